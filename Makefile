@@ -1,0 +1,65 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Everything that is built lives here, outside the tree, keyed by content.
+export MM_CACHE ?= $(HOME)/.cache/model-maintenance
+export PYTHONPATH := $(CURDIR)/contract/src:$(CURDIR)/operator/src:$(CURDIR)/trainer/src
+
+WITH_VENV = PATH="$$(dev/venv)/bin:$$PATH"
+WITH_CLUSTER = PATH="$$(dev/cluster/build):$$PATH"
+
+##@ The two commands
+demo: ## Set everything up on a real one-node Kubernetes and show the whole loop (about 15 minutes, cold)
+	@dev/prerequisites demo
+	@dev/setup
+	@$(WITH_VENV) examples/package-sections/demo
+test: ## Set everything up and pass every test, up to the whole product on a real node (under 25 minutes, cold)
+	@dev/test
+
+##@ Every day
+check: ## Format, lint, types, import contracts and the tests that need no cluster (under a minute)
+	@dev/prerequisites check
+	@$(WITH_VENV) dev/check
+format: ## Format the code and repair what the linter can
+	@$(WITH_VENV) ruff check --fix-only --quiet; $(WITH_VENV) ruff format
+docs: ## Write again what the documentation takes from code (API reference, decision table)
+	@$(WITH_VENV) dev/docs
+bench-operator: ## Measure the operator on a real API server; writes benchmarks/results/operator.json
+	@dev/prerequisites bench
+	@export $(WITH_CLUSTER); $(WITH_VENV) python benchmarks/operator
+
+##@ A real Kubernetes on this machine
+cluster-up: ## Start it (repeatable); prints how to point kubectl at it
+	@dev/prerequisites cluster
+	@$(WITH_CLUSTER) mm-cluster up
+cluster-down: ## Stop it and leave nothing running or mounted
+	@$(WITH_CLUSTER) mm-cluster down
+
+##@ Images
+images: ## Build the images and import them into the cluster of this machine
+	@dev/prerequisites images
+	@dev/images/build
+push: ## Build the operator and trainer images and push them: make images push REGISTRY=registry.example/team
+	@dev/images/push "$(REGISTRY)"
+
+##@ The house
+venv: ## Make the development environment (tools and both images' libraries, by the locks)
+	@dev/venv >/dev/null
+venv-path: ## Print where it is:  source $$(make -s venv-path)/bin/activate
+	@dev/venv
+lock: ## Look up the newest versions that requirements/*.in allow and write the locks
+	@dev/lock
+clean: ## Remove what tools left in the tree; CACHE=yes also everything built (cluster, images, environments)
+	@dev/clean "$(CACHE)"
+
+help: ## This list
+	@printf '%s\n\n' "Model Maintenance for Kubernetes. Start with: make demo"
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "%s%s\n", (n++ ? "\n" : ""), substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { gsub(/\$$\$$/, "$$", $$2); printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n%s\n' "Built things are cached in $(MM_CACHE) (MM_CACHE=... moves it)."
+
+# The recipes know what is up to date; make only names them.
+.PHONY: demo test check format docs bench-operator cluster-up cluster-down images push venv venv-path lock clean help

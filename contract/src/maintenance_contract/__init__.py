@@ -1,0 +1,70 @@
+"""What the operator and the trainer say to each other: one request in, one report back.
+
+The request travels inside the Job (an annotation of its pod template, mounted by the downward
+API); the report returns in the container's termination message and, whole, in the store.
+Standard library only: both images carry this package.
+"""
+
+from maintenance_contract.errors import ContractError
+from maintenance_contract.report import (
+    Answer,
+    Candidate,
+    Diagnosis,
+    Evaluation,
+    Evidence,
+    Finding,
+    HeldOut,
+    Outcome,
+    PairedCounts,
+    Question,
+    Reference,
+    RowCounts,
+    StoreState,
+    TrainingReport,
+)
+from maintenance_contract.request import (
+    ChampionRef,
+    Columns,
+    DataRef,
+    Holdout,
+    ModelRef,
+    Operation,
+    Recipes,
+    ResourceRef,
+    Snapshot,
+    Task,
+    TrainingAction,
+    TrainingRequest,
+)
+from maintenance_contract.storage import StorageUri
+
+__all__ = [
+    "Answer",
+    "Candidate",
+    "ChampionRef",
+    "Columns",
+    "ContractError",
+    "DataRef",
+    "Diagnosis",
+    "Evaluation",
+    "Evidence",
+    "Finding",
+    "HeldOut",
+    "Holdout",
+    "ModelRef",
+    "Operation",
+    "Outcome",
+    "PairedCounts",
+    "Question",
+    "Recipes",
+    "Reference",
+    "ResourceRef",
+    "RowCounts",
+    "Snapshot",
+    "StorageUri",
+    "StoreState",
+    "Task",
+    "TrainingAction",
+    "TrainingReport",
+    "TrainingRequest",
+]

@@ -1,0 +1,16 @@
+"""Exit codes of the trainer; the Job's ``podFailurePolicy`` reads them.
+
+The numbers are those of BSD ``sysexits.h``, so that a person meets old acquaintances.
+"""
+
+from typing import Final
+
+OK: Final = 0
+DATA_ERROR: Final = 65
+"""The data are missing, torn or of the wrong shape: a retry would fail alike."""
+CONFIGURATION_ERROR: Final = 78
+"""The request, the arguments, the base model or the store are wrong: a retry would fail alike."""
+INTERRUPTED: Final = 75
+"""SIGTERM arrived (preemption, drain): try again, nothing is wrong with the run."""
+
+DO_NOT_RETRY: Final = (DATA_ERROR, CONFIGURATION_ERROR)

@@ -1,0 +1,412 @@
+"""The report: what a Job found, as numbers. Untrusted input for the operator.
+
+A container's termination message holds at most 4096 bytes. ``TrainingReport.to_message`` fits,
+by dropping in a fixed order what matters least; the whole report lies in the store.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from maintenance_contract.codec import Fields, canonical, load
+from maintenance_contract.request import Operation, TrainingAction
+
+REPORT_VERSION: Final = 1
+MESSAGE_BYTES: Final = 4096
+
+
+class Outcome(StrEnum):
+    """Whether the operation did its work. A bad score is no failure."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class Answer(StrEnum):
+    """Answers to the workflow's questions."""
+
+    NO = "No"
+    MINOR = "Minor"
+    MAJOR = "Major"
+    UNDETERMINED = "Undetermined"
+    YES = "Yes"
+
+
+class Question(StrEnum):
+    """The workflow's questions, in its order."""
+
+    PERFORMANCE_DROP = "PerformanceDrop"
+    DATA_DISTRIBUTION_SHIFT = "DataDistributionShift"
+    CONCEPT_DRIFT = "ConceptDrift"
+    FEATURE_SPACE_CHANGE = "FeatureSpaceChange"
+    MONITOR_AND_OPTIMIZE = "MonitorAndOptimize"
+
+
+class Reference(StrEnum):
+    """Whom the challenger was scored against."""
+
+    CHAMPION = "Champion"
+    MAJORITY_CLASS = "MajorityClass"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One number behind an answer: the effect, what it was held against, how sure, on how many."""
+
+    name: str
+    value: float
+    threshold: float | None = None
+    p_value: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer to one question."""
+
+    question: Question
+    answer: Answer
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """Rows of the snapshot, after exact duplicates are gone, by origin and side of the split.
+
+    New rows are those of settled update files that the champion was not trained on; all others
+    are old.
+    """
+
+    new_train: int = 0
+    new_held_out: int = 0
+    old_train: int = 0
+    old_held_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """The champion on held-out rows."""
+
+    n: int
+    correct: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """How the new labelled rows differ from what the champion was trained on.
+
+    ``new`` and ``old`` score the champion on the held-out rows; None without a champion or rows.
+    """
+
+    rows: RowCounts
+    findings: tuple[Finding, ...] = ()
+    new: HeldOut | None = None
+    old: HeldOut | None = None
+    labels: int = 0
+    new_labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A trained version in the store. ``digest`` is that of its manifest."""
+
+    version: int
+    digest: str
+    action: TrainingAction
+
+
+@dataclass(frozen=True, slots=True)
+class PairedCounts:
+    """Champion and challenger on the same held-out rows."""
+
+    n: int
+    both_correct: int
+    champion_only: int
+    challenger_only: int
+
+    @property
+    def champion_accuracy(self) -> float:
+        """Share of rows that the champion (or the reference) gets right; 0 without rows."""
+        return (self.both_correct + self.champion_only) / self.n if self.n else 0.0
+
+    @property
+    def challenger_accuracy(self) -> float:
+        """Share of rows that the challenger gets right; 0 without rows."""
+        return (self.both_correct + self.challenger_only) / self.n if self.n else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Paired counts on held-out rows, new and old; None where there are no such rows."""
+
+    reference: Reference
+    new: PairedCounts | None = None
+    old: PairedCounts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """The highest numbers that the store has seen; the operator allocates above them."""
+
+    highest_run: int = 0
+    highest_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """What one operation found.
+
+    ``reason`` is one CamelCase word, ``message`` one sentence that says what is wrong and who
+    must act; both are empty when the operation succeeded without remark. ``timings`` are seconds
+    by stage.
+    """
+
+    operation: Operation
+    run: int
+    request_digest: str
+    outcome: Outcome
+    reason: str = ""
+    message: str = ""
+    snapshot_digest: str = ""
+    store: StoreState = field(default_factory=StoreState)
+    diagnosis: Diagnosis | None = None
+    candidate: Candidate | None = None
+    evaluation: Evaluation | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+    truncated: bool = False
+
+    def to_json(self) -> str:
+        """The whole report in its canonical spelling."""
+        return canonical(_document(self))
+
+    def to_message(self, limit: int = MESSAGE_BYTES) -> str:
+        """A spelling of at most ``limit`` bytes.
+
+        Dropped first to last: names of new labels, timings, evidence beyond three a question,
+        the message beyond 512 characters, then beyond 128, evidence beyond one. What a decision
+        needs (answers, counts, digests) always stays.
+        """
+        text = self.to_json()
+        for shorter in _shorter(self):
+            if len(text.encode()) <= limit:
+                break
+            text = shorter.to_json()
+        return text
+
+    @classmethod
+    def from_json(cls, text: str) -> "TrainingReport":
+        """Read an untrusted report.
+
+        Raises:
+            ContractError: with the dotted path of the field that is wrong.
+        """
+        document = load(text, version=REPORT_VERSION, kind="report")
+        return cls(
+            operation=document.one_of("operation", Operation),
+            run=document.integer("run", least=1),
+            request_digest=document.string("requestDigest"),
+            outcome=document.one_of("outcome", Outcome),
+            reason=document.string("reason", most=64),
+            message=document.string("message", most=32_768),
+            snapshot_digest=document.string("snapshotDigest"),
+            store=_store(document.fields("store")),
+            diagnosis=document.optional("diagnosis", lambda key: _diagnosis(document.fields(key))),
+            candidate=document.optional("candidate", lambda key: _candidate(document.fields(key))),
+            evaluation=document.optional(
+                "evaluation", lambda key: _evaluation(document.fields(key))
+            ),
+            timings=_timings(document),
+            truncated=document.boolean("truncated"),
+        )
+
+
+def _shorter(report: TrainingReport) -> Iterator[TrainingReport]:
+    def cut_message(most: int) -> Callable[[TrainingReport], TrainingReport]:
+        return lambda r: replace(r, message=r.message[:most])
+
+    def cut_evidence(most: int) -> Callable[[TrainingReport], TrainingReport]:
+        return lambda r: (
+            r
+            if r.diagnosis is None
+            else replace(
+                r,
+                diagnosis=replace(
+                    r.diagnosis,
+                    findings=tuple(
+                        replace(finding, evidence=finding.evidence[:most])
+                        for finding in r.diagnosis.findings
+                    ),
+                ),
+            )
+        )
+
+    report = replace(report, truncated=True)
+    cuts: tuple[Callable[[TrainingReport], TrainingReport], ...] = (
+        lambda r: (
+            r if r.diagnosis is None else replace(r, diagnosis=replace(r.diagnosis, new_labels=()))
+        ),
+        lambda r: replace(r, timings={}),
+        cut_evidence(3),
+        cut_message(512),
+        cut_message(128),
+        cut_evidence(1),
+    )
+    for cut in cuts:
+        report = cut(report)
+        yield report
+
+
+def _document(report: TrainingReport) -> dict[str, Any]:
+    return {
+        "version": REPORT_VERSION,
+        "operation": report.operation.value,
+        "run": report.run,
+        "requestDigest": report.request_digest,
+        "outcome": report.outcome.value,
+        "reason": report.reason,
+        "message": report.message,
+        "snapshotDigest": report.snapshot_digest,
+        "store": {
+            "highestRun": report.store.highest_run,
+            "highestVersion": report.store.highest_version,
+        },
+        "diagnosis": report.diagnosis and _diagnosis_document(report.diagnosis),
+        "candidate": report.candidate
+        and {
+            "version": report.candidate.version,
+            "digest": report.candidate.digest,
+            "action": report.candidate.action.value,
+        },
+        "evaluation": report.evaluation
+        and {
+            "reference": report.evaluation.reference.value,
+            "new": _counts_document(report.evaluation.new),
+            "old": _counts_document(report.evaluation.old),
+        },
+        "timings": {name: round(seconds, 3) for name, seconds in report.timings.items()},
+        "truncated": report.truncated,
+    }
+
+
+def _diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
+    rows = diagnosis.rows
+    return {
+        "rows": {
+            "newTrain": rows.new_train,
+            "newHeldOut": rows.new_held_out,
+            "oldTrain": rows.old_train,
+            "oldHeldOut": rows.old_held_out,
+        },
+        "findings": [
+            {
+                "question": finding.question.value,
+                "answer": finding.answer.value,
+                "evidence": [_evidence_document(evidence) for evidence in finding.evidence],
+            }
+            for finding in diagnosis.findings
+        ],
+        "new": diagnosis.new and {"n": diagnosis.new.n, "correct": diagnosis.new.correct},
+        "old": diagnosis.old and {"n": diagnosis.old.n, "correct": diagnosis.old.correct},
+        "labels": diagnosis.labels,
+        "newLabels": list(diagnosis.new_labels),
+    }
+
+
+def _evidence_document(evidence: Evidence) -> dict[str, Any]:
+    document: dict[str, Any] = {"name": evidence.name, "value": _round(evidence.value)}
+    if evidence.threshold is not None:
+        document["threshold"] = _round(evidence.threshold)
+    if evidence.p_value is not None:
+        document["pValue"] = _round(evidence.p_value)
+    if evidence.n is not None:
+        document["n"] = evidence.n
+    return document
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _counts_document(counts: PairedCounts | None) -> dict[str, int] | None:
+    if counts is None:
+        return None
+    return {
+        "n": counts.n,
+        "bothCorrect": counts.both_correct,
+        "championOnly": counts.champion_only,
+        "challengerOnly": counts.challenger_only,
+    }
+
+
+def _store(fields: Fields) -> StoreState:
+    return StoreState(fields.integer("highestRun"), fields.integer("highestVersion"))
+
+
+def _diagnosis(fields: Fields) -> Diagnosis:
+    rows = fields.fields("rows")
+    return Diagnosis(
+        rows=RowCounts(
+            rows.integer("newTrain"),
+            rows.integer("newHeldOut"),
+            rows.integer("oldTrain"),
+            rows.integer("oldHeldOut"),
+        ),
+        findings=tuple(_finding(item) for item in fields.items("findings", most=16)),
+        new=fields.optional("new", lambda key: _held_out(fields.fields(key))),
+        old=fields.optional("old", lambda key: _held_out(fields.fields(key))),
+        labels=fields.integer("labels"),
+        new_labels=fields.strings("newLabels"),
+    )
+
+
+def _finding(fields: Fields) -> Finding:
+    return Finding(
+        question=fields.one_of("question", Question),
+        answer=fields.one_of("answer", Answer),
+        evidence=tuple(
+            Evidence(
+                name=item.string("name", most=64),
+                value=item.number("value"),
+                threshold=item.optional("threshold", item.number),
+                p_value=item.optional("pValue", item.number),
+                n=item.optional("n", item.integer),
+            )
+            for item in fields.items("evidence", most=64)
+        ),
+    )
+
+
+def _held_out(fields: Fields) -> HeldOut:
+    n = fields.integer("n")
+    return HeldOut(n, fields.integer("correct", most=n))
+
+
+def _candidate(fields: Fields) -> Candidate:
+    return Candidate(
+        fields.integer("version", least=1),
+        fields.string("digest", most=128),
+        fields.one_of("action", TrainingAction),
+    )
+
+
+def _evaluation(fields: Fields) -> Evaluation:
+    return Evaluation(
+        reference=fields.one_of("reference", Reference),
+        new=fields.optional("new", lambda key: _counts(fields.fields(key))),
+        old=fields.optional("old", lambda key: _counts(fields.fields(key))),
+    )
+
+
+def _counts(fields: Fields) -> PairedCounts:
+    n = fields.integer("n")
+    both = fields.integer("bothCorrect", most=n)
+    champion = fields.integer("championOnly", most=n - both)
+    return PairedCounts(
+        n, both, champion, fields.integer("challengerOnly", most=n - both - champion)
+    )
+
+
+def _timings(document: Fields) -> dict[str, float]:
+    timings = Fields(document.raw("timings"), "timings")
+    return {name: timings.number(name) for name in document.raw("timings")}

@@ -1,0 +1,234 @@
+"""The request: everything one Job of a run needs to know. Immutable, inside the Job itself."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from maintenance_contract.codec import Fields, canonical, digest, load
+
+REQUEST_VERSION: Final = 1
+
+
+class Operation(StrEnum):
+    """What the Job does."""
+
+    DIAGNOSE = "Diagnose"
+    TRAIN = "Train"
+    REPORT = "Report"
+
+
+class TrainingAction(StrEnum):
+    """The two ways to a new model."""
+
+    FINE_TUNE = "FineTune"
+    RETRAIN = "Retrain"
+
+
+class Task(StrEnum):
+    """Kinds of model."""
+
+    TEXT_CLASSIFICATION = "TextClassification"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRef:
+    """The ModelMaintenance that asks."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Where a retrain starts and where versions are kept (storage URIs)."""
+
+    task: Task
+    base_model: str
+    storage: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionRef:
+    """The version in service; ``digest`` is that of its manifest."""
+
+    version: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Names of the columns of the data files."""
+
+    text: str = "text"
+    label: str = "label"
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """Per cent of rows never trained on, by origin."""
+
+    original_percent: int = 10
+    updates_percent: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class DataRef:
+    """Where the data lie (storage URIs) and how they are read."""
+
+    original: str
+    updates: str
+    columns: Columns = field(default_factory=Columns)
+    holdout: Holdout = field(default_factory=Holdout)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipes:
+    """How each action trains. Arguments are Hugging Face ``TrainingArguments`` names."""
+
+    replay_percent: int = 50
+    fine_tune_arguments: dict[str, Any] = field(default_factory=dict)
+    retrain_arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The data snapshot to train on: ``runs/<run>/data.json`` with this digest."""
+
+    run: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """One Job's work.
+
+    ``action``, ``snapshot`` and ``exclude_contradicted`` are for Train only. For Report,
+    ``subject`` names the operation whose stored report is to be re-emitted.
+    ``exclude_contradicted``: old rows that the new labels contradict leave the training set
+    (after concept drift).
+    """
+
+    operation: Operation
+    resource: ResourceRef
+    run: int
+    model: ModelRef
+    data: DataRef
+    recipes: Recipes
+    champion: ChampionRef | None = None
+    action: TrainingAction | None = None
+    snapshot: Snapshot | None = None
+    exclude_contradicted: bool = False
+    subject: Operation | None = None
+
+    def to_json(self) -> str:
+        """The canonical spelling; its digest names the request."""
+        return canonical(self._document())
+
+    @property
+    def digest(self) -> str:
+        """``sha256:…`` of the canonical spelling."""
+        return digest(self.to_json())
+
+    def _document(self) -> dict[str, Any]:
+        champion, snapshot = self.champion, self.snapshot
+        return {
+            "version": REQUEST_VERSION,
+            "operation": self.operation.value,
+            "resource": {
+                "namespace": self.resource.namespace,
+                "name": self.resource.name,
+                "uid": self.resource.uid,
+            },
+            "run": self.run,
+            "model": {
+                "task": self.model.task.value,
+                "baseModel": self.model.base_model,
+                "storage": self.model.storage,
+            },
+            "data": {
+                "original": self.data.original,
+                "updates": self.data.updates,
+                "columns": {"text": self.data.columns.text, "label": self.data.columns.label},
+                "holdout": {
+                    "originalPercent": self.data.holdout.original_percent,
+                    "updatesPercent": self.data.holdout.updates_percent,
+                },
+            },
+            "recipes": {
+                "fineTune": {
+                    "replayPercent": self.recipes.replay_percent,
+                    "arguments": self.recipes.fine_tune_arguments,
+                },
+                "retrain": {"arguments": self.recipes.retrain_arguments},
+            },
+            "champion": champion and {"version": champion.version, "digest": champion.digest},
+            "action": self.action and self.action.value,
+            "snapshot": snapshot and {"run": snapshot.run, "digest": snapshot.digest},
+            "excludeContradicted": self.exclude_contradicted,
+            "subject": self.subject and self.subject.value,
+        }
+
+    @classmethod
+    def from_json(cls, text: str) -> "TrainingRequest":
+        """Read a request.
+
+        Raises:
+            ContractError: with the dotted path of the field that is wrong.
+        """
+        document = load(text, version=REQUEST_VERSION, kind="request")
+        return cls(
+            operation=document.one_of("operation", Operation),
+            resource=_resource(document.fields("resource")),
+            run=document.integer("run", least=1),
+            model=_model(document.fields("model")),
+            data=_data(document.fields("data")),
+            recipes=_recipes(document.fields("recipes")),
+            champion=document.optional("champion", lambda key: _champion(document.fields(key))),
+            action=document.optional("action", lambda key: document.one_of(key, TrainingAction)),
+            snapshot=document.optional("snapshot", lambda key: _snapshot(document.fields(key))),
+            exclude_contradicted=document.boolean("excludeContradicted"),
+            subject=document.optional("subject", lambda key: document.one_of(key, Operation)),
+        )
+
+
+def _resource(fields: Fields) -> ResourceRef:
+    return ResourceRef(fields.string("namespace"), fields.string("name"), fields.string("uid"))
+
+
+def _model(fields: Fields) -> ModelRef:
+    return ModelRef(
+        fields.one_of("task", Task),
+        fields.string("baseModel", most=4096),
+        fields.string("storage", most=4096),
+    )
+
+
+def _data(fields: Fields) -> DataRef:
+    columns, holdout = fields.fields("columns"), fields.fields("holdout")
+    return DataRef(
+        original=fields.string("original", most=4096),
+        updates=fields.string("updates", most=4096),
+        columns=Columns(columns.string("text"), columns.string("label")),
+        holdout=Holdout(
+            holdout.integer("originalPercent", least=1, most=90),
+            holdout.integer("updatesPercent", least=1, most=90),
+        ),
+    )
+
+
+def _recipes(fields: Fields) -> Recipes:
+    fine_tune, retrain = fields.fields("fineTune"), fields.fields("retrain")
+    return Recipes(
+        fine_tune.integer("replayPercent", most=1000),
+        fine_tune.raw("arguments"),
+        retrain.raw("arguments"),
+    )
+
+
+def _champion(fields: Fields) -> ChampionRef:
+    return ChampionRef(fields.integer("version", least=1), fields.string("digest"))
+
+
+def _snapshot(fields: Fields) -> Snapshot:
+    return Snapshot(fields.integer("run", least=1), fields.string("digest"))

@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Write docs/decision-table.md from the operator's rules; with --check, say if it is up to date."""
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from maintenance_contract import (
+    Answer,
+    Diagnosis,
+    Finding,
+    HeldOut,
+    Operation,
+    Outcome,
+    RowCounts,
+    TrainingAction,
+    TrainingReport,
+)
+from maintenance_operator.core import judge, power, statistics
+from maintenance_operator.core.decide import BRAKES, RULES, propose
+from maintenance_operator.core.findings import CAUSES, NEW_LABELS, OUTSIDE_SUPPORT
+from maintenance_operator.core.model import Champion, Situation, Trigger
+from maintenance_operator.core.spec import parse
+
+PAGE = Path(__file__).parent.parent / "docs" / "decision-table.md"
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+ANSWERS = (Answer.NO, Answer.MINOR, Answer.MAJOR, Answer.UNDETERMINED)
+SPEC = {
+    "model": {
+        "task": "TextClassification",
+        "baseModel": {"storageUri": "pvc://models/base"},
+        "storage": {"storageUri": "pvc://models/store"},
+    },
+    "data": {
+        "original": {"storageUri": "pvc://data/original"},
+        "updates": {"storageUri": "pvc://data/updates"},
+    },
+    "metrics": {
+        "server": "default",
+        "interval": "5m",
+        "performance": {
+            "query": "model_accuracy",
+            "thresholdRange": {"min": 0.9},
+            "breach": {"count": 3, "of": 5},
+        },
+    },
+    "decision": {"policy": "Workflow", "minNewRows": 300, "recheckAfter": "1h"},
+    "training": {
+        "fineTune": {"replayPercent": 50},
+        "retrain": {},
+        "resources": {},
+        "timeout": "4h",
+        "retries": 1,
+    },
+    "gate": {
+        "minImprovement": 0,
+        "confidence": 0.95,
+        "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
+    },
+    "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
+}
+
+INTRODUCTION = """# How a decision is made
+
+Generated from `operator/src/maintenance_operator/core/` by `make docs`: what stands here is what
+the operator does.
+
+A decision follows a diagnosis. The rules are asked from top to bottom, and the first that applies
+proposes an action. An action that trains then passes the brakes; the first that objects turns it
+into Wait. `status.decision` holds the action, its reason and numbers (`message`), the questions of
+the workflow with their answers (`path`), and why nothing else was done (`rejected`).
+
+The workflow draws the questions *Data Distribution Shift?* and *Concept Drift?* side by side. Here
+they are asked in turn, and the graver answer decides.
+"""
+
+ANSWERED = f"""
+## What the answers lead to
+
+The action that the rules propose for each set of answers, where there are enough new rows and the
+champion does worse on them than on old ones. Undetermined stands for "the rows do not settle it",
+and for an answer that the report does not give. A Minor answer that rests on `{OUTSIDE_SUPPORT}`
+(the share of new rows outside what the champion was trained on) or on `{NEW_LABELS}` (the share of
+new rows with a label that it does not know) has the reason DomainExpansion.
+"""
+
+BRAKED = """
+## Brakes
+
+They never choose another training; they only make one wait.
+"""
+
+NUMBERS = f"""
+## How many held-out rows a fair fight needs
+
+A GPU is asked for only where its result could be judged: with a chance of at least
+{power.POWER:.0%} (the power) the gate must find what is there to be found. The fight is over *new*
+rows, where the challenger has to bring the champion's accuracy back to what it was on old ones
+(or better it by `spec.gate.minImprovement`, if that is more), and over *old* rows, where an equally
+good challenger must be shown to lose less than `spec.gate.oldData.maxLoss`. How alike the two are
+is not known beforehand; their being right is assumed to correlate by {power.CORRELATION}.
+"""
+
+EXACT = f"""
+Better is McNemar's exact test on the rows that only one of the two gets right. Not worse is Tango's
+score interval for paired proportions; up to {statistics.EXACT_ROWS} rows an exact test has to
+agree.
+"""
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    return "".join(
+        [
+            INTRODUCTION,
+            "\n## Rules\n\n",
+            *_table(("", "rule", "says"), _steps(RULES)),
+            ANSWERED,
+            *_answers(),
+            BRAKED,
+            "\n",
+            *_table(("", "brake", "says"), _steps(BRAKES)),
+            NUMBERS,
+            *_wins(),
+            *_losses(),
+            "\n## The gate\n\n",
+            f"{_gate()}\n",
+            EXACT,
+        ]
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |\n"
+    yield f"|{'---|' * len(head)}\n"
+    for row in rows:
+        yield f"| {' | '.join(row)} |\n"
+
+
+def _steps(steps: Iterable[Callable[..., object]]) -> Iterator[tuple[str, str, str]]:
+    for number, step in enumerate(steps, start=1):
+        yield str(number), step.__name__.replace("_", " "), _text(step).partition("\n")[0]
+
+
+def _text(function: Callable[..., object]) -> str:
+    return inspect.getdoc(function) or ""
+
+
+def _gate() -> str:
+    """What ``judge`` says of itself, field names as users write them."""
+    words = {
+        "``gate.confidence``": "`spec.gate.confidence`",
+        "``gate.min_improvement``": "`spec.gate.minImprovement`",
+        "``-gate.max_old_loss``": "`-spec.gate.oldData.maxLoss`",
+        "``concept_drift`` has": "concept drift (answered Major) has",
+    }
+    text = _text(judge.judge)
+    for code, field in words.items():
+        if code not in text:
+            raise SystemExit(f"judge() no longer speaks of {code}: correct {Path(__file__).name}")
+        text = text.replace(code, field)
+    return "\n\n".join(textwrap.fill(paragraph, 100) for paragraph in text.split("\n\n"))
+
+
+def _answers() -> Iterator[str]:
+    for space in ANSWERS:
+        yield f"\n**FeatureSpaceChange: {space.value}**\n\n"
+        head = ("shift ↓ drift →", *(drift.value for drift in ANSWERS))
+        yield from _table(
+            head,
+            (
+                (shift.value, *(_proposed(shift, drift, space) for drift in ANSWERS))
+                for shift in ANSWERS
+            ),
+        )
+
+
+def _proposed(*answers: Answer) -> str:
+    findings = tuple(map(Finding, CAUSES, answers))
+    proposal = propose(
+        Situation(
+            number=1,
+            trigger=Trigger.PERFORMANCE_DROP,
+            spec=parse(SPEC),
+            report=TrainingReport(
+                Operation.DIAGNOSE,
+                1,
+                "",
+                Outcome.SUCCEEDED,
+                diagnosis=Diagnosis(
+                    RowCounts(700, 300, 5000, 5000),
+                    findings,
+                    new=HeldOut(300, 210),
+                    old=HeldOut(5000, 4500),
+                ),
+            ),
+            now=EPOCH,
+            champion=Champion(1, "", "", EPOCH, TrainingAction.RETRAIN),
+        )
+    )
+    return f"{proposal.action.value} ({proposal.reason.value})"
+
+
+def _wins() -> Iterator[str]:
+    gaps = (0.02, 0.03, 0.05, 0.10, 0.20)
+    yield "\nNew held-out rows to show a win at confidence 0.95, by the champion's accuracy there\n"
+    yield "and by how much is to be won back:\n\n"
+    yield from _table(
+        ("champion", *(f"+{gap:.2f}" for gap in gaps)),
+        (
+            (
+                f"{accuracy:.2f}",
+                *(str(power.rows_to_show_win(accuracy, accuracy + gap, 0.95)) for gap in gaps),
+            )
+            for accuracy in (0.5, 0.6, 0.7, 0.8)
+        ),
+    )
+
+
+def _losses() -> Iterator[str]:
+    margins = (0.01, 0.02, 0.03, 0.05, 0.10)
+    yield "\nOld held-out rows to show that nothing is lost, by the champion's accuracy there and\n"
+    yield "by `maxLoss`:\n\n"
+    yield from _table(
+        ("champion", *(f"{margin:.2f}" for margin in margins)),
+        (
+            (
+                f"{accuracy:.2f}",
+                *(str(power.rows_to_show_no_loss(accuracy, margin, 0.95)) for margin in margins),
+            )
+            for accuracy in (0.7, 0.8, 0.9, 0.95, 0.99)
+        ),
+    )
+
+
+def main() -> int:
+    """Write the page, or compare."""
+    if "--check" in sys.argv[1:]:
+        same = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page()
+        if not same:
+            print(f"{PAGE.name} is not what the code says: run make docs", file=sys.stderr)
+        return 0 if same else 1
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+"""The one wiring place: ``python -m maintenance_operator run``."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import kopf
+from aiohttp import web
+
+from maintenance_operator import __version__
+from maintenance_operator.adapters.cluster import Cluster, login
+from maintenance_operator.adapters.prometheus import Prometheus
+from maintenance_operator.conductor import Conductor
+from maintenance_operator.core.jobs import TrainerImage
+from maintenance_operator.core.names import GROUP, PLURAL
+from maintenance_operator.errors import ClusterError, Gone, OperatorError
+from maintenance_operator.handlers import register
+from maintenance_operator.health import Watches, application
+from maintenance_operator.reconcile import Reconciler
+from maintenance_operator.resources import Resources
+from maintenance_operator.settings import (
+    DEFAULT_CONFIG,
+    LOG_FORMATS,
+    LOG_LEVELS,
+    ConfigurationError,
+    Settings,
+    check_namespaces,
+    load,
+)
+from maintenance_operator.telemetry import Telemetry, configure_logging
+from maintenance_operator.watching import expected_watches, watch
+
+logger = logging.getLogger(__name__)
+
+CRD_WAIT_SECONDS: Final = 120.0
+CRD_RETRY_SECONDS: Final = 5.0
+GRACE_SECONDS: Final = 8.0
+"""For passes in flight; a pod has 30 s between SIGTERM and SIGKILL by default."""
+
+CONFIGURATION_EXIT: Final = 78
+FAILURE_EXIT: Final = 1
+
+_DESCRIPTION: Final = """\
+Watches ModelMaintenance resources and their metrics, and decides for each deployed model:
+fine-tune, retrain or neither. Trainings run as Jobs; the better model is promoted.
+"""
+_EPILOG: Final = """\
+In a cluster the operator uses its service account; elsewhere KUBECONFIG or ~/.kube/config:
+
+  cat > config.yaml <<END
+  prometheusServers:
+    default: {url: "http://localhost:9090"}
+  trainer: {image: "model-maintenance/trainer:0.1.0"}
+  END
+  python -m maintenance_operator run --config config.yaml --log-format text
+
+GET /healthz fails when the watches are dead, /readyz until they have begun; /metrics is
+Prometheus'. SIGTERM waits a few seconds for what is in flight. Everything is kept in the cluster:
+the operator may be killed at any moment and takes up where it was.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = _settings(options, os.environ)
+    except ConfigurationError as error:
+        print(f"configuration: {error}", file=sys.stderr)
+        return CONFIGURATION_EXIT
+    configure_logging(settings.log_format, settings.log_level)
+    try:
+        asyncio.run(run(settings))
+    except OperatorError as error:
+        logger.critical("%s", error)
+        return FAILURE_EXIT
+    except Exception:
+        logger.critical("The operator ends; a watch may have died for good", exc_info=True)
+        return FAILURE_EXIT
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m maintenance_operator",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    start = commands.add_parser(
+        "run",
+        help="watch and maintain, until SIGTERM",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    start.add_argument(
+        "--config",
+        type=Path,
+        default=DEFAULT_CONFIG,
+        metavar="FILE",
+        help=f"YAML; the default is {DEFAULT_CONFIG}",
+    )
+    start.add_argument(
+        "--namespace",
+        action="append",
+        default=[],
+        metavar="NS",
+        help="watch this namespace only; may be given several times "
+        "(overrides watchNamespaces of the file; none: all)",
+    )
+    start.add_argument(
+        "--port",
+        type=int,
+        metavar="PORT",
+        help="of /healthz, /readyz and /metrics (overrides http.port; 0: any)",
+    )
+    start.add_argument("--log-format", choices=LOG_FORMATS, help="overrides log.format")
+    start.add_argument("--log-level", choices=LOG_LEVELS, help="overrides log.level")
+    return parser
+
+
+def _settings(options: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
+    settings = load(options.config, environment)
+    changes: dict[str, Any] = {
+        "log_format": options.log_format,
+        "log_level": options.log_level,
+        "http_port": options.port,
+        "watch_namespaces": check_namespaces(options.namespace, "--namespace") or None,
+    }
+    return replace(settings, **{key: value for key, value in changes.items() if value is not None})
+
+
+async def run(settings: Settings) -> None:
+    """Wire the parts, and run them until SIGTERM or until one of them dies."""
+    loop = asyncio.get_running_loop()
+    stop, telemetry, resources = asyncio.Event(), Telemetry(), Resources()
+    watches = Watches(expected_watches(settings.watch_namespaces), loop.time)
+    agent = f"model-maintenance-operator/{__version__}"
+    async with (
+        Cluster(await login(), user_agent=agent) as cluster,
+        Prometheus(settings.prometheus_servers, telemetry) as prometheus,
+        _served(watches, telemetry, settings.http_port),
+    ):
+        _stop_on_signals(stop)
+        await _until_crd(cluster, settings.watch_namespaces, stop)
+        reconcile = Reconciler(
+            cluster=cluster,
+            metrics=prometheus,
+            resources=resources,
+            telemetry=telemetry,
+            trainer=TrainerImage(settings.trainer_image, settings.trainer_pull_policy),
+            clock=lambda: datetime.now(UTC),
+        )
+        conductor = Conductor(
+            reconcile, resources, telemetry, relist=lambda: _listed(cluster, settings)
+        )
+        registry = kopf.OperatorRegistry()
+        register(registry, conductor, resources)
+        logger.info(
+            "Watching %s",
+            ", ".join(settings.watch_namespaces) or "all namespaces",
+            extra={
+                "version": __version__,
+                "prometheus_servers": sorted(settings.prometheus_servers),
+            },
+        )
+        await _conduct(conductor, registry, settings.watch_namespaces, watches, stop)
+    logger.info("Stopped")
+
+
+async def _conduct(
+    conductor: Conductor,
+    registry: kopf.OperatorRegistry,
+    namespaces: Sequence[str],
+    watches: Watches,
+    stop: asyncio.Event,
+) -> None:
+    """Run conductor and watches; the first to end, or ``stop``, ends the other in order."""
+    stop_watching, ready = asyncio.Event(), asyncio.Event()
+    conducting = asyncio.create_task(conductor.run(), name="conductor")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.sleep(0)  # kopf cancels, when it ends, what was begun after it
+    watching = asyncio.create_task(
+        watch(registry, namespaces, watches, stop_watching, ready), name="watches"
+    )
+    signals = asyncio.create_task(_signals_after(ready, stop), name="signals")
+    try:
+        await asyncio.wait({conducting, stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        signals.cancel()
+        await conductor.stop(GRACE_SECONDS)
+        stop_watching.set()
+        results = await asyncio.gather(watching, conducting, return_exceptions=True)
+        stopping.cancel()
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def _signals_after(ready: asyncio.Event, stop: asyncio.Event) -> None:
+    """Take the signals back that kopf takes as it starts: passes in flight are to end well."""
+    await ready.wait()
+    _stop_on_signals(stop)
+
+
+async def _until_crd(cluster: Cluster, namespaces: Sequence[str], stop: asyncio.Event) -> None:
+    """Wait for the CRD: kopf would pass over a kind that is not there, and never look again."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + CRD_WAIT_SECONDS
+    while not stop.is_set():
+        try:
+            async for _ in cluster.resources(namespaces[0] if namespaces else None, limit=1):
+                return
+        except (ClusterError, Gone) as error:
+            if loop.time() > deadline:
+                raise
+            logger.warning("Waiting for %s.%s (is the CRD installed?): %s", PLURAL, GROUP, error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), CRD_RETRY_SECONDS)
+        else:
+            return
+
+
+async def _listed(cluster: Cluster, settings: Settings) -> AsyncIterator[Mapping[str, Any]]:
+    for namespace in settings.watch_namespaces or (None,):
+        async for body in cluster.resources(namespace):
+            yield body
+
+
+@contextlib.asynccontextmanager
+async def _served(watches: Watches, telemetry: Telemetry, port: int) -> AsyncIterator[None]:
+    runner = web.AppRunner(
+        application(watches, telemetry.exposition), access_log=None, shutdown_timeout=1.0
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, port=port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise OperatorError(f"port {port} cannot be used: {error}; set http.port") from None
+        # With port 0 each family has a port of its own; IPv4 addresses have two parts.
+        _, chosen, *_ = min(runner.addresses, key=len)
+        logger.info("Serving /healthz, /readyz and /metrics", extra={"port": chosen})
+        yield
+    finally:
+        await runner.cleanup()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,472 @@
+"""The Kubernetes API: objects as the JSON that they are, errors as ours.
+
+The models of the client library refuse fields that they do not know, and a write back would lose
+them; so its transport is used, and its login, and nothing else of it.
+"""
+
+import json
+import logging
+import os
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from maintenance_operator.core.model import JobPhase, JobView
+from maintenance_operator.core.names import (
+    ANNOTATION_DIGEST,
+    CONTAINER,
+    GROUP,
+    KIND,
+    LABEL_MANAGED_BY,
+    LABEL_UID,
+    MANAGER,
+    PLURAL,
+    VERSION,
+)
+from maintenance_operator.errors import ClusterError, Conflict, Gone
+
+logger = logging.getLogger(__name__)
+
+Body = dict[str, Any]
+
+REQUEST_SECONDS: Final = 30.0
+EVENT_SECONDS: Final = 5.0
+PAGE: Final = 500
+NOTE_BYTES: Final = 1024
+"""What an Event's note may hold, by its validation."""
+DETAIL_CHARACTERS: Final = 500
+CONTROLLER: Final = f"{GROUP}/operator"
+NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
+
+
+class _Refused(ClusterError):
+    """An answer that is no success."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        refused = status in {
+            HTTPStatus.BAD_REQUEST,
+            HTTPStatus.FORBIDDEN,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            HTTPStatus.NOT_FOUND,
+        }
+        super().__init__(message, refused=refused)
+        self.status = status
+        self.reason = reason
+
+
+# --- login ------------------------------------------------------------------------------
+
+
+async def login() -> Configuration:
+    """Credentials of the service account, or else of the kubeconfig.
+
+    Raises:
+        ClusterError: neither can be read.
+    """
+    configuration = Configuration()
+    try:
+        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except ConfigException:
+        try:
+            await load_kube_config(  # type: ignore[no-untyped-call]
+                os.environ.get("KUBECONFIG"), client_configuration=configuration
+            )
+        except (ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+            raise ClusterError(
+                f"neither a service account nor a usable kubeconfig: {error}; "
+                "set KUBECONFIG or run in a pod"
+            ) from None
+    configuration.proxy = configuration.proxy or _proxy(configuration.host)
+    # Or the session reads the environment again for each request, in threads.
+    configuration.client_session_kwargs = {"trust_env": False}
+    return configuration
+
+
+def _proxy(server: str) -> str | None:
+    """What the environment says of the way to a server."""
+    address = urlsplit(server)
+    if address.hostname and proxy_bypass(address.hostname):
+        return None
+    return getproxies().get(address.scheme)
+
+
+async def authorization(configuration: Configuration) -> dict[str, str]:
+    """The header that says who we are; read anew each time, for tokens rotate."""
+    settings: Mapping[str, Any] = await configuration.auth_settings()
+    return {
+        str(auth["key"]): str(auth["value"])
+        for auth in settings.values()
+        if auth.get("in") == "header" and auth.get("value")
+    }
+
+
+def tls(configuration: Configuration) -> ssl.SSLContext:
+    """The TLS context of the credentials: CA and client certificate."""
+    context = RESTClientObject(configuration).ssl_context
+    assert isinstance(context, ssl.SSLContext)  # noqa: S101 - the library has no types
+    return context
+
+
+# --- paths ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Where objects of a kind live."""
+
+    prefix: str
+    plural: str
+
+    def path(self, namespace: str | None, name: str | None = None, sub: str | None = None) -> str:
+        parts = [self.prefix]
+        if namespace is not None:
+            parts += ["namespaces", quote(namespace, safe="")]
+        parts += [self.plural, *(quote(part, safe="") for part in (name, sub) if part)]
+        return "/".join(parts)
+
+
+_RESOURCES: Final = _Kind(f"/apis/{GROUP}/{VERSION}", PLURAL)
+_JOBS: Final = _Kind("/apis/batch/v1", "jobs")
+_PODS: Final = _Kind("/api/v1", "pods")
+_CONFIG_MAPS: Final = _Kind("/api/v1", "configmaps")
+_EVENTS: Final = _Kind("/apis/events.k8s.io/v1", "events")
+
+
+class Cluster:
+    """The API server, as the operator needs it.
+
+    All methods raise ``ClusterError`` when the server cannot be reached or refuses; ``Gone`` and
+    ``Conflict`` where they say so.
+    """
+
+    def __init__(self, configuration: Configuration, *, user_agent: str) -> None:
+        self._client = ApiClient(configuration)
+        self._client.user_agent = user_agent
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    # --- resources ----------------------------------------------------------------------
+
+    async def get(self, namespace: str, name: str) -> Body:
+        """A resource as it is now. Raises ``Gone``."""
+        return await self._request("GET", _RESOURCES.path(namespace, name))
+
+    async def resources(
+        self, namespace: str | None = None, *, limit: int = PAGE
+    ) -> AsyncIterator[Body]:
+        """All resources of a namespace, or of the cluster, page by page."""
+        token: str | None = ""
+        while token is not None:
+            page = await self._request(
+                "GET",
+                _RESOURCES.path(namespace),
+                {"limit": str(limit), **({"continue": token} if token else {})},
+            )
+            for body in page["items"]:
+                yield body
+            token = page["metadata"].get("continue") or None
+
+    async def replace_status(self, body: Mapping[str, Any]) -> Body:
+        """Write ``status`` against the body's resourceVersion. Raises ``Conflict``, ``Gone``."""
+        path = _RESOURCES.path(*_names(body), "status")
+        return await self._request("PUT", path, body=body)
+
+    # --- Jobs ---------------------------------------------------------------------------
+
+    async def jobs(self, namespace: str, uid: str) -> list[JobView]:
+        """All Jobs of a resource, as they are now."""
+        selector = {"labelSelector": f"{LABEL_MANAGED_BY}={MANAGER},{LABEL_UID}={uid}"}
+        jobs = (await self._request("GET", _JOBS.path(namespace), selector))["items"]
+        if not jobs:
+            return []
+        pods = (await self._request("GET", _PODS.path(namespace), selector))["items"]
+        return [job_view(job, _pods_of(job, pods)) for job in jobs]
+
+    async def job(self, namespace: str, name: str) -> JobView:
+        """A Job as it is now. Raises ``Gone``."""
+        job = await self._request("GET", _JOBS.path(namespace, name))
+        selector = {"labelSelector": f"batch.kubernetes.io/job-name={name}"}
+        pods = (await self._request("GET", _PODS.path(namespace), selector))["items"]
+        return job_view(job, _pods_of(job, pods))
+
+    async def create_job(self, manifest: Mapping[str, Any]) -> JobView:
+        """Create a Job. Raises ``Conflict`` where the name is taken, ``Gone`` without namespace."""
+        return job_view(await self._create(_JOBS, manifest), [])
+
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Delete a Job and its pods; no error where that Job is gone already."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid},
+        }
+        try:
+            await self._request("DELETE", _JOBS.path(namespace, name), body=options)
+        except (Gone, Conflict):
+            logger.debug("The Job is gone already", extra={"namespace": namespace, "job": name})
+
+    # --- ConfigMaps ---------------------------------------------------------------------
+
+    async def config_map(self, namespace: str, name: str) -> Body | None:
+        """A ConfigMap as it is now, None where there is none."""
+        try:
+            return await self._request("GET", _CONFIG_MAPS.path(namespace, name))
+        except Gone:
+            return None
+
+    async def create_config_map(self, manifest: Mapping[str, Any]) -> Body:
+        """Create a ConfigMap. Raises ``Conflict`` where the name is taken."""
+        return await self._create(_CONFIG_MAPS, manifest)
+
+    async def replace_config_map(self, manifest: Mapping[str, Any]) -> Body:
+        """Write against the resourceVersion. Raises ``Conflict``, also where it is gone."""
+        try:
+            return await self._request("PUT", _CONFIG_MAPS.path(*_names(manifest)), body=manifest)
+        except Gone as error:  # the ConfigMap, not the resource that it is about
+            raise Conflict(str(error)) from None
+
+    # --- Events -------------------------------------------------------------------------
+
+    async def event(self, body: Mapping[str, Any], type_: str, reason: str, message: str) -> None:
+        """Tell people; ``type_`` is Normal or Warning. Never raises: an Event is a courtesy."""
+        namespace, name = _names(body)
+        try:
+            await self._request(
+                "POST",
+                _EVENTS.path(namespace),
+                seconds=EVENT_SECONDS,
+                body=_event(body, type_, reason, message),
+            )
+        except (ClusterError, Gone, Conflict) as error:
+            logger.warning(
+                "The Event %s could not be posted: %s",
+                reason,
+                error,
+                extra={"namespace": namespace, "resource": name},
+            )
+
+    # --- transport ----------------------------------------------------------------------
+
+    async def _create(self, kind: _Kind, manifest: Mapping[str, Any]) -> Body:
+        namespace = manifest["metadata"]["namespace"]
+        return await self._request("POST", kind.path(namespace), body=manifest)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        seconds: float = REQUEST_SECONDS,
+    ) -> Body:
+        configuration = self._client.configuration
+        url = configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": self._client.user_agent,
+            **await authorization(configuration),
+        }
+        try:
+            reply = await self._client.call_api(
+                method,
+                url,
+                headers,
+                body=body,
+                _request_timeout=aiohttp.ClientTimeout(total=seconds),
+            )
+            data: bytes = await reply.read()  # type: ignore[no-untyped-call]
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            text = str(error) or type(error).__name__
+            raise ClusterError(f"{method} {path}: {text}; is the API server there?") from None
+        return _success(method, path, reply.status, data)
+
+
+def _success(method: str, path: str, status: int, data: bytes) -> Body:
+    try:
+        document = json.loads(data)
+    except ValueError:
+        document = {}
+    if not isinstance(document, dict):
+        document = {}
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES and document:
+        return document
+    reason, message = str(document.get("reason", "")), str(document.get("message", ""))
+    text = f"{method} {path}: {status} {reason}: {message[:1000]}"
+    details = document.get("details") or {}
+    if status == HTTPStatus.NOT_FOUND and details:
+        raise Gone(text)
+    if any(cause.get("reason") == NAMESPACE_TERMINATING for cause in details.get("causes") or ()):
+        raise Gone(text)  # the resource goes with its namespace
+    if status == HTTPStatus.CONFLICT and (method != "POST" or reason == "AlreadyExists"):
+        raise Conflict(text)  # a POST also meets 409 when a quota is counted twice: try again
+    raise _Refused(status, reason, text)
+
+
+def _names(body: Mapping[str, Any]) -> tuple[str, str]:
+    return body["metadata"]["namespace"], body["metadata"]["name"]
+
+
+def _event(body: Mapping[str, Any], type_: str, reason: str, message: str) -> Body:
+    namespace, name = _names(body)
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"namespace": namespace, "name": f"{name[:200]}.{secrets.token_hex(8)}"},
+        "eventTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "reportingController": CONTROLLER,
+        "reportingInstance": CONTROLLER,
+        "action": reason,
+        "reason": reason,
+        "type": type_,
+        "note": message.encode()[:NOTE_BYTES].decode(errors="ignore"),
+        "regarding": {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": KIND,
+            "namespace": namespace,
+            "name": name,
+            "uid": body["metadata"]["uid"],
+            "resourceVersion": body["metadata"].get("resourceVersion", ""),
+        },
+    }
+
+
+# --- Jobs as decisions see them ----------------------------------------------------------
+
+
+def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobView:
+    """A Job and its pods, newest last, as far as decisions need them."""
+    metadata, status = job["metadata"], job.get("status") or {}
+    pods = list(pods)
+    phase, failure, detail, finished = _end(status)
+    if phase is None:
+        phase, detail = _progress(status, pods)
+    terminated = _terminated(phase, pods)
+    if phase is JobPhase.FAILED and terminated:
+        failure = "OOMKilled" if terminated.get("reason") == "OOMKilled" else failure
+        detail = _exit(detail, terminated)
+    return JobView(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        owner_uid=next(
+            (
+                owner["uid"]
+                for owner in metadata.get("ownerReferences") or ()
+                if owner.get("controller")
+            ),
+            "",
+        ),
+        request_digest=(metadata.get("annotations") or {}).get(ANNOTATION_DIGEST, ""),
+        phase=phase,
+        message=terminated.get("message") if terminated else None,
+        failure=failure,
+        detail=detail[:DETAIL_CHARACTERS],
+        finished=finished,
+    )
+
+
+def _pods_of(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    uid = job["metadata"]["uid"]
+    own = [
+        pod
+        for pod in pods
+        if any(owner.get("uid") == uid for owner in pod["metadata"].get("ownerReferences") or ())
+    ]
+    return sorted(own, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+
+
+def _end(status: Mapping[str, Any]) -> tuple[JobPhase | None, str, str, datetime | None]:
+    """Phase, failure, detail and time of a Job's end; no phase while it lives."""
+    for condition in status.get("conditions") or ():
+        if condition.get("status") != "True":
+            continue
+        time = _time(condition.get("lastTransitionTime"))
+        if condition.get("type") == "Complete":
+            return JobPhase.COMPLETE, "", "", _time(status.get("completionTime")) or time
+        if condition.get("type") == "Failed":
+            return (
+                JobPhase.FAILED,
+                str(condition.get("reason", "")),
+                str(condition.get("message", "")),
+                time,
+            )
+    return None, "", "", None
+
+
+def _progress(status: Mapping[str, Any], pods: list[Mapping[str, Any]]) -> tuple[JobPhase, str]:
+    newest = pods[-1] if pods else None
+    if newest is not None and (newest.get("status") or {}).get("phase") in {
+        "Running",
+        "Succeeded",
+        "Failed",
+    }:
+        return JobPhase.RUNNING, ""
+    if status.get("ready"):
+        return JobPhase.RUNNING, ""
+    return JobPhase.PENDING, _waiting(newest) if newest is not None else ""
+
+
+def _waiting(pod: Mapping[str, Any]) -> str:
+    """Why a pod does not run yet: an image that cannot be had, no node that fits."""
+    status = pod.get("status") or {}
+    for container in status.get("containerStatuses") or ():
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") not in {None, "ContainerCreating", "PodInitializing"}:
+            return _sentence(waiting)
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return _sentence(condition)
+    return ""
+
+
+def _sentence(state: Mapping[str, Any]) -> str:
+    return ": ".join(str(state[key]) for key in ("reason", "message") if state.get(key))
+
+
+def _terminated(phase: JobPhase, pods: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """How the trainer ended in the newest pod in which it did, once the Job has ended."""
+    if phase not in {JobPhase.COMPLETE, JobPhase.FAILED}:
+        return None
+    for pod in reversed(pods):
+        for container in (pod.get("status") or {}).get("containerStatuses") or ():
+            terminated = (container.get("state") or {}).get("terminated")
+            if container.get("name") == CONTAINER and isinstance(terminated, dict):
+                return terminated
+    return None
+
+
+def _exit(detail: str, terminated: Mapping[str, Any]) -> str:
+    how = f"{terminated.get('reason', 'Error')}, exit code {terminated.get('exitCode')}"
+    return f"{detail} (trainer: {how})".strip()
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

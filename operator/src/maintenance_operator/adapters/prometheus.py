@@ -1,0 +1,316 @@
+"""Prometheus over HTTP: one request for all who ask the same.
+
+API: https://prometheus.io/docs/prometheus/latest/querying/api/#range-queries
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+import aiohttp
+
+from maintenance_operator.core.model import Series
+from maintenance_operator.core.reasons import MetricsReason
+from maintenance_operator.errors import MetricsError
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
+MOST_BYTES: Final = 16 * 1024 * 1024
+MOST_CHARACTERS: Final = 300
+CONCURRENCY_PER_SERVER: Final = 8
+"""Prometheus evaluates twenty queries at a time by default; most of them are other people's."""
+FAILURE_SECONDS: Final = 1.0
+"""How long a failure is shared: those who ask at the same time need not fail one by one."""
+LEAST_KEEP_SECONDS: Final = 5.0
+"""A single time has no step; the shortest interval between readings is as long."""
+ENTRIES: Final = 20_000
+STRIKES: Final = 3
+"""One query may be slow; so many in a row that get no answer mean that the server is away."""
+
+HTTP_OK: Final = 200
+HTTP_BAD_REQUEST: Final = 400
+HTTP_REDIRECTS: Final = range(300, 400)
+
+
+class Telemetry(Protocol):
+    """What is counted."""
+
+    def prometheus_request(self, server: str, outcome: str, seconds: float) -> None:
+        """A request ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What makes two requests the same. Times are seconds since the epoch."""
+
+    server: str
+    query: str
+    start: float
+    end: float
+    step: float
+
+    @property
+    def key(self) -> str:
+        """Short, for logs: the query itself may be long."""
+        return hashlib.sha256(self.query.encode()).hexdigest()[:12]
+
+
+@dataclass(slots=True)
+class _Entry:
+    answer: asyncio.Task[tuple[Series, ...]]
+    expires: float
+
+
+class Prometheus:
+    """The servers that the operator's configuration names.
+
+    Args:
+        servers: name → base URL.
+        telemetry: where requests are counted.
+        timeout: seconds until a request is given up.
+    """
+
+    def __init__(
+        self, servers: Mapping[str, str], telemetry: Telemetry, *, timeout: float = TIMEOUT_SECONDS
+    ) -> None:
+        self._servers = servers
+        self._telemetry = telemetry
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
+        self._entries: OrderedDict[_Question, _Entry] = OrderedDict()
+        self._slots = {name: asyncio.Semaphore(CONCURRENCY_PER_SERVER) for name in servers}
+        self._away: dict[str, tuple[float, MetricsError]] = {}
+        self._strikes = dict.fromkeys(servers, 0)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=self._timeout)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        running = [entry.answer for entry in self._entries.values() if not entry.answer.done()]
+        for answer in running:
+            answer.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        self._entries.clear()
+        if self._session is not None:
+            await self._session.close()
+
+    async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
+        """The series of a query at evenly spaced times, oldest first.
+
+        Raises:
+            MetricsError: with a member of ``MetricsReason`` as reason.
+        """
+        if server not in self._servers:
+            known = ", ".join(sorted(self._servers)) or "none: its prometheusServers is empty"
+            raise MetricsError(
+                MetricsReason.UNKNOWN_SERVER,
+                f"{server!r} is not in the operator's configuration; known: {known}",
+            )
+        question = _Question(
+            server,
+            query,
+            times[0].timestamp(),
+            times[-1].timestamp(),
+            (times[1] - times[0]).total_seconds() if len(times) > 1 else 1.0,
+        )
+        # Shielded: one caller's cancellation is not the others'.
+        return await asyncio.shield(self._answer(question))
+
+    def _answer(self, question: _Question) -> asyncio.Task[tuple[Series, ...]]:
+        now = asyncio.get_running_loop().time()
+        entry = self._entries.get(question)
+        if entry is None or (entry.answer.done() and now >= entry.expires):
+            answer = asyncio.create_task(self._ask(question), name=f"query {question.key}")
+            answer.add_done_callback(lambda task: self._answered(question, task))
+            entry = self._entries[question] = _Entry(answer, float("inf"))
+            self._entries.move_to_end(question)
+            self._evict(now)
+        return entry.answer
+
+    def _answered(self, question: _Question, task: asyncio.Task[tuple[Series, ...]]) -> None:
+        entry = self._entries.get(question)
+        if entry is None or entry.answer is not task:
+            return
+        # Reading the exception also tells asyncio that somebody has seen it.
+        failed = task.cancelled() or task.exception() is not None
+        keep = FAILURE_SECONDS if failed else max(question.step, LEAST_KEEP_SECONDS)
+        entry.expires = asyncio.get_running_loop().time() + keep
+
+    def _evict(self, now: float) -> None:
+        """Drop what has expired from the old end, and the oldest where there are too many."""
+        while self._entries:
+            question, entry = next(iter(self._entries.items()))
+            if not entry.answer.done():
+                if len(self._entries) <= ENTRIES:
+                    return
+            elif now < entry.expires and len(self._entries) <= ENTRIES:
+                return
+            del self._entries[question]
+
+    async def _ask(self, question: _Question) -> tuple[Series, ...]:
+        async with self._slots[question.server]:
+            self._refuse_while_away(question.server)
+            loop = asyncio.get_running_loop()
+            started = loop.time()
+            outcome = "Cancelled"
+            try:
+                answer = _series(_document(*await self._post(question)), question)
+                outcome = "Success"
+            except MetricsError as error:
+                outcome = str(error.reason)
+                raise
+            finally:
+                self._telemetry.prometheus_request(question.server, outcome, loop.time() - started)
+            return answer
+
+    def _refuse_while_away(self, server: str) -> None:
+        """Do not let a queue of questions wait, one timeout each, for a server that is away."""
+        until, error = self._away.get(server, (0.0, None))
+        if error is not None and asyncio.get_running_loop().time() < until:
+            raise MetricsError(error.reason, str(error))
+
+    async def _post(self, question: _Question) -> tuple[int, bytes]:
+        """Status and body of the reply."""
+        assert self._session is not None, "use as an async context manager"  # noqa: S101
+        server, loop = question.server, asyncio.get_running_loop()
+        form = {
+            "query": question.query,
+            "start": _seconds(question.start),
+            "end": _seconds(question.end),
+            "step": _seconds(question.step),
+        }
+        url = f"{self._servers[server]}/api/v1/query_range"
+        async with (
+            self._reached(server),
+            self._session.post(url, data=form, allow_redirects=False) as reply,
+        ):
+            if reply.status in HTTP_REDIRECTS:
+                target = _cut(reply.headers.get("Location", "?"))
+                raise MetricsError(
+                    MetricsReason.QUERY_FAILED,
+                    f"{server}: redirects to {target}; "
+                    "write the final address into the operator's configuration",
+                )
+            body = await _read(reply, server)
+        logger.debug(
+            "Prometheus replied",
+            extra={
+                "server": server,
+                "query_key": question.key,
+                "status": reply.status,
+                "grid_end": question.end,
+                "bytes": len(body),
+                "monotonic": loop.time(),
+                "last_byte": datetime.now(UTC).isoformat(timespec="microseconds"),
+            },
+        )
+        return reply.status, body
+
+    @asynccontextmanager
+    async def _reached(self, server: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except aiohttp.ConnectionTimeoutError:
+            error = self._missed(server, f"no connection within {CONNECT_SECONDS:g} s", STRIKES)
+        except TimeoutError:
+            error = self._missed(server, f"no answer within {self._timeout.total:g} s", 1)
+        except (aiohttp.ClientError, OSError, ValueError) as cause:
+            error = self._missed(server, _cut(str(cause) or type(cause).__name__), STRIKES)
+        else:
+            self._strikes[server] = 0
+            return
+        raise error from None
+
+    def _missed(self, server: str, text: str, strikes: int) -> MetricsError:
+        error = MetricsError(MetricsReason.UNREACHABLE, f"{server}: {text}")
+        self._strikes[server] += strikes
+        if self._strikes[server] >= STRIKES:
+            until = asyncio.get_running_loop().time() + FAILURE_SECONDS
+            self._away[server] = (until, error)
+        return error
+
+
+async def _read(reply: aiohttp.ClientResponse, server: str) -> bytes:
+    body = bytearray()
+    async for chunk in reply.content.iter_chunked(65536):
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise MetricsError(
+                MetricsReason.QUERY_FAILED,
+                f"{server}: the reply is larger than "
+                f"{MOST_BYTES >> 20} MiB; let the query aggregate",
+            )
+    return bytes(body)
+
+
+def _document(status: int, body: bytes) -> dict[str, Any]:
+    """The ``data`` of a reply, or the error that it is."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise MetricsError(
+            MetricsReason.QUERY_FAILED,
+            f"HTTP {status} without JSON: is this address Prometheus' own, or a proxy's?",
+        )
+    if status != HTTP_OK or document.get("status") != "success":
+        text = _cut(str(document.get("error") or f"HTTP {status}"))
+        malformed = status == HTTP_BAD_REQUEST and document.get("errorType") == "bad_data"
+        raise MetricsError(
+            MetricsReason.INVALID_QUERY if malformed else MetricsReason.QUERY_FAILED, text
+        )
+    for warning in document.get("warnings") or ():
+        logger.warning("Prometheus warns: %s", _cut(str(warning)))
+    data = document.get("data")
+    if not isinstance(data, dict) or data.get("resultType") != "matrix":
+        raise MetricsError(
+            MetricsReason.QUERY_FAILED,
+            "the reply holds no matrix: is this address Prometheus' own?",
+        )
+    return data
+
+
+def _series(data: Mapping[str, Any], question: _Question) -> tuple[Series, ...]:
+    try:
+        return tuple(
+            Series(
+                {str(name): str(value) for name, value in series.get("metric", {}).items()},
+                tuple(
+                    (datetime.fromtimestamp(float(time), UTC), float(value))
+                    for time, value in series.get("values", ())
+                ),
+            )
+            for series in data["result"]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise MetricsError(
+            MetricsReason.QUERY_FAILED,
+            f"{question.server}: the reply is malformed ({type(error).__name__})",
+        ) from None
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def _cut(text: str) -> str:
+    """One line of what somebody else wrote, at most 300 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS - 1] + "…"

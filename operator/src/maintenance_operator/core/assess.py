@@ -1,0 +1,180 @@
+"""Is performance down, sustained, on enough samples? Readings in, one of three answers out."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from maintenance_operator.core.model import (
+    Assessment,
+    Degraded,
+    Healthy,
+    Metrics,
+    Reading,
+    Series,
+    Unknown,
+)
+from maintenance_operator.core.reasons import MetricsReason
+
+_SHOWN_SERIES: Final = 3
+_SHOWN_CHARACTERS: Final = 200
+
+
+def assess(
+    metrics: Metrics,
+    performance: Sequence[Series],
+    samples: Sequence[Series] | None,
+    grid: Sequence[datetime],
+    since: datetime | None,
+) -> Assessment:
+    """Judge the readings at the times of ``grid``, oldest first.
+
+    A reading counts if its whole window lies after ``since`` (the champion's promotion), exactly
+    one series that ``match`` fits has a finite value there, and that rests on enough samples. A
+    breach is ``count`` bad ones of those that count, the latest of them included. ``samples`` is
+    None where the resource has no query for them.
+    """
+    samples = (samples or ()) if metrics.samples is not None else None
+    problem = _latest_problem(metrics, performance, samples, grid[-1])
+    if problem is not None:
+        return problem
+    young = [time for time in grid if since is None or time - metrics.interval >= since]
+    readings = [
+        reading
+        for time in young
+        if (reading := _reading(metrics, performance, samples, time)) is not None
+    ]
+    least = metrics.samples.min if metrics.samples is not None else 0.0
+    counted = [
+        reading for reading in readings if reading.samples is None or reading.samples >= least
+    ]
+    return _verdict(metrics, counted) if counted else _nothing_counts(readings, least)
+
+
+def _latest_problem(
+    metrics: Metrics,
+    performance: Sequence[Series],
+    samples: Sequence[Series] | None,
+    time: datetime,
+) -> Unknown | None:
+    """Why the latest point cannot be read, if so. Absent is not zero."""
+    values = _values(performance, metrics.match, time)
+    if len(values) > 1:
+        return _ambiguous("the performance query", values)
+    if not values:
+        return Unknown(MetricsReason.NO_DATA, _no_data(metrics, performance))
+    value = values[0][1]
+    if not math.isfinite(value):
+        return Unknown(
+            MetricsReason.NOT_A_NUMBER,
+            f"The latest reading is {value}: look for a "
+            "division by zero in spec.metrics.performance.query.",
+        )
+    return None if samples is None else _samples_problem(metrics, samples, time)
+
+
+def _samples_problem(metrics: Metrics, samples: Sequence[Series], time: datetime) -> Unknown | None:
+    counts = _values(samples, metrics.match, time)
+    if len(counts) > 1:
+        return _ambiguous("the samples query", counts)
+    if not counts or not math.isfinite(counts[0][1]):
+        return Unknown(
+            MetricsReason.STALE,
+            "The samples query yields nothing at the latest "
+            "reading: check that the model is still served, scraped and labelled.",
+        )
+    return None
+
+
+def _no_data(metrics: Metrics, performance: Sequence[Series]) -> str:
+    others = [series.labels for series in performance if not _fits(series, metrics.match)]
+    if not metrics.match or not others:
+        return (
+            "The performance query yields no series at the latest reading: check "
+            "spec.metrics.performance.query and that the model is scraped."
+        )
+    return (
+        f"The performance query yields no series that match {_labels(metrics.match)}, "
+        f"but {_listed(others)}: correct spec.metrics.performance.match."
+    )
+
+
+def _ambiguous(what: str, values: Sequence[tuple[Mapping[str, str], float]]) -> Unknown:
+    return Unknown(
+        MetricsReason.AMBIGUOUS,
+        f"{len(values)} series answer {what}: "
+        f"{_listed(labels for labels, _ in values)}. Pick one with "
+        "spec.metrics.performance.match, or aggregate in the query.",
+    )
+
+
+def _listed(several: Iterable[Mapping[str, str]]) -> str:
+    """The first few label sets in an order that the server's does not change."""
+    spelled = sorted(_labels(labels) for labels in several)
+    more = len(spelled) - _SHOWN_SERIES
+    return ", ".join(spelled[:_SHOWN_SERIES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    text = "{" + ", ".join(f"{name}={value!r}" for name, value in sorted(labels.items())) + "}"
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…}"
+
+
+def _values(
+    several: Sequence[Series], match: Mapping[str, str], time: datetime
+) -> list[tuple[Mapping[str, str], float]]:
+    """What the series that ``match`` fits say at one time; a series may have a gap there."""
+    return [
+        (series.labels, value)
+        for series in several
+        if _fits(series, match)
+        for at, value in series.points
+        if at == time
+    ]
+
+
+def _fits(series: Series, match: Mapping[str, str]) -> bool:
+    return match.items() <= series.labels.items()
+
+
+def _single(several: Sequence[Series], match: Mapping[str, str], time: datetime) -> float | None:
+    values = _values(several, match, time)
+    return values[0][1] if len(values) == 1 and math.isfinite(values[0][1]) else None
+
+
+def _reading(
+    metrics: Metrics,
+    performance: Sequence[Series],
+    samples: Sequence[Series] | None,
+    time: datetime,
+) -> Reading | None:
+    value = _single(performance, metrics.match, time)
+    if value is None:
+        return None
+    if samples is None:
+        return Reading(time, value)
+    count = _single(samples, metrics.match, time)
+    return None if count is None else Reading(time, value, count)
+
+
+def _verdict(metrics: Metrics, readings: Sequence[Reading]) -> Healthy | Degraded:
+    breached = [reading for reading in readings if metrics.threshold.breached_by(reading.value)]
+    latest = readings[-1]
+    if len(breached) >= metrics.breach_count and breached[-1] == latest:
+        return Degraded(latest, len(breached), len(readings), metrics.threshold)
+    return Healthy(latest, len(breached), len(readings))
+
+
+def _nothing_counts(readings: Sequence[Reading], least: float) -> Unknown:
+    if not readings:
+        return Unknown(
+            MetricsReason.AWAITING_READINGS,
+            "No reading lies wholly after the promotion of the champion in service yet.",
+        )
+    most = max(reading.samples or 0.0 for reading in readings)
+    return Unknown(
+        MetricsReason.INSUFFICIENT_SAMPLES,
+        f"The best of the last {len(readings)} "
+        f"readings rests on {most:.6g} samples; a reading counts from {least:.6g} "
+        "(spec.metrics.performance.samples.min).",
+    )

@@ -1,0 +1,84 @@
+"""What a situation's numbers say, read in one place by rules and by those who narrate them."""
+
+from typing import Final
+
+from maintenance_contract import Answer, Diagnosis, Finding, HeldOut, Outcome, Question, RowCounts
+from maintenance_operator.core.model import Situation, Trigger
+
+OUTSIDE_SUPPORT: Final = "outsideSupport"
+"""Evidence: the share of new rows that lie outside what the champion was trained on."""
+NEW_LABELS: Final = "newLabels"
+"""Evidence: the share of new rows whose label the champion does not know."""
+
+CAUSES: Final = (
+    Question.DATA_DISTRIBUTION_SHIFT,
+    Question.CONCEPT_DRIFT,
+    Question.FEATURE_SPACE_CHANGE,
+)
+"""The questions that a diagnosis answers, in the workflow's order."""
+
+
+def usable(situation: Situation) -> bool:
+    """Whether there is a diagnosis to decide on.
+
+    An escalation is decided on the data of the fine-tune before it: its numbers may be gone.
+    """
+    report = situation.report
+    return report.outcome is Outcome.SUCCEEDED and (
+        report.diagnosis is not None or situation.trigger is Trigger.ESCALATION
+    )
+
+
+def diagnosis_of(situation: Situation) -> Diagnosis:
+    """The diagnosis; without rows where there is none, so that every rule is total."""
+    return situation.report.diagnosis or Diagnosis(RowCounts())
+
+
+def new_rows(situation: Situation) -> int:
+    """Newly labelled rows, on both sides of the split."""
+    rows = diagnosis_of(situation).rows
+    return rows.new_train + rows.new_held_out
+
+
+def findings(situation: Situation) -> tuple[Finding, ...]:
+    """One finding a question, in the workflow's order.
+
+    Undetermined where the report is silent, or says Yes, which is no answer to these questions.
+    """
+    return tuple(_finding(situation, question) for question in CAUSES)
+
+
+def _finding(situation: Situation, question: Question) -> Finding:
+    for finding in diagnosis_of(situation).findings:
+        if finding.question is question:
+            settled = finding.answer is not Answer.YES
+            return finding if settled else Finding(question, Answer.UNDETERMINED, finding.evidence)
+    return Finding(question, Answer.UNDETERMINED)
+
+
+def answered(situation: Situation, answer: Answer) -> tuple[Finding, ...]:
+    """The findings with that answer."""
+    return tuple(finding for finding in findings(situation) if finding.answer is answer)
+
+
+def accuracy(held_out: HeldOut | None) -> float | None:
+    """The champion's accuracy on held-out rows; None without rows."""
+    return None if held_out is None or held_out.n == 0 else held_out.correct / held_out.n
+
+
+def rows(held_out: HeldOut | None) -> int:
+    """How many held-out rows there are."""
+    return 0 if held_out is None else held_out.n
+
+
+def expected_accuracy(situation: Situation) -> float | None:
+    """What the champion is worth where nothing has changed: its accuracy on old held-out rows.
+
+    Without such rows the metric's threshold stands in; None where that is no share.
+    """
+    old = accuracy(diagnosis_of(situation).old)
+    if old is not None:
+        return old
+    threshold = situation.spec.metrics.threshold
+    floor = threshold.bound if threshold.min is not None else 1.0 - threshold.bound
+    return floor if 0.0 <= floor <= 1.0 else None

@@ -1,0 +1,270 @@
+"""A step of a run as a Job manifest and as the request inside it. No I/O."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from maintenance_contract import (
+    ChampionRef,
+    DataRef,
+    ModelRef,
+    Operation,
+    Recipes,
+    ResourceRef,
+    Snapshot,
+    TrainingRequest,
+)
+from maintenance_contract.exits import DO_NOT_RETRY
+from maintenance_contract.paths import (
+    CLAIMS_ROOT,
+    REQUEST_DIRECTORY,
+    REQUEST_FILE,
+    version_directory,
+)
+from maintenance_operator.core.model import JobView, Run, Spec, Step
+from maintenance_operator.core.names import (
+    ANNOTATION_DIGEST,
+    ANNOTATION_REQUEST,
+    ANNOTATION_RESOURCE,
+    CONTAINER,
+    GROUP,
+    KIND,
+    LABEL_MANAGED_BY,
+    LABEL_RUN,
+    LABEL_STEP,
+    LABEL_UID,
+    MANAGER,
+    VERSION,
+)
+
+USER: Final = 65532
+KEEP_SECONDS: Final = 24 * 3600
+"""How long an ended Job stays for a person to look at; status and store have its report."""
+DIAGNOSE_TIMEOUT_SECONDS: Final = 30 * 60
+DIAGNOSE_RESOURCES: Final[Mapping[str, Any]] = {
+    "requests": {"cpu": "500m", "memory": "1Gi"},
+    "limits": {"memory": "8Gi"},
+}
+REPORT_RESOURCES: Final[Mapping[str, Any]] = {
+    "requests": {"cpu": "50m", "memory": "64Mi"},
+    "limits": {"memory": "512Mi"},
+}
+
+_OPERATIONS: Final = {
+    Step.DIAGNOSE: Operation.DIAGNOSE,
+    Step.TRAIN: Operation.TRAIN,
+    Step.REPORT: Operation.REPORT,
+}
+_NUMBER = re.compile(r"-(\d+)-(?:diagnose|train|report)")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which resource a Job is for."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerImage:
+    """The image of every Job, from the operator's configuration."""
+
+    image: str
+    pull_policy: str = "IfNotPresent"
+
+
+def job_name(identity: Identity, number: int, step: Step) -> str:
+    """The same step of the same run always has the same name; at most 63 characters."""
+    stem = identity.name[:40].replace(".", "-").rstrip("-")
+    return f"{stem}-{identity.uid[:6]}-{number}-{step.value.lower()}"
+
+
+def run_number(job: JobView) -> int:
+    """The run a Job belongs to, 0 where its name is not one of ours."""
+    match = _NUMBER.search(job.name)
+    return int(match[1]) if match else 0
+
+
+def request(
+    identity: Identity, run: Run, spec: Spec, step: Step, *, exclude_contradicted: bool = False
+) -> TrainingRequest:
+    """What a step's Job is asked to do. The same run gives the same request, digest and all.
+
+    A Report asks for the stored report of ``run.subject``.
+    """
+    training = step is Step.TRAIN
+    return TrainingRequest(
+        operation=_OPERATIONS[step],
+        resource=ResourceRef(identity.namespace, identity.name, identity.uid),
+        run=run.number,
+        model=ModelRef(spec.task, str(spec.base_model), str(spec.storage)),
+        data=DataRef(str(spec.original), str(spec.updates), spec.columns, spec.holdout),
+        recipes=Recipes(
+            spec.training.replay_percent,
+            dict(spec.training.fine_tune_arguments),
+            dict(spec.training.retrain_arguments),
+        ),
+        champion=run.champion,
+        action=run.action.training if training and run.action else None,
+        snapshot=Snapshot(run.snapshot_run or run.number, run.data_digest) if training else None,
+        exclude_contradicted=training and exclude_contradicted,
+        subject=_OPERATIONS[run.subject] if step is Step.REPORT and run.subject else None,
+    )
+
+
+def champion_uri(spec: Spec, champion: ChampionRef) -> str:
+    """Where a version lies, as servers are told."""
+    return str(spec.storage.join(version_directory(champion.version)))
+
+
+def manifest(
+    identity: Identity, run: Run, spec: Spec, asked: TrainingRequest, trainer: TrainerImage
+) -> dict[str, Any]:
+    """The Job: one create, immutable, with everything inside."""
+    labels = {
+        LABEL_MANAGED_BY: MANAGER,
+        LABEL_UID: identity.uid,
+        LABEL_RUN: str(run.number),
+        LABEL_STEP: run.step.value.lower(),
+    }
+    training = run.step is Step.TRAIN
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": job_name(identity, run.number, run.step),
+            "namespace": identity.namespace,
+            "labels": labels,
+            "annotations": {ANNOTATION_RESOURCE: identity.name, ANNOTATION_DIGEST: asked.digest},
+            "ownerReferences": [
+                {
+                    "apiVersion": f"{GROUP}/{VERSION}",
+                    "kind": KIND,
+                    "name": identity.name,
+                    "uid": identity.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "spec": {
+            "backoffLimit": spec.training.retries if training else 1,
+            "activeDeadlineSeconds": int(spec.training.timeout.total_seconds())
+            if training
+            else DIAGNOSE_TIMEOUT_SECONDS,
+            "ttlSecondsAfterFinished": KEEP_SECONDS,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {
+                            "containerName": CONTAINER,
+                            "operator": "In",
+                            "values": list(DO_NOT_RETRY),
+                        },
+                    },
+                    {
+                        "action": "Ignore",
+                        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+                    },
+                ]
+            },
+            "template": {
+                "metadata": {
+                    "labels": labels,
+                    "annotations": {ANNOTATION_REQUEST: asked.to_json()},
+                },
+                "spec": _pod(run.step, spec, trainer),
+            },
+        },
+    }
+
+
+def _pod(step: Step, spec: Spec, trainer: TrainerImage) -> dict[str, Any]:
+    claims = _claims(step, spec)
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 60,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": CONTAINER,
+                "image": trainer.image,
+                "imagePullPolicy": trainer.pull_policy,
+                "args": [step.value.lower(), "--request", f"{REQUEST_DIRECTORY}/{REQUEST_FILE}"],
+                "env": [{"name": "HOME", "value": "/tmp"}],  # noqa: S108 - an emptyDir of the pod
+                "resources": _resources(step, spec),
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "terminationMessagePolicy": "File",
+                "volumeMounts": [
+                    {"name": "request", "mountPath": REQUEST_DIRECTORY, "readOnly": True},
+                    {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod
+                    {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - an emptyDir of the pod
+                    *(
+                        {
+                            "name": f"claim-{index}",
+                            "mountPath": f"{CLAIMS_ROOT}/{claim}",
+                            "readOnly": read_only,
+                        }
+                        for index, (claim, read_only) in enumerate(claims.items())
+                    ),
+                ],
+            }
+        ],
+        "volumes": [
+            {
+                "name": "request",
+                "downwardAPI": {
+                    "items": [
+                        {
+                            "path": REQUEST_FILE,
+                            "fieldRef": {
+                                "fieldPath": f"metadata.annotations['{ANNOTATION_REQUEST}']"
+                            },
+                        }
+                    ]
+                },
+            },
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
+            *(
+                {"name": f"claim-{index}", "persistentVolumeClaim": {"claimName": claim}}
+                for index, claim in enumerate(claims)
+            ),
+        ],
+    }
+
+
+def _claims(step: Step, spec: Spec) -> dict[str, bool]:
+    """Claims to mount, and whether read-only: all are, but the one that holds the store."""
+    places = [spec.storage]
+    if step is not Step.REPORT:
+        places += [spec.base_model, spec.original, spec.updates]
+    return {place.claim: place.claim != spec.storage.claim for place in places}
+
+
+def _resources(step: Step, spec: Spec) -> dict[str, Any]:
+    match step:
+        case Step.TRAIN:
+            return dict(spec.training.resources)
+        case Step.DIAGNOSE:
+            return dict(DIAGNOSE_RESOURCES)
+        case Step.REPORT:
+            return dict(REPORT_RESOURCES)

@@ -1,0 +1,499 @@
+"""The values the operator thinks in. Immutable; times are aware and in UTC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from maintenance_contract import (
+    Answer,
+    ChampionRef,
+    Columns,
+    Holdout,
+    Question,
+    StorageUri,
+    Task,
+    TrainingAction,
+    TrainingReport,
+)
+
+# --- what is declared -------------------------------------------------------------------
+
+
+class Policy(StrEnum):
+    """How causes become actions."""
+
+    WORKFLOW = "Workflow"
+
+
+class OnConceptDrift(StrEnum):
+    """What the old held-out rows count for after concept drift."""
+
+    REPORT_ONLY = "ReportOnly"
+    JUDGE = "Judge"
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRange:
+    """A floor (accuracy) or a ceiling (error rate); exactly one is set."""
+
+    min: float | None = None
+    max: float | None = None
+
+    def breached_by(self, value: float) -> bool:
+        """Whether a reading lies on the bad side."""
+        if self.min is not None:
+            return value < self.min
+        return self.max is not None and value > self.max
+
+    @property
+    def bound(self) -> float:
+        """The number a reading is held against."""
+        bound = self.min if self.min is not None else self.max
+        assert bound is not None  # noqa: S101 - the schema and the parser see to it
+        return bound
+
+
+@dataclass(frozen=True, slots=True)
+class SamplesQuery:
+    """How many predictions a reading rests on, and how many it needs to count."""
+
+    query: str
+    min: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """``spec.metrics``: a reading per interval; a breach is ``count`` bad ones ``of`` the last."""
+
+    server: str
+    interval: timedelta
+    query: str
+    match: Mapping[str, str]
+    threshold: ThresholdRange
+    breach_count: int
+    breach_of: int
+    samples: SamplesQuery | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """``spec.gate``."""
+
+    min_improvement: float
+    confidence: float
+    max_old_loss: float
+    on_concept_drift: OnConceptDrift
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """``spec.training``; ``resources`` as in a container."""
+
+    replay_percent: int
+    fine_tune_arguments: Mapping[str, Any]
+    retrain_arguments: Mapping[str, Any]
+    resources: Mapping[str, Any]
+    timeout: timedelta
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``spec.limits``: no loop may start trainings."""
+
+    cooldown: timedelta
+    max_runs: int
+    per: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A ModelMaintenance's spec, parsed."""
+
+    suspend: bool
+    task: Task
+    base_model: StorageUri
+    storage: StorageUri
+    original: StorageUri
+    updates: StorageUri
+    columns: Columns
+    holdout: Holdout
+    metrics: Metrics
+    policy: Policy
+    min_new_rows: int
+    recheck_after: timedelta
+    training: Training
+    gate: Gate
+    limits: Limits
+
+
+# --- what is seen -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of a range query: its labels, and (time, value) in order. Values may be NaN."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[datetime, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The metric at one point of the grid; ``samples`` is None where no query was given."""
+
+    time: datetime
+    value: float
+    samples: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """Not enough bad readings. ``reading`` is the latest that counts."""
+
+    reading: Reading
+    breached: int
+    counted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Degraded:
+    """Performance is down, sustained, on enough samples. ``reading`` is the latest bad one."""
+
+    reading: Reading
+    breached: int
+    counted: int
+    threshold: ThresholdRange
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nothing can be said; the operator holds. ``reason`` is of ``MetricsReason``."""
+
+    reason: str
+    message: str
+
+
+Assessment = Healthy | Degraded | Unknown
+
+
+class JobPhase(StrEnum):
+    """Where a Job stands."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One of our Jobs, as far as decisions need it.
+
+    ``message`` is the raw termination message of its last pod, None where none can be had;
+    ``failure`` is the reason of the Failed condition (``DeadlineExceeded``, ``PodFailurePolicy``,
+    ``BackoffLimitExceeded``) or of its pod; ``detail`` a sentence on it.
+    """
+
+    name: str
+    uid: str
+    owner_uid: str
+    request_digest: str
+    phase: JobPhase
+    message: str | None = None
+    failure: str = ""
+    detail: str = ""
+    finished: datetime | None = None
+
+
+# --- what is remembered (status) --------------------------------------------------------
+
+
+class Action(StrEnum):
+    """What a decision asks for."""
+
+    NONE = "None"
+    FINE_TUNE = "FineTune"
+    RETRAIN = "Retrain"
+    WAIT = "Wait"
+    BLOCKED = "Blocked"
+
+    @property
+    def training(self) -> TrainingAction | None:
+        """The training it stands for, if any."""
+        match self:
+            case Action.FINE_TUNE:
+                return TrainingAction.FINE_TUNE
+            case Action.RETRAIN:
+                return TrainingAction.RETRAIN
+            case _:
+                return None
+
+
+class Trigger(StrEnum):
+    """Why a run began."""
+
+    INITIAL = "Initial"
+    PERFORMANCE_DROP = "PerformanceDrop"
+    ESCALATION = "Escalation"
+
+
+class Step(StrEnum):
+    """Where a live run stands."""
+
+    DIAGNOSE = "Diagnose"
+    TRAIN = "Train"
+    REPORT = "Report"
+
+
+class RunOutcome(StrEnum):
+    """How a run ended."""
+
+    PROMOTED = "Promoted"
+    REJECTED = "Rejected"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEvidence:
+    """A number of the path as status shows it."""
+
+    name: str
+    value: str
+    threshold: str = ""
+    p_value: str = ""
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """A question of the workflow and its answer."""
+
+    question: Question
+    answer: Answer
+    evidence: tuple[StatusEvidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedAction:
+    """An action not taken, and why."""
+
+    action: Action
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done, from which numbers."""
+
+    number: int
+    trigger: Trigger
+    action: Action
+    reason: str
+    message: str
+    path: tuple[PathStep, ...]
+    rejected: tuple[RejectedAction, ...]
+    time: datetime
+    escalated_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """The version in service."""
+
+    version: int
+    storage_uri: str
+    digest: str
+    promoted_time: datetime
+    action: TrainingAction
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Accuracies on the same held-out rows."""
+
+    n: int
+    champion: float
+    challenger: float
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A run that came to training, failed or was stopped. Newest first in status."""
+
+    number: int
+    trigger: Trigger
+    action: Action
+    reason: str
+    outcome: RunOutcome
+    message: str
+    start_time: datetime
+    end_time: datetime
+    generation: int = 0
+    data_digest: str = ""
+    champion_version: int | None = None
+    champion_digest: str = ""
+    version: int | None = None
+    trained: bool = False
+    train_seconds: float | None = None
+    new: Score | None = None
+    old: Score | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The breach that began a run, as it stood then."""
+
+    time: datetime
+    value: float
+    breached: int
+    counted: int
+    samples: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The live run. Allocated, with its spec frozen, before its first Job.
+
+    ``job_uid`` is empty until the step's Job was seen: a missing Job is then one to create, and
+    afterwards one that somebody deleted. ``snapshot_run`` is the run whose data snapshot is
+    trained on (another one for an escalation).
+    """
+
+    number: int
+    trigger: Trigger
+    step: Step
+    start_time: datetime
+    spec: Mapping[str, Any]
+    generation: int = 0
+    job_name: str = ""
+    job_uid: str = ""
+    champion: ChampionRef | None = None
+    trouble: Trouble | None = None
+    escalated_from: int | None = None
+    action: Action | None = None
+    subject: Step | None = None
+    snapshot_run: int | None = None
+    data_digest: str = ""
+    train_start_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """After fruitless looks: how many in a row on the same data, and no new one before."""
+
+    count: int
+    time: datetime
+    data_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """As in the Kubernetes API conventions; ``status`` is True, False or Unknown."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    observed_generation: int
+    last_transition_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A resource's status, parsed. ``performance`` is the reading at the last transition."""
+
+    observed_generation: int = -1
+    conditions: tuple[Condition, ...] = ()
+    performance: Reading | None = None
+    decision: Decision | None = None
+    run: Run | None = None
+    recheck: Recheck | None = None
+    champion: Champion | None = None
+    history: tuple[HistoryEntry, ...] = ()
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of that type, if it is set."""
+        return next((c for c in self.conditions if c.type == kind), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate says of a challenger."""
+
+    promote: bool
+    reason: str
+    message: str
+    new: Score | None = None
+    old: Score | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything a decision rests on: a diagnosis that ended, and what is remembered.
+
+    ``report`` is the Diagnose report of the run (for an escalation: of the run it came from);
+    ``degraded`` the assessment that triggered it, None for Initial.
+    """
+
+    number: int
+    trigger: Trigger
+    spec: Spec
+    report: TrainingReport
+    now: datetime
+    degraded: Degraded | None = None
+    champion: Champion | None = None
+    history: tuple[HistoryEntry, ...] = field(default=())
+    generation: int = 0
+    escalated_from: int | None = None
+
+
+# --- what a pass does -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An Event to be."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStatus:
+    """Replace status, then tell: the events, the decision taken, the run that ended."""
+
+    status: Status
+    notes: tuple[Note, ...] = ()
+    decided: Decision | None = None
+    ended: HistoryEntry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateJob:
+    """Create the Job of the live run's step."""
+
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    """Delete a Job of ours, and its pods."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteConfigMap:
+    """Project the champion; ``existing`` is the object to replace, None to create."""
+
+    manifest: Mapping[str, Any]
+    existing: Mapping[str, Any] | None
+
+
+Effect = WriteStatus | CreateJob | DeleteJob | WriteConfigMap

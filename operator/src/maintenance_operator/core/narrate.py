@@ -1,0 +1,153 @@
+"""A decision in words: the questions with their numbers, and why nothing else was done."""
+
+from typing import Final
+
+from maintenance_contract import Answer, Evidence, Finding, Question
+from maintenance_operator.core.findings import findings
+from maintenance_operator.core.model import (
+    Action,
+    Degraded,
+    PathStep,
+    RejectedAction,
+    Situation,
+    StatusEvidence,
+    Trigger,
+)
+from maintenance_operator.core.numbers import figure, p_value
+from maintenance_operator.core.reasons import DecisionReason
+
+_NO_DATA: Final = "There are no data that a training could be trusted with."
+_NO_ROWS: Final = "There are too few newly labelled rows to say."
+_NO_CAUSE: Final = "There is no cause that training would mend."
+_CAUSE: Final = "There is a cause that training can mend."
+_MAJOR: Final = "The change is major; fine-tuning is for minor ones."
+_NOT_MAJOR: Final = "No question is answered Major."
+
+INSTEAD: Final[dict[DecisionReason, dict[Action, str]]] = {
+    DecisionReason.DATA_UNUSABLE: {
+        Action.NONE: "Whether there is a cause is not known.",
+        Action.FINE_TUNE: _NO_DATA,
+        Action.RETRAIN: _NO_DATA,
+    },
+    DecisionReason.FIRST_VERSION: {
+        Action.NONE: "There is no model to leave as it is.",
+        Action.FINE_TUNE: "There is no model to fine-tune.",
+    },
+    DecisionReason.FINE_TUNE_REJECTED: {
+        Action.NONE: _CAUSE,
+        Action.FINE_TUNE: "It has just been tried and did not pass the gate.",
+    },
+    DecisionReason.NO_NEW_ROWS: {
+        Action.NONE: _NO_ROWS,
+        Action.FINE_TUNE: _NO_ROWS,
+        Action.RETRAIN: _NO_ROWS,
+    },
+    DecisionReason.NOT_ENOUGH_NEW_ROWS: {
+        Action.NONE: _NO_ROWS,
+        Action.FINE_TUNE: _NO_ROWS,
+        Action.RETRAIN: _NO_ROWS,
+    },
+    DecisionReason.NO_CAUSE_FOUND: {Action.FINE_TUNE: _NO_CAUSE, Action.RETRAIN: _NO_CAUSE},
+    DecisionReason.FEATURE_SPACE_CHANGED: {Action.NONE: _CAUSE, Action.FINE_TUNE: _MAJOR},
+    DecisionReason.CONCEPT_DRIFT: {Action.NONE: _CAUSE, Action.FINE_TUNE: _MAJOR},
+    DecisionReason.DISTRIBUTION_SHIFT: {Action.NONE: _CAUSE, Action.FINE_TUNE: _MAJOR},
+    DecisionReason.DOMAIN_EXPANSION: {Action.NONE: _CAUSE, Action.RETRAIN: _NOT_MAJOR},
+    DecisionReason.MINOR_CHANGE: {Action.NONE: _CAUSE, Action.RETRAIN: _NOT_MAJOR},
+    DecisionReason.UNDETERMINED: {
+        Action.NONE: "A drop that no test explains is still a drop.",
+        Action.RETRAIN: _NOT_MAJOR,
+    },
+}
+"""Why the other actions were not taken, by the reason of the rule that proposed."""
+
+
+def rejected(
+    proposed: Action, reason: DecisionReason, objection: DecisionReason | None
+) -> tuple[RejectedAction, ...]:
+    """What else could have been done; the proposed action too, where a brake objected.
+
+    Wait and Blocked are no alternatives: they are what is left where nothing can be done yet.
+    """
+    others = tuple(RejectedAction(action, why) for action, why in INSTEAD[reason].items())
+    if objection is None:
+        return others
+    return (*others, RejectedAction(proposed, objection.sentence))
+
+
+def path(situation: Situation, *, trains: bool) -> tuple[PathStep, ...]:
+    """The questions that were asked, in the workflow's order.
+
+    PerformanceDrop is Yes where a breach began the run, No for a first version. The causes are
+    left out where no diagnosis of a champion answered them. MonitorAndOptimize, where every path
+    ends, is Yes; No where there is nothing to watch: no champion, and no training to make one.
+    """
+    diagnosed = situation.report.diagnosis is not None and situation.champion is not None
+    causes = [
+        PathStep(finding.question, finding.answer, tuple(map(_evidence, finding.evidence)))
+        for finding in findings(situation)
+        if diagnosed
+    ]
+    watched = situation.champion is not None or trains
+    last = PathStep(Question.MONITOR_AND_OPTIMIZE, Answer.YES if watched else Answer.NO)
+    return (_performance_drop(situation), *causes, last)
+
+
+def _performance_drop(situation: Situation) -> PathStep:
+    degraded = situation.degraded
+    if degraded is None:
+        answer = Answer.NO if situation.trigger is Trigger.INITIAL else Answer.YES
+        return PathStep(Question.PERFORMANCE_DROP, answer)
+    reading, threshold = degraded.reading, degraded.threshold
+    evidence = (
+        StatusEvidence(
+            "accuracy" if threshold.min is not None else "errorRate",
+            figure(reading.value),
+            threshold=figure(threshold.bound),
+            n=None if reading.samples is None else int(reading.samples),
+        ),
+        StatusEvidence(
+            "breachedReadings",
+            str(degraded.breached),
+            threshold=str(situation.spec.metrics.breach_count),
+            n=degraded.counted,
+        ),
+    )
+    return PathStep(Question.PERFORMANCE_DROP, Answer.YES, evidence)
+
+
+def _evidence(evidence: Evidence) -> StatusEvidence:
+    return StatusEvidence(
+        name=evidence.name,
+        value=figure(evidence.value),
+        threshold="" if evidence.threshold is None else figure(evidence.threshold),
+        p_value="" if evidence.p_value is None else p_value(evidence.p_value),
+        n=evidence.n,
+    )
+
+
+def trouble(degraded: Degraded | None) -> str:
+    """The breach in one sentence; empty where there was none."""
+    if degraded is None:
+        return ""
+    reading, threshold = degraded.reading, degraded.threshold
+    what, side = ("Accuracy", "below") if threshold.min is not None else ("The error rate", "above")
+    samples = "" if reading.samples is None else f" ({figure(reading.samples)} samples)"
+    return (
+        f"{what} {figure(reading.value)} was {side} {figure(threshold.bound)} in "
+        f"{degraded.breached} of {degraded.counted} readings{samples}."
+    )
+
+
+def answer(finding: Finding) -> str:
+    """A question, its answer, and the number that the answer rests on: its first evidence."""
+    spelled = f"{finding.question.value} is {finding.answer.value}"
+    if not finding.evidence:
+        return spelled
+    evidence = _evidence(finding.evidence[0])
+    parts = (
+        f"{evidence.name} {evidence.value}",
+        evidence.threshold and f"threshold {evidence.threshold}",
+        evidence.p_value and f"p {evidence.p_value}",
+        "" if evidence.n is None else f"n {evidence.n}",
+    )
+    return f"{spelled} ({', '.join(filter(None, parts))})"

@@ -1,0 +1,34 @@
+"""Everything a pass has seen, in one immutable value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from maintenance_operator.core.jobs import Identity, TrainerImage
+from maintenance_operator.core.model import Assessment, JobView, Spec, Status
+from maintenance_operator.errors import SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A snapshot of one resource and what belongs to it.
+
+    ``spec`` is the error where it cannot be followed; ``jobs`` is None as long as nobody needed
+    to look; ``config_map`` is the champion's projection, None where there is none; ``refused`` is
+    the API server's answer to the Job that was just to be created.
+    """
+
+    identity: Identity
+    generation: int
+    suspended: bool
+    spec: Spec | SpecError
+    raw_spec: Mapping[str, Any]
+    status: Status
+    raw_status: Mapping[str, Any]
+    assessment: Assessment
+    now: datetime
+    trainer: TrainerImage
+    jobs: tuple[JobView, ...] | None = None
+    config_map: Mapping[str, Any] | None = None
+    refused: str = ""

@@ -1,0 +1,167 @@
+"""Every reason the operator gives, one sentence each.
+
+Conditions, Events, decisions, logs and the documentation use these words and no others.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Reason(StrEnum):
+    """A CamelCase word that carries its meaning."""
+
+    sentence: str
+
+    def __new__(cls, word: str, sentence: str) -> Self:
+        """A member is its word; the sentence rides along."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.sentence = sentence
+        return member
+
+
+class ReadyReason(Reason):
+    """Of the conditions Ready and Stalled."""
+
+    WATCHING = "Watching", "The resource is followed."
+    INVALID_SPEC = (
+        "InvalidSpec",
+        "A field cannot be followed; the message says which and how to mend it.",
+    )
+    UNKNOWN_SERVER = (
+        "UnknownServer",
+        "spec.metrics.server names no server of the operator's configuration.",
+    )
+    INVALID_QUERY = "InvalidQuery", "Prometheus refuses a query of spec.metrics as malformed."
+    STORE_IN_USE = "StoreInUse", "spec.model.storage belongs to another resource."
+    CONFIGMAP_FOREIGN = (
+        "ChampionConfigMapNameTaken",
+        "A ConfigMap of that name exists that is not ours.",
+    )
+    CONFIGMAP_INVALID = (
+        "ChampionConfigMapInvalid",
+        "The ConfigMap to adopt the champion from cannot be read.",
+    )
+    INVALID_STATUS = "InvalidStatus", "Somebody wrote into status what the operator cannot read."
+
+
+class MetricsReason(Reason):
+    """Of the condition MetricsAvailable."""
+
+    READING = "Reading", "The metric yields one usable reading."
+    AWAITING_READINGS = "AwaitingReadings", "No reading counts yet for the champion in service."
+    NO_DATA = "NoData", "The query yields no series; absent is not zero."
+    NOT_A_NUMBER = "NotANumber", "The latest reading is NaN or infinite."
+    STALE = "Stale", "The samples query yields nothing: nothing reports any more."
+    INSUFFICIENT_SAMPLES = "InsufficientSamples", "No reading rests on enough samples."
+    AMBIGUOUS = (
+        "Ambiguous",
+        "The query yields several series; spec.metrics.performance.match must pick one.",
+    )
+    INVALID_QUERY = "InvalidQuery", "Prometheus refuses the query as malformed."
+    QUERY_FAILED = "QueryFailed", "Prometheus answered with an error."
+    UNREACHABLE = "Unreachable", "Prometheus does not answer."
+    UNKNOWN_SERVER = (
+        "UnknownServer",
+        "spec.metrics.server names no server of the operator's configuration.",
+    )
+
+
+class DegradedReason(Reason):
+    """Of the condition Degraded."""
+
+    BELOW_THRESHOLD = "BelowThreshold", "Performance is below its floor in enough readings."
+    ABOVE_THRESHOLD = "AboveThreshold", "The error rate is above its ceiling in enough readings."
+    WITHIN_RANGE = "WithinRange", "Performance is within its range."
+
+
+class DecisionReason(Reason):
+    """Of a decision."""
+
+    FIRST_VERSION = "FirstVersion", "There is no champion yet: train one from the base model."
+    FEATURE_SPACE_CHANGED = (
+        "FeatureSpaceChanged",
+        "What the model reads or predicts has changed at large.",
+    )
+    CONCEPT_DRIFT = "ConceptDrift", "The same inputs now mean something else."
+    DISTRIBUTION_SHIFT = "DistributionShift", "The inputs have changed at large."
+    DOMAIN_EXPANSION = "DomainExpansion", "A minor share of the inputs is new to the model."
+    MINOR_CHANGE = "MinorChange", "The change is minor: adapt the current model."
+    UNDETERMINED = "Undetermined", "No test names a cause: try the cheapest arm, the gate decides."
+    FINE_TUNE_REJECTED = (
+        "FineTuneRejected",
+        "The fine-tuned model did not pass the gate: retrain once.",
+    )
+    NO_CAUSE_FOUND = "NoCauseFound", "The newly labelled rows do not show what the metric shows."
+    NO_NEW_ROWS = "NoNewRows", "No newly labelled file has arrived since the champion was trained."
+    NOT_ENOUGH_NEW_ROWS = (
+        "NotEnoughNewRows",
+        "Fewer newly labelled rows than spec.decision.minNewRows.",
+    )
+    NOT_ENOUGH_HELD_OUT_ROWS = "NotEnoughHeldOutRows", "The held-out rows could not show a win."
+    NO_NEW_EVIDENCE = "NoNewEvidence", "The same action on the same data has already been rejected."
+    RUN_LIMIT_REACHED = "RunLimitReached", "spec.limits.runs allows no further training for now."
+    DATA_UNUSABLE = (
+        "DataUnusable",
+        "The data or the request cannot be used; the message says what and where.",
+    )
+
+
+class VerdictReason(Reason):
+    """Of a gate's verdict."""
+
+    FIRST_VERSION = "FirstVersion", "The first version beats the majority class."
+    CHALLENGER_WINS = "ChallengerWins", "Better on new held-out rows and not worse on old ones."
+    NO_IMPROVEMENT = "NoImprovement", "Not shown to be better on new held-out rows."
+    FORGETS_OLD = "ForgetsOld", "Not shown to be as good as before on old held-out rows."
+    NOT_BETTER_THAN_MAJORITY = "NotBetterThanMajority", "Not shown to beat the majority class."
+    CHAMPION_CHANGED = "ChampionChanged", "Another version went into service during the run."
+    REPORT_INVALID = (
+        "ReportInvalid",
+        "The trainer's report does not belong to this run or contradicts itself.",
+    )
+
+
+class RunReason(Reason):
+    """Of a run's end, beside the verdict's reasons and those of the trainer."""
+
+    JOB_FAILED = "JobFailed", "The Job failed without a report."
+    JOB_DELETED = "JobDeleted", "The Job was deleted by somebody else before it ended."
+    JOB_REFUSED = "JobRefused", "The API server refuses the Job (quota, policy)."
+    JOB_FOREIGN = "JobNameTaken", "A Job of that name exists that is not ours."
+    DEADLINE_EXCEEDED = "DeadlineExceeded", "The Job ran longer than its timeout."
+    REPORT_MISSING = "ReportMissing", "The Job ended, but no report can be found."
+    SUSPENDED = "Suspended", "spec.suspend stopped the run."
+    NOT_TRAINED = "NotTrained", "The decision asked for no training."
+
+
+class EventReason(Reason):
+    """Of Events, the ones that a condition does not already name."""
+
+    DIAGNOSIS_STARTED = "DiagnosisStarted", "A run was allocated; a Job looks for the cause."
+    DECIDED = "Decided", "The decision and the reason for it."
+    TRAINING_STARTED = "TrainingStarted", "The training Job was created."
+    PROMOTED = "Promoted", "The challenger is the champion now."
+    REJECTED = "Rejected", "The challenger did not pass the gate."
+    RUN_FAILED = "RunFailed", "The run ended without a verdict."
+    RUN_STOPPED = "RunStopped", "The run was stopped because the resource is suspended."
+    CHAMPION_ADOPTED = "ChampionAdopted", "The champion was taken over from the ConfigMap."
+    CHAMPION_PROJECTED = (
+        "ChampionProjected",
+        "The ConfigMap that servers read was brought in line with status.",
+    )
+    DEGRADED = "Degraded", "Performance has left its range."
+    RECOVERED = "Recovered", "Performance is back in its range."
+    METRICS_UNAVAILABLE = "MetricsUnavailable", "The metric cannot be read; the operator holds."
+    METRICS_AVAILABLE = "MetricsAvailable", "The metric can be read again."
+    INVALID_SPEC = "InvalidSpec", "The resource cannot be followed as it is."
+
+
+class TrainingReason(Reason):
+    """Of the condition Training."""
+
+    IDLE = "Idle", "No run is live."
+    DIAGNOSING = "Diagnosing", "A Job looks for the cause; nothing is trained yet."
+    QUEUED = "Queued", "The training Job waits for a node."
+    RUNNING = "Running", "The training Job runs."
+    REPORTING = "Reporting", "A small Job reads the stored report again."

@@ -1,0 +1,230 @@
+"""``spec`` of a resource into a ``Spec``: parse, don't validate.
+
+The schema in the cluster has checked most of it; what is read here may also come from an older
+schema or from a frozen copy in status, so every field is read as if nobody had looked before.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from maintenance_contract import Columns, ContractError, Holdout, StorageUri, Task
+from maintenance_contract.codec import Fields, canonical
+from maintenance_operator.core.model import (
+    Gate,
+    Limits,
+    Metrics,
+    OnConceptDrift,
+    Policy,
+    SamplesQuery,
+    Spec,
+    ThresholdRange,
+    Training,
+)
+from maintenance_operator.errors import SpecError
+
+ARGUMENTS_BYTES: Final = 32 * 1024
+"""Free-form arguments travel in an annotation; Kubernetes bounds all annotations to 256 KiB."""
+
+LEAST_CONFIDENCE: Final = 0.5
+
+_DURATION = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?")
+_INTERVAL = re.compile(r"\{\{\s*interval\s*\}\}")
+
+
+def parse(spec: Mapping[str, Any]) -> Spec:
+    """Read ``spec``.
+
+    Raises:
+        SpecError: naming the field, and what to write instead.
+    """
+    try:
+        return _spec(Fields(spec, "spec"))
+    except ContractError as error:
+        field, _, problem = str(error).partition(": ")
+        raise SpecError(field, problem) from None
+
+
+def parse_duration(text: str) -> timedelta:
+    """``1h30m`` (hours, minutes, seconds, in that order).
+
+    Raises:
+        ValueError: anything else, and zero.
+    """
+    match = _DURATION.fullmatch(text)
+    parts = [int(part or 0) for part in match.groups()] if match else []
+    if not any(parts):
+        msg = f"{text!r} is no duration: write it like 1h30m, 5m or 30s"
+        raise ValueError(msg)
+    hours, minutes, seconds = parts
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _spec(fields: Fields) -> Spec:
+    model, data, decision = fields.fields("model"), fields.fields("data"), fields.fields("decision")
+    spec = Spec(
+        suspend=fields.boolean("suspend") if fields.has("suspend") else False,
+        task=model.one_of("task", Task),
+        base_model=_place(model, "baseModel"),
+        storage=_place(model, "storage"),
+        original=_place(data, "original"),
+        updates=_place(data, "updates"),
+        columns=_columns(data),
+        holdout=_holdout(data),
+        metrics=_metrics(fields.fields("metrics")),
+        policy=decision.one_of("policy", Policy),
+        min_new_rows=decision.integer("minNewRows", least=1),
+        recheck_after=_duration(decision, "recheckAfter"),
+        training=_training(fields.fields("training")),
+        gate=_gate(fields.fields("gate")),
+        limits=_limits(fields.fields("limits")),
+    )
+    _places_apart(spec)
+    return spec
+
+
+def _place(parent: Fields, key: str) -> StorageUri:
+    fields = parent.fields(key)
+    text = fields.string("storageUri", most=1024)
+    try:
+        place = StorageUri.parse(text)
+    except ContractError as error:
+        raise SpecError(fields.name("storageUri"), str(error)) from None
+    if place.scheme != "pvc":
+        raise SpecError(
+            fields.name("storageUri"),
+            f"{text!r}: write pvc://<claim>/<path>; other schemes are not for a cluster",
+        )
+    return place
+
+
+def _places_apart(spec: Spec) -> None:
+    for field, place in (
+        ("spec.model.baseModel", spec.base_model),
+        ("spec.data.original", spec.original),
+        ("spec.data.updates", spec.updates),
+    ):
+        if _inside(place, spec.storage) or _inside(spec.storage, place):
+            raise SpecError(
+                "spec.model.storage.storageUri",
+                f"{spec.storage} and {place} ({field}) "
+                "lie in one another: keep the store in a folder of its own",
+            )
+
+
+def _inside(inner: StorageUri, outer: StorageUri) -> bool:
+    return inner.claim == outer.claim and f"{inner.path}/".startswith(
+        f"{outer.path}/".removeprefix("/")
+    )
+
+
+def _columns(data: Fields) -> Columns:
+    if not data.has("columns"):
+        return Columns()
+    columns = data.fields("columns")
+    return Columns(columns.string("text", most=256), columns.string("label", most=256))
+
+
+def _holdout(data: Fields) -> Holdout:
+    if not data.has("holdout"):
+        return Holdout()
+    holdout = data.fields("holdout")
+    return Holdout(
+        holdout.integer("originalPercent", least=1, most=90),
+        holdout.integer("updatesPercent", least=1, most=90),
+    )
+
+
+def _metrics(fields: Fields) -> Metrics:
+    interval = _duration(fields, "interval")
+    performance = fields.fields("performance")
+    breach = performance.fields("breach")
+    of = breach.integer("of", least=1, most=20)
+    return Metrics(
+        server=fields.string("server", most=63),
+        interval=interval,
+        query=_query(performance, interval),
+        match=_match(performance),
+        threshold=_threshold(performance.fields("thresholdRange")),
+        breach_count=breach.integer("count", least=1, most=of),
+        breach_of=of,
+        samples=performance.optional(
+            "samples",
+            lambda key: SamplesQuery(
+                _query(performance.fields(key), interval), performance.fields(key).number("min")
+            ),
+        ),
+    )
+
+
+def _query(fields: Fields, interval: timedelta) -> str:
+    return _INTERVAL.sub(f"{int(interval.total_seconds())}s", fields.string("query", most=4096))
+
+
+def _match(performance: Fields) -> dict[str, str]:
+    labels = performance.raw("match")
+    if not all(isinstance(value, str) for value in labels.values()):
+        raise SpecError(performance.name("match"), "label values are strings: quote numbers")
+    return labels
+
+
+def _threshold(fields: Fields) -> ThresholdRange:
+    low, high = fields.optional("min", fields.number), fields.optional("max", fields.number)
+    if (low is None) == (high is None):
+        raise SpecError(
+            fields.name("min"), "set exactly one of min (accuracy) and max (error rate)"
+        )
+    return ThresholdRange(low, high)
+
+
+def _training(fields: Fields) -> Training:
+    fine_tune, retrain = fields.fields("fineTune"), fields.fields("retrain")
+    return Training(
+        replay_percent=fine_tune.integer("replayPercent", most=1000),
+        fine_tune_arguments=_arguments(fine_tune),
+        retrain_arguments=_arguments(retrain),
+        resources=fields.raw("resources"),
+        timeout=_duration(fields, "timeout"),
+        retries=fields.integer("retries", most=10),
+    )
+
+
+def _arguments(recipe: Fields) -> dict[str, Any]:
+    arguments = recipe.raw("arguments")
+    try:
+        size = len(canonical(arguments).encode())
+    except ValueError:
+        raise SpecError(recipe.name("arguments"), "holds a value that is not JSON (NaN?)") from None
+    if size > ARGUMENTS_BYTES:
+        raise SpecError(recipe.name("arguments"), f"{size} bytes; at most {ARGUMENTS_BYTES}")
+    return arguments
+
+
+def _gate(fields: Fields) -> Gate:
+    old = fields.fields("oldData")
+    confidence = fields.number("confidence")
+    if not LEAST_CONFIDENCE <= confidence < 1:
+        raise SpecError(
+            fields.name("confidence"), f"from {LEAST_CONFIDENCE} up to, but not including, 1"
+        )
+    return Gate(
+        min_improvement=fields.number("minImprovement"),
+        confidence=confidence,
+        max_old_loss=old.number("maxLoss"),
+        on_concept_drift=old.one_of("onConceptDrift", OnConceptDrift),
+    )
+
+
+def _limits(fields: Fields) -> Limits:
+    runs = fields.fields("runs")
+    return Limits(
+        _duration(fields, "cooldown"), runs.integer("max", least=1, most=10), _duration(runs, "per")
+    )
+
+
+def _duration(fields: Fields, key: str) -> timedelta:
+    try:
+        return parse_duration(fields.string(key, most=32))
+    except ValueError as error:
+        raise SpecError(fields.name(key), str(error)) from None

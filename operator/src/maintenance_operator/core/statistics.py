@@ -1,0 +1,143 @@
+"""Exact statistics on counts, with the standard library alone.
+
+Sources: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934); Q. McNemar, Psychometrika 12 (1947);
+T. Tango, Statistics in Medicine 17 (1998), "Equivalence test and confidence interval for the
+difference in proportions for the paired-sample design".
+"""
+
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+from typing import Final
+
+EXACT_ROWS: Final = 30
+"""Up to so many rows the score test's p-value is computed exactly; beyond, it is asymptotic."""
+
+_NUISANCE_STEPS: Final = 40
+_NEGLIGIBLE: Final = 1e-17
+
+
+def normal_quantile(probability: float) -> float:
+    """The standard normal quantile."""
+    return NormalDist().inv_cdf(probability)
+
+
+def binomial_probability(k: int, n: int, p: float) -> float:
+    """P(X = k) for X ~ Binomial(n, p)."""
+    if not 0 <= k <= n:
+        return 0.0
+    if p <= 0.0 or p >= 1.0:
+        return float(k == (0 if p <= 0.0 else n))
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(ways + k * math.log(p) + (n - k) * math.log1p(-p))
+
+
+def binomial_at_least(k: int, n: int, p: float) -> float:
+    """P(X >= k) for X ~ Binomial(n, p). The smaller tail is the one that is summed."""
+    if k <= 0:
+        return 1.0
+    if k > n * p:
+        return min(1.0, _tail(k, n, p))
+    return max(0.0, 1.0 - _tail(n - k + 1, n, 1.0 - p))
+
+
+def _tail(k: int, n: int, p: float) -> float:
+    """The sum from ``k`` up, where terms fall from the first one on."""
+    term = total = binomial_probability(k, n, p)
+    while k < n and term > total * _NEGLIGIBLE:
+        term *= (n - k) / (k + 1) * p / (1.0 - p)
+        total += term
+        k += 1
+    return total
+
+
+def clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
+    """The exact two-sided interval of a proportion, ``k`` of ``n``."""
+    tail = (1.0 - confidence) / 2.0
+    low = 0.0 if k == 0 else _bisect(lambda p: binomial_at_least(k, n, p) < tail, 0.0, 1.0)
+    high = (
+        1.0 if k == n else _bisect(lambda p: 1.0 - binomial_at_least(k + 1, n, p) >= tail, 0.0, 1.0)
+    )
+    return low, high
+
+
+def _bisect(below: Callable[[float], bool], low: float, high: float) -> float:
+    """Where ``below`` turns from true to false, to double precision."""
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        if below(middle):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def mcnemar(wins: int, losses: int) -> float:
+    """The exact one-sided p-value that wins outnumber losses by chance alone.
+
+    Rows that both models get right, or both wrong, say nothing about which is better.
+    """
+    return binomial_at_least(wins, wins + losses, 0.5)
+
+
+def paired_lower_bound(n: int, wins: int, losses: int, confidence: float) -> float:
+    """Tango's one-sided lower score bound of ``(wins - losses) / n``; -1 without rows."""
+    if n == 0:
+        return -1.0
+    z = normal_quantile(confidence)
+    return _bisect(lambda delta: score(n, wins, losses, delta) > z, -1.0, (wins - losses) / n)
+
+
+def score(n: int, wins: int, losses: int, delta: float) -> float:
+    """Tango's score statistic against a true difference ``delta`` of paired proportions."""
+    share = restricted_losses(n, wins, losses, delta)
+    variance = n * (2.0 * share + delta * (1.0 - delta))
+    distance = wins - losses - n * delta
+    if variance <= 0.0:
+        return 0.0 if distance == 0.0 else math.copysign(math.inf, distance)
+    return distance / math.sqrt(variance)
+
+
+def restricted_losses(n: float, wins: float, losses: float, delta: float) -> float:
+    """The most likely true share of losses among all rows if the difference is ``delta``."""
+    a = 2.0 * n
+    b = -wins - losses + (2.0 * n - wins + losses) * delta
+    c = -losses * delta * (1.0 - delta)
+    root = math.sqrt(max(0.0, b * b - 4.0 * a * c))
+    # Of the two spellings of the larger root, the one that does not cancel.
+    if b <= 0.0:
+        return (root - b) / (2.0 * a)
+    return -2.0 * c / (root + b)
+
+
+def non_inferiority_p(n: int, wins: int, losses: int, margin: float) -> float:
+    """P-value of "worse by ``margin`` or more", 0 <= margin < 1, against "less than that worse".
+
+    Up to ``EXACT_ROWS`` rows the largest probability, over all shares of losses, of a score as high
+    as the one seen; beyond, the score's normal tail.
+    """
+    if n == 0:
+        return 1.0
+    seen = score(n, wins, losses, -margin)
+    if n > EXACT_ROWS:
+        return NormalDist().cdf(-seen)
+    cells = [
+        (won, lost)
+        for lost in range(n + 1)
+        for won in range(n + 1 - lost)
+        if score(n, won, lost, -margin) >= seen - 1e-9
+    ]
+    span = (1.0 - margin) / 2.0
+    return min(
+        1.0,
+        max(
+            math.fsum(_trinomial(n, won, lost, gain, gain + margin) for won, lost in cells)
+            for gain in (span * step / _NUISANCE_STEPS for step in range(_NUISANCE_STEPS + 1))
+        ),
+    )
+
+
+def _trinomial(n: int, wins: int, losses: int, gain: float, loss: float) -> float:
+    """P(wins, losses) among ``n`` rows whose shares are ``gain`` and ``loss``."""
+    rest = 0.0 if loss >= 1.0 else min(1.0, gain / (1.0 - loss))
+    return binomial_probability(losses, n, loss) * binomial_probability(wins, n - losses, rest)

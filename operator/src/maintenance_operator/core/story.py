@@ -1,0 +1,598 @@
+"""What a pass does next: the whole story of a resource, as one pure function.
+
+``next_effect`` looks at everything that was seen and names at most one thing to do. The shell
+does it, looks again and asks again, until there is nothing left. Whatever was done before a crash
+is seen by the next look, so no step is remembered anywhere but in the cluster.
+
+::
+
+    (no run)  ── first version wanted, or performance down ──▶  Diagnose
+    Diagnose  ── decide ──▶  Train | no run
+    Train     ── judge  ──▶  promoted | rejected (a fine-tune: once more, as a retrain) | failed
+    Report    ── the Job is gone or mute: read the stored report, then as above
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from maintenance_contract import (
+    ChampionRef,
+    ContractError,
+    Operation,
+    Outcome,
+    TrainingReport,
+    TrainingRequest,
+)
+from maintenance_operator.core import champion as projection
+from maintenance_operator.core import status as status_json
+from maintenance_operator.core.conditions import conditions, stalled, transitions
+from maintenance_operator.core.decide import concept_drift, decide
+from maintenance_operator.core.jobs import (
+    Identity,
+    champion_uri,
+    job_name,
+    manifest,
+    request,
+    run_number,
+)
+from maintenance_operator.core.judge import judge
+from maintenance_operator.core.model import (
+    Action,
+    Champion,
+    CreateJob,
+    Decision,
+    Degraded,
+    DeleteJob,
+    Effect,
+    HistoryEntry,
+    JobPhase,
+    JobView,
+    Note,
+    Reading,
+    Recheck,
+    Run,
+    RunOutcome,
+    Situation,
+    Spec,
+    Status,
+    Step,
+    Trigger,
+    Trouble,
+    Verdict,
+    WriteConfigMap,
+    WriteStatus,
+)
+from maintenance_operator.core.observation import Observation
+from maintenance_operator.core.reasons import (
+    EventReason,
+    ReadyReason,
+    RunReason,
+    VerdictReason,
+)
+from maintenance_operator.core.spec import parse
+from maintenance_operator.errors import SpecError
+
+RECHECK_AT_MOST: Final = timedelta(hours=24)
+RUN_NUMBER_TAKEN: Final = "RunNumberTaken"
+STORE_IN_USE: Final = "StoreInUse"
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def next_effect(seen: Observation) -> Effect | None:
+    """The one thing to do now, or None where everything is as it should be."""
+    status = seen.status
+    if status.run is not None:
+        return _stop(seen, status.run) if seen.suspended else _advance(seen, status.run)
+    if status.champion is None and seen.config_map is not None and (adopted := _adopt(seen)):
+        return adopted
+    if status.champion is not None and (projected := _project(seen, status.champion)):
+        return projected
+    trigger = wanted(seen)
+    if trigger is not None and seen.jobs is not None:
+        return _allocate(seen, trigger)
+    return _settle(seen, status)
+
+
+def wanted(seen: Observation) -> Trigger | None:
+    """Why a run should begin now, if it should and no brake holds it."""
+    status = seen.status
+    if seen.suspended or not isinstance(seen.spec, Spec) or stalled(seen, status) is not None:
+        return None
+    if status.recheck is not None and seen.now < status.recheck.time:
+        return None
+    if status.champion is None:
+        return Trigger.INITIAL
+    if isinstance(seen.assessment, Degraded) and seen.now >= _cooled_down(status, seen.spec):
+        return Trigger.PERFORMANCE_DROP
+    return None
+
+
+# --- without a run ----------------------------------------------------------------------
+
+
+def _cooled_down(status: Status, spec: Spec) -> datetime:
+    ends = [
+        entry.end_time
+        for entry in status.history
+        if entry.outcome in {RunOutcome.PROMOTED, RunOutcome.REJECTED}
+    ]
+    return max(ends) + spec.limits.cooldown if ends else _LONG_AGO
+
+
+def _adopt(seen: Observation) -> Effect | None:
+    """Status is empty, but a ConfigMap of ours names a champion: take it over."""
+    config_map = seen.config_map
+    if config_map is None or not projection.is_ours(config_map) or not isinstance(seen.spec, Spec):
+        return None
+    try:
+        champion = projection.read(config_map)
+    except ContractError:
+        return None
+    adopted = replace(seen.status, champion=champion)
+    return _settle(
+        seen,
+        adopted,
+        Note(
+            EventReason.CHAMPION_ADOPTED,
+            f"Version {champion.version} ({champion.digest[:19]}…) is in service, says ConfigMap "
+            f"{projection.config_map_name(seen.identity.name)}: taken over as the champion.",
+        ),
+    )
+
+
+def _project(seen: Observation, champion: Champion) -> Effect | None:
+    existing = seen.config_map
+    if existing is not None and (
+        not projection.is_ours(existing) or projection.says(existing, seen.identity, champion)
+    ):
+        return None
+    return WriteConfigMap(projection.manifest(seen.identity, champion, existing), existing)
+
+
+def _allocate(seen: Observation, trigger: Trigger) -> Effect | None:
+    """Write the run's number and freeze its spec, before its first Job."""
+    status = seen.status
+    number = _next_number(seen)
+    down = seen.assessment if isinstance(seen.assessment, Degraded) else None
+    run = _with_job(
+        seen.identity,
+        Run(
+            number=number,
+            trigger=trigger,
+            step=Step.DIAGNOSE,
+            start_time=seen.now,
+            spec=seen.raw_spec,
+            generation=seen.generation,
+            champion=_ref(status.champion),
+            trouble=_as_trouble(down),
+        ),
+    )
+    why = "there is no champion yet" if down is None else _down(down)
+    return _settle(
+        seen,
+        replace(status, run=run),
+        Note(EventReason.DIAGNOSIS_STARTED, f"Run {number} begins, because {why}."),
+    )
+
+
+def _as_trouble(down: Degraded | None) -> Trouble | None:
+    if down is None:
+        return None
+    reading = down.reading
+    return Trouble(reading.time, reading.value, down.breached, down.counted, reading.samples)
+
+
+def _next_number(seen: Observation) -> int:
+    status = seen.status
+    numbers = [run_number(job) for job in seen.jobs or ()]
+    numbers += [entry.number for entry in status.history]
+    numbers += [status.decision.number] if status.decision else []
+    return max(numbers, default=0) + 1
+
+
+def _ref(champion: Champion | None) -> ChampionRef | None:
+    return ChampionRef(champion.version, champion.digest) if champion is not None else None
+
+
+def _down(down: Degraded) -> str:
+    side = "below" if down.threshold.min is not None else "above"
+    samples = "" if down.reading.samples is None else f" ({down.reading.samples:.0f} samples)"
+    return (
+        f"performance {down.reading.value:.4g}{samples} was {side} {down.threshold.bound:.4g} "
+        f"in {down.breached} of {down.counted} readings"
+    )
+
+
+# --- a live run -------------------------------------------------------------------------
+
+
+def _stop(seen: Observation, run: Run) -> Effect | None:
+    """``spec.suspend``: the Job goes first, then the run."""
+    job = _find(seen, run.job_name)
+    if job is not None and job.owner_uid == seen.identity.uid and not _terminal(job):
+        return DeleteJob(job.name, job.uid)
+    message = "Stopped by spec.suspend; nothing that it trained is in service."
+    entry = _entry(seen, run, RunOutcome.STOPPED, RunReason.SUSPENDED, message)
+    return _end(
+        seen,
+        entry,
+        seen.status.recheck,
+        Note(EventReason.RUN_STOPPED, f"Run {run.number}: {message}"),
+    )
+
+
+def _advance(seen: Observation, run: Run) -> Effect | None:  # noqa: PLR0911 - one per guard
+    try:
+        spec = parse(run.spec)
+    except SpecError as error:
+        return _fail(seen, run, ReadyReason.INVALID_STATUS, f"status.run.spec was changed: {error}")
+    asked = _request(seen, run, spec, run.step)
+    job = _find(seen, run.job_name)
+    if job is None:
+        return _without_job(seen, run, spec, asked)
+    if job.owner_uid != seen.identity.uid or job.request_digest != asked.digest:
+        return _fail(
+            seen,
+            run,
+            RunReason.JOB_FOREIGN,
+            f"Job {job.name} exists and is not of this run: delete it.",
+        )
+    if not _terminal(job):
+        return _settle(seen, replace(seen.status, run=replace(run, job_uid=job.uid)))
+    if not job.message:
+        return _mute(seen, run, job)
+    about = run.subject if run.step is Step.REPORT and run.subject else run.step
+    expected = _request(seen, run, spec, about)
+    try:
+        report = _read_report(job.message, expected)
+    except ContractError as error:
+        return _fail(seen, run, VerdictReason.REPORT_INVALID, f"Job {job.name}: {error}")
+    if about is Step.DIAGNOSE:
+        return _diagnosed(seen, run, spec, report)
+    return _trained(seen, run, spec, report)
+
+
+def _request(seen: Observation, run: Run, spec: Spec, step: Step) -> TrainingRequest:
+    return request(seen.identity, run, spec, step, exclude_contradicted=_concept_drifted(seen))
+
+
+def _concept_drifted(seen: Observation) -> bool:
+    decision = seen.status.decision
+    return decision is not None and concept_drift(decision.path)
+
+
+def _without_job(seen: Observation, run: Run, spec: Spec, asked: TrainingRequest) -> Effect | None:
+    """Not yet created; or seen once, and somebody deleted it."""
+    if not run.job_uid:
+        if seen.refused:
+            return _fail(
+                seen,
+                run,
+                RunReason.JOB_REFUSED,
+                f"The API server refuses Job {run.job_name}: {seen.refused}",
+            )
+        return CreateJob(manifest(seen.identity, run, spec, asked, seen.trainer))
+    message = f"Job {run.job_name} was deleted before its result was read."
+    if run.step is Step.TRAIN:
+        return _ask_for_report(seen, run, message)
+    return _fail(seen, run, RunReason.JOB_DELETED, message)
+
+
+def _mute(seen: Observation, run: Run, job: JobView) -> Effect | None:
+    """The Job ended and its pod says nothing: crashed, or the pod was collected."""
+    if job.phase is JobPhase.FAILED:
+        reason = (
+            RunReason.DEADLINE_EXCEEDED
+            if job.failure == "DeadlineExceeded"
+            else RunReason.JOB_FAILED
+        )
+        told = job.detail or job.failure or "no pod is left to say why"
+        return _fail(seen, run, reason, f"Job {job.name} failed: {told}.")
+    if run.step is Step.REPORT:
+        return _fail(seen, run, RunReason.REPORT_MISSING, f"Job {job.name} left no message.")
+    return _ask_for_report(seen, run, f"Job {job.name} ended, but its pod is gone.")
+
+
+def _ask_for_report(seen: Observation, run: Run, why: str) -> Effect | None:
+    """A finished training is never repeated for a lost message: the store has the report."""
+    asking = _with_job(seen.identity, replace(run, step=Step.REPORT, subject=run.step, job_uid=""))
+    return _settle(
+        seen,
+        replace(seen.status, run=asking),
+        Note(
+            RunReason.REPORT_MISSING,
+            f"Run {run.number}: {why} Looking for the stored report.",
+            warning=True,
+        ),
+    )
+
+
+def _read_report(message: str, expected: TrainingRequest) -> TrainingReport:
+    report = TrainingReport.from_json(message)
+    if report.operation is Operation.REPORT and report.outcome is Outcome.FAILED:
+        return report
+    told = (report.operation, report.run, report.request_digest)
+    if told != (expected.operation, expected.run, expected.digest):
+        msg = "the report is not of this run's request"
+        raise ContractError(msg)
+    return report
+
+
+def _diagnosed(seen: Observation, run: Run, spec: Spec, report: TrainingReport) -> Effect | None:
+    """The diagnosis is in: decide, and write the decision before anything acts on it."""
+    if report.outcome is Outcome.FAILED and report.reason == RUN_NUMBER_TAKEN:
+        number = max(run.number, report.store.highest_run) + 1
+        again = _with_job(
+            seen.identity, replace(run, number=number, job_uid="", step=Step.DIAGNOSE, subject=None)
+        )
+        return _settle(seen, replace(seen.status, run=again))
+    decision = decide(
+        Situation(
+            number=run.number,
+            trigger=run.trigger,
+            spec=spec,
+            report=report,
+            now=seen.now,
+            degraded=_trouble(run, spec),
+            champion=seen.status.champion,
+            history=seen.status.history,
+            escalated_from=run.escalated_from,
+            generation=run.generation,
+        )
+    )
+    if report.outcome is Outcome.FAILED and report.reason == STORE_IN_USE:
+        decision = replace(decision, reason=ReadyReason.STORE_IN_USE)
+    return _decided(
+        seen,
+        replace(run, snapshot_run=run.number, data_digest=report.snapshot_digest),
+        spec,
+        decision,
+    )
+
+
+def _decided(
+    seen: Observation,
+    run: Run,
+    spec: Spec,
+    decision: Decision,
+    *notes: Note,
+    ended: HistoryEntry | None = None,
+) -> Effect | None:
+    """Train, or look again later."""
+    status = replace(seen.status, decision=decision)
+    if ended is not None:
+        status = replace(status, history=(ended, *status.history))
+    told = Note(
+        EventReason.DECIDED,
+        f"Run {decision.number}: {decision.action.value} ({decision.reason}). {decision.message}",
+        warning=decision.action is Action.BLOCKED,
+    )
+    if decision.action.training is None:
+        status = replace(status, run=None, recheck=_recheck(seen, spec, run.data_digest))
+    else:
+        status = replace(
+            status,
+            run=_with_job(
+                seen.identity,
+                replace(
+                    run,
+                    step=Step.TRAIN,
+                    subject=None,
+                    job_uid="",
+                    action=decision.action,
+                    train_start_time=seen.now,
+                ),
+            ),
+        )
+        notes = (
+            *notes,
+            Note(
+                EventReason.TRAINING_STARTED,
+                f"Run {decision.number}: {decision.action.value} begins.",
+            ),
+        )
+    return _settle(seen, status, told, *notes, decided=decision, ended=ended)
+
+
+def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) -> Effect | None:
+    """The challenger is scored: let the gate judge, then promote or refuse."""
+    if report.outcome is Outcome.FAILED:
+        return _fail(seen, run, report.reason or RunReason.JOB_FAILED, report.message)
+    champion = seen.status.champion
+    if _ref(champion) != run.champion:
+        verdict = Verdict(
+            promote=False,
+            reason=VerdictReason.CHAMPION_CHANGED,
+            message="Another version went into service during the run.",
+        )
+    else:
+        verdict = judge(
+            report, gate=spec.gate, champion=champion, concept_drift=_concept_drifted(seen)
+        )
+    outcome = RunOutcome.PROMOTED if verdict.promote else RunOutcome.REJECTED
+    entry = replace(
+        _entry(seen, run, outcome, verdict.reason, verdict.message),
+        version=report.candidate.version if report.candidate else None,
+        train_seconds=report.timings.get("train"),
+        new=verdict.new,
+        old=verdict.old,
+    )
+    if verdict.promote and report.candidate is not None:
+        return _promote(seen, run, spec, report, entry)
+    rejected = Note(EventReason.REJECTED, f"Run {run.number}: {verdict.message}", warning=True)
+    if run.action is Action.FINE_TUNE and verdict.reason != VerdictReason.CHAMPION_CHANGED:
+        return _escalate(seen, run, spec, entry, rejected)
+    return _end(seen, entry, _recheck(seen, spec, run.data_digest), rejected)
+
+
+def _promote(
+    seen: Observation, run: Run, spec: Spec, report: TrainingReport, entry: HistoryEntry
+) -> Effect | None:
+    """Status first, it is the truth; the ConfigMap follows."""
+    candidate = report.candidate
+    assert candidate is not None  # noqa: S101 - the caller looked
+    ref = ChampionRef(candidate.version, candidate.digest)
+    champion = Champion(
+        ref.version, champion_uri(spec, ref), ref.digest, seen.now, candidate.action
+    )
+    status = replace(
+        seen.status,
+        champion=champion,
+        run=None,
+        recheck=None,
+        history=(entry, *seen.status.history),
+    )
+    return _settle(
+        seen,
+        status,
+        Note(
+            EventReason.PROMOTED,
+            f"Run {run.number}: version {champion.version} is the champion. {entry.message}",
+        ),
+        ended=entry,
+    )
+
+
+def _escalate(
+    seen: Observation, run: Run, spec: Spec, entry: HistoryEntry, rejected: Note
+) -> Effect | None:
+    """A rejected fine-tune escalates once: a new number, the same snapshot, a retrain."""
+    number = max(_next_number(seen), run.number + 1)
+    decision = decide(
+        Situation(
+            number=number,
+            trigger=Trigger.ESCALATION,
+            spec=spec,
+            report=_diagnosis_of(seen, run, spec),
+            now=seen.now,
+            degraded=_trouble(run, spec),
+            champion=seen.status.champion,
+            history=(entry, *seen.status.history),
+            escalated_from=run.number,
+            generation=run.generation,
+        )
+    )
+    retrain = replace(
+        run,
+        number=number,
+        trigger=Trigger.ESCALATION,
+        start_time=seen.now,
+        escalated_from=run.number,
+        snapshot_run=run.snapshot_run or run.number,
+    )
+    return _decided(seen, retrain, spec, decision, rejected, ended=entry)
+
+
+def _diagnosis_of(seen: Observation, run: Run, spec: Spec) -> TrainingReport:
+    """The diagnosis a fine-tune was decided on; without its numbers where its Job is gone."""
+    asked = _request(seen, run, spec, Step.DIAGNOSE)
+    job = _find(seen, job_name(seen.identity, run.number, Step.DIAGNOSE))
+    try:
+        return _read_report(job.message if job and job.message else "", asked)
+    except ContractError:
+        return TrainingReport(
+            Operation.DIAGNOSE,
+            run.number,
+            asked.digest,
+            Outcome.SUCCEEDED,
+            snapshot_digest=run.data_digest,
+        )
+
+
+def _fail(seen: Observation, run: Run, reason: str, message: str) -> Effect | None:
+    """The run ends without a verdict; the next look waits as long as after a training."""
+    entry = _entry(seen, run, RunOutcome.FAILED, reason, message)
+    recheck = seen.status.recheck
+    if isinstance(seen.spec, Spec):
+        recheck = _recheck(seen, seen.spec, run.data_digest)
+        recheck = replace(recheck, time=max(recheck.time, seen.now + seen.spec.limits.cooldown))
+    return _end(
+        seen,
+        entry,
+        recheck,
+        Note(
+            EventReason.RUN_FAILED,
+            f"Run {run.number} ({run.step.value}): {reason}. {message}",
+            warning=True,
+        ),
+    )
+
+
+def _end(
+    seen: Observation, entry: HistoryEntry, recheck: Recheck | None, note: Note
+) -> Effect | None:
+    status = replace(seen.status, run=None, recheck=recheck, history=(entry, *seen.status.history))
+    return _settle(seen, status, note, ended=entry)
+
+
+def _entry(
+    seen: Observation, run: Run, outcome: RunOutcome, reason: str, message: str
+) -> HistoryEntry:
+    return HistoryEntry(
+        number=run.number,
+        trigger=run.trigger,
+        action=run.action or Action.NONE,
+        reason=reason,
+        outcome=outcome,
+        message=message,
+        start_time=run.start_time,
+        end_time=seen.now,
+        generation=run.generation,
+        data_digest=run.data_digest,
+        champion_version=run.champion.version if run.champion else None,
+        champion_digest=run.champion.digest if run.champion else "",
+        trained=run.train_start_time is not None,
+    )
+
+
+# --- small parts ------------------------------------------------------------------------
+
+
+def _with_job(identity: Identity, run: Run) -> Run:
+    return replace(run, job_name=job_name(identity, run.number, run.step))
+
+
+def _find(seen: Observation, name: str) -> JobView | None:
+    return next((job for job in seen.jobs or () if job.name == name), None)
+
+
+def _terminal(job: JobView) -> bool:
+    return job.phase in {JobPhase.COMPLETE, JobPhase.FAILED}
+
+
+def _trouble(run: Run, spec: Spec) -> Degraded | None:
+    trouble = run.trouble
+    if trouble is None:
+        return None
+    return Degraded(
+        Reading(trouble.time, trouble.value, trouble.samples),
+        trouble.breached,
+        trouble.counted,
+        spec.metrics.threshold,
+    )
+
+
+def _recheck(seen: Observation, spec: Spec, data_digest: str) -> Recheck:
+    """Doubling while the data stay the same."""
+    before = seen.status.recheck
+    same = before is not None and before.data_digest == data_digest
+    count = before.count + 1 if before is not None and same else 1
+    longest = max(RECHECK_AT_MOST, spec.recheck_after)
+    wait = min(spec.recheck_after * 2 ** min(count - 1, 16), longest)
+    return Recheck(count, seen.now + wait, data_digest)
+
+
+def _settle(
+    seen: Observation,
+    status: Status,
+    *notes: Note,
+    decided: Decision | None = None,
+    ended: HistoryEntry | None = None,
+) -> Effect | None:
+    """Bring conditions and the last reading up to date; write only what changes."""
+    settled = conditions(seen, replace(status, observed_generation=seen.generation))
+    if status_json.write(settled) == seen.raw_status:
+        return None
+    notes = (*notes, *transitions(seen.status, settled))
+    return WriteStatus(settled, notes, decided, ended)

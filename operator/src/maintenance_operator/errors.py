@@ -1,0 +1,51 @@
+"""What can go wrong, sorted by who must act.
+
+::
+
+    OperatorError
+    ├── SpecError          the resource's author: names the field and what to write instead
+    ├── MetricsError       whoever runs Prometheus or wrote the query; the operator holds
+    ├── Conflict           nobody: someone else wrote first, look again
+    ├── Gone               nobody: the object is no longer there
+    └── ClusterError       the API server refused or is away: try again later
+"""
+
+
+class OperatorError(Exception):
+    """Base of all errors that the operator expects."""
+
+
+class SpecError(OperatorError):
+    """A resource that cannot be followed. ``str()`` is fit for a condition's message."""
+
+    def __init__(self, field: str, problem: str, *, reason: str = "InvalidSpec") -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.reason = reason
+
+
+class MetricsError(OperatorError):
+    """No answer that could be used. ``reason`` is a member of ``reasons.MetricsReason``."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Conflict(OperatorError):
+    """A write lost against a newer version of the object, or the name is taken."""
+
+
+class Gone(OperatorError):
+    """The object does not exist (any more)."""
+
+
+class ClusterError(OperatorError):
+    """The API server refused or could not be reached.
+
+    ``refused``: it answered, and the same request would be refused again (quota, policy).
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused

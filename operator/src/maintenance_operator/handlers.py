@@ -1,0 +1,73 @@
+"""kopf's doors. Each is a call.
+
+Only ``on.event``: kopf then neither adds finalizers nor annotations, and writes nothing at all.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import kopf
+
+from maintenance_operator.conductor import Conductor
+from maintenance_operator.core.names import (
+    ANNOTATION_RESOURCE,
+    CHAMPION_SUFFIX,
+    GROUP,
+    KIND,
+    LABEL_MANAGED_BY,
+    MANAGER,
+    PLURAL,
+    VERSION,
+)
+from maintenance_operator.resources import Key, Resources, key_of
+
+OURS: Final = f"{LABEL_MANAGED_BY}={MANAGER}"
+CHILDREN: Final = (("batch", "v1", "jobs"), ("", "v1", "configmaps"))
+WATCHED: Final = (PLURAL, *(plural for _, _, plural in CHILDREN))
+
+
+def register(registry: kopf.OperatorRegistry, conductor: Conductor, resources: Resources) -> None:
+    """Hang the doors."""
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    async def resource(event: kopf.RawEvent, **_: object) -> None:
+        body = event["object"]
+        if event["type"] == "DELETED":
+            conductor.forget(key_of(body))
+        else:
+            conductor.seen(body)
+
+    @kopf.on.event("batch", "v1", "jobs", registry=registry)
+    async def job(event: kopf.RawEvent, **_: object) -> None:
+        key = resource_of_job(event["object"])
+        if key is not None:
+            conductor.wake(key)
+
+    @kopf.on.event("", "v1", "configmaps", registry=registry)
+    async def config_map(event: kopf.RawEvent, **_: object) -> None:
+        body = event["object"]
+        key = resource_of_config_map(body)
+        if key is None:
+            return
+        if event["type"] == "DELETED":
+            resources.config_map_gone(key)
+        else:
+            resources.config_map_seen(key, body)
+        conductor.wake(key)
+
+
+def resource_of_job(body: Mapping[str, Any]) -> Key | None:
+    """The resource that a Job belongs to: its owner, or whom its annotation names."""
+    metadata = body["metadata"]
+    for owner in metadata.get("ownerReferences") or ():
+        if owner.get("kind") == KIND:
+            return metadata["namespace"], owner["name"]
+    name = (metadata.get("annotations") or {}).get(ANNOTATION_RESOURCE)
+    return (metadata["namespace"], name) if name else None
+
+
+def resource_of_config_map(body: Mapping[str, Any]) -> Key | None:
+    """The resource whose champion a ConfigMap names."""
+    namespace, name = key_of(body)
+    resource = name.removesuffix(CHAMPION_SUFFIX)
+    return (namespace, resource) if resource != name else None

@@ -1,0 +1,91 @@
+"""Whether the operator still hears of changes, and what it measures, over HTTP.
+
+``/healthz`` answers 200 as long as every watch it needs has given a sign of life within
+``SILENCE_SECONDS``. A sign is a successful answer of the API server to a list or a watch request.
+The server ends each watch after ``WATCH_SECONDS``, and kopf gives up a silent one and asks again,
+so a watch that lives gives a sign at least that often; one whose task hangs, whose stream is dead
+or whose API server is away does not. Without watches the operator is blind, and the cure is
+to start it again: it keeps nothing but what the cluster holds.
+
+``/readyz`` answers 200 once every watch has given its first sign. ``/metrics`` is Prometheus'.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+WATCH_SECONDS: Final = 240
+"""Fifteen requests an hour and watch: the API server hardly notices."""
+SILENCE_SECONDS: Final = WATCH_SECONDS + 120
+"""A watch's time, kopf's patience with a silent one (70 s), and its retries."""
+
+Watch = tuple[str | None, str]
+"""Namespace (None: all) and plural of what is watched."""
+
+
+class Watches:
+    """Signs of life of the watches.
+
+    Args:
+        expected: the watches without which the operator is blind.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, expected: Collection[Watch], clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._signs: dict[Watch, float | None] = dict.fromkeys(expected)
+        self._started = clock()
+
+    def sign(self, watch: Watch) -> None:
+        """A watch has just shown that it lives; others are not counted."""
+        if watch in self._signs:
+            self._signs[watch] = self._clock()
+
+    def silent(self) -> list[str]:
+        """The watches that have been silent for too long, in words."""
+        now = self._clock()
+        return [
+            f"{_words(watch)}: no sign of life for {now - (sign or self._started):.0f} s"
+            for watch, sign in self._signs.items()
+            if now - (sign or self._started) > SILENCE_SECONDS
+        ]
+
+    def awaited(self) -> list[str]:
+        """The watches that have not begun yet, in words."""
+        return [
+            f"{_words(watch)}: not heard of yet"
+            for watch, sign in self._signs.items()
+            if sign is None
+        ]
+
+
+def application(watches: Watches, exposition: Callable[[], bytes]) -> web.Application:
+    """The three pages."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        return _answer(watches.silent())
+
+    async def readyz(_: web.Request) -> web.Response:
+        return _answer(watches.awaited())
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.add_routes(
+        [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)]
+    )
+    return app
+
+
+def _answer(problems: list[str]) -> web.Response:
+    if problems:
+        return web.Response(status=503, text="\n".join(problems) + "\n")
+    return web.Response(text="ok\n")
+
+
+def _words(watch: Watch) -> str:
+    namespace, plural = watch
+    return f"{plural} in {namespace}" if namespace else f"{plural} in all namespaces"

@@ -1,0 +1,410 @@
+"""The story, read top to bottom: wake, observe, ask what is next, do it, look again.
+
+Level-triggered and safe to run twice: nothing is remembered here. What to do is decided by the
+pure core (``core.story``); this module only looks and acts. Before anything is changed, the live
+object is read, and every status write carries its resourceVersion, so a second operator or a
+stale cache loses the write and looks again.
+"""
+
+import asyncio
+import logging
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from maintenance_operator.core import champion as projection
+from maintenance_operator.core import status as status_json
+from maintenance_operator.core.assess import assess
+from maintenance_operator.core.jobs import Identity, TrainerImage
+from maintenance_operator.core.model import (
+    Assessment,
+    Champion,
+    CreateJob,
+    Degraded,
+    DeleteJob,
+    Effect,
+    Healthy,
+    JobView,
+    Metrics,
+    Note,
+    Series,
+    Spec,
+    Unknown,
+    WriteConfigMap,
+    WriteStatus,
+)
+from maintenance_operator.core.observation import Observation
+from maintenance_operator.core.reasons import EventReason, ReadyReason
+from maintenance_operator.core.spec import parse
+from maintenance_operator.core.story import next_effect, wanted
+from maintenance_operator.errors import (
+    ClusterError,
+    Conflict,
+    Gone,
+    MetricsError,
+    OperatorError,
+    SpecError,
+)
+
+Key = tuple[str, str]
+Body = Mapping[str, Any]
+
+EFFECTS_PER_PASS: Final = 12
+LIVE_RUN_LOOK: Final = timedelta(seconds=30)
+"""Job events wake a live run; this is for the event that never came."""
+
+_log = logging.getLogger(__name__)
+
+
+class Cluster(Protocol):
+    """What the story needs of Kubernetes; errors are those of ``errors``."""
+
+    async def get(self, namespace: str, name: str) -> Body:
+        """The live resource."""
+
+    async def replace_status(self, body: Body) -> Body:
+        """Write status under the body's resourceVersion."""
+
+    async def jobs(self, namespace: str, uid: str) -> Sequence[JobView]:
+        """The live Jobs of a resource."""
+
+    async def job(self, namespace: str, name: str) -> JobView:
+        """One live Job, ours or not."""
+
+    async def create_job(self, manifest: Body) -> JobView:
+        """Create; Conflict where the name is taken."""
+
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Delete it and its pods; Gone where somebody was faster."""
+
+    async def config_map(self, namespace: str, name: str) -> Body | None:
+        """The live ConfigMap."""
+
+    async def create_config_map(self, manifest: Body) -> Body:
+        """Create; Conflict where the name is taken."""
+
+    async def replace_config_map(self, manifest: Body) -> Body:
+        """Write under its resourceVersion."""
+
+    async def event(self, body: Body, type_: str, reason: str, message: str) -> None:
+        """Tell; never raises."""
+
+
+class MetricsSource(Protocol):
+    """What the story needs of Prometheus."""
+
+    async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
+        """The query at each time; MetricsError where there is no usable answer."""
+
+
+class Resources(Protocol):
+    """The last that the watches saw; may be stale."""
+
+    def get(self, key: Key) -> Body | None:
+        """The resource."""
+
+    def config_map(self, key: Key) -> Body | None:
+        """The ConfigMap of the resource's champion."""
+
+    def seen(self, body: Body) -> None:
+        """Remember a newer body, our own write."""
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+
+
+class Telemetry(Protocol):
+    """The operator's own counters."""
+
+    def decided(self, action: str, reason: str) -> None:
+        """A decision was recorded."""
+
+    def run_ended(self, action: str, outcome: str, seconds: float) -> None:
+        """A run ended."""
+
+    def metrics_error(self, server: str, reason: str) -> None:
+        """A resource's metric could not be read."""
+
+    def performance(self, namespace: str, name: str, value: float, floor: float) -> None:
+        """The latest reading and the bound it is held against."""
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Drop the series of a resource."""
+
+
+class Reconciler:
+    """Brings one resource a step (or a few) closer to where it should be."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        metrics: MetricsSource,
+        resources: Resources,
+        telemetry: Telemetry,
+        trainer: TrainerImage,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._cluster = cluster
+        self._metrics = metrics
+        self._resources = resources
+        self._telemetry = telemetry
+        self._trainer = trainer
+        self._clock = clock
+
+    async def __call__(self, key: Key) -> timedelta | None:
+        """One pass.
+
+        Returns:
+            When to look again, or None where only an event can change anything.
+
+        Raises:
+            Conflict: somebody else wrote first; look again soon.
+            ClusterError: the API server is away or refuses; look again later.
+        """
+        try:
+            return await self._pass(key)
+        except Gone:
+            self._forget(key)
+            return None
+        except SpecError as error:
+            # Status was edited into what nobody can read. Writing would lose what is left of it.
+            await self._complain(key, error)
+            return None
+
+    async def _complain(self, key: Key, error: SpecError) -> None:
+        body = self._resources.get(key)
+        _log.error(
+            "%s: %s",
+            ReadyReason.INVALID_STATUS,
+            error,
+            extra={"namespace": key[0], "resource": key[1]},
+        )
+        if body is not None:
+            await self._cluster.event(body, "Warning", ReadyReason.INVALID_STATUS, str(error))
+
+    async def _pass(self, key: Key) -> timedelta | None:
+        told: list[tuple[Body, Note]] = []
+        try:
+            return await self._steps(key, told)
+        finally:
+            # Last: no Job waits for the API server to take an Event.
+            for body, note in told:
+                await self._cluster.event(
+                    body, "Warning" if note.warning else "Normal", note.reason, note.message
+                )
+
+    async def _steps(self, key: Key, told: list[tuple[Body, Note]]) -> timedelta | None:
+        body = self._resources.get(key)
+        if body is None or body["metadata"].get("deletionTimestamp"):
+            self._forget(key)
+            return None
+        live, refused = False, ""
+        extra: tuple[JobView, ...] = ()
+        for _ in range(EFFECTS_PER_PASS):
+            seen = replace(await self._observe(body, extra), refused=refused)
+            effect = next_effect(seen)
+            if effect is None:
+                return _next_look(seen)
+            if not live:
+                body, live = await self._cluster.get(*key), True
+                if body["metadata"].get("deletionTimestamp"):
+                    self._forget(key)
+                    return None
+                continue
+            try:
+                body, extra = await self._carry_out(seen, effect, body, told)
+            except ClusterError as error:
+                if not (error.refused and isinstance(effect, CreateJob)):
+                    raise
+                refused = str(error)
+            except Conflict:
+                if not isinstance(effect, CreateJob):
+                    raise
+                name = str(effect.manifest["metadata"]["name"])
+                extra = (await self._taken(key[0], name),)
+        msg = f"{key[0]}/{key[1]}: no end after {EFFECTS_PER_PASS} steps; looking again later"
+        raise OperatorError(msg)
+
+    async def _taken(self, namespace: str, name: str) -> JobView:
+        """The Job that has the name already."""
+        try:
+            return await self._cluster.job(namespace, name)
+        except Gone:  # the Job, not the resource: look again
+            raise Conflict(f"Job {name} was there, and is gone") from None
+
+    def _forget(self, key: Key) -> None:
+        self._resources.forget(key)
+        self._telemetry.forget(*key)
+
+    # --- observe ------------------------------------------------------------------------
+
+    async def _observe(self, body: Body, extra: Sequence[JobView]) -> Observation:
+        now = self._clock()
+        metadata = body["metadata"]
+        identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
+        raw_spec, raw_status = body.get("spec") or {}, body.get("status") or {}
+        spec, status = _parse(raw_spec), status_json.read(raw_status)
+        if status.observed_generation not in {-1, metadata["generation"]}:
+            status = replace(status, recheck=None)
+        seen = Observation(
+            identity=identity,
+            generation=metadata["generation"],
+            suspended=raw_spec.get("suspend") is True,
+            spec=spec,
+            raw_spec=raw_spec,
+            status=status,
+            raw_status=raw_status,
+            assessment=await self._assess(identity, spec, status.champion, now),
+            now=now,
+            trainer=self._trainer,
+            config_map=self._resources.config_map((identity.namespace, identity.name)),
+        )
+        return await self._look_closer(seen, extra)
+
+    async def _look_closer(self, seen: Observation, extra: Sequence[JobView]) -> Observation:
+        """Ask the API server for what only some passes need."""
+        identity, status = seen.identity, seen.status
+        unsure = status.champion is not None and (
+            seen.config_map is None
+            or not projection.says(seen.config_map, identity, status.champion)
+        )
+        if unsure or (status.champion is None and status.run is None):
+            name = projection.config_map_name(identity.name)
+            seen = replace(
+                seen, config_map=await self._cluster.config_map(identity.namespace, name)
+            )
+        if status.run is not None or wanted(seen) is not None:
+            jobs = await self._cluster.jobs(identity.namespace, identity.uid)
+            seen = replace(seen, jobs=(*jobs, *extra))
+        return seen
+
+    async def _assess(
+        self, identity: Identity, spec: Spec | SpecError, champion: Champion | None, now: datetime
+    ) -> Assessment:
+        if isinstance(spec, SpecError):
+            return Unknown(spec.reason, "spec cannot be followed, so the metric is not read.")
+        metrics = spec.metrics
+        grid = _grid(metrics, now)
+        try:
+            performance, samples = await asyncio.gather(
+                self._metrics.range(metrics.server, metrics.query, grid),
+                self._samples(metrics, grid),
+            )
+        except MetricsError as error:
+            self._telemetry.metrics_error(metrics.server, error.reason)
+            return Unknown(error.reason, str(error))
+        found = assess(
+            metrics, performance, samples, grid, champion.promoted_time if champion else None
+        )
+        if isinstance(found, Healthy | Degraded):
+            self._telemetry.performance(
+                identity.namespace, identity.name, found.reading.value, metrics.threshold.bound
+            )
+        return found
+
+    async def _samples(
+        self, metrics: Metrics, grid: Sequence[datetime]
+    ) -> tuple[Series, ...] | None:
+        if metrics.samples is None:
+            return None
+        return await self._metrics.range(metrics.server, metrics.samples.query, grid)
+
+    # --- act ----------------------------------------------------------------------------
+
+    async def _carry_out(
+        self, seen: Observation, effect: Effect, body: Body, told: list[tuple[Body, Note]]
+    ) -> tuple[Body, tuple[JobView, ...]]:
+        """Do it; the resource as it is then, and the Job that was created.
+
+        The Job is handed on, so that one which is gone again at once (its owner was deleted) is
+        not taken for one that was never made.
+        """
+        namespace = seen.identity.namespace
+        match effect:
+            case WriteStatus():
+                body = await self._cluster.replace_status(
+                    {**body, "status": status_json.write(effect.status)}
+                )
+                self._resources.seen(body)
+                self._count(seen, effect)
+                told += [(body, note) for note in effect.notes]
+            case CreateJob(manifest=manifest):
+                job = await self._cluster.create_job(manifest)
+                _log.info("created Job %s", job.name, extra=_about(seen))
+                return body, (job,)
+            case DeleteJob(name=name, uid=uid):
+                try:
+                    await self._cluster.delete_job(namespace, name, uid)
+                except Gone:
+                    _log.info("Job %s is gone already", name, extra=_about(seen))
+            case WriteConfigMap(manifest=manifest, existing=None):
+                await self._cluster.create_config_map(manifest)
+            case WriteConfigMap(manifest=manifest):
+                await self._cluster.replace_config_map(manifest)
+                name = manifest["metadata"]["name"]
+                message = f"ConfigMap {name} names the champion of status now."
+                told.append((body, Note(EventReason.CHAMPION_PROJECTED, message)))
+        return body, ()
+
+    def _count(self, seen: Observation, done: WriteStatus) -> None:
+        if done.decided is not None:
+            self._telemetry.decided(done.decided.action.value, str(done.decided.reason))
+        if done.ended is not None:
+            self._telemetry.run_ended(
+                done.ended.action.value,
+                done.ended.outcome.value,
+                (done.ended.end_time - done.ended.start_time).total_seconds(),
+            )
+        for note in done.notes:
+            _log.log(
+                logging.WARNING if note.warning else logging.INFO,
+                "%s: %s",
+                note.reason,
+                note.message,
+                extra=_about(seen),
+            )
+
+
+def _about(seen: Observation) -> dict[str, Any]:
+    run = seen.status.run
+    return {
+        "namespace": seen.identity.namespace,
+        "resource": seen.identity.name,
+        "run": run.number if run else None,
+    }
+
+
+def _parse(raw_spec: Body) -> Spec | SpecError:
+    try:
+        return parse(raw_spec)
+    except SpecError as error:
+        return error
+
+
+def _grid(metrics: Metrics, now: datetime) -> tuple[datetime, ...]:
+    """The last reading times, oldest first: multiples of the interval since the epoch.
+
+    Absolute, so that equal queries of many resources are one request, and an operator that starts
+    again sees the very same readings: nothing about them is kept anywhere.
+    """
+    seconds = int(metrics.interval.total_seconds())
+    latest = int(now.timestamp()) // seconds
+    return tuple(
+        datetime.fromtimestamp(index * seconds, UTC)
+        for index in range(latest - metrics.breach_of + 1, latest + 1)
+    )
+
+
+def _next_look(seen: Observation) -> timedelta | None:
+    if not isinstance(seen.spec, Spec):
+        return LIVE_RUN_LOOK if seen.status.run is not None else None
+    interval = seen.spec.metrics.interval.total_seconds()
+    # Resources that read at the same times do not all wake at the same millisecond.
+    share = zlib.crc32(seen.identity.uid.encode()) % 1000 / 1000
+    spread = 0.02 + share * min(1.0, interval / 20)
+    until = interval - seen.now.timestamp() % interval + spread
+    wait = timedelta(seconds=until)
+    return min(wait, LIVE_RUN_LOOK) if seen.status.run is not None else wait

@@ -1,0 +1,184 @@
+"""The operator's configuration: a YAML file, overridden by the environment and the command line.
+
+::
+
+    prometheusServers:
+      default: {url: "http://prometheus.monitoring:9090"}
+    trainer: {image: "model-maintenance/trainer:0.1.0", imagePullPolicy: IfNotPresent}
+    watchNamespaces: []        # none: all
+    http: {port: 8080}
+    log: {level: info, format: json}
+
+``MM_TRAINER_IMAGE``, ``MM_LOG_LEVEL``, ``MM_LOG_FORMAT`` and ``MM_HTTP_PORT`` override the file.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import yaml
+
+DEFAULT_CONFIG: Final = Path("/etc/model-maintenance/config.yaml")
+PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("json", "text")
+
+_KNOWN: Final = ("prometheusServers", "trainer", "watchNamespaces", "http", "log")
+_URL_HINT: Final = "Prometheus' address, like http://prometheus.monitoring:9090"
+_IMAGE_HINT: Final = "the trainer's image, like model-maintenance/trainer:0.1.0"
+_HIGHEST_PORT: Final = 65535
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; says which field, what is wrong and what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The configuration, read and checked. ``prometheus_servers``: name → base URL."""
+
+    prometheus_servers: Mapping[str, str]
+    trainer_image: str
+    trainer_pull_policy: str = "IfNotPresent"
+    watch_namespaces: tuple[str, ...] = ()
+    http_port: int = 8080
+    log_level: str = "info"
+    log_format: str = "json"
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Settings:
+    """Read a configuration file.
+
+    Raises:
+        ConfigurationError: no such file, no YAML, or a field that cannot be used.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}; name the file with --config") from None
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: no YAML: {error}") from None
+    try:
+        return read({} if document is None else document, environment)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def read(document: object, environment: Mapping[str, str]) -> Settings:
+    """Read a configuration document.
+
+    Raises:
+        ConfigurationError: naming the field.
+    """
+    root = _mapping(document, "", _KNOWN)
+    trainer = _mapping(root.get("trainer", {}), "trainer", {"image", "imagePullPolicy"})
+    http = _mapping(root.get("http", {}), "http", {"port"})
+    log = _mapping(root.get("log", {}), "log", {"level", "format"})
+    return Settings(
+        prometheus_servers=_servers(root.get("prometheusServers", {})),
+        trainer_image=_text(
+            environment.get("MM_TRAINER_IMAGE") or trainer.get("image"),
+            "trainer.image",
+            _IMAGE_HINT,
+        ),
+        trainer_pull_policy=_one_of(
+            trainer.get("imagePullPolicy", "IfNotPresent"), "trainer.imagePullPolicy", PULL_POLICIES
+        ),
+        watch_namespaces=_namespaces(root.get("watchNamespaces", [])),
+        http_port=_port(environment.get("MM_HTTP_PORT") or http.get("port", 8080)),
+        log_level=_one_of(
+            environment.get("MM_LOG_LEVEL") or log.get("level", "info"), "log.level", LOG_LEVELS
+        ),
+        log_format=_one_of(
+            environment.get("MM_LOG_FORMAT") or log.get("format", "json"), "log.format", LOG_FORMATS
+        ),
+    )
+
+
+def check_namespaces(names: Collection[object], field: str) -> tuple[str, ...]:
+    """Names of namespaces, each once.
+
+    Raises:
+        ConfigurationError: one that cannot be the name of a namespace.
+    """
+    for name in names:
+        if _NAME.fullmatch(str(name)) is None:
+            raise ConfigurationError(
+                f"{field}: {name!r} is no name of a namespace; patterns are not read"
+            )
+    return tuple(dict.fromkeys(str(name) for name in names))
+
+
+def _servers(value: object) -> dict[str, str]:
+    servers: dict[str, str] = {}
+    for name, entry in _mapping(value, "prometheusServers").items():
+        field = f"prometheusServers.{name}"
+        if _NAME.fullmatch(str(name)) is None:
+            raise ConfigurationError(f"{field}: write a name of lower-case letters, digits and '-'")
+        url = _text(_mapping(entry, field, {"url"}).get("url"), f"{field}.url", _URL_HINT)
+        servers[name] = _url(url, f"{field}.url")
+    return servers
+
+
+def _url(url: str, field: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not parts.query
+            and not parts.fragment
+        )
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(f"{field}: {url!r} cannot be used: write {_URL_HINT}")
+    return url.rstrip("/")
+
+
+def _mapping(value: object, field: str, known: Collection[str] = ()) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{field or 'the document'}: a mapping is expected, not {value!r}")
+    unknown = [str(key) for key in value if known and key not in known]
+    if unknown:
+        where = f"{field}.{unknown[0]}" if field else unknown[0]
+        raise ConfigurationError(f"{where}: unknown; known are {', '.join(sorted(known))}")
+    return value
+
+
+def _text(value: object, field: str, hint: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{field}: {value!r} cannot be used: write {hint}")
+    return value.strip()
+
+
+def _one_of(value: object, field: str, choices: Collection[str]) -> str:
+    if not isinstance(value, str) or value not in choices:
+        words = ", ".join(choices)
+        raise ConfigurationError(f"{field}: {value!r} cannot be used: write one of {words}")
+    return value
+
+
+def _namespaces(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ConfigurationError("watchNamespaces: a list is expected; an empty one means all")
+    return check_namespaces(value, "watchNamespaces")
+
+
+def _port(value: object) -> int:
+    try:
+        port = int(str(value))
+    except ValueError:
+        port = -1
+    if not 0 <= port <= _HIGHEST_PORT:
+        raise ConfigurationError(
+            f"http.port: {value!r} is no port: write a number up to {_HIGHEST_PORT}, like 8080"
+        )
+    return port

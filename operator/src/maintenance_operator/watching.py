@@ -1,0 +1,168 @@
+"""kopf, embedded: in our loop, with our credentials, watching and nothing else."""
+
+import asyncio
+import logging
+from collections.abc import Collection
+from typing import Final
+
+import aiohttp
+import kopf
+from kubernetes.aio.client import Configuration
+from typing_extensions import override
+from yarl import URL
+
+from maintenance_operator.adapters.cluster import authorization, login, tls
+from maintenance_operator.core.names import GROUP, VERSION
+from maintenance_operator.handlers import CHILDREN, OURS, WATCHED
+from maintenance_operator.health import WATCH_SECONDS, Watch, Watches
+
+logger = logging.getLogger(__name__)
+
+LOGINS: Final = 5
+LOGIN_SECONDS: Final = 60.0
+"""More logins than that in a minute: the API server does not want us, and asking on is no cure."""
+HTTP_OK: Final = 200
+
+KOPF_WATCHER: Final = "watcher for "
+"""How kopf names the tasks of its watches."""
+PATIENCE_SECONDS: Final = 3
+
+
+def expected_watches(namespaces: Collection[str]) -> list[Watch]:
+    """The watches of a set of namespaces; none means all."""
+    return [(namespace, plural) for namespace in (namespaces or (None,)) for plural in WATCHED]
+
+
+async def watch(
+    registry: kopf.OperatorRegistry,
+    namespaces: Collection[str],
+    watches: Watches,
+    stop: asyncio.Event,
+    ready: asyncio.Event,
+) -> None:
+    """Watch until ``stop`` is set. An error means that a watch died for good."""
+    _register_login(registry, watches)
+    insisting = asyncio.create_task(_insist(), name="insist")
+    try:
+        await kopf.operator(
+            registry=registry,
+            settings=_settings(),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=stop,
+            ready_flag=ready,
+        )
+    finally:
+        insisting.cancel()
+
+
+async def _insist() -> None:
+    """Cancel again the watches of kopf's that were cancelled and go on.
+
+    When one watch dies, kopf cancels the others, once, and waits for them without end. A
+    cancellation that meets the very end of a request is lost there, and the process would live on,
+    seeing nothing.
+    """
+    patience: dict[asyncio.Task[object], int] = {}
+    while True:
+        await asyncio.sleep(1.0)
+        deaf = {
+            task
+            for task in asyncio.all_tasks()
+            if task.get_name().startswith(KOPF_WATCHER) and task.cancelling()
+        }
+        patience = {task: patience.get(task, 0) + 1 for task in deaf}
+        for task, seconds in patience.items():
+            if seconds > PATIENCE_SECONDS:
+                logger.warning("%s does not stop: cancelled again", task.get_name())
+                task.cancel()
+
+
+class _NoDifferences(kopf.DiffBaseStorage):
+    """Finds none: no handler asks for them, and kopf copies a body several times to look."""
+
+    @override
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    @override
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    @override
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        return None
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.persistence.diffbase_storage = _NoDifferences()
+    settings.scanning.disabled = True
+    settings.watching.chunk_size = 500
+    settings.watching.server_timeout = WATCH_SECONDS
+    # A worker holds its object for that long after the last event: short, or memory grows.
+    settings.queueing.idle_timeout = 0.05
+    settings.networking.connect_timeout = 10
+    settings.networking.request_timeout = 60
+    for group, version, plural in CHILDREN:
+        selector = settings.watching.label_selectors
+        selector[(group, version, plural)] = OURS
+    return settings
+
+
+def _register_login(registry: kopf.OperatorRegistry, watches: Watches) -> None:
+    recent: list[float] = []
+
+    @kopf.on.login(registry=registry)
+    async def log_in(**_: object) -> kopf.AiohttpSession:
+        now = asyncio.get_running_loop().time()
+        recent[:] = [time for time in recent if now - time < LOGIN_SECONDS] + [now]
+        if len(recent) > LOGINS:
+            raise kopf.LoginError(
+                f"the API server refused {LOGINS} logins within a minute; "
+                "check the service account and its RoleBindings"
+            )
+        configuration = await login()
+        return kopf.AiohttpSession(
+            server=configuration.host, aiohttp_session=_session(configuration, watches)
+        )
+
+
+def _session(configuration: Configuration, watches: Watches) -> aiohttp.ClientSession:
+    """A session that renews its token with each request and notes signs of life."""
+
+    async def middleware(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        request.headers.update(await authorization(configuration))
+        response = await handler(request)
+        watched = watch_of(request.url)
+        if response.status == HTTP_OK and watched is not None:
+            watches.sign(watched)
+        return response
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=tls(configuration)),
+        middlewares=[middleware],
+        trust_env=True,
+    )
+
+
+def watch_of(url: URL) -> Watch | None:
+    """Which watch a request belongs to: its namespace and plural."""
+    parts = url.path.strip("/").split("/")
+    if parts[:3] in (["apis", GROUP, VERSION], ["apis", "batch", "v1"]):
+        rest = parts[3:]
+    elif parts[:2] == ["api", "v1"]:
+        rest = parts[2:]
+    else:
+        return None
+    match rest:
+        case [plural] if plural in WATCHED:
+            return None, plural
+        case ["namespaces", namespace, plural] if plural in WATCHED:
+            return namespace, plural
+        case _:
+            return None

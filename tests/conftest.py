@@ -1,0 +1,66 @@
+"""What holds for every test: the order, the marks that follow from the folder, the environment."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = (ROOT / "contract/src", ROOT / "operator/src", ROOT / "trainer/src")
+
+# Cheap and telling first: what fails, fails early.
+ORDER = ("house", "contract", "core", "trainer", "manifests", "shell", "faults", "cluster", "e2e")
+NEEDS_API_SERVER = {"plane", "cluster"}
+
+# Programs that tests start find the packages as the tests do, and ask no hub for a model.
+os.environ["PYTHONPATH"] = os.pathsep.join(map(str, SOURCES))
+os.environ["HF_HUB_OFFLINE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes with as many threads each as there are cores wait for one another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No deadline: a busy machine is slow and no failure. Failures print how to repeat them.
+settings.register_profile("house", deadline=None, print_blob=True)
+settings.load_profile("house")
+
+
+# A loop beside the tests' own, from the start: else a plugin that asks for the current one makes
+# one, which nobody closes, and whichever test runs when it is collected gets the warning.
+_LOOP = asyncio.new_event_loop()
+
+
+def pytest_configure() -> None:
+    """In every process that runs tests."""
+    asyncio.set_event_loop(_LOOP)
+
+
+def pytest_unconfigure() -> None:
+    """The last that happens."""
+    _LOOP.close()
+
+
+def _suite(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT / "tests").parts[0]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by folder and by the fixtures asked for, before marks are used to select; then sort."""
+    for item in items:
+        suite = _suite(item)
+        if suite in {"cluster", "e2e"}:
+            item.add_marker(suite)
+        elif NEEDS_API_SERVER & set(getattr(item, "fixturenames", ())):
+            item.add_marker("api")
+    rank = {suite: number for number, suite in enumerate(ORDER)}
+    items.sort(key=lambda item: rank.get(_suite(item), len(ORDER)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Under ``make test``: how long each stage took, above the line that says how it ended."""
+    times = os.environ.get("MM_STAGE_TIMES")
+    if times:
+        terminalreporter.section("stages")
+        terminalreporter.write(Path(times).read_text())

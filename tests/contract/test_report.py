@@ -1,0 +1,209 @@
+"""A report fits in a termination message, and a hostile one is refused, not believed."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maintenance_contract import (
+    Answer,
+    Candidate,
+    ContractError,
+    Diagnosis,
+    Evaluation,
+    Evidence,
+    Finding,
+    HeldOut,
+    Operation,
+    Outcome,
+    PairedCounts,
+    Question,
+    Reference,
+    RowCounts,
+    StoreState,
+    TrainingAction,
+    TrainingReport,
+)
+from maintenance_contract.report import MESSAGE_BYTES
+
+NUMBER = st.floats(-1e6, 1e6).map(lambda value: float(f"{value:.6g}"))
+COUNT = st.integers(0, 10**7)
+
+
+@st.composite
+def paired(draw: st.DrawFn) -> PairedCounts:
+    both, champion, challenger, neither = (draw(COUNT) for _ in range(4))
+    return PairedCounts(both + champion + challenger + neither, both, champion, challenger)
+
+
+@st.composite
+def held_out(draw: st.DrawFn) -> HeldOut:
+    n = draw(COUNT)
+    return HeldOut(n, draw(st.integers(0, n)))
+
+
+EVIDENCE = st.builds(
+    Evidence,
+    st.text(max_size=64),
+    NUMBER,
+    st.none() | NUMBER,
+    st.none() | NUMBER,
+    st.none() | COUNT,
+)
+FINDINGS = st.lists(
+    st.builds(
+        Finding,
+        st.sampled_from(Question),
+        st.sampled_from(Answer),
+        st.lists(EVIDENCE, max_size=20).map(tuple),
+    ),
+    max_size=5,
+).map(tuple)
+REPORTS = st.builds(
+    TrainingReport,
+    operation=st.sampled_from(Operation),
+    run=st.integers(1, 10**9),
+    request_digest=st.text(max_size=71),
+    outcome=st.sampled_from(Outcome),
+    reason=st.text(max_size=32),
+    message=st.text(max_size=4000),
+    snapshot_digest=st.text(max_size=71),
+    store=st.builds(StoreState, COUNT, COUNT),
+    diagnosis=st.none()
+    | st.builds(
+        Diagnosis,
+        st.builds(RowCounts, COUNT, COUNT, COUNT, COUNT),
+        FINDINGS,
+        st.none() | held_out(),
+        st.none() | held_out(),
+        COUNT,
+        st.lists(st.text(max_size=60), max_size=30).map(tuple),
+    ),
+    candidate=st.none()
+    | st.builds(
+        Candidate, st.integers(1, 10**6), st.text(max_size=71), st.sampled_from(TrainingAction)
+    ),
+    evaluation=st.none()
+    | st.builds(Evaluation, st.sampled_from(Reference), st.none() | paired(), st.none() | paired()),
+    timings=st.dictionaries(
+        st.text(max_size=20), st.floats(0, 1e6).map(lambda seconds: round(seconds, 3)), max_size=9
+    ),
+    truncated=st.booleans(),
+)
+REPORT = TrainingReport(
+    Operation.TRAIN,
+    3,
+    "sha256:aa",
+    Outcome.SUCCEEDED,
+    evaluation=Evaluation(Reference.CHAMPION, PairedCounts(10, 4, 1, 3)),
+)
+
+
+@given(REPORTS)
+def test_comes_back_as_it_went(report: TrainingReport) -> None:
+    assert TrainingReport.from_json(report.to_json()) == report
+
+
+@given(REPORTS)
+def test_the_message_fits_and_keeps_what_a_decision_needs(report: TrainingReport) -> None:
+    message = report.to_message()
+    assert len(message.encode()) <= MESSAGE_BYTES
+    back = TrainingReport.from_json(message)
+    assert (back.outcome, back.reason, back.candidate, back.evaluation) == (
+        report.outcome,
+        report.reason,
+        report.candidate,
+        report.evaluation,
+    )
+    assert back.truncated == (report.truncated or len(report.to_json().encode()) > MESSAGE_BYTES)
+    if report.diagnosis is not None:
+        assert back.diagnosis is not None
+        assert back.diagnosis.rows == report.diagnosis.rows
+        assert [f.answer for f in back.diagnosis.findings] == [
+            f.answer for f in report.diagnosis.findings
+        ]
+
+
+def test_a_thousand_labels_with_foreign_names_fit() -> None:
+    evidence = tuple(
+        Evidence(f"测量-{index}", 0.123456, 0.05, 1e-9, 100_000) for index in range(40)
+    )
+    report = replace(
+        REPORT,
+        message="ошибка " * 700,
+        diagnosis=Diagnosis(
+            RowCounts(1, 2, 3, 4),
+            tuple(Finding(question, Answer.MAJOR, evidence) for question in Question),
+            HeldOut(300, 200),
+            HeldOut(500, 400),
+            1000,
+            tuple(f"категория-{index}-größe" for index in range(1000)),
+        ),
+    )
+    message = report.to_message()
+    assert len(message.encode()) <= MESSAGE_BYTES
+    back = TrainingReport.from_json(message)
+    assert back.truncated
+    assert back.diagnosis is not None
+    assert back.diagnosis.labels == 1000
+    assert all(finding.answer is Answer.MAJOR for finding in back.diagnosis.findings)
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"version": 99}, "version 99 is not understood"),
+        ({"outcome": "Great"}, "outcome"),
+        (
+            {
+                "evaluation": {
+                    "reference": "Champion",
+                    "new": {"n": 10, "bothCorrect": 8, "championOnly": 3, "challengerOnly": 0},
+                }
+            },
+            "evaluation.new.championOnly",
+        ),
+        (
+            {
+                "evaluation": {
+                    "reference": "Champion",
+                    "new": {"n": -1, "bothCorrect": 0, "championOnly": 0, "challengerOnly": 0},
+                }
+            },
+            "evaluation.new.n",
+        ),
+        ({"candidate": {"version": 0, "digest": "d", "action": "FineTune"}}, "candidate.version"),
+        ({"timings": {"train": "fast"}}, "timings.train"),
+        ({"reason": "x" * 100}, "reason"),
+        (
+            {
+                "diagnosis": {
+                    "rows": {"newTrain": 1, "newHeldOut": 1, "oldTrain": 1, "oldHeldOut": 1},
+                    "labels": 2,
+                    "new": {"n": 5, "correct": 6},
+                }
+            },
+            "diagnosis.new.correct",
+        ),
+    ],
+)
+def test_a_report_that_contradicts_itself_is_refused(change: dict[str, object], told: str) -> None:
+    document = json.loads(REPORT.to_json()) | change
+    with pytest.raises(ContractError, match=told):
+        TrainingReport.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "1" + "0" * 400])
+def test_numbers_that_are_none_are_refused(value: str) -> None:
+    text = replace(REPORT, timings={"train": 12345.0}).to_json().replace("12345.0", value)
+    assert value in text
+    with pytest.raises(ContractError, match=r"timings\.train"):
+        TrainingReport.from_json(text)
+
+
+def test_accuracies_of_paired_counts() -> None:
+    counts = PairedCounts(10, 4, 1, 3)
+    assert (counts.champion_accuracy, counts.challenger_accuracy) == (0.5, 0.7)
+    assert PairedCounts(0, 0, 0, 0).champion_accuracy == 0.0

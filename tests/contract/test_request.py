@@ -1,0 +1,113 @@
+"""A request survives the way through the Job, and says what is wrong with a bad one."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maintenance_contract import (
+    ChampionRef,
+    ContractError,
+    DataRef,
+    Holdout,
+    ModelRef,
+    Operation,
+    Recipes,
+    ResourceRef,
+    Snapshot,
+    Task,
+    TrainingAction,
+    TrainingRequest,
+)
+
+ARGUMENTS = st.dictionaries(
+    st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text(max_size=20)
+    | st.floats(allow_nan=False, allow_infinity=False),
+    max_size=5,
+)
+REQUESTS = st.builds(
+    TrainingRequest,
+    operation=st.sampled_from(Operation),
+    resource=st.builds(
+        ResourceRef, st.text(max_size=20), st.text(max_size=20), st.text(max_size=20)
+    ),
+    run=st.integers(1, 10**9),
+    model=st.builds(ModelRef, st.sampled_from(Task), st.text(max_size=40), st.text(max_size=40)),
+    data=st.builds(
+        DataRef,
+        st.text(max_size=40),
+        st.text(max_size=40),
+        holdout=st.builds(Holdout, st.integers(1, 90), st.integers(1, 90)),
+    ),
+    recipes=st.builds(Recipes, st.integers(0, 1000), ARGUMENTS, ARGUMENTS),
+    champion=st.none() | st.builds(ChampionRef, st.integers(1, 10**6), st.text(max_size=80)),
+    action=st.none() | st.sampled_from(TrainingAction),
+    snapshot=st.none() | st.builds(Snapshot, st.integers(1, 10**6), st.text(max_size=80)),
+    exclude_contradicted=st.booleans(),
+    subject=st.none() | st.sampled_from(Operation),
+)
+
+
+def a_request() -> TrainingRequest:
+    return TrainingRequest(
+        Operation.DIAGNOSE,
+        ResourceRef("finance", "news", "u-1"),
+        7,
+        ModelRef(Task.TEXT_CLASSIFICATION, "pvc://models/base", "pvc://models/news"),
+        DataRef("pvc://data/original", "pvc://data/updates"),
+        Recipes(),
+    )
+
+
+@given(REQUESTS)
+def test_comes_back_as_it_went(request_: TrainingRequest) -> None:
+    assert TrainingRequest.from_json(request_.to_json()) == request_
+
+
+@given(REQUESTS, REQUESTS)
+def test_equal_digests_mean_equal_requests(one: TrainingRequest, other: TrainingRequest) -> None:
+    assert (one.digest == other.digest) == (one.to_json() == other.to_json())
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"version": 2}, "version 2 is not understood"),
+        ({"operation": "Guess"}, "operation: one of Diagnose, Train, Report is expected"),
+        ({"run": 0}, "run: a whole number from 1"),
+        ({"run": True}, "run: a whole number from 1"),
+        ({"model": None}, "model: an object is expected"),
+        ({"champion": {"version": "1", "digest": ""}}, "champion.version: a whole number"),
+        (
+            {
+                "data": {
+                    "original": "o",
+                    "updates": "u",
+                    "columns": {"text": 1, "label": "l"},
+                    "holdout": {"originalPercent": 10, "updatesPercent": 30},
+                }
+            },
+            "data.columns.text: a string",
+        ),
+    ],
+)
+def test_names_the_field_that_is_wrong(change: dict[str, object], told: str) -> None:
+    document = json.loads(a_request().to_json()) | change
+    with pytest.raises(ContractError, match=told):
+        TrainingRequest.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000])
+def test_torn_text_is_an_error_of_the_contract(text: str) -> None:
+    with pytest.raises(ContractError):
+        TrainingRequest.from_json(text)
+
+
+def test_unknown_fields_of_a_newer_side_are_ignored() -> None:
+    document = json.loads(a_request().to_json()) | {"later": 1}
+    assert TrainingRequest.from_json(json.dumps(document)) == a_request()

@@ -1,0 +1,733 @@
+"""Every rule and every brake, then what holds in any situation."""
+
+import runpy
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maintenance_contract import (
+    Answer,
+    Diagnosis,
+    Evidence,
+    Finding,
+    HeldOut,
+    Operation,
+    Outcome,
+    Question,
+    RowCounts,
+    TrainingAction,
+    TrainingReport,
+)
+from maintenance_operator.core import status as status_json
+from maintenance_operator.core.decide import (
+    BRAKES,
+    RULES,
+    concept_drift,
+    decide,
+    propose,
+)
+from maintenance_operator.core.findings import CAUSES
+from maintenance_operator.core.model import (
+    Action,
+    Champion,
+    Decision,
+    Degraded,
+    HistoryEntry,
+    OnConceptDrift,
+    Reading,
+    RejectedAction,
+    RunOutcome,
+    Situation,
+    Status,
+    ThresholdRange,
+    Trigger,
+)
+from maintenance_operator.core.reasons import DecisionReason
+from maintenance_operator.core.spec import parse
+
+ROOT = Path(__file__).parents[2]
+
+calmly = settings(deadline=None, max_examples=40)
+
+NOW = datetime(2026, 11, 23, 18, 0, 3, tzinfo=UTC)
+SPEC = parse(
+    {
+        "model": {
+            "task": "TextClassification",
+            "baseModel": {"storageUri": "pvc://models/base"},
+            "storage": {"storageUri": "pvc://models/news"},
+        },
+        "data": {
+            "original": {"storageUri": "pvc://data/original"},
+            "updates": {"storageUri": "pvc://data/updates"},
+        },
+        "metrics": {
+            "server": "default",
+            "interval": "5m",
+            "performance": {
+                "query": "model_accuracy",
+                "thresholdRange": {"min": 0.9},
+                "breach": {"count": 3, "of": 5},
+            },
+        },
+        "decision": {"policy": "Workflow", "minNewRows": 300, "recheckAfter": "1h"},
+        "training": {
+            "fineTune": {"replayPercent": 50},
+            "retrain": {},
+            "resources": {},
+            "timeout": "4h",
+            "retries": 1,
+        },
+        "gate": {
+            "minImprovement": 0,
+            "confidence": 0.95,
+            "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
+        },
+        "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
+    }
+)
+DOWN = Degraded(Reading(NOW, 0.87, 1250.0), 3, 5, ThresholdRange(min=0.9))
+CHAMPION = Champion(6, "pvc://models/news/versions/6", "sha256:six", NOW, TrainingAction.RETRAIN)
+SUPPORT = Evidence("outsideSupport", 0.18, 0.3, 0.00001, 1000)
+ENOUGH = RowCounts(new_train=700, new_held_out=300, old_train=5000, old_held_out=5000)
+
+
+def findings(
+    shift: Answer = Answer.NO, drift: Answer = Answer.NO, space: Answer = Answer.NO
+) -> tuple[Finding, ...]:
+    return (
+        Finding(CAUSES[0], shift, (SUPPORT,)),
+        Finding(CAUSES[1], drift, (Evidence("errorChange", 0.213456, 0.1, 0.00004, 300),)),
+        Finding(CAUSES[2], space),
+    )
+
+
+def a_report(*found: Finding, **changes: Any) -> TrainingReport:
+    return TrainingReport(
+        Operation.DIAGNOSE,
+        7,
+        "sha256:request",
+        Outcome.SUCCEEDED,
+        snapshot_digest="sha256:data",
+        diagnosis=Diagnosis(
+            **{
+                "rows": ENOUGH,
+                "findings": found,
+                "new": HeldOut(300, 210),
+                "old": HeldOut(5000, 4500),
+                **changes,
+            }
+        ),
+    )
+
+
+def a_situation(*found: Finding, **changes: Any) -> Situation:
+    of_diagnosis = {key: changes.pop(key) for key in ("rows", "new", "old") if key in changes}
+    return Situation(
+        **{
+            "number": 7,
+            "trigger": Trigger.PERFORMANCE_DROP,
+            "spec": SPEC,
+            "report": a_report(*found, **of_diagnosis),
+            "now": NOW,
+            "degraded": DOWN,
+            "champion": CHAMPION,
+            **changes,
+        }
+    )
+
+
+def initial(**changes: Any) -> Situation:
+    return a_situation(
+        **{
+            "trigger": Trigger.INITIAL,
+            "champion": None,
+            "degraded": None,
+            "new": None,
+            "old": None,
+            "rows": RowCounts(0, 0, 4500, 500),
+            **changes,
+        }
+    )
+
+
+def escalation(**changes: Any) -> Situation:
+    return a_situation(
+        *findings(Answer.MINOR),
+        **{
+            "trigger": Trigger.ESCALATION,
+            "number": 8,
+            "escalated_from": 7,
+            "history": (entry(Action.FINE_TUNE),),
+            **changes,
+        },
+    )
+
+
+def entry(action: Action, number: int = 7, **changes: Any) -> HistoryEntry:
+    return HistoryEntry(
+        **{
+            "number": number,
+            "trigger": Trigger.PERFORMANCE_DROP,
+            "action": action,
+            "reason": "NoImprovement",
+            "outcome": RunOutcome.REJECTED,
+            "message": "",
+            "start_time": NOW - timedelta(hours=2),
+            "end_time": NOW - timedelta(hours=1),
+            "data_digest": "sha256:data",
+            "champion_digest": "sha256:six",
+            "trained": True,
+            **changes,
+        }
+    )
+
+
+def verdict(decision: Decision) -> tuple[Action, str]:
+    return decision.action, str(decision.reason)
+
+
+# --- rules ------------------------------------------------------------------------------
+
+
+def test_the_articles_case_in_words_and_numbers() -> None:
+    """Green bonds: a minor share of the inputs is new, the rest is as before."""
+    decision = decide(a_situation(*findings(Answer.MINOR)))
+    assert verdict(decision) == (Action.FINE_TUNE, "DomainExpansion")
+    assert decision.message == (
+        "Accuracy 0.87 was below 0.9 in 3 of 5 readings (1250 samples). 18% of the new rows lie "
+        "outside what the champion was trained on, and no question is answered Major. Minor "
+        "change: fine-tune, replaying old rows."
+    )
+    assert (decision.number, decision.trigger, decision.time) == (7, Trigger.PERFORMANCE_DROP, NOW)
+    assert decision.rejected == (
+        RejectedAction(Action.NONE, "There is a cause that training can mend."),
+        RejectedAction(Action.RETRAIN, "No question is answered Major."),
+    )
+    assert [(step.question.value, step.answer.value) for step in decision.path] == [
+        ("PerformanceDrop", "Yes"),
+        ("DataDistributionShift", "Minor"),
+        ("ConceptDrift", "No"),
+        ("FeatureSpaceChange", "No"),
+        ("MonitorAndOptimize", "Yes"),
+    ]
+    drop, shift, *_ = decision.path
+    assert [(e.name, e.value, e.threshold, e.n) for e in drop.evidence] == [
+        ("accuracy", "0.87", "0.9", 1250),
+        ("breachedReadings", "3", "3", 5),
+    ]
+    assert [(e.name, e.value, e.threshold, e.p_value, e.n) for e in shift.evidence] == [
+        ("outsideSupport", "0.18", "0.3", "<0.0001", 1000)
+    ]
+
+
+def test_a_decision_survives_status() -> None:
+    decision = decide(a_situation(*findings(Answer.MINOR, Answer.UNDETERMINED)))
+    again = status_json.read(status_json.write(Status(decision=decision))).decision
+    assert again == decision
+
+
+@pytest.mark.parametrize(
+    "report, said",
+    [
+        (
+            {"reason": "ColumnMissing", "message": "updates/a.csv has no column 'label'."},
+            "ColumnMissing: updates/a.csv has no column 'label'.",
+        ),
+        ({}, "NoReason: The trainer does not say why."),
+    ],
+)
+def test_a_failed_diagnosis_blocks_with_the_trainers_words(
+    report: dict[str, Any], said: str
+) -> None:
+    failed = replace(a_report(*findings(Answer.MAJOR)), outcome=Outcome.FAILED, **report)
+    decision = decide(a_situation(report=failed))
+    assert verdict(decision) == (Action.BLOCKED, "DataUnusable")
+    assert decision.message.endswith(said)
+    assert {rejected.action for rejected in decision.rejected} == {
+        Action.NONE,
+        Action.FINE_TUNE,
+        Action.RETRAIN,
+    }
+
+
+def test_success_without_a_diagnosis_blocks() -> None:
+    decision = decide(a_situation(report=replace(a_report(), diagnosis=None)))
+    assert verdict(decision) == (Action.BLOCKED, "DataUnusable")
+    assert "ReportInvalid" in decision.message
+    assert [step.question for step in decision.path] == [
+        Question.PERFORMANCE_DROP,
+        Question.MONITOR_AND_OPTIMIZE,
+    ]
+
+
+def test_a_long_message_of_the_trainer_is_cut() -> None:
+    failed = replace(
+        a_report(), outcome=Outcome.FAILED, reason="DataUnreadable", message="x" * 9000
+    )
+    message = decide(a_situation(report=failed)).message
+    assert len(message) == 1024
+    assert message.endswith("x…")
+
+
+def test_the_first_version_is_trained_from_the_base_model() -> None:
+    decision = decide(initial())
+    assert verdict(decision) == (Action.RETRAIN, "FirstVersion")
+    assert decision.message == (
+        "There is no champion yet. 4500 labelled rows to train on, 500 held out: train the first "
+        "version from the base model."
+    )
+    assert [(step.question, step.answer) for step in decision.path] == [
+        (Question.PERFORMANCE_DROP, Answer.NO),
+        (Question.MONITOR_AND_OPTIMIZE, Answer.YES),
+    ]
+
+
+def test_without_a_first_version_there_is_nothing_to_watch() -> None:
+    failed = replace(a_report(), outcome=Outcome.FAILED, reason="DataMissing", message="Nothing.")
+    decision = decide(initial(report=failed))
+    assert verdict(decision) == (Action.BLOCKED, "DataUnusable")
+    assert decision.path[-1].answer is Answer.NO
+
+
+def test_a_champion_lost_on_the_way_is_a_first_version() -> None:
+    assert verdict(decide(a_situation(champion=None))) == (Action.RETRAIN, "FirstVersion")
+
+
+def test_a_rejected_fine_tune_escalates() -> None:
+    decision = decide(escalation())
+    assert verdict(decision) == (Action.RETRAIN, "FineTuneRejected")
+    assert "of run 7" in decision.message
+    assert decision.escalated_from == 7
+    assert decide(escalation(escalated_from=None)).action is Action.RETRAIN
+
+
+def test_an_escalation_outlives_the_diagnosis_that_led_to_it() -> None:
+    decision = decide(escalation(report=replace(a_report(), diagnosis=None)))
+    assert verdict(decision) == (Action.RETRAIN, "FineTuneRejected")
+
+
+@pytest.mark.parametrize(
+    "rows, reason, said",
+    [
+        (RowCounts(0, 0, 5000, 500), "NoNewRows", "300 are needed"),
+        (RowCounts(200, 99, 5000, 500), "NotEnoughNewRows", "1 are missing"),
+    ],
+)
+def test_it_waits_for_labels(rows: RowCounts, reason: str, said: str) -> None:
+    decision = decide(a_situation(*findings(Answer.MAJOR), rows=rows))
+    assert verdict(decision) == (Action.WAIT, reason)
+    assert said in decision.message
+    assert len(decision.rejected) == 3
+
+
+def test_min_new_rows_are_enough() -> None:
+    exactly = RowCounts(200, 100, 5000, 500)
+    assert decide(a_situation(*findings(Answer.MAJOR), rows=exactly)).action is Action.RETRAIN
+
+
+def test_no_cause_no_training() -> None:
+    decision = decide(a_situation(*findings()))
+    assert verdict(decision) == (Action.NONE, "NoCauseFound")
+    assert "noise" in decision.message
+
+
+@pytest.mark.parametrize("correct", [270, 271, 300])
+def test_no_harm_no_training(correct: int) -> None:
+    decision = decide(a_situation(*findings(Answer.MAJOR), new=HeldOut(300, correct)))
+    assert verdict(decision) == (Action.NONE, "NoCauseFound")
+    assert "old ones 90%" in decision.message
+
+
+def test_a_handful_of_rows_shows_no_absence_of_harm() -> None:
+    decision = decide(a_situation(*findings(Answer.MAJOR), new=HeldOut(4, 4)))
+    assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
+
+
+def test_without_old_rows_the_metrics_floor_is_expected() -> None:
+    fine = a_situation(*findings(Answer.MAJOR), new=HeldOut(300, 271), old=None)
+    decision = decide(fine)
+    assert verdict(decision) == (Action.NONE, "NoCauseFound")
+    assert "spec.metrics asks for 90%" in decision.message
+    worse = a_situation(*findings(Answer.MAJOR), new=HeldOut(300, 200), old=HeldOut(0, 0))
+    assert decide(worse).action is Action.RETRAIN
+
+
+def test_an_error_rates_ceiling_is_expected_too() -> None:
+    errors = replace(SPEC, metrics=replace(SPEC.metrics, threshold=ThresholdRange(max=0.1)))
+    down = replace(DOWN, reading=Reading(NOW, 0.13), threshold=ThresholdRange(max=0.1))
+    fine = a_situation(
+        *findings(Answer.MAJOR), new=HeldOut(300, 271), old=None, spec=errors, degraded=down
+    )
+    decision = decide(fine)
+    assert decision.action is Action.NONE
+    assert decision.message.startswith("The error rate 0.13 was above 0.1 in 3 of 5 readings. ")
+    assert decision.path[0].evidence[0].name == "errorRate"
+    assert decision.path[0].evidence[0].n is None
+
+
+def test_a_threshold_that_is_no_share_expects_nothing() -> None:
+    per_cent = replace(SPEC, metrics=replace(SPEC.metrics, threshold=ThresholdRange(min=90.0)))
+    situation = a_situation(*findings(Answer.MAJOR), new=HeldOut(300, 300), old=None, spec=per_cent)
+    assert decide(situation).action is Action.RETRAIN
+
+
+@pytest.mark.parametrize(
+    "found, action, reason",
+    [
+        (findings(space=Answer.MAJOR), Action.RETRAIN, "FeatureSpaceChanged"),
+        (findings(drift=Answer.MAJOR), Action.RETRAIN, "ConceptDrift"),
+        (findings(shift=Answer.MAJOR), Action.RETRAIN, "DistributionShift"),
+        (findings(*[Answer.MAJOR] * 3), Action.RETRAIN, "FeatureSpaceChanged"),
+        (findings(Answer.MAJOR, Answer.MAJOR), Action.RETRAIN, "ConceptDrift"),
+        (findings(Answer.MINOR, Answer.MAJOR), Action.RETRAIN, "ConceptDrift"),
+        (findings(drift=Answer.MINOR), Action.FINE_TUNE, "MinorChange"),
+        (findings(Answer.MINOR, Answer.MINOR), Action.FINE_TUNE, "DomainExpansion"),
+        (findings(Answer.UNDETERMINED), Action.FINE_TUNE, "Undetermined"),
+        (findings(Answer.YES), Action.FINE_TUNE, "Undetermined"),
+        (findings(Answer.MINOR, Answer.UNDETERMINED), Action.FINE_TUNE, "DomainExpansion"),
+        ((), Action.FINE_TUNE, "Undetermined"),
+    ],
+)
+def test_the_graver_answer_decides(found: tuple[Finding, ...], action: Action, reason: str) -> None:
+    assert verdict(decide(a_situation(*found))) == (action, reason)
+
+
+def test_the_number_behind_a_major_answer_is_in_the_message() -> None:
+    decision = decide(a_situation(*findings(drift=Answer.MAJOR)))
+    assert (
+        "ConceptDrift is Major (errorChange 0.2135, threshold 0.1, p <0.0001, n 300)"
+        in decision.message
+    )
+
+
+def test_a_minor_answer_without_evidence_is_told_as_it_is() -> None:
+    decision = decide(a_situation(*findings(space=Answer.MINOR)))
+    assert verdict(decision) == (Action.FINE_TUNE, "MinorChange")
+    assert "FeatureSpaceChange is Minor. Minor change" in decision.message
+
+
+def test_evidence_may_be_a_bare_number() -> None:
+    bare = Finding(CAUSES[0], Answer.MINOR, (Evidence("classMix", 0.2),))
+    decision = decide(a_situation(bare, *findings()[1:]))
+    assert "DataDistributionShift is Minor (classMix 0.2)." in decision.message
+
+
+def test_a_label_never_seen_is_a_domain_expansion() -> None:
+    grown = Finding(CAUSES[2], Answer.MINOR, (Evidence("newLabels", 0.046, 0.3, None, 1000),))
+    decision = decide(a_situation(*findings()[:2], grown))
+    assert verdict(decision) == (Action.FINE_TUNE, "DomainExpansion")
+    assert "4.6% of the new rows have a label" in decision.message
+
+
+def test_a_trigger_without_a_breach_still_says_yes() -> None:
+    step = decide(a_situation(*findings(Answer.MINOR), degraded=None)).path[0]
+    assert (step.answer, step.evidence) == (Answer.YES, ())
+
+
+def test_concept_drift_is_read_from_the_path() -> None:
+    assert concept_drift(decide(a_situation(*findings(drift=Answer.MAJOR))).path)
+    assert not concept_drift(decide(a_situation(*findings(drift=Answer.MINOR))).path)
+    assert not concept_drift(())
+
+
+# --- brakes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "action, answer", [(Action.FINE_TUNE, Answer.MINOR), (Action.RETRAIN, Answer.MAJOR)]
+)
+def test_the_same_evidence_is_not_tried_twice(action: Action, answer: Answer) -> None:
+    history = (entry(Action.NONE, 8, outcome=RunOutcome.FAILED), entry(action, 5))
+    decision = decide(a_situation(*findings(answer), history=history))
+    assert verdict(decision) == (Action.WAIT, "NoNewEvidence")
+    assert "in run 5 (NoImprovement)" in decision.message
+    assert decision.rejected[-1] == RejectedAction(action, DecisionReason.NO_NEW_EVIDENCE.sentence)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"outcome": RunOutcome.FAILED},
+        {"outcome": RunOutcome.STOPPED},
+        {"data_digest": "sha256:other"},
+        {"champion_digest": "sha256:five"},
+        {"action": Action.RETRAIN},
+    ],
+)
+def test_other_evidence_may_be_tried(change: dict[str, Any]) -> None:
+    tried = entry(**{"action": Action.FINE_TUNE, **change})
+    assert decide(a_situation(*findings(Answer.MINOR), history=(tried,))).action is Action.FINE_TUNE
+
+
+def test_data_without_a_digest_are_never_the_same() -> None:
+    report = replace(a_report(*findings(Answer.MINOR)), snapshot_digest="")
+    tried = entry(Action.FINE_TUNE, data_digest="")
+    assert decide(a_situation(report=report, history=(tried,))).action is Action.FINE_TUNE
+
+
+def test_an_escalation_is_not_repeated() -> None:
+    history = (entry(Action.RETRAIN, 8), entry(Action.FINE_TUNE))
+    assert verdict(decide(escalation(history=history))) == (Action.WAIT, "NoNewEvidence")
+
+
+def test_a_rejected_first_version_is_not_repeated() -> None:
+    tried = entry(Action.RETRAIN, 1, trigger=Trigger.INITIAL, champion_digest="")
+    assert verdict(decide(initial(history=(tried,)))) == (Action.WAIT, "NoNewEvidence")
+
+
+def trainings(*days_ago: float, **changes: Any) -> tuple[HistoryEntry, ...]:
+    return tuple(
+        entry(
+            Action.RETRAIN,
+            number,
+            **{"data_digest": "sha256:old", "end_time": NOW - timedelta(days=days), **changes},
+        )
+        for number, days in enumerate(days_ago, start=1)
+    )
+
+
+def test_the_run_limit_says_when_a_run_is_free() -> None:
+    decision = decide(a_situation(*findings(Answer.MINOR), history=trainings(1, 2, 3, 6.5)))
+    assert verdict(decision) == (Action.WAIT, "RunLimitReached")
+    assert decision.message.endswith(
+        "FineTune is due (DomainExpansion), but 4 trainings ended within 168h and "
+        "spec.limits.runs allows 4: the next may start at 2026-11-24 06:00 UTC."
+    )
+
+
+def test_a_lowered_limit_waits_for_more_than_one_to_leave() -> None:
+    decision = decide(a_situation(*findings(Answer.MINOR), history=trainings(1, 2, 3, 4, 6.5)))
+    assert "2026-11-26 18:00 UTC" in decision.message
+
+
+@pytest.mark.parametrize(
+    "history", [trainings(1, 2, 3), trainings(1, 2, 3, 7), trainings(1, 2, 3, 4, trained=False)]
+)
+def test_within_the_limit_a_run_may_start(history: tuple[HistoryEntry, ...]) -> None:
+    assert decide(a_situation(*findings(Answer.MINOR), history=history)).action is Action.FINE_TUNE
+
+
+def test_too_few_new_held_out_rows_for_any_win() -> None:
+    decision = decide(a_situation(*findings(Answer.MINOR), new=HeldOut(4, 0)))
+    assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
+    assert decision.message.endswith(
+        "FineTune is due (DomainExpansion), but could not be judged on 4 new held-out rows: 5 are "
+        "needed to show any win with 95% confidence. Label 4 more rows "
+        "(spec.data.holdout.updatesPercent is 30)."
+    )
+
+
+@pytest.mark.parametrize("new", [None, HeldOut(0, 0)])
+def test_no_new_held_out_row_at_all(new: HeldOut | None) -> None:
+    assert decide(a_situation(*findings(Answer.MINOR), new=new)).action is Action.WAIT
+
+
+def test_too_few_new_held_out_rows_for_this_win() -> None:
+    decision = decide(a_situation(*findings(Answer.MINOR), new=HeldOut(30, 21)))
+    assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
+    assert "that 70% has become 90%" in decision.message
+    assert "with 95% confidence and 80% power" in decision.message
+    enough = a_situation(*findings(Answer.MINOR), new=HeldOut(60, 42))
+    assert decide(enough).action is Action.FINE_TUNE
+
+
+def test_a_drop_too_small_to_be_shown_names_no_number() -> None:
+    decision = decide(
+        a_situation(*findings(Answer.MINOR), new=HeldOut(100_000, 89_999), old=HeldOut(5000, 4500))
+    )
+    assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
+    assert "more than 1,000,000 would be needed" in decision.message
+    assert "No number of rows that anybody labels would do" in decision.message
+
+
+def test_the_gain_that_the_gate_asks_for_is_the_least_to_train_for() -> None:
+    """A large minImprovement is easier to show than a small drop, and harder to reach."""
+    asked = replace(SPEC, gate=replace(SPEC.gate, min_improvement=0.2))
+    small = {"new": HeldOut(300, 267)}
+    assert decide(a_situation(*findings(Answer.MINOR), **small)).action is Action.WAIT
+    assert decide(a_situation(*findings(Answer.MINOR), spec=asked, **small)).action is (
+        Action.FINE_TUNE
+    )
+
+
+def test_too_few_old_held_out_rows() -> None:
+    decision = decide(a_situation(*findings(Answer.MINOR), old=HeldOut(500, 450)))
+    assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
+    assert "500 old held-out rows: 1427 are needed" in decision.message
+    assert "it loses no more than 2%" in decision.message
+    assert "originalPercent is 10); or raise spec.gate.oldData.maxLoss." in decision.message
+
+
+@pytest.mark.parametrize(
+    "mode, action",
+    [(OnConceptDrift.REPORT_ONLY, Action.RETRAIN), (OnConceptDrift.JUDGE, Action.WAIT)],
+)
+def test_after_concept_drift_old_rows_are_needed_only_if_judged(
+    mode: OnConceptDrift, action: Action
+) -> None:
+    spec = replace(SPEC, gate=replace(SPEC.gate, on_concept_drift=mode))
+    few = a_situation(*findings(drift=Answer.MAJOR), old=HeldOut(500, 450), spec=spec)
+    assert decide(few).action is action
+
+
+def test_too_few_rows_for_a_first_version() -> None:
+    decision = decide(initial(rows=RowCounts(0, 2, 40, 2)))
+    assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
+    assert "4 held-out rows: 5 are needed" in decision.message
+    assert "Label 10 more rows (spec.data.holdout.originalPercent is 10)." in decision.message
+    assert decision.path[-1].answer is Answer.NO
+    assert decide(initial(rows=RowCounts(0, 0, 40, 5))).action is Action.RETRAIN
+
+
+# --- what holds in any situation --------------------------------------------------------
+
+answers = st.sampled_from(list(Answer))
+graver = {
+    Answer.NO: (Answer.MINOR, Answer.MAJOR),
+    Answer.MINOR: (Answer.MAJOR,),
+    Answer.UNDETERMINED: (Answer.MAJOR,),
+    Answer.YES: (Answer.MAJOR,),
+    Answer.MAJOR: (),
+}
+small = st.integers(0, 800)
+evidence = st.builds(
+    Evidence,
+    st.sampled_from(["outsideSupport", "newLabels", "errorChange"]),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.none() | st.floats(-10, 10),
+    st.none() | st.floats(0, 1),
+    st.none() | st.integers(0, 10**6),
+)
+some_findings = st.lists(
+    st.builds(
+        Finding, st.sampled_from(list(Question)), answers, st.lists(evidence, max_size=3).map(tuple)
+    ),
+    max_size=5,
+).map(tuple)
+held_outs = st.none() | st.tuples(st.integers(0, 6000), st.floats(0, 1)).map(
+    lambda pair: HeldOut(pair[0], round(pair[0] * pair[1]))
+)
+diagnoses = st.builds(
+    Diagnosis, st.builds(RowCounts, small, small, small, small), some_findings, held_outs, held_outs
+)
+reports = st.builds(
+    TrainingReport,
+    st.just(Operation.DIAGNOSE),
+    st.just(7),
+    st.just("sha256:request"),
+    st.sampled_from(list(Outcome)),
+    reason=st.sampled_from(["", "DataMissing"]),
+    message=st.text(max_size=30) | st.just("long " * 500),
+    snapshot_digest=st.sampled_from(["", "sha256:data"]),
+    diagnosis=st.none() | diagnoses,
+)
+entries = st.builds(
+    entry,
+    st.sampled_from(list(Action)),
+    outcome=st.sampled_from(list(RunOutcome)),
+    end_time=st.integers(0, 300).map(lambda hours: NOW - timedelta(hours=hours)),
+    trained=st.booleans(),
+)
+situations = st.builds(
+    Situation,
+    number=st.just(7),
+    trigger=st.sampled_from(list(Trigger)),
+    spec=st.builds(
+        lambda minimum, gate, limit: replace(
+            SPEC, min_new_rows=minimum, gate=gate, limits=replace(SPEC.limits, max_runs=limit)
+        ),
+        st.integers(1, 500),
+        st.builds(
+            lambda improvement, confidence, loss, mode: replace(
+                SPEC.gate,
+                min_improvement=improvement,
+                confidence=confidence,
+                max_old_loss=loss,
+                on_concept_drift=mode,
+            ),
+            st.floats(0, 1),
+            st.floats(0.5, 0.9999),
+            st.floats(0, 1),
+            st.sampled_from(list(OnConceptDrift)),
+        ),
+        st.integers(1, 10),
+    ),
+    report=reports,
+    now=st.just(NOW),
+    degraded=st.none() | st.just(DOWN),
+    champion=st.none() | st.just(CHAMPION),
+    history=st.lists(entries, max_size=10).map(tuple),
+    escalated_from=st.none() | st.just(6),
+)
+weight = {Action.BLOCKED: 0, Action.WAIT: 0, Action.NONE: 1, Action.FINE_TUNE: 2, Action.RETRAIN: 3}
+
+
+@settings(deadline=None, max_examples=120)
+@given(situations)
+def test_every_situation_has_one_decision_that_explains_itself(situation: Situation) -> None:
+    decision = decide(situation)
+    assert decide(situation) == decision
+    assert isinstance(decision.reason, DecisionReason)
+    assert 0 < len(decision.message) <= 1024
+    assert decision.path[0].question is Question.PERFORMANCE_DROP
+    assert decision.path[-1].question is Question.MONITOR_AND_OPTIMIZE
+    others = [rejected.action for rejected in decision.rejected]
+    assert len(set(others)) == len(others)
+    assert decision.action not in others
+    assert all(rejected.because for rejected in decision.rejected)
+    if situation.report.outcome is Outcome.FAILED:
+        assert verdict(decision) == (Action.BLOCKED, "DataUnusable")
+    if decision.action is Action.FINE_TUNE:
+        assert situation.champion is not None
+
+
+@calmly
+@given(situations, st.integers(0, 2), st.data())
+def test_a_graver_answer_never_asks_for_less(
+    situation: Situation, index: int, data: st.DataObject
+) -> None:
+    given_answers = [data.draw(answers) for _ in CAUSES]
+    worse = list(given_answers)
+    if graver[worse[index]]:
+        worse[index] = data.draw(st.sampled_from(graver[worse[index]]))
+    before, after = (
+        propose(_with_findings(situation, *found)).action for found in (given_answers, worse)
+    )
+    assert weight[after] >= weight[before]
+
+
+def _with_findings(situation: Situation, *found: Answer) -> Situation:
+    diagnosis = situation.report.diagnosis
+    if diagnosis is None:
+        return situation
+    diagnosis = replace(diagnosis, findings=tuple(map(Finding, CAUSES, found)))
+    return replace(situation, report=replace(situation.report, diagnosis=diagnosis))
+
+
+@calmly
+@given(situations)
+def test_a_brake_only_ever_stops(situation: Situation) -> None:
+    wanted, decision = propose(situation), decide(situation)
+    if decision.action is not wanted.action:
+        assert wanted.action.training is not None
+        assert decision.action is Action.WAIT
+
+
+def test_each_rule_and_brake_is_a_sentence() -> None:
+    for step in (*RULES, *BRAKES):
+        assert step.__doc__ is not None
+        first = step.__doc__.partition("\n")[0]
+        assert first.endswith("."), first
+        assert any(f"{action.value}" in first for action in Action), first
+
+
+def test_the_decision_table_says_what_the_code_says() -> None:
+    page = runpy.run_path(str(ROOT / "dev" / "decision_table.py"))["page"]
+    written = (ROOT / "docs" / "decision-table.md").read_text(encoding="utf-8")
+    assert written == page(), "run make docs"

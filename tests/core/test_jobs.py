@@ -1,0 +1,156 @@
+"""Jobs: the same step of the same run is always the very same Job, and a safe one."""
+
+import copy
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from maintenance_contract import ChampionRef, Operation, TrainingAction, TrainingRequest
+from maintenance_operator.core.jobs import (
+    Identity,
+    TrainerImage,
+    job_name,
+    manifest,
+    request,
+    run_number,
+)
+from maintenance_operator.core.model import Action, JobPhase, JobView, Run, Step, Trigger
+from maintenance_operator.core.names import ANNOTATION_DIGEST, ANNOTATION_REQUEST
+from maintenance_operator.core.spec import parse
+
+SPEC: dict[str, Any] = {
+    "model": {
+        "task": "TextClassification",
+        "baseModel": {"storageUri": "pvc://bases/minilm"},
+        "storage": {"storageUri": "pvc://models/news"},
+    },
+    "data": {
+        "original": {"storageUri": "pvc://data/original"},
+        "updates": {"storageUri": "pvc://models/updates"},
+    },
+    "metrics": {
+        "server": "default",
+        "interval": "5m",
+        "performance": {
+            "query": "acc",
+            "thresholdRange": {"min": 0.9},
+            "breach": {"count": 3, "of": 5},
+        },
+    },
+    "decision": {"policy": "Workflow", "minNewRows": 300, "recheckAfter": "1h"},
+    "training": {
+        "fineTune": {"replayPercent": 50, "arguments": {"seed": 1}},
+        "retrain": {},
+        "resources": {"limits": {"nvidia.com/gpu": 1}},
+        "timeout": "4h",
+        "retries": 2,
+    },
+    "gate": {
+        "minImprovement": 0,
+        "confidence": 0.95,
+        "oldData": {"maxLoss": 0.02, "onConceptDrift": "Judge"},
+    },
+    "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
+}
+IDENTITY = Identity("finance", "news", "1a2b3c4d-5e6f")
+RUN = Run(
+    7,
+    Trigger.PERFORMANCE_DROP,
+    Step.TRAIN,
+    datetime(2026, 1, 1, tzinfo=UTC),
+    SPEC,
+    champion=ChampionRef(3, "sha256:c"),
+    action=Action.FINE_TUNE,
+    snapshot_run=7,
+    data_digest="sha256:d",
+)
+
+
+def job(run: Run = RUN) -> dict[str, Any]:
+    spec = parse(run.spec)
+    return manifest(
+        IDENTITY, run, spec, request(IDENTITY, run, spec, run.step), TrainerImage("t:1")
+    )
+
+
+def pod(run: Run = RUN) -> dict[str, Any]:
+    spec: dict[str, Any] = job(run)["spec"]["template"]["spec"]
+    return spec
+
+
+def test_the_request_inside_is_the_one_whose_digest_is_outside() -> None:
+    made = job()
+    text = made["spec"]["template"]["metadata"]["annotations"][ANNOTATION_REQUEST]
+    asked = TrainingRequest.from_json(text)
+    assert asked.digest == made["metadata"]["annotations"][ANNOTATION_DIGEST]
+    assert (asked.operation, asked.action) == (Operation.TRAIN, TrainingAction.FINE_TUNE)
+    assert asked.champion == ChampionRef(3, "sha256:c")
+
+
+def test_made_twice_it_is_the_same() -> None:
+    assert job() == job(copy.deepcopy(RUN))
+
+
+@pytest.mark.parametrize("name", ["n", "a.b.c", "x" * 253, "y" * 39 + ".z", "-".join("abc" * 20)])
+def test_names_are_legal_and_fit(name: str) -> None:
+    made = job_name(replace(IDENTITY, name=name), 123_456, Step.DIAGNOSE)
+    assert len(made) <= 63
+    assert all(character.isalnum() or character == "-" for character in made)
+    view = JobView(made, "u", "o", "d", JobPhase.PENDING)
+    assert run_number(view) == 123_456
+
+
+def test_names_of_others_have_no_number() -> None:
+    assert run_number(JobView("backup-2026", "u", "o", "d", JobPhase.PENDING)) == 0
+
+
+def test_only_training_asks_for_a_gpu() -> None:
+    assert pod()["containers"][0]["resources"] == {"limits": {"nvidia.com/gpu": 1}}
+    for step in (Step.DIAGNOSE, Step.REPORT):
+        run = replace(RUN, step=step, subject=Step.TRAIN)
+        assert "nvidia.com/gpu" not in str(pod(run)["containers"][0]["resources"])
+
+
+def test_claims_are_mounted_once_and_only_the_store_can_be_written() -> None:
+    mounts = {
+        mount["mountPath"]: mount.get("readOnly", False)
+        for mount in pod()["containers"][0]["volumeMounts"]
+        if mount["mountPath"].startswith("/mnt")
+    }
+    assert mounts == {
+        "/mnt/claims/models": False,
+        "/mnt/claims/bases": True,
+        "/mnt/claims/data": True,
+    }
+    names = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod()["volumes"]
+        if "persistentVolumeClaim" in volume
+    ]
+    assert sorted(names) == ["bases", "data", "models"]
+
+
+def test_no_token_no_root_no_labels_of_the_owner() -> None:
+    spec = pod()
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert all(
+        key.startswith(("modelmaintenance.dev/", "app.kubernetes.io/managed-by"))
+        for key in job()["metadata"]["labels"]
+    )
+
+
+def test_what_a_retry_cannot_mend_is_not_retried() -> None:
+    spec = job()["spec"]
+    assert spec["backoffLimit"] == 2
+    rules = spec["podFailurePolicy"]["rules"]
+    assert rules[0]["action"] == "FailJob"
+    assert rules[0]["onExitCodes"]["values"] == [65, 78]
+    assert rules[1]["action"] == "Ignore"

@@ -1,0 +1,292 @@
+"""The gate: who may go into service, and in which words."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maintenance_contract import (
+    Candidate,
+    Evaluation,
+    Operation,
+    Outcome,
+    PairedCounts,
+    Reference,
+    TrainingAction,
+    TrainingReport,
+)
+from maintenance_operator.core.judge import judge
+from maintenance_operator.core.model import Champion, Gate, OnConceptDrift, Score, Verdict
+from maintenance_operator.core.reasons import VerdictReason
+
+calmly = settings(deadline=None, max_examples=60)
+
+CHAMPION = Champion(
+    6,
+    "pvc://models/news/versions/6",
+    "sha256:six",
+    datetime(2026, 11, 23, tzinfo=UTC),
+    TrainingAction.RETRAIN,
+)
+GATE = Gate(0.0, 0.95, 0.02, OnConceptDrift.REPORT_ONLY)
+BETTER = PairedCounts(300, 200, 10, 60)
+SAME = PairedCounts(5000, 4500, 40, 45)
+WORSE = PairedCounts(5000, 4300, 300, 45)
+
+
+def a_report(
+    new: PairedCounts | None = BETTER, old: PairedCounts | None = SAME, **changes: Any
+) -> TrainingReport:
+    reference = changes.pop("reference", Reference.CHAMPION)
+    return TrainingReport(
+        **{
+            "operation": Operation.TRAIN,
+            "run": 7,
+            "request_digest": "sha256:request",
+            "outcome": Outcome.SUCCEEDED,
+            "candidate": Candidate(7, "sha256:seven", TrainingAction.FINE_TUNE),
+            "evaluation": Evaluation(reference, new, old),
+            **changes,
+        }
+    )
+
+
+def judged(
+    new: PairedCounts | None = BETTER,
+    old: PairedCounts | None = SAME,
+    *,
+    gate: Gate = GATE,
+    drift: bool = False,
+    **changes: Any,
+) -> Verdict:
+    return judge(a_report(new, old, **changes), gate=gate, champion=CHAMPION, concept_drift=drift)
+
+
+def first(
+    new: PairedCounts | None, old: PairedCounts | None, gate: Gate = GATE, **changes: Any
+) -> Verdict:
+    changes = {"reference": Reference.MAJORITY_CLASS, **changes}
+    return judge(a_report(new, old, **changes), gate=gate, champion=None, concept_drift=False)
+
+
+def test_better_on_new_and_as_good_on_old_is_promoted() -> None:
+    verdict = judged()
+    assert (verdict.promote, verdict.reason) == (True, VerdictReason.CHALLENGER_WINS)
+    assert verdict.message == (
+        "Better: 86.7% right, the champion 70%, on 300 new held-out rows (60 won and 10 lost, "
+        "p <0.0001, asked for 0.05). Nothing lost: 90.9% right, the champion 90.8%, on 5000 old "
+        "held-out rows (45 won and 40 lost); with 95% confidence it loses at most 0.2%, allowed "
+        "are 2%."
+    )
+    assert verdict.new == Score(300, 210 / 300, 260 / 300)
+    assert verdict.old == Score(5000, 4540 / 5000, 4545 / 5000)
+
+
+@pytest.mark.parametrize(
+    "new",
+    [PairedCounts(300, 200, 30, 30), PairedCounts(300, 200, 30, 42), PairedCounts(9, 5, 0, 4)],
+)
+def test_better_by_chance_is_not_better(new: PairedCounts) -> None:
+    verdict = judged(new)
+    assert (verdict.promote, verdict.reason) == (False, VerdictReason.NO_IMPROVEMENT)
+    assert verdict.message.startswith("Not shown to be better: ")
+
+
+def test_five_wins_of_five_are_just_enough() -> None:
+    assert judged(PairedCounts(10, 5, 0, 5)).promote
+    assert not judged(PairedCounts(10, 5, 0, 5), gate=replace(GATE, confidence=0.99)).promote
+
+
+def test_the_improvement_seen_must_reach_the_one_asked_for() -> None:
+    """A significant win of 50 rows in 300."""
+    exactly, more = replace(GATE, min_improvement=50 / 300), replace(GATE, min_improvement=0.17)
+    assert judged(gate=exactly).promote
+    verdict = judged(gate=more)
+    assert (verdict.promote, verdict.reason) == (False, VerdictReason.NO_IMPROVEMENT)
+    assert verdict.message.startswith(
+        "Better, but by 16.7% only, where spec.gate.minImprovement asks for 17%: "
+    )
+
+
+def test_forgetting_is_refused() -> None:
+    verdict = judged(old=WORSE)
+    assert (verdict.promote, verdict.reason) == (False, VerdictReason.FORGETS_OLD)
+    assert "Better: " in verdict.message
+    assert "Not shown to have kept what the champion knew: " in verdict.message
+    assert verdict.old == Score(5000, 0.92, 0.869)
+
+
+def test_too_few_old_rows_show_nothing() -> None:
+    assert judged(old=PairedCounts(100, 90, 0, 0)).reason == VerdictReason.FORGETS_OLD
+
+
+def test_on_few_rows_the_exact_test_must_agree() -> None:
+    """On 12 rows without a loss the score bound alone would allow 0.2; exactly it is 1 in 15."""
+    gate, old = replace(GATE, max_old_loss=0.2), PairedCounts(12, 12, 0, 0)
+    assert judged(old=old, gate=gate).reason == VerdictReason.FORGETS_OLD
+    assert judged(old=PairedCounts(14, 14, 0, 0), gate=gate).promote
+
+
+def test_any_loss_may_be_allowed() -> None:
+    gate = replace(GATE, max_old_loss=1.0)
+    assert judged(old=PairedCounts(20, 0, 20, 0), gate=gate).promote
+
+
+def test_after_concept_drift_old_rows_are_reported() -> None:
+    verdict = judged(old=WORSE, drift=True)
+    assert verdict.promote
+    assert "reported and not judged" in verdict.message
+    assert verdict.old == Score(5000, 0.92, 0.869)
+    judging = replace(GATE, on_concept_drift=OnConceptDrift.JUDGE)
+    assert judged(old=WORSE, drift=True, gate=judging).reason == VerdictReason.FORGETS_OLD
+    assert judged(old=WORSE, drift=False).reason == VerdictReason.FORGETS_OLD
+
+
+@pytest.mark.parametrize("none", [None, PairedCounts(0, 0, 0, 0)])
+@pytest.mark.parametrize("drift", [False, True])
+def test_without_old_rows_the_new_ones_decide(none: PairedCounts | None, *, drift: bool) -> None:
+    verdict = judged(old=none, drift=drift)
+    assert verdict.promote
+    assert verdict.old is None
+    assert "There is no old held-out row" in verdict.message
+
+
+@pytest.mark.parametrize("none", [None, PairedCounts(0, 0, 0, 0)])
+def test_without_new_rows_nothing_is_promoted(none: PairedCounts | None) -> None:
+    verdict = judged(none)
+    assert (verdict.promote, verdict.reason) == (False, VerdictReason.NO_IMPROVEMENT)
+    assert "spec.data.holdout.updatesPercent" in verdict.message
+    assert verdict.new is None
+
+
+# --- the first version ------------------------------------------------------------------
+
+
+def test_a_first_version_must_beat_the_most_frequent_label() -> None:
+    verdict = first(None, PairedCounts(500, 200, 10, 200))
+    assert (verdict.promote, verdict.reason) == (True, VerdictReason.FIRST_VERSION)
+    assert verdict.message == (
+        "The first version gets 80% of 500 held-out rows right, against 42% by always naming the "
+        "most frequent label (200 won and 10 lost, p <0.0001, asked for 0.05)."
+    )
+    bad = first(None, PairedCounts(500, 200, 100, 100))
+    assert (bad.promote, bad.reason) == (False, VerdictReason.NOT_BETTER_THAN_MAJORITY)
+    assert bad.old == Score(500, 0.6, 0.6)
+
+
+def test_a_first_version_is_judged_on_all_held_out_rows() -> None:
+    """Neither side alone is enough."""
+    half = PairedCounts(4, 1, 0, 3)
+    assert not first(half, None).promote
+    assert not first(None, half).promote
+    assert first(half, half).promote
+
+
+def test_a_first_version_needs_a_row() -> None:
+    verdict = first(None, PairedCounts(0, 0, 0, 0))
+    assert verdict.reason == VerdictReason.NOT_BETTER_THAN_MAJORITY
+    assert "spec.data.holdout" in verdict.message
+
+
+# --- reports that cannot be judged ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"operation": Operation.DIAGNOSE}, "of a diagnosis"),
+        ({"outcome": Outcome.FAILED, "reason": "OutOfMemory"}, "(OutOfMemory)"),
+        ({"outcome": Outcome.FAILED}, "(no reason given)"),
+        ({"candidate": None}, "no challenger"),
+        ({"candidate": Candidate(7, "", TrainingAction.RETRAIN)}, "no challenger"),
+        ({"candidate": Candidate(6, "sha256:x", TrainingAction.RETRAIN)}, "no newer"),
+        ({"evaluation": None}, "no evaluation"),
+        ({"reference": Reference.MAJORITY_CLASS}, "against MajorityClass, not Champion"),
+        ({"new": PairedCounts(10, 5, 5, 5)}, "contradict"),
+        ({"old": PairedCounts(10, -1, 5, 5)}, "contradict"),
+    ],
+)
+def test_a_report_that_does_not_belong_is_refused(changes: dict[str, Any], said: str) -> None:
+    verdict = judged(**changes)
+    assert (verdict.promote, verdict.reason) == (False, VerdictReason.REPORT_INVALID)
+    assert said in verdict.message
+    assert (verdict.new, verdict.old) == (None, None)
+
+
+def test_a_first_version_is_not_scored_against_a_champion() -> None:
+    verdict = first(BETTER, SAME, reference=Reference.CHAMPION)
+    assert verdict.reason == VerdictReason.REPORT_INVALID
+
+
+def test_a_report_that_was_asked_for_again_is_as_good() -> None:
+    assert judged(operation=Operation.REPORT).promote
+
+
+# --- properties -------------------------------------------------------------------------
+
+
+@st.composite
+def counts(draw: st.DrawFn) -> PairedCounts:
+    n = draw(st.integers(1, 600))
+    both = draw(st.integers(0, n))
+    lost = draw(st.integers(0, n - both))
+    return PairedCounts(n, both, lost, draw(st.integers(0, n - both - lost)))
+
+
+gates = st.builds(
+    Gate,
+    st.floats(0.0, 0.3),
+    st.sampled_from([0.8, 0.95]),
+    st.floats(0.0, 1.0),
+    st.sampled_from(list(OnConceptDrift)),
+)
+
+
+def mended(counts: PairedCounts) -> PairedCounts:
+    """One more row that only the challenger gets right, of those where it could be."""
+    if counts.champion_only:
+        return replace(
+            counts, champion_only=counts.champion_only - 1, both_correct=counts.both_correct + 1
+        )
+    wrong = counts.n - counts.both_correct - counts.challenger_only
+    return replace(counts, challenger_only=counts.challenger_only + min(1, wrong))
+
+
+@calmly
+@given(new=counts(), old=counts(), gate=gates, drift=st.booleans())
+def test_a_better_challenger_is_never_refused_instead(
+    new: PairedCounts, old: PairedCounts, gate: Gate, *, drift: bool
+) -> None:
+    before = judged(new, old, gate=gate, drift=drift)
+    if before.promote:
+        assert judged(mended(new), old, gate=gate, drift=drift).promote
+        assert judged(new, mended(old), gate=gate, drift=drift).promote
+    assert 0 < len(before.message) <= 1024
+    assert judged(new, old, gate=gate, drift=drift) == before
+
+
+@calmly
+@given(new=counts(), old=counts(), gate=gates)
+def test_a_better_first_version_is_never_refused_instead(
+    new: PairedCounts, old: PairedCounts, gate: Gate
+) -> None:
+    if first(new, old, gate).promote:
+        assert first(mended(new), old, gate).promote
+        assert first(new, mended(old), gate).promote
+
+
+@calmly
+@given(new=counts(), old=counts(), gate=gates)
+def test_surer_or_stricter_promotes_no_more(
+    new: PairedCounts, old: PairedCounts, gate: Gate
+) -> None:
+    if not judged(new, old, gate=gate).promote:
+        for stricter in (
+            replace(gate, confidence=0.999),
+            replace(gate, max_old_loss=gate.max_old_loss / 2),
+            replace(gate, min_improvement=gate.min_improvement + 0.1),
+        ):
+            assert not judged(new, old, gate=stricter).promote

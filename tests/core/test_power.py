@@ -1,0 +1,133 @@
+"""How many held-out rows a fight needs: by simulation, and against the tests that will judge."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from maintenance_operator.core.power import (
+    EXACT_ROWS,
+    MOST_ROWS,
+    POWER,
+    discordant,
+    fewest_rows,
+    fewest_wins,
+    rows_to_show_no_loss,
+    rows_to_show_win,
+    win_power,
+)
+from maintenance_operator.core.statistics import mcnemar, paired_lower_bound
+
+calmly = settings(deadline=None, max_examples=25)
+shares = st.floats(0.0, 1.0)
+confidences = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99, 0.999])
+
+
+@calmly
+@given(shares, shares)
+def test_discordant_shares_keep_the_accuracies(champion: float, challenger: float) -> None:
+    gain, loss = discordant(champion, challenger)
+    assert gain >= 0.0
+    assert loss >= 0.0
+    assert gain + loss <= 1.0 + 1e-12
+    assert champion - loss + gain == pytest.approx(challenger)
+
+
+@calmly
+@given(st.integers(0, 300), confidences)
+def test_fewest_wins_is_where_the_test_turns(rows: int, confidence: float) -> None:
+    wins = fewest_wins(rows, confidence)
+    alpha = 1.0 - confidence
+    if wins <= rows:
+        assert mcnemar(wins, rows - wins) <= alpha
+    if wins > 0:
+        assert wins > rows or mcnemar(wins - 1, rows - wins + 1) > alpha
+        assert wins <= rows or mcnemar(rows, 0) > alpha
+
+
+@calmly
+@given(confidences)
+def test_fewest_rows_is_where_a_clean_sweep_suffices(confidence: float) -> None:
+    rows, alpha = fewest_rows(confidence), 1.0 - confidence
+    assert mcnemar(rows, 0) <= alpha + 1e-12
+    assert rows == 1 or mcnemar(rows - 1, 0) > alpha
+
+
+@pytest.mark.parametrize(
+    "n, gain, loss", [(40, 0.25, 0.05), (100, 0.2, 0.1), (13, 0.6, 0.0), (50, 0.5, 0.5)]
+)
+def test_power_is_the_sum_over_all_outcomes(n: int, gain: float, loss: float) -> None:
+    law = stats.multinomial(n, [gain, loss, max(0.0, 1 - gain - loss)])
+    slow = sum(
+        float(law.pmf([wins, losses, n - wins - losses]))
+        for wins in range(n + 1)
+        for losses in range(n + 1 - wins)
+        if mcnemar(wins, losses) <= 0.05
+    )
+    assert win_power(n, gain, loss, 0.95) == pytest.approx(slow, abs=1e-6)
+
+
+def test_without_discordant_rows_there_is_no_power() -> None:
+    assert win_power(1000, 0.0, 0.0, 0.95) == 0.0
+
+
+@calmly
+@given(st.floats(0.0, 0.98), st.floats(0.02, 0.5), confidences)
+def test_the_rows_found_suffice(champion: float, gap: float, confidence: float) -> None:
+    challenger = min(1.0, champion + gap)
+    rows = rows_to_show_win(champion, challenger, confidence)
+    assert rows >= fewest_rows(confidence)
+    if rows <= EXACT_ROWS:
+        assert win_power(rows, *discordant(champion, challenger), confidence) >= POWER
+
+
+@calmly
+@given(st.floats(0.0, 0.9), st.floats(0.02, 0.05), st.floats(1.2, 2.0))
+def test_a_larger_gap_needs_no_more_rows(champion: float, gap: float, factor: float) -> None:
+    small = rows_to_show_win(champion, champion + gap, 0.95)
+    large = rows_to_show_win(champion, champion + gap * factor, 0.95)
+    assert large <= small
+
+
+def test_small_gaps_are_approximated_without_a_jump() -> None:
+    """The two ways of counting meet where the one hands over to the other."""
+    approximate = rows_to_show_win(0.80, 0.8243, 0.95)
+    assert 1500 < approximate < 2500
+    assert win_power(approximate, *discordant(0.80, 0.8243), 0.95) == pytest.approx(POWER, abs=0.02)
+
+
+def test_what_nobody_labels() -> None:
+    assert rows_to_show_win(0.8, 0.8, 0.95) == MOST_ROWS
+    assert rows_to_show_win(0.9, 0.8, 0.95) == MOST_ROWS
+    assert rows_to_show_win(0.8, 0.8 + 1e-9, 0.95) == MOST_ROWS
+    assert rows_to_show_no_loss(0.8, 0.0, 0.95) == MOST_ROWS
+    assert rows_to_show_no_loss(0.8, 1e-6, 0.95) == MOST_ROWS
+
+
+def test_any_loss_allowed_needs_one_row() -> None:
+    assert rows_to_show_no_loss(0.8, 1.0, 0.95) == 1
+
+
+def test_not_one_loss_must_still_be_a_surprise() -> None:
+    rows = rows_to_show_no_loss(1.0, 0.05, 0.95)
+    assert 0.95**rows <= 0.05 < 0.95 ** (rows - 1)
+
+
+@pytest.mark.parametrize("accuracy, margin", [(0.9, 0.05), (0.7, 0.08), (0.98, 0.03)])
+def test_simulated_equals_pass_four_times_in_five(accuracy: float, margin: float) -> None:
+    rows = rows_to_show_no_loss(accuracy, margin, 0.95)
+    # Four standard errors of 400 trials below the power asked for; and not wasteful.
+    assert _passing(rows, accuracy, margin) >= POWER - 0.08
+    assert _passing(rows // 2, accuracy, margin) < POWER - 0.08
+
+
+def _passing(rows: int, accuracy: float, margin: float) -> float:
+    gain, loss = discordant(accuracy, accuracy)
+    chance = random.Random(7)  # noqa: S311 - a simulation, repeatable
+    passed = 0
+    for _ in range(400):
+        draws = chance.choices((1, -1, 0), (gain, loss, 1 - gain - loss), k=rows)
+        passed += paired_lower_bound(rows, draws.count(1), draws.count(-1), 0.95) >= -margin
+    return passed / 400

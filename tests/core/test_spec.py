@@ -1,0 +1,134 @@
+"""``spec`` as it is written becomes values, or an error that names the field."""
+
+import copy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from maintenance_operator.core.model import OnConceptDrift, Policy
+from maintenance_operator.core.spec import ARGUMENTS_BYTES, parse, parse_duration
+from maintenance_operator.errors import SpecError
+
+SPEC: dict[str, Any] = {
+    "model": {
+        "task": "TextClassification",
+        "baseModel": {"storageUri": "pvc://models/base"},
+        "storage": {"storageUri": "pvc://models/news"},
+    },
+    "data": {
+        "original": {"storageUri": "pvc://data/original"},
+        "updates": {"storageUri": "pvc://data/updates"},
+        "columns": {"text": "headline", "label": "sentiment"},
+        "holdout": {"originalPercent": 10, "updatesPercent": 30},
+    },
+    "metrics": {
+        "server": "default",
+        "interval": "5m",
+        "performance": {
+            "query": "avg_over_time(acc[{{ interval }}]) / ignoring(a) b[{{interval}}]",
+            "match": {"model": "news"},
+            "thresholdRange": {"min": 0.9},
+            "breach": {"count": 3, "of": 5},
+            "samples": {"query": "increase(n[{{ interval }}])", "min": 200},
+        },
+    },
+    "decision": {"policy": "Workflow", "minNewRows": 300, "recheckAfter": "1h"},
+    "training": {
+        "fineTune": {"replayPercent": 50, "arguments": {"num_train_epochs": 3}},
+        "retrain": {"arguments": {}},
+        "resources": {"limits": {"nvidia.com/gpu": 1}},
+        "timeout": "4h",
+        "retries": 1,
+    },
+    "gate": {
+        "minImprovement": 0,
+        "confidence": 0.95,
+        "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
+    },
+    "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    spec = copy.deepcopy(SPEC)
+    *parents, last = path.split(".")
+    inner = spec
+    for parent in parents:
+        inner = inner[parent]
+    inner[last] = value
+    return spec
+
+
+def test_reads_every_field() -> None:
+    spec = parse(SPEC)
+    assert spec.suspend is False
+    assert spec.columns.text == "headline"
+    assert spec.metrics.query == "avg_over_time(acc[300s]) / ignoring(a) b[300s]"
+    assert spec.metrics.samples is not None
+    assert spec.metrics.samples.query == "increase(n[300s])"
+    assert spec.policy is Policy.WORKFLOW
+    assert spec.recheck_after == timedelta(hours=1)
+    assert spec.training.fine_tune_arguments == {"num_train_epochs": 3}
+    assert spec.gate.on_concept_drift is OnConceptDrift.REPORT_ONLY
+    assert spec.limits.per == timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    "path, value, field",
+    [
+        ("model.baseModel.storageUri", "s3://bucket/base", "spec.model.baseModel.storageUri"),
+        ("model.baseModel.storageUri", "file:///etc", "spec.model.baseModel.storageUri"),
+        ("model.storage.storageUri", "pvc://models/../x", "spec.model.storage.storageUri"),
+        ("model.storage.storageUri", "pvc://data/updates/in", "spec.model.storage.storageUri"),
+        ("model.storage.storageUri", "pvc://data", "spec.model.storage.storageUri"),
+        ("model.task", "Juggling", "spec.model.task"),
+        ("metrics.interval", "0s", "spec.metrics.interval"),
+        ("metrics.interval", "5 minutes", "spec.metrics.interval"),
+        ("metrics.performance.thresholdRange", {}, "spec.metrics.performance.thresholdRange.min"),
+        (
+            "metrics.performance.thresholdRange",
+            {"min": 0.1, "max": 0.2},
+            "spec.metrics.performance.thresholdRange.min",
+        ),
+        (
+            "metrics.performance.breach",
+            {"count": 6, "of": 5},
+            "spec.metrics.performance.breach.count",
+        ),
+        ("metrics.performance.match", {"model": 7}, "spec.metrics.performance.match"),
+        ("metrics.performance.samples", {"query": "n"}, "spec.metrics.performance.samples.min"),
+        ("training.fineTune.arguments", {"a": float("nan")}, "spec.training.fineTune.arguments"),
+        (
+            "training.retrain.arguments",
+            {"a": "x" * ARGUMENTS_BYTES},
+            "spec.training.retrain.arguments",
+        ),
+        ("gate.confidence", 1, "spec.gate.confidence"),
+        ("gate.confidence", 0.4, "spec.gate.confidence"),
+        ("limits.cooldown", "1d", "spec.limits.cooldown"),
+        ("limits.runs.max", 0, "spec.limits.runs.max"),
+        ("decision", None, "spec.decision"),
+    ],
+)
+def test_names_the_field(path: str, value: Any, field: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(changed(path, value))
+    assert caught.value.field == field
+
+
+def test_a_folder_beside_the_store_is_no_part_of_it() -> None:
+    assert parse(changed("data.updates.storageUri", "pvc://models/news-updates")).updates
+
+
+@pytest.mark.parametrize(
+    "text, seconds", [("1h30m", 5400), ("5m", 300), ("30s", 30), ("168h", 604_800), ("90m", 5400)]
+)
+def test_durations(text: str, seconds: int) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "0s", "1d", "30m1h", "-5m", "1.5h", "PT1H", "5"])
+def test_no_durations(text: str) -> None:
+    with pytest.raises(ValueError, match="write it like 1h30m"):
+        parse_duration(text)

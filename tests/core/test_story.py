@@ -1,0 +1,777 @@
+"""The whole story, played against a world of plain values; the test plays the pods."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from maintenance_contract import (
+    Answer,
+    Candidate,
+    ContractError,
+    Diagnosis,
+    Evaluation,
+    Evidence,
+    Finding,
+    HeldOut,
+    Operation,
+    Outcome,
+    PairedCounts,
+    Question,
+    Reference,
+    RowCounts,
+    StoreState,
+    TrainingAction,
+    TrainingReport,
+    TrainingRequest,
+)
+from maintenance_operator.core import status as status_json
+from maintenance_operator.core.jobs import Identity, TrainerImage
+from maintenance_operator.core.model import (
+    Action,
+    Assessment,
+    CreateJob,
+    Degraded,
+    DeleteJob,
+    Effect,
+    Healthy,
+    JobPhase,
+    JobView,
+    Reading,
+    RunOutcome,
+    Spec,
+    Status,
+    Step,
+    ThresholdRange,
+    Trigger,
+    Unknown,
+    WriteConfigMap,
+    WriteStatus,
+)
+from maintenance_operator.core.names import ANNOTATION_DIGEST, ANNOTATION_REQUEST
+from maintenance_operator.core.observation import Observation
+from maintenance_operator.core.spec import parse
+from maintenance_operator.core.story import next_effect, wanted
+from maintenance_operator.errors import SpecError
+
+START = datetime(2026, 11, 23, 12, tzinfo=UTC)
+HEALTHY = Healthy(Reading(START, 0.95, 500), 0, 5)
+DOWN = Degraded(Reading(START, 0.80, 500), 3, 5, ThresholdRange(min=0.9))
+AWAY = Unknown("Unreachable", "Prometheus does not answer.")
+
+
+def a_spec(**changes: Any) -> dict[str, Any]:
+    return {
+        "model": {
+            "task": "TextClassification",
+            "baseModel": {"storageUri": "pvc://models/base"},
+            "storage": {"storageUri": "pvc://models/news"},
+        },
+        "data": {
+            "original": {"storageUri": "pvc://data/original"},
+            "updates": {"storageUri": "pvc://data/updates"},
+        },
+        "metrics": {
+            "server": "default",
+            "interval": "1m",
+            "performance": {
+                "query": "model_accuracy",
+                "thresholdRange": {"min": 0.9},
+                "breach": {"count": 3, "of": 5},
+            },
+        },
+        "decision": {"policy": "Workflow", "minNewRows": 300, "recheckAfter": "1h"},
+        "training": {
+            "fineTune": {"replayPercent": 50},
+            "retrain": {},
+            "resources": {"limits": {"nvidia.com/gpu": 1}},
+            "timeout": "4h",
+            "retries": 1,
+        },
+        "gate": {
+            "minImprovement": 0,
+            "confidence": 0.95,
+            "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
+        },
+        "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
+        **changes,
+    }
+
+
+def paired(n: int, both: int, champion: int, challenger: int) -> PairedCounts:
+    return PairedCounts(n, both, champion, challenger)
+
+
+BETTER = paired(300, 150, 5, 100)
+SAME = paired(5000, 4500, 5, 5)
+WORSE = paired(300, 150, 60, 50)
+
+
+@dataclass
+class World:
+    """What a cluster remembers, and what the pods and people in it do."""
+
+    spec: dict[str, Any] = field(default_factory=a_spec)
+    generation: int = 1
+    now: datetime = START
+    assessment: Assessment = HEALTHY
+    status: dict[str, Any] = field(default_factory=lambda: {"observedGeneration": -1})
+    jobs: dict[str, JobView] = field(default_factory=dict)
+    requests: dict[str, TrainingRequest] = field(default_factory=dict)
+    config_map: dict[str, Any] | None = None
+    created: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    writes: int = 0
+    refused: str = ""
+    answer: Answer = Answer.MINOR
+    drift: Answer = Answer.NO
+
+    identity = Identity("finance", "news", "1a2b3c4d-0000")
+
+    # -- the operator's side
+
+    def seen(self) -> Observation:
+        spec: Spec | SpecError
+        try:
+            spec = parse(self.spec)
+        except SpecError as error:
+            spec = error
+        status = status_json.read(self.status)
+        if status.observed_generation not in {-1, self.generation}:
+            status = replace(status, recheck=None)
+        return Observation(
+            identity=self.identity,
+            generation=self.generation,
+            suspended=self.spec.get("suspend") is True,
+            spec=spec,
+            raw_spec=self.spec,
+            status=status,
+            raw_status=self.status,
+            assessment=self.assessment,
+            now=self.now,
+            trainer=TrainerImage("trainer:1"),
+            jobs=tuple(self.jobs.values()),
+            config_map=self.config_map,
+            refused=self.refused,
+        )
+
+    def do(self, effect: Effect) -> None:
+        match effect:
+            case WriteStatus():
+                self.status = status_json.write(effect.status)
+                self.notes += [str(note.reason) for note in effect.notes]
+                self.writes += 1
+            case CreateJob(manifest=manifest):
+                name = manifest["metadata"]["name"]
+                assert name not in self.created, "never a second Job"
+                self.created.append(name)
+                text = manifest["spec"]["template"]["metadata"]["annotations"][ANNOTATION_REQUEST]
+                self.requests[name] = TrainingRequest.from_json(text)
+                self.jobs[name] = JobView(
+                    name,
+                    f"uid-{name}",
+                    self.identity.uid,
+                    manifest["metadata"]["annotations"][ANNOTATION_DIGEST],
+                    JobPhase.RUNNING,
+                )
+            case DeleteJob(name=name):
+                del self.jobs[name]
+            case WriteConfigMap(manifest=manifest):
+                self.config_map = dict(manifest)
+
+    def settle(self) -> None:
+        for _ in range(20):
+            effect = next_effect(self.seen())
+            if effect is None:
+                return
+            self.do(effect)
+        pytest.fail("the story does not come to rest")
+
+    # -- the pods' side
+
+    @property
+    def live(self) -> list[str]:
+        return [name for name, job in self.jobs.items() if job.phase is JobPhase.RUNNING]
+
+    def finish(
+        self,
+        report: TrainingReport | str | None = None,
+        *,
+        phase: JobPhase = JobPhase.COMPLETE,
+        detail: str = "",
+        failure: str = "",
+    ) -> None:
+        """End the one live Job with this message, and let the operator see it."""
+        (name,) = self.live
+        message = report.to_message() if isinstance(report, TrainingReport) else report
+        self.jobs[name] = replace(
+            self.jobs[name], phase=phase, message=message, detail=detail, failure=failure
+        )
+        self.settle()
+
+    def report(self, **changes: Any) -> TrainingReport:
+        (name,) = self.live
+        request = self.requests[name]
+        return TrainingReport(
+            **{  # type: ignore[arg-type]
+                "operation": request.operation,
+                "run": request.run,
+                "request_digest": request.digest,
+                "outcome": Outcome.SUCCEEDED,
+                "snapshot_digest": "sha256:data",
+                **changes,
+            }
+        )
+
+    def diagnosis(self, **changes: Any) -> TrainingReport:
+        first = self.seen().status.champion is None
+        findings = (
+            ()
+            if first
+            else (
+                Finding(
+                    Question.DATA_DISTRIBUTION_SHIFT,
+                    self.answer,
+                    (Evidence("outsideSupport", 0.18, 0.3, 0.001, 500),),
+                ),
+                Finding(
+                    Question.CONCEPT_DRIFT,
+                    self.drift,
+                    (Evidence("errorChange", 0.3, 0.1, 0.0001, 500),),
+                ),
+                Finding(Question.FEATURE_SPACE_CHANGE, Answer.NO),
+            )
+        )
+        return self.report(
+            **{
+                "diagnosis": Diagnosis(
+                    RowCounts(0, 0, 3000, 5000) if first else RowCounts(700, 300, 3000, 5000),
+                    findings,
+                    None if first else HeldOut(300, 150),
+                    None if first else HeldOut(5000, 4500),
+                ),
+                **changes,
+            }
+        )
+
+    def training(
+        self, new: PairedCounts = BETTER, old: PairedCounts = SAME, **changes: Any
+    ) -> TrainingReport:
+        (name,) = self.live
+        request = self.requests[name]
+        assert request.action is not None
+        version = (request.champion.version if request.champion else 0) + 1 + request.run
+        first = request.champion is None
+        return self.report(
+            **{
+                "candidate": Candidate(version, f"sha256:v{version}", request.action),
+                "evaluation": Evaluation(
+                    Reference.MAJORITY_CLASS if first else Reference.CHAMPION,
+                    None if first else new,
+                    old if not first else paired(5000, 2000, 10, 2500),
+                ),
+                "timings": {"train": 61.7},
+                **changes,
+            }
+        )
+
+    # -- short cuts
+
+    @property
+    def parsed(self) -> Status:
+        return status_json.read(self.status)
+
+    def condition(self, kind: str) -> tuple[str, str]:
+        condition = self.parsed.condition(kind)
+        assert condition is not None
+        return condition.status, condition.reason
+
+    def with_champion(self) -> "World":
+        self.settle()
+        self.finish(self.diagnosis())
+        self.finish(self.training())
+        assert self.parsed.champion is not None
+        self.now += timedelta(days=1)
+        self.settle()
+        return self
+
+    def degraded(self) -> "World":
+        self.with_champion()
+        self.assessment = DOWN
+        self.settle()
+        return self
+
+
+def test_the_first_run_makes_version_one_and_names_it() -> None:
+    world = World()
+    world.settle()
+    run = world.parsed.run
+    assert run is not None
+    assert (run.number, run.trigger, run.step) == (1, Trigger.INITIAL, Step.DIAGNOSE)
+    assert world.live == ["news-1a2b3c-1-diagnose"]
+    assert world.condition("Ready") == ("True", "Watching")
+    world.finish(world.diagnosis())
+    assert world.live == ["news-1a2b3c-1-train"]
+    request = world.requests["news-1a2b3c-1-train"]
+    assert (request.action, request.champion) == (TrainingAction.RETRAIN, None)
+    assert request.snapshot is not None
+    assert (request.snapshot.run, request.snapshot.digest) == (1, "sha256:data")
+    assert world.condition("Training") == ("True", "Running")
+    world.finish(world.training())
+    champion = world.parsed.champion
+    assert champion is not None
+    assert champion.storage_uri == f"pvc://models/news/versions/{champion.version}"
+    assert world.parsed.run is None
+    assert world.parsed.history[0].outcome is RunOutcome.PROMOTED
+    assert world.config_map is not None
+    assert world.config_map["data"]["storageUri"] == champion.storage_uri
+    assert "ownerReferences" not in world.config_map["metadata"]
+    assert "Promoted" in world.notes
+
+
+def test_a_sustained_drop_is_diagnosed_fine_tuned_and_promoted() -> None:
+    world = World().degraded()
+    assert world.condition("Degraded") == ("True", "BelowThreshold")
+    run = world.parsed.run
+    assert run is not None
+    assert (run.number, run.trigger) == (2, Trigger.PERFORMANCE_DROP)
+    assert run.trouble is not None
+    assert run.trouble.value == 0.8
+    world.finish(world.diagnosis())
+    decision = world.parsed.decision
+    assert decision is not None
+    assert (decision.action, decision.number) == (Action.FINE_TUNE, 2)
+    before = world.parsed.champion
+    world.finish(world.training())
+    after = world.parsed.champion
+    assert before is not None
+    assert after is not None
+    assert after.version > before.version
+    assert world.parsed.history[0].new is not None
+    assert world.config_map is not None
+    assert world.config_map["data"]["version"] == str(after.version)
+
+
+def test_concept_drift_retrains_without_contradicted_rows() -> None:
+    world = World(drift=Answer.MAJOR).degraded()
+    world.finish(world.diagnosis())
+    request = world.requests[world.live[0]]
+    assert request.action is TrainingAction.RETRAIN
+    assert request.exclude_contradicted
+    world.finish(world.training(old=WORSE))
+    assert world.parsed.history[0].outcome is RunOutcome.PROMOTED
+
+
+def test_idle_writes_nothing_while_the_metric_wobbles() -> None:
+    world = World().with_champion()
+    writes = world.writes
+    for value in (0.95, 0.93, 0.99, 0.91):
+        world.now += timedelta(minutes=1)
+        world.assessment = Healthy(Reading(world.now, value, 500), 0, 5)
+        world.settle()
+    assert world.writes == writes
+
+
+def test_a_drop_that_stays_during_cooldown_writes_once() -> None:
+    world = World().with_champion()
+    world.now = world.parsed.history[0].end_time + timedelta(hours=1)
+    world.assessment = DOWN
+    world.settle()
+    assert world.parsed.run is None
+    writes = world.writes
+    for minute in range(5):
+        world.assessment = Degraded(
+            Reading(START, 0.80 + minute / 100), 3 + minute % 2, 5, ThresholdRange(min=0.9)
+        )
+        world.now += timedelta(minutes=1)
+        world.settle()
+    assert world.writes == writes
+    world.now += timedelta(hours=6)
+    world.settle()
+    assert world.parsed.run is not None
+
+
+def test_prometheus_away_holds_and_keeps_what_was_known() -> None:
+    world = World().degraded()
+    world.finish(
+        world.diagnosis(
+            diagnosis=None, outcome=Outcome.FAILED, reason="DataMissing", message="no folder"
+        )
+    )
+    world.assessment = AWAY
+    world.settle()
+    assert world.condition("MetricsAvailable") == ("False", "Unreachable")
+    assert world.condition("Degraded") == ("True", "BelowThreshold")
+    assert world.condition("Ready") == ("True", "Watching")
+    assert world.notes[-1] == "MetricsUnavailable"
+    world.assessment = HEALTHY
+    world.settle()
+    assert world.condition("Degraded") == ("False", "WithinRange")
+    assert {"MetricsAvailable", "Recovered"} <= set(world.notes)
+
+
+@pytest.mark.parametrize("reason", ["InvalidQuery", "UnknownServer"])
+def test_what_prometheus_says_of_the_spec_starts_no_training(reason: str) -> None:
+    world = World(assessment=Unknown(reason, "parse error"))
+    world.settle()
+    assert world.created == []
+    assert world.condition("Ready") == ("False", reason)
+    assert world.condition("Stalled") == ("True", reason)
+    world.assessment = HEALTHY
+    world.settle()
+    assert world.condition("Ready") == ("True", "Watching")
+    assert world.parsed.condition("Stalled") is None
+    assert world.live == ["news-1a2b3c-1-diagnose"]
+
+
+def test_a_bad_spec_starts_nothing_but_lets_a_live_run_end() -> None:
+    world = World().degraded()
+    world.spec = a_spec(limits={"cooldown": "soon", "runs": {"max": 4, "per": "168h"}})
+    world.generation = 2
+    world.settle()
+    assert world.condition("Ready") == ("False", "InvalidSpec")
+    world.finish(world.diagnosis())
+    world.finish(world.training())
+    assert world.parsed.history[0].outcome is RunOutcome.PROMOTED
+    world.now += timedelta(days=2)
+    world.settle()
+    assert world.parsed.run is None
+
+
+def test_the_run_keeps_the_spec_it_began_with() -> None:
+    world = World().degraded()
+    world.spec = a_spec(training=a_spec()["training"] | {"fineTune": {"replayPercent": 900}})
+    world.generation = 2
+    world.finish(world.diagnosis())
+    assert world.requests[world.live[0]].recipes.replay_percent == 50
+
+
+def test_unusable_data_block_and_the_next_look_waits_longer_each_time() -> None:
+    world = World()
+    world.settle()
+    waits = []
+    for _ in range(7):
+        bad = world.diagnosis(
+            diagnosis=None,
+            outcome=Outcome.FAILED,
+            reason="ColumnMissing",
+            message="updates.csv has no column label",
+        )
+        world.finish(replace(bad, snapshot_digest=""))
+        decision, recheck = world.parsed.decision, world.parsed.recheck
+        assert decision is not None
+        assert recheck is not None
+        assert decision.action is Action.BLOCKED
+        assert "no column label" in decision.message
+        assert not world.live
+        waits.append((recheck.time - world.now) / timedelta(hours=1))
+        world.now = recheck.time - timedelta(seconds=1)
+        world.settle()
+        assert not world.live
+        world.now += timedelta(seconds=1)
+        world.settle()
+        assert world.live
+    assert waits == [1, 2, 4, 8, 16, 24, 24]
+
+
+def test_a_changed_spec_lifts_the_wait() -> None:
+    world = World()
+    world.settle()
+    world.finish(
+        world.diagnosis(
+            diagnosis=None, outcome=Outcome.FAILED, reason="ColumnMissing", message="no column"
+        )
+    )
+    assert not world.live
+    world.generation = 2
+    world.settle()
+    assert len(world.live) == 1
+
+
+def test_a_rejected_fine_tune_escalates_once_on_the_same_snapshot() -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    world.finish(world.training(new=WORSE))
+    run, decision = world.parsed.run, world.parsed.decision
+    assert run is not None
+    assert decision is not None
+    assert (run.number, run.trigger, run.escalated_from) == (3, Trigger.ESCALATION, 2)
+    assert (decision.action, decision.escalated_from) == (Action.RETRAIN, 2)
+    request = world.requests["news-1a2b3c-3-train"]
+    assert request.snapshot is not None
+    assert (request.snapshot.run, request.action) == (2, TrainingAction.RETRAIN)
+    world.finish(world.training(new=WORSE))
+    assert world.parsed.run is None
+    assert [entry.outcome for entry in world.parsed.history[:2]] == [RunOutcome.REJECTED] * 2
+    world.now += timedelta(days=2)
+    world.settle()
+    world.finish(world.diagnosis())
+    decision = world.parsed.decision
+    assert decision is not None
+    assert (decision.action, decision.reason) == (Action.WAIT, "NoNewEvidence")
+    assert not world.live
+    world.generation = 2
+    world.settle()
+    world.finish(world.diagnosis())
+    assert world.live == ["news-1a2b3c-5-train"], "a changed spec is new evidence"
+
+
+def test_suspend_stops_a_live_run_and_starts_none() -> None:
+    world = World().degraded()
+    assert world.live
+    world.spec = a_spec(suspend=True)
+    world.generation = 2
+    world.settle()
+    assert not world.live
+    assert world.parsed.run is None
+    assert world.parsed.history[0].outcome is RunOutcome.STOPPED
+    world.now += timedelta(days=2)
+    world.settle()
+    assert not world.live
+    assert world.condition("Degraded") == ("True", "BelowThreshold")
+    world.spec = a_spec()
+    world.generation = 3
+    world.settle()
+    assert world.live == ["news-1a2b3c-3-diagnose"]
+
+
+def test_a_diagnose_job_deleted_by_hand_ends_the_run_and_says_so() -> None:
+    world = World().degraded()
+    world.jobs.pop(world.live[0])
+    world.settle()
+    assert world.parsed.history[0].reason == "JobDeleted"
+    assert world.parsed.run is None
+    assert world.notes[-1] == "RunFailed"
+
+
+def test_a_train_job_that_is_gone_is_asked_for_its_stored_report() -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    stored = world.training()
+    world.jobs.pop(world.live[0])
+    world.settle()
+    assert world.live == ["news-1a2b3c-2-report"]
+    assert world.requests["news-1a2b3c-2-report"].subject is Operation.TRAIN
+    world.finish(stored)
+    assert world.parsed.history[0].outcome is RunOutcome.PROMOTED
+
+
+def test_no_stored_report_ends_the_run() -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    world.finish(None)
+    assert world.live == ["news-1a2b3c-2-report"]
+    world.finish(
+        world.report(outcome=Outcome.FAILED, reason="ReportMissing", message="nothing in the store")
+    )
+    assert (world.parsed.history[0].outcome, world.parsed.history[0].reason) == (
+        RunOutcome.FAILED,
+        "ReportMissing",
+    )
+
+
+@pytest.mark.parametrize(
+    "failure, detail, reason",
+    [
+        ("BackoffLimitExceeded", "container trainer: OOMKilled", "JobFailed"),
+        ("DeadlineExceeded", "", "DeadlineExceeded"),
+    ],
+)
+def test_a_job_that_fails_without_a_word_ends_the_run(
+    failure: str, detail: str, reason: str
+) -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    world.finish("", phase=JobPhase.FAILED, failure=failure, detail=detail)
+    entry = world.parsed.history[0]
+    assert (entry.outcome, entry.reason) == (RunOutcome.FAILED, reason)
+    assert (detail or failure) in entry.message
+    recheck = world.parsed.recheck
+    assert recheck is not None
+    assert recheck.time >= world.now + timedelta(hours=6)
+
+
+@pytest.mark.parametrize("message", ["{", '{"version": 1}', "ok", "\x00"])
+def test_a_report_that_is_none_is_refused(message: str) -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    world.finish(message)
+    assert world.parsed.history[0].reason == "ReportInvalid"
+    assert world.parsed.champion is not None
+
+
+@pytest.mark.parametrize(
+    "change", [{"request_digest": "sha256:other"}, {"run": 99}, {"operation": Operation.DIAGNOSE}]
+)
+def test_a_report_of_another_run_is_refused(change: dict[str, Any]) -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    world.finish(world.training(**change))
+    assert world.parsed.history[0].reason == "ReportInvalid"
+
+
+def test_a_job_of_the_same_name_that_is_not_ours_is_not_believed() -> None:
+    world = World().with_champion()
+    world.jobs["news-1a2b3c-2-diagnose"] = JobView(
+        "news-1a2b3c-2-diagnose", "u", "someone-else", "sha256:x", JobPhase.COMPLETE, "{}"
+    )
+    world.assessment = DOWN
+    status = world.parsed
+    world.settle()
+    run = world.parsed.run
+    assert status.run is None
+    assert run is not None
+    assert run.number == 3, "numbers of all Jobs in the way are passed over"
+
+
+def test_quota_that_refuses_the_job_ends_the_run_with_its_words() -> None:
+    world = World().with_champion()
+    world.refused = "exceeded quota: gpu"
+    world.assessment = DOWN
+    world.settle()
+    assert world.parsed.history[0].reason == "JobRefused"
+    assert "exceeded quota" in world.parsed.history[0].message
+
+
+def test_a_run_number_that_the_store_knows_is_passed_over() -> None:
+    world = World()
+    world.settle()
+    world.finish(
+        world.diagnosis(
+            diagnosis=None,
+            outcome=Outcome.FAILED,
+            reason="RunNumberTaken",
+            message="runs/1 is there",
+            store=StoreState(41, 12),
+        )
+    )
+    assert world.live == ["news-1a2b3c-42-diagnose"]
+
+
+def test_a_store_of_another_resource_stalls_until_the_next_look() -> None:
+    world = World()
+    world.settle()
+    world.finish(
+        world.diagnosis(
+            diagnosis=None,
+            outcome=Outcome.FAILED,
+            reason="StoreInUse",
+            message="owner.json names finance/other",
+        )
+    )
+    assert world.condition("Ready") == ("False", "StoreInUse")
+    assert world.condition("Stalled") == ("True", "StoreInUse")
+    assert not world.live
+
+
+def test_an_empty_status_adopts_what_the_config_map_says() -> None:
+    world = World().with_champion()
+    champion, created = world.parsed.champion, len(world.created)
+    world.status = {"observedGeneration": -1}
+    world.settle()
+    assert world.parsed.champion == champion
+    assert "ChampionAdopted" in world.notes
+    assert len(world.created) == created
+
+
+def test_a_config_map_that_cannot_be_read_is_not_overwritten() -> None:
+    world = World().with_champion()
+    assert world.config_map is not None
+    world.config_map["data"] = {"champion.json": "{torn"}
+    world.status = {"observedGeneration": -1}
+    world.settle()
+    assert world.config_map["data"] == {"champion.json": "{torn"}
+    assert world.condition("Ready") == ("False", "ChampionConfigMapInvalid")
+
+
+def test_a_config_map_changed_by_hand_is_brought_in_line() -> None:
+    world = World().with_champion()
+    assert world.config_map is not None
+    right = dict(world.config_map["data"])
+    world.config_map["data"] = right | {"version": "77"}
+    world.settle()
+    assert world.config_map["data"] == right
+
+
+def test_a_foreign_config_map_is_left_alone_and_named() -> None:
+    world = World(config_map={"metadata": {"name": "news-champion"}, "data": {"mine": "1"}})
+    world.settle()
+    assert world.created == []
+    assert world.condition("Ready") == ("False", "ChampionConfigMapNameTaken")
+    assert world.config_map is not None
+    assert world.config_map["data"] == {"mine": "1"}
+
+
+def test_promotion_requires_the_champion_that_was_compared_against() -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    report = world.training()
+    world.status["champion"] = world.status["champion"] | {"version": 50, "digest": "sha256:else"}
+    world.finish(report)
+    assert world.parsed.history[0].reason == "ChampionChanged"
+    champion = world.parsed.champion
+    assert champion is not None
+    assert champion.version == 50
+
+
+def test_runs_are_limited() -> None:
+    world = World(spec=a_spec(limits={"cooldown": "1m", "runs": {"max": 2, "per": "168h"}}))
+    world.degraded()
+    world.finish(world.diagnosis())
+    world.finish(world.training())
+    world.now += timedelta(hours=1)
+    world.settle()
+    world.finish(world.diagnosis(snapshot_digest="sha256:more"))
+    decision = world.parsed.decision
+    assert decision is not None
+    assert (decision.action, decision.reason) == (Action.WAIT, "RunLimitReached")
+
+
+def test_looking_twice_is_harmless_at_every_point() -> None:
+    """An operator that sees the same thing again, or starts anew, does the same thing."""
+    world = World()
+
+    def settle_with_doubt() -> None:
+        for _ in range(20):
+            first, second = next_effect(world.seen()), next_effect(world.seen())
+            assert first == second
+            if first is None:
+                return
+            world.do(first)
+
+    settle_with_doubt()
+    world.finish(world.diagnosis())
+    settle_with_doubt()
+    world.finish(world.training())
+    settle_with_doubt()
+    assert len(world.created) == len(set(world.created)) == 2
+
+
+def test_wanted_is_none_when_nothing_is_wrong() -> None:
+    assert wanted(World().with_champion().seen()) is None
+
+
+def test_status_written_by_hand_is_an_error_that_names_the_field() -> None:
+    with pytest.raises(SpecError, match=r"status\.champion\.version"):
+        status_json.read({"champion": {"version": "two"}})
+
+
+@pytest.mark.parametrize("moment", ["allocated", "decided", "promoted"])
+def test_status_survives_the_way_through_the_api_server(moment: str) -> None:
+    world = World().degraded()
+    if moment != "allocated":
+        world.finish(world.diagnosis())
+    if moment == "promoted":
+        world.finish(world.training())
+    assert status_json.write(status_json.read(world.status)) == world.status
+    with pytest.raises((SpecError, ContractError)):
+        status_json.read(world.status | {"history": [{"number": 0}]})
+
+
+@pytest.mark.parametrize("seconds, kept", [(-5.0, 0), (61.7, 62), (1e300, 2**53)])
+def test_numbers_of_a_hostile_report_stay_within_the_schema(seconds: float, kept: int) -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    world.finish(world.training(timings={"train": seconds}))
+    assert world.status["history"][0]["trainSeconds"] == kept

@@ -1,0 +1,129 @@
+"""The examples' own parts, without a cluster."""
+
+import itertools
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+sys.path[:0] = [str(EXAMPLES / name) for name in ("green-bonds", "package-sections", "serving")]
+
+import headlines  # noqa: E402  # found through the path above
+import stretches  # noqa: E402
+import traffic  # noqa: E402
+from packages import GROUPS, Synopsis  # noqa: E402
+from service import Service  # noqa: E402
+
+TEXTS = ["a", "b", "c", "d"]
+
+
+@dataclass
+class Constant:
+    """A version that always says the same."""
+
+    version: str
+    label: str
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        return [self.label] * len(texts)
+
+
+def accuracy(model: str, version: str) -> float | None:
+    return REGISTRY.get_sample_value("model_accuracy", {"model": model, "version": version})
+
+
+def counted(model: str, version: str, label: str, *, correct: bool) -> float | None:
+    labels = {"model": model, "version": version, "true_class": label,
+              "correct": str(correct).lower()}  # fmt: skip
+    return REGISTRY.get_sample_value("model_predictions_total", labels)
+
+
+def test_answers_are_counted_by_true_class_once_their_labels_are_known() -> None:
+    service = Service("counted", window_rows=100)
+    assert service.predict(TEXTS) is None, "no version yet"
+    service.serve(Constant("1", "yes"))
+    answer = service.predict(TEXTS)
+    assert answer is not None
+    assert accuracy("counted", "1") is None, "nothing is known yet"
+    assert service.feedback(answer["id"], ["yes", "yes", "yes", "no"])
+    assert accuracy("counted", "1") == 0.75
+    assert counted("counted", "1", "yes", correct=True) == 3
+    assert counted("counted", "1", "no", correct=False) == 1
+    assert not service.feedback(answer["id"], ["no"] * 4), "an answer counts once"
+    assert accuracy("counted", "1") == 0.75
+
+
+def test_a_new_version_starts_with_a_clean_slate() -> None:
+    service = Service("slate", window_rows=100)
+    service.serve(Constant("1", "yes"))
+    late, early = service.predict(TEXTS), service.predict(TEXTS)
+    assert late is not None
+    assert early is not None
+    service.feedback(early["id"], ["no"] * 4)
+    service.serve(Constant("2", "no"))
+    assert accuracy("slate", "1") is None, "a version that is not served has no accuracy"
+    service.feedback(late["id"], ["no"] * 4)
+    assert accuracy("slate", "1") is None
+    assert counted("slate", "1", "no", correct=False) == 8, "its answers are still counted"
+
+
+def test_accuracy_is_of_the_window_alone() -> None:
+    service = Service("window", window_rows=4)
+    service.serve(Constant("1", "yes"))
+    for truth in ("no", "yes"):
+        answer = service.predict(TEXTS)
+        assert answer is not None
+        service.feedback(answer["id"], [truth] * 4)
+    assert accuracy("window", "1") == 1.0
+
+
+def test_traffic_sends_every_row_before_any_comes_again() -> None:
+    rows = [{"text": str(number)} for number in range(10)]
+    sent = itertools.chain.from_iterable(itertools.islice(traffic.batches(rows, 3), 10))
+    assert set(Counter(row["text"] for row in sent).values()) == {3}
+
+
+def test_headlines_are_seeded_and_green_bonds_only_come_later(tmp_path: Path) -> None:
+    news, again = headlines.Newsroom().write(300), headlines.Newsroom().write(300)
+    assert news == again
+    assert len({row.text for row in news}) == 300
+    assert not any("green" in row.text.lower() for row in news)
+    later = headlines.Newsroom().write(400, headlines.GREEN_SHARE)
+    templates = [word for texts in headlines.GREEN_BONDS.values() for word in texts]
+    assert all("bond" in text or "linked" in text or "proceeds" in text for text in templates)
+    green = sum(any(word in row.text for word in ("bond", "linked", "proceeds")) for row in later)
+    assert green == 100
+
+
+@pytest.fixture
+def index() -> tuple[Synopsis, ...]:
+    """As many made-up synopses as Debian has, of each section."""
+    return tuple(
+        Synopsis(f"{section} {number}", section, group)
+        for group, sections in GROUPS.items()
+        for section in sections
+        for number in range(900)
+    )
+
+
+def test_stretches_differ_as_told(
+    index: tuple[Synopsis, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(stretches, "synopses", lambda *_: index)
+    data = stretches.build(tmp_path)
+    known, games, refiled, quiet = data.stretches
+    original = {row.text for row in data.original}
+    assert not any(text.startswith("games") for text in original)
+    share = sum(row.text.startswith("games") for row in games.labelled) / len(games.labelled)
+    assert share == stretches.GAMES_SHARE
+    assert not {row.text for row in games.served} & {row.text for row in games.labelled}
+    assert not original & {row.text for row in (*known.served, *games.labelled)}
+    before = {row.text: row.label for row in games.served}
+    moved = {(before[row.text], row.label) for row in refiled.served}
+    assert moved == {(g, stretches.REFILED.get(g, g)) for g in GROUPS}
+    assert sorted(map(str, quiet.served)) == sorted(map(str, refiled.served))

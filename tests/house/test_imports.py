@@ -1,0 +1,91 @@
+"""Who may import whom: the contracts hold, and would notice if they did not."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CORE = ROOT / "operator/src/maintenance_operator/core"
+CONTRACT = ROOT / "contract/src/maintenance_contract"
+
+
+def imported(module: Path) -> set[str]:
+    """The dotted names that a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def belongs(name: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a name is of the standard library or of an allowed package."""
+    inside = any(name == package or name.startswith(f"{package}.") for package in allowed)
+    return inside or name.partition(".")[0] in sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("module", sorted(CORE.rglob("*.py")), ids=lambda path: path.stem)
+def test_core_imports_the_standard_library_the_contract_and_errors(module: Path) -> None:
+    allowed = ("maintenance_contract", "maintenance_operator.core", "maintenance_operator.errors")
+    assert {name for name in imported(module) if not belongs(name, allowed)} == set()
+
+
+@pytest.mark.parametrize("module", sorted(CORE.rglob("*.py")), ids=lambda path: path.stem)
+def test_core_reads_no_clock_and_does_no_io(module: Path) -> None:
+    assert imported(module).isdisjoint(
+        {"asyncio", "io", "logging", "os", "pathlib", "random", "socket", "subprocess", "time"}
+    )
+
+
+@pytest.mark.parametrize("module", sorted(CONTRACT.rglob("*.py")), ids=lambda path: path.stem)
+def test_the_contract_imports_the_standard_library(module: Path) -> None:
+    assert {
+        name for name in imported(module) if not belongs(name, ("maintenance_contract",))
+    } == set()
+
+
+@pytest.mark.parametrize(
+    "module, line, broken",
+    [
+        ("operator/src/maintenance_operator/core/decide.py", "import kopf", "The core imports"),
+        ("operator/src/maintenance_operator/settings.py", "import torch", "never imports what tra"),
+        ("trainer/src/maintenance_trainer/data.py", "import kubernetes", "The trainer never"),
+        (
+            "operator/src/maintenance_operator/reconcile.py",
+            "from maintenance_operator.adapters import prometheus",
+            "only through Protocols",
+        ),
+    ],
+    ids=["core", "operator", "trainer", "reconcile"],
+)
+def test_a_forbidden_import_breaks_its_contract(
+    tmp_path: Path, module: str, line: str, broken: str
+) -> None:
+    for part in ("contract", "operator", "trainer"):
+        shutil.copytree(ROOT / part / "src", tmp_path / part / "src")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    target = tmp_path / module
+    target.write_text(f"{target.read_text()}\n{line}\n")
+    result = subprocess.run(
+        ["lint-imports", "--no-cache"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join(
+                str(tmp_path / part / "src") for part in ("contract", "operator", "trainer")
+            ),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert any(broken in row and "BROKEN" in row for row in result.stdout.splitlines())

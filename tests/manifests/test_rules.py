@@ -1,0 +1,271 @@
+"""Each rule of the schema on a real API server: what passes, what is refused in which words."""
+
+import re
+from typing import Any
+
+import pytest
+from support.resources_api import Refused, Resources, changed
+
+from maintenance_operator.core.spec import parse
+
+pytestmark = pytest.mark.api
+
+PLACES = ("model.baseModel", "model.storage", "data.original", "data.updates")
+PLACE_REFUSED = (
+    "s3://models/news",
+    "hf://google-bert/bert-base-uncased",
+    "file:///models",
+    "models/news",
+    "pvc:models",
+    "pvc://",
+    "pvc:///news",
+    "pvc://Models/news",
+    "pvc://-models/news",
+    "pvc://models/",
+    "pvc://models/news/",
+    "pvc://models//news",
+    "pvc://models/../other",
+    "pvc://models/news/..",
+    "pvc://models/./news",
+    "pvc://models/.",
+    "pvc://models/a\nb",
+    " pvc://models/news",
+)
+PLACE_ACCEPTED = (
+    "pvc://place",
+    "pvc://place.with-dots/x",
+    "pvc://place/..hidden/...",
+    "pvc://place/Été 2026/v1.2",
+    "pvc://p/" + "x" * 1016,
+)
+
+DURATIONS = {  # field: refused, accepted
+    "metrics.interval": (["4s", "24h1s", "0s"], ["5s", "24h", "1h30m", "90m", "1h0m10s"]),
+    "decision.recheckAfter": (["0s", "24h1s"], ["1s", "24h"]),
+    "training.timeout": (["0s", "0h0m0s", "721h"], ["1s", "720h"]),
+    "limits.cooldown": (["0s", "720h1s"], ["1s", "720h"]),
+    "limits.runs.per": (["0s", "8761h"], ["1s", "8760h"]),
+}
+NO_DURATIONS = ("5", "5 m", "-5m", "1d", "P1D", "1.5h", "30s5m", "5M", "100ms", "5m ", "123456h")
+
+APART = "give the store a folder of its own"
+# Fields that are set, the field that is named, a part of the message.
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    *(
+        ({f"{place}.storageUri": uri}, f"spec.{place}.storageUri", "write pvc://<claim>/<path>")
+        for place in PLACES
+        for uri in PLACE_REFUSED
+    ),
+    *(
+        ({field: value}, f"spec.{field}", "write hours, minutes and seconds in this order")
+        for field, (refused, _) in DURATIONS.items()
+        for value in (*refused, *NO_DURATIONS)
+        if len(value) > 1
+    ),
+    *(
+        (
+            {"model.storage.storageUri": "pvc://shared/store", f"{other}.storageUri": uri},
+            "spec.model.storage.storageUri",
+            f"storage and {other} lie in one another; {APART}",
+        )
+        for other in ("model.baseModel", "data.original", "data.updates")
+        for uri in ("pvc://shared/store", "pvc://shared/store/below", "pvc://shared")
+    ),
+    *(
+        (
+            {"data.original.storageUri": original, "data.updates.storageUri": updates},
+            "spec.data.updates.storageUri",
+            "updates and original are the same folder or lie in one another",
+        )
+        for original, updates in (
+            ("pvc://data/news", "pvc://data/news"),
+            ("pvc://data/news", "pvc://data/news/new"),
+            ("pvc://data/news/old", "pvc://data/news"),
+        )
+    ),
+    (
+        {"data.columns": {"text": "headline", "label": "headline"}},
+        "spec.data.columns.label",
+        "text and label name the same column",
+    ),
+    (
+        {"data.columns": {"text": "label"}},
+        "spec.data.columns.label",
+        "text and label name the same column",
+    ),
+    *(
+        (
+            {"metrics.server": server},
+            "spec.metrics.server",
+            "write the name of a server of the operator's configuration",
+        )
+        for server in ("http://prometheus:9090", "Default", "-a", "a-", "a.b")
+    ),
+    (
+        {"metrics.performance.match": {"x" * 257: "a"}},
+        "spec.metrics.performance.match",
+        "names of labels have from 1",
+    ),
+    (
+        {"metrics.performance.match": {"": "a"}},
+        "spec.metrics.performance.match",
+        "names of labels have from 1",
+    ),
+    (
+        {"metrics.performance.thresholdRange": {}},
+        "spec.metrics.performance.thresholdRange",
+        "set exactly one of min (a floor, for an accuracy) and max",
+    ),
+    (
+        {"metrics.performance.thresholdRange": {"min": 0.9, "max": 0.95}},
+        "spec.metrics.performance.thresholdRange",
+        "set exactly one of min (a floor, for an accuracy) and max",
+    ),
+    (
+        {"metrics.performance.breach": {"count": 3, "of": 2}},
+        "spec.metrics.performance.breach.count",
+        "count is more than of",
+    ),
+    (
+        {"metrics.performance.breach": {"count": 6}},
+        "spec.metrics.performance.breach.count",
+        "count is more than of",
+    ),
+    *(
+        (
+            {"training.resources": {kind: {"x" * 254: 1}}},
+            f"spec.training.resources.{kind}",
+            "names of resources have from 1 to 253 characters",
+        )
+        for kind in ("limits", "requests")
+    ),
+]
+
+ACCEPTED: list[dict[str, Any]] = [
+    *({f"{place}.storageUri": uri} for place in PLACES for uri in PLACE_ACCEPTED),
+    *({field: value} for field, (_, accepted) in DURATIONS.items() for value in accepted),
+    # Alike names are not the same place.
+    *(
+        {"model.storage.storageUri": "pvc://shared/store", f"{other}.storageUri": uri}
+        for other in ("model.baseModel", "data.original", "data.updates")
+        for uri in (
+            "pvc://shared/store-2",
+            "pvc://shared/sto",
+            "pvc://shared2/store",
+            "pvc://share",
+        )
+    ),
+    {
+        "data.original.storageUri": "pvc://data/news",
+        "data.updates.storageUri": "pvc://data/news-updates",
+    },
+    {"data.columns": {"text": "label", "label": "text"}},
+    {"data.columns": {"label": "sentiment"}},
+    {"metrics.server": "thanos-eu1"},
+    {"metrics.performance.match": {}},
+    {"metrics.performance.match": ...},
+    {"metrics.performance.match": {"model": "news", "x" * 256: ""}},
+    {"metrics.performance.thresholdRange": {"max": 0.1}},
+    {"metrics.performance.thresholdRange": {"min": 0}},
+    {"metrics.performance.thresholdRange": {"min": 90}},
+    {"metrics.performance.breach": {"count": 1, "of": 1}},
+    {"metrics.performance.breach": {"count": 20, "of": 20}},
+    {"metrics.performance.samples": {"query": "up", "min": 1}},
+    {"suspend": True},
+    {"decision.minNewRows": 1},
+    {"training.fineTune.replayPercent": 0},
+    {
+        "training.fineTune.arguments": {
+            "learning_rate": 2e-5,
+            "lr_scheduler_kwargs": {"a": [1, None]},
+            "bf16": True,
+        }
+    },
+    {"training.retrain.arguments": {"num_train_epochs": 3}},
+    {"training.resources": {}},
+    {
+        "training.resources": {
+            "limits": {"nvidia.com/gpu": "2", "cpu": "1.5", "memory": "16Gi"},
+            "requests": {"cpu": "500m", "memory": 1000000000},
+        }
+    },
+    {"training.retries": 0},
+    {
+        "gate": {
+            "minImprovement": 0.01,
+            "confidence": 0.999,
+            "oldData": {"maxLoss": 0, "onConceptDrift": "Judge"},
+        }
+    },
+    {"limits.runs.max": 10},
+]
+
+
+def _name(fields: object) -> str | None:
+    if not isinstance(fields, dict):
+        return None
+    text = " ".join(f"{path}={value}" for path, value in fields.items())
+    return re.sub(r"x{16,}", "xx…", text).encode("ascii", "backslashreplace").decode()
+
+
+@pytest.mark.parametrize("fields", ACCEPTED, ids=_name)
+def test_what_is_allowed_passes_and_the_operator_can_read_it(
+    api: Resources, minimal: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    stored = api.create(changed(minimal, fields))
+
+    parse(stored["spec"])
+
+
+@pytest.mark.parametrize("fields, field, message", REFUSED, ids=_name)
+def test_what_is_not_allowed_is_refused_with_what_to_write(
+    api: Resources, minimal: dict[str, Any], fields: dict[str, Any], field: str, message: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        api.create(changed(minimal, fields))
+
+    assert refused.value.code == 422
+    assert [text for where, text in refused.value.causes if where == field and message in text], (
+        refused.value.causes
+    )
+    assert len(refused.value.causes) == 1, "one mistake, one message"
+
+
+def test_the_store_cannot_move(api: Resources, minimal: dict[str, Any]) -> None:
+    minimal["metadata"]["name"] = "cannot-move"
+    stored = api.create(minimal, keep=True)
+    try:
+        with pytest.raises(Refused) as refused:
+            api.replace(changed(stored, {"model.storage.storageUri": "pvc://models/elsewhere"}))
+        moved = api.replace(
+            changed(stored, {"model.baseModel.storageUri": "pvc://models/base/other"})
+        )
+    finally:
+        api.delete("cannot-move")
+
+    [(field, message)] = refused.value.causes
+    assert field == "spec.model.storage.storageUri"
+    assert "storage cannot move" in message
+    assert "make a new resource" in message
+    assert moved["spec"]["model"]["baseModel"]["storageUri"] == "pvc://models/base/other"
+
+
+def _rules(node: dict[str, Any], path: str = "") -> list[tuple[str, str]]:
+    own = [
+        (f"{path}{rule.get('fieldPath', '')}".lstrip("."), rule["message"])
+        for rule in node.get("x-kubernetes-validations", [])
+    ]
+    children = [(f"{path}.{name}", child) for name, child in node.get("properties", {}).items()]
+    return own + [rule for where, child in children for rule in _rules(child, where)]
+
+
+def test_every_rule_has_a_case_that_is_refused(schema: dict[str, Any]) -> None:
+    cases = [*REFUSED, ({}, "spec.model.storage.storageUri", "storage cannot move")]
+
+    uncovered = [
+        (field, message)
+        for field, message in _rules(schema)
+        if not any(field == where and part in message for _, where, part in cases)
+    ]
+
+    assert uncovered == []

@@ -1,0 +1,438 @@
+"""Bounds, defaults, descriptions and columns, found by walking the schema."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import yaml
+from support.programs import ROOT, Programs
+from support.resources_api import Refused, Resources, changed
+
+from maintenance_contract import Answer, ChampionRef, Question, TrainingAction
+from maintenance_operator.core import status as status_json
+from maintenance_operator.core.model import (
+    Action,
+    Champion,
+    Condition,
+    Decision,
+    HistoryEntry,
+    PathStep,
+    Reading,
+    Recheck,
+    RejectedAction,
+    Run,
+    RunOutcome,
+    Score,
+    Status,
+    StatusEvidence,
+    Step,
+    Trigger,
+    Trouble,
+)
+from maintenance_operator.core.spec import parse
+
+TIME = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
+SAMPLES = sorted((ROOT / "manifests/samples").glob("*.yaml"))
+FREE_FORM = {
+    "spec.training.fineTune.arguments",
+    "spec.training.retrain.arguments",
+    "status.run.spec",
+}
+
+Node = dict[str, Any]
+
+
+def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
+    """Every node below, by its path: ``[]`` for the items of a list, ``{}`` for a map's values."""
+    below = [
+        (f"{path}.{name}".lstrip("."), child) for name, child in node.get("properties", {}).items()
+    ]
+    if "items" in node:
+        below.append((f"{path}[]", node["items"]))
+    if isinstance(node.get("additionalProperties"), dict):
+        below.append((f"{path}{{}}", node["additionalProperties"]))
+    for where, child in below:
+        yield where, child
+        yield from walk(child, where)
+
+
+def _unbounded(path: str, node: Node) -> list[str]:
+    match node.get("type"):
+        case "string" if "enum" not in node and node.get("format") != "date-time":
+            wanted = ["maxLength"]
+        case "integer" | "number":
+            wanted = ["minimum"] + ["maximum"] * path.startswith("spec")
+        case "array":
+            wanted = ["maxItems", "x-kubernetes-list-type"]
+        case "object" if "properties" not in node and path != "status.run.spec":
+            wanted = ["maxProperties"]
+        case None:
+            wanted = ["maxLength", "maximum"]
+        case _:
+            wanted = []
+    return [f"{path}: {bound}" for bound in wanted if bound not in node]
+
+
+def test_everything_is_bounded(schema: Node) -> None:
+    assert [missing for path, node in walk(schema) for missing in _unbounded(path, node)] == []
+
+
+def test_only_arguments_and_the_frozen_spec_are_free_form(schema: Node) -> None:
+    free = {path for path, node in walk(schema) if node.get("x-kubernetes-preserve-unknown-fields")}
+
+    assert free == FREE_FORM
+
+
+def _beyond(node: Node) -> list[Any]:
+    """Values just outside each bound."""
+    values: list[Any] = []
+    if "enum" in node:
+        values.append("Nonsense")
+    if node.get("minLength"):
+        values.append("x" * (node["minLength"] - 1))
+    if "maxLength" in node:
+        values.append("x" * (node["maxLength"] + 1))
+    if "minimum" in node:
+        values.append(node["minimum"] - 1)
+    if "maximum" in node:
+        values.append(node["maximum"] + (0 if node.get("exclusiveMaximum") else 1))
+    if "maxProperties" in node:
+        values.append({f"name{index}": "1" for index in range(node["maxProperties"] + 1)})
+    if "pattern" in node:
+        values += ["1 Gi", "-1", "lots", "1Mi5"]
+    if not values and node.get("type") == "boolean":
+        values.append("yes")
+    return values
+
+
+@pytest.mark.api
+def test_every_bound_of_the_spec_holds(api: Resources, minimal: Node, schema: Node) -> None:
+    tried = 0
+    for path, node in walk(schema["properties"]["spec"]):
+        field = path.replace("{}", ".model" if "match" in path else ".cpu")
+        for value in _beyond(node):
+            tried += 1
+            with pytest.raises(Refused) as refused:
+                api.create(changed(minimal, {field: value}))
+            where = [cause for cause, _ in refused.value.causes]
+            assert f"spec.{field}" in where, f"{field}: {str(value)[:40]!r}: {refused.value}"
+
+    assert tried >= 80, "the walk has lost the schema"
+
+
+@pytest.mark.api
+@pytest.mark.parametrize(
+    "field",
+    [
+        "model",
+        "data",
+        "metrics",
+        "model.task",
+        "model.baseModel",
+        "model.storage",
+        "data.original",
+        "data.updates",
+        "metrics.performance.query",
+        "metrics.performance.thresholdRange",
+        "model.storage.storageUri",
+    ],
+)
+def test_what_has_no_default_must_be_said(api: Resources, minimal: Node, field: str) -> None:
+    with pytest.raises(Refused, match=rf"spec\.{field}: Required value"):
+        api.create(changed(minimal, {field: ...}))
+
+
+@pytest.mark.api
+@pytest.mark.parametrize(
+    "field",
+    [
+        "mode",
+        "model.baseModel.revision",
+        "model.storage.secretRef",
+        "metrics.performance.onMissing",
+        "training.pod",
+        "gate.maxClassDrop",
+        "limits.gpuHours",
+        "promotion",
+        "metrics.performance.thresholdRange.mean",
+        "training.resources.claims",
+    ],
+)
+def test_unknown_fields_are_refused(api: Resources, minimal: Node, field: str) -> None:
+    with pytest.raises(Refused, match=rf'unknown field "spec\.{field}"'):
+        api.create(changed(minimal, {field: {}}))
+
+
+@pytest.mark.api
+def test_kubectl_refuses_a_misspelt_field_by_itself(cluster: Programs, minimal: Node) -> None:
+    misspelt = changed(minimal, {"metrics.intervall": "5m"})
+
+    ended = cluster.kubectl("apply", "-f", "-", stdin=json.dumps(misspelt), check=False)
+
+    assert ended.returncode == 1
+    assert 'unknown field "spec.metrics.intervall"' in ended.stderr
+
+
+@pytest.mark.api
+def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> None:
+    spec = api.create(minimal)["spec"]
+
+    assert spec == minimal["spec"] | {
+        "suspend": False,
+        "data": minimal["spec"]["data"]
+        | {
+            "columns": {"text": "text", "label": "label"},
+            "holdout": {"originalPercent": 10, "updatesPercent": 30},
+        },
+        "metrics": {
+            "server": "default",
+            "interval": "5m",
+            "performance": minimal["spec"]["metrics"]["performance"]
+            | {"breach": {"count": 3, "of": 5}},
+        },
+        "decision": {"policy": "Workflow", "minNewRows": 300, "recheckAfter": "1h"},
+        "training": {
+            "fineTune": {"method": "Full", "replayPercent": 50, "arguments": {}},
+            "retrain": {"arguments": {}},
+            "resources": {"limits": {"nvidia.com/gpu": 1}, "requests": {}},
+            "timeout": "4h",
+            "retries": 1,
+        },
+        "gate": {
+            "metric": "Accuracy",
+            "minImprovement": 0,
+            "confidence": 0.95,
+            "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
+        },
+        "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
+    }
+
+
+@pytest.mark.api
+@pytest.mark.parametrize(
+    "field, rest",
+    [
+        ("data.columns.text", {"label": "label"}),
+        ("data.holdout.originalPercent", {"updatesPercent": 30}),
+        ("metrics.performance.breach.count", {"of": 5}),
+        ("gate.oldData.maxLoss", {"onConceptDrift": "ReportOnly"}),
+        ("limits.runs.max", {"per": "168h"}),
+    ],
+)
+def test_what_is_said_leaves_the_neighbours_at_their_defaults(
+    api: Resources, minimal: Node, field: str, rest: Node
+) -> None:
+    value = "body" if field.endswith("text") else 1
+    *parents, last = field.split(".")
+
+    place = api.create(changed(minimal, {field: value}))["spec"]
+    for parent in parents:
+        place = place[parent]
+
+    assert place == {last: value} | rest
+
+
+@pytest.mark.api
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_samples_apply_and_the_operator_can_read_them(cluster: Programs, sample: Any) -> None:
+    applied = cluster.kubectl("apply", "--dry-run=server", "-o", "json", "-f", str(sample))
+
+    parse(json.loads(applied.stdout)["spec"])
+
+
+def test_the_complete_sample_says_every_field(schema: Node) -> None:
+    spec = yaml.safe_load((ROOT / "manifests/samples/news-sentiment.yaml").read_text())["spec"]
+    said = {f"spec.{path}" for path in _paths(spec)}
+
+    leaves = {
+        path.replace("{}", "")
+        for path, node in walk(schema)
+        if path.startswith("spec.") and "properties" not in node
+    }
+
+    assert leaves - said == {"spec.metrics.performance.thresholdRange.max"}
+
+
+def _paths(value: object, path: str = "") -> Iterator[str]:
+    if path:
+        yield path
+    children = value.items() if isinstance(value, dict) else ()
+    items = value if isinstance(value, list) else ()
+    for name, child in children:
+        yield from _paths(child, f"{path}.{name}".lstrip("."))
+    for child in items:
+        yield from _paths(child, f"{path}[]")
+
+
+# --- status -------------------------------------------------------------------------------------
+
+FULL = Status(
+    observed_generation=1,
+    conditions=(
+        Condition("Ready", "True", "Watching", "All is well.", 1, TIME),
+        Condition("MetricsAvailable", "Unknown", "AwaitingReadings", "", 1, TIME),
+        Condition("Degraded", "True", "BelowThreshold", "0.87 < 0.9", 1, TIME),
+    ),
+    performance=Reading(TIME, 0.87, 1250),
+    decision=Decision(
+        number=7,
+        trigger=Trigger.ESCALATION,
+        action=Action.RETRAIN,
+        reason="FineTuneRejected",
+        message="Naïve “é” — 文字",
+        escalated_from=6,
+        time=TIME,
+        path=tuple(
+            PathStep(question, answer, (StatusEvidence("accuracy", "0.87", "0.90", "0.01", 400),))
+            for question, answer in zip(Question, Answer, strict=True)
+        ),
+        rejected=tuple(RejectedAction(action, "not called for") for action in Action),
+    ),
+    run=Run(
+        number=7,
+        trigger=Trigger.PERFORMANCE_DROP,
+        step=Step.REPORT,
+        start_time=TIME,
+        spec={"anything": {"at": ["all", 1, None]}},
+        job_name="news-1a2b3c-7-train",
+        job_uid="u-1",
+        champion=ChampionRef(6, "sha256:aa"),
+        trouble=Trouble(TIME, 0.87, 3, 5, 1250),
+        escalated_from=6,
+        action=Action.FINE_TUNE,
+        subject=Step.TRAIN,
+        snapshot_run=6,
+        data_digest="sha256:bb",
+        train_start_time=TIME,
+    ),
+    recheck=Recheck(3, TIME, "sha256:bb"),
+    champion=Champion(6, "pvc://models/news/versions/6", "sha256:aa", TIME, TrainingAction.RETRAIN),
+    history=tuple(
+        HistoryEntry(
+            number=number,
+            trigger=Trigger.INITIAL,
+            action=Action.RETRAIN,
+            reason="FirstVersion",
+            outcome=outcome,
+            message="It won.",
+            start_time=TIME,
+            end_time=TIME,
+            data_digest="sha256:bb",
+            champion_version=5,
+            champion_digest="sha256:cc",
+            version=6,
+            trained=True,
+            train_seconds=31.7,
+            new=Score(400, 0.5, 0.75),
+            old=Score(400, 0.9, 0.9),
+        )
+        for number, outcome in enumerate((*RunOutcome, *RunOutcome, *RunOutcome)[:10], start=1)
+    ),
+)
+
+
+@pytest.mark.api
+def test_nobody_has_looked_yet_says_a_fresh_status(api: Resources, minimal: Node) -> None:
+    minimal["metadata"]["name"] = "fresh"
+    api.create(minimal, keep=True)
+    try:
+        assert api.get("fresh")["status"] == {"observedGeneration": -1}
+    finally:
+        api.delete("fresh")
+
+
+@pytest.mark.api
+def test_all_that_the_operator_writes_into_status_is_kept(
+    api: Resources, minimal: Node, schema: Node
+) -> None:
+    minimal["metadata"]["name"] = "full"
+    written = status_json.write(FULL)
+    stored = api.create(minimal, keep=True)
+    try:
+        api.replace_status(stored | {"status": written})
+        read = api.get("full")["status"]
+    finally:
+        api.delete("full")
+
+    assert read == written
+    assert status_json.read(read) == status_json.read(written)
+    known = {path for path, node in walk(schema) if path.startswith("status.")}
+    assert known - {f"status.{path}" for path in _paths(written)} == set(), (
+        "in the schema, but never written"
+    )
+
+
+@pytest.mark.api
+def test_the_words_of_status_are_those_of_the_code(schema: Node) -> None:
+    enums = {path: set(node["enum"]) for path, node in walk(schema) if "enum" in node}
+
+    assert enums["status.decision.action"] == enums["status.run.action"] == set(Action)
+    assert enums["status.decision.trigger"] == enums["status.history[].trigger"] == set(Trigger)
+    assert enums["status.decision.path[].question"] == set(Question)
+    assert enums["status.decision.path[].answer"] == set(Answer)
+    assert enums["status.run.step"] == set(Step)
+    assert enums["status.history[].outcome"] == set(RunOutcome)
+    assert enums["status.champion.action"] == set(TrainingAction)
+
+
+@pytest.mark.api
+def test_a_status_beside_a_spec_is_not_taken(api: Resources, minimal: Node) -> None:
+    minimal["metadata"]["name"] = "beside"
+    api.create(minimal | {"status": {"observedGeneration": 5}}, keep=True)
+    try:
+        assert api.get("beside")["status"] == {"observedGeneration": -1}
+    finally:
+        api.delete("beside")
+
+
+# --- for a person ---------------------------------------------------------------------------------
+
+
+@pytest.mark.api
+def test_kubectl_shows_the_columns(cluster: Programs, api: Resources, minimal: Node) -> None:
+    minimal["metadata"]["name"] = "columns"
+    stored = api.create(minimal, keep=True)
+    try:
+        api.replace_status(stored | {"status": status_json.write(FULL)})
+        short = cluster.kubectl("get", "mm", "columns").stdout.splitlines()
+        wide = cluster.kubectl("get", "mm", "columns", "-o", "wide").stdout.splitlines()
+    finally:
+        api.delete("columns")
+
+    assert short[0].split() == ["NAME", "READY", "ACTION", "RUN", "VERSION", "ACCURACY", "AGE"]
+    assert short[1].split()[:6] == ["columns", "True", "Retrain", "Report", "6", "0.87"]
+    assert wide[0].split()[7:] == ["METRICS", "DEGRADED", "DECISION", "REASON"]
+    assert wide[1].split()[7:] == ["Unknown", "True", "7", "FineTuneRejected"]
+
+
+@pytest.mark.api
+def test_kubectl_explain_has_a_sentence_for_every_field(cluster: Programs, schema: Node) -> None:
+    document = cluster.kubectl(
+        "get", "--raw", "/openapi/v3/apis/modelmaintenance.dev/v1alpha1"
+    ).stdout
+    schemas = json.loads(document)["components"]["schemas"]
+    [served] = [node for name, node in schemas.items() if name.endswith(".ModelMaintenance")]
+
+    silent = [
+        path
+        for path, node in walk(served)
+        if not path.startswith("metadata") and len(node.get("description", "")) < 8
+    ]
+
+    assert silent == []
+    assert {path for path, _ in walk(schema)} <= {path for path, _ in walk(served)}
+
+
+@pytest.mark.api
+@pytest.mark.parametrize(
+    "path, words",
+    [
+        ("mm", "keeps one deployed model good"),
+        ("modelmaintenance.spec.metrics.performance.breach.count", "So many readings must be bad."),
+        ("mm.status.decision.path.answer", "What was found."),
+    ],
+)
+def test_kubectl_explain_speaks(cluster: Programs, path: str, words: str) -> None:
+    assert words in " ".join(cluster.kubectl("explain", path).stdout.split())

@@ -1,0 +1,471 @@
+"""The cluster adapter: Jobs as decisions see them, and its calls against a real API server."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from support.api import Api, path, until
+from support.control_plane import ControlPlane
+from support.kubelet import Kubelet
+from support.objects import resource
+from support.trainer import Ending
+
+from maintenance_contract import (
+    DataRef,
+    ModelRef,
+    Operation,
+    Recipes,
+    ResourceRef,
+    Task,
+    TrainingRequest,
+)
+from maintenance_operator.adapters.cluster import Cluster, job_view, login
+from maintenance_operator.core.model import JobPhase
+from maintenance_operator.errors import ClusterError, Conflict, Gone
+
+DIGEST = "modelmaintenance.dev/request-digest"
+TIME = "2026-11-23T18:00:00Z"
+
+
+# --- Jobs as decisions see them ----------------------------------------------------------
+
+
+def job(*conditions: dict[str, str], **status: Any) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": "news-1a2b3c-7-train",
+            "uid": "job-uid",
+            "annotations": {DIGEST: "d"},
+            "ownerReferences": [{"uid": "other"}, {"uid": "owner", "controller": True}],
+        },
+        "status": {"conditions": list(conditions), **status},
+    }
+
+
+def pod(
+    state: dict[str, Any],
+    *,
+    phase: str = "Pending",
+    created: str = TIME,
+    conditions: tuple[dict[str, str], ...] = (),
+) -> dict[str, Any]:
+    return {
+        "metadata": {"creationTimestamp": created, "ownerReferences": [{"uid": "job-uid"}]},
+        "status": {
+            "phase": phase,
+            "conditions": list(conditions),
+            "containerStatuses": [
+                {"name": "sidecar", "state": {"terminated": {"message": "not ours"}}},
+                {"name": "trainer", "state": state},
+            ],
+        },
+    }
+
+
+def ended(message: str = "report", code: int = 0, reason: str = "Completed") -> dict[str, Any]:
+    return {"terminated": {"message": message, "exitCode": code, "reason": reason}}
+
+
+COMPLETE = {"type": "Complete", "status": "True", "lastTransitionTime": TIME}
+
+
+def failed(reason: str) -> dict[str, str]:
+    return {
+        "type": "Failed",
+        "status": "True",
+        "reason": reason,
+        "message": "It failed.",
+        "lastTransitionTime": TIME,
+    }
+
+
+def test_a_new_job_is_pending() -> None:
+    view = job_view(job(), [])
+    assert (view.phase, view.owner_uid, view.request_digest, view.uid) == (
+        JobPhase.PENDING,
+        "owner",
+        "d",
+        "job-uid",
+    )
+    assert view.message is None
+
+
+def test_a_job_with_a_running_pod_runs() -> None:
+    assert job_view(job(), [pod({"running": {}}, phase="Running")]).phase is JobPhase.RUNNING
+    assert job_view(job(ready=1), []).phase is JobPhase.RUNNING
+
+
+def test_a_pod_that_has_ended_says_nothing_before_its_job_has() -> None:
+    view = job_view(
+        job({"type": "SuccessCriteriaMet", "status": "True"}), [pod(ended(), phase="Succeeded")]
+    )
+    assert view.phase is JobPhase.RUNNING
+    assert view.message is None
+
+
+def test_a_complete_job_carries_the_newest_message() -> None:
+    pods = [pod(ended("first", 137), created="2026-11-23T17:00:00Z"), pod(ended("second"))]
+    view = job_view(job(COMPLETE), pods)
+    assert (view.phase, view.message) == (JobPhase.COMPLETE, "second")
+    assert view.finished == datetime(2026, 11, 23, 18, tzinfo=UTC)
+
+
+def test_a_complete_job_whose_pod_was_collected_has_no_message() -> None:
+    assert job_view(job(COMPLETE), []).message is None
+
+
+def test_a_failed_job_says_how() -> None:
+    view = job_view(job(failed("PodFailurePolicy")), [pod(ended("report", 65, "Error"))])
+    assert (view.phase, view.failure, view.message) == (
+        JobPhase.FAILED,
+        "PodFailurePolicy",
+        "report",
+    )
+    assert view.detail == "It failed. (trainer: Error, exit code 65)"
+
+
+def test_memory_that_ran_out_is_named() -> None:
+    view = job_view(job(failed("BackoffLimitExceeded")), [pod(ended("", 137, "OOMKilled"))])
+    assert view.failure == "OOMKilled"
+    assert "OOMKilled" in view.detail
+
+
+@pytest.mark.parametrize(
+    "state, conditions, detail",
+    [
+        (
+            {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}},
+            (),
+            "ImagePullBackOff: Back-off pulling image",
+        ),
+        ({"waiting": {"reason": "ContainerCreating"}}, (), ""),
+        (
+            {},
+            (
+                {
+                    "type": "PodScheduled",
+                    "status": "False",
+                    "reason": "Unschedulable",
+                    "message": "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.",
+                },
+            ),
+            "Unschedulable: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu.",
+        ),
+    ],
+)
+def test_a_pod_that_waits_says_why(
+    state: dict[str, Any], conditions: tuple[dict[str, str], ...], detail: str
+) -> None:
+    view = job_view(job(), [pod(state, conditions=conditions)])
+    assert (view.phase, view.detail) == (JobPhase.PENDING, detail)
+
+
+# --- against a real API server -----------------------------------------------------------
+
+
+@pytest_asyncio.fixture
+async def cluster(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
+    async with Cluster(await login(), user_agent="model-maintenance-operator/test") as client:
+        yield client
+
+
+@pytest.mark.api
+async def test_status_is_written_against_the_version_that_was_read(
+    cluster: Cluster, api: Api, namespace: str
+) -> None:
+    await api.create(path("modelmaintenances", namespace), resource())
+    read = await cluster.get(namespace, "news")
+    assert read["status"] == {"observedGeneration": -1}
+    written = await cluster.replace_status({**read, "status": {"observedGeneration": 1}})
+    assert written["status"]["observedGeneration"] == 1
+    with pytest.raises(Conflict):
+        await cluster.replace_status({**read, "status": {"observedGeneration": 2}})
+    await api.delete(path("modelmaintenances", namespace, "news"))
+    with pytest.raises(Gone):
+        await cluster.get(namespace, "news")
+    with pytest.raises(Gone):
+        await cluster.replace_status(written)
+
+
+@pytest.mark.api
+async def test_all_resources_are_listed_page_by_page(
+    cluster: Cluster, api: Api, namespace: str
+) -> None:
+    for number in range(5):
+        await api.create(path("modelmaintenances", namespace), resource(f"r{number}"))
+    listed = [body["metadata"]["name"] async for body in cluster.resources(namespace, limit=2)]
+    assert listed == [f"r{number}" for number in range(5)]
+    everywhere = [body async for body in cluster.resources()]
+    assert len(everywhere) >= 5
+
+
+def manifest(namespace: str, owner: dict[str, Any], name: str = "news-1-train") -> dict[str, Any]:
+    request = TrainingRequest(
+        Operation.DIAGNOSE,
+        ResourceRef(namespace, "news", "u"),
+        1,
+        ModelRef(Task.TEXT_CLASSIFICATION, "pvc://a/b", "pvc://a/c"),
+        DataRef("pvc://a/d", "pvc://a/e"),
+        Recipes(),
+    )
+    labels = {
+        "app.kubernetes.io/managed-by": "model-maintenance",
+        "modelmaintenance.dev/uid": owner["metadata"]["uid"],
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": labels,
+            "annotations": {DIGEST: request.digest},
+            "ownerReferences": [
+                {
+                    "apiVersion": owner["apiVersion"],
+                    "kind": owner["kind"],
+                    "name": owner["metadata"]["name"],
+                    "uid": owner["metadata"]["uid"],
+                    "controller": True,
+                }
+            ],
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "template": {
+                "metadata": {
+                    "labels": labels,
+                    "annotations": {"modelmaintenance.dev/request": request.to_json()},
+                },
+                "spec": {
+                    "restartPolicy": "Never",
+                    "containers": [{"name": "trainer", "image": "x"}],
+                },
+            },
+        },
+    }
+
+
+@pytest.mark.api
+async def test_a_job_lives_ends_and_goes(cluster: Cluster, api: Api, namespace: str) -> None:
+    owner = await api.create(path("modelmaintenances", namespace), resource())
+    uid = owner["metadata"]["uid"]
+    assert await cluster.jobs(namespace, uid) == []
+    created = await cluster.create_job(manifest(namespace, owner))
+    assert (created.phase, created.owner_uid) == (JobPhase.PENDING, uid)
+    with pytest.raises(Conflict):
+        await cluster.create_job(manifest(namespace, owner))
+
+    async with Kubelet(api, namespace, lambda _: Ending("the report")).running():
+
+        async def complete() -> bool:
+            (view,) = await cluster.jobs(namespace, uid)
+            return view.phase is JobPhase.COMPLETE
+
+        await until(complete, 30, "the Job is complete")
+    assert (await cluster.job(namespace, created.name)).message == "the report"
+
+    await cluster.delete_job(namespace, created.name, "another-uid")
+    assert len(await cluster.jobs(namespace, uid)) == 1, (
+        "a Job of another uid is not ours to delete"
+    )
+    await cluster.delete_job(namespace, created.name, created.uid)
+
+    async def gone() -> bool:
+        with contextlib.suppress(Gone):
+            await cluster.job(namespace, created.name)
+            return False
+        pods = await api.get(path("pods", namespace))
+        return not pods["items"]
+
+    await until(gone, 30, "the Job and its pods are gone")
+    await cluster.delete_job(namespace, created.name, created.uid)
+
+
+@pytest.mark.api
+async def test_a_refused_job_says_who_refused(cluster: Cluster, api: Api, namespace: str) -> None:
+    owner = await api.create(path("modelmaintenances", namespace), resource())
+    await api.create(
+        path("resourcequotas", namespace),
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "none"},
+            "spec": {"hard": {"count/jobs.batch": "0"}},
+        },
+    )
+
+    async def enforced() -> bool:
+        return "hard" in (await api.get(path("resourcequotas", namespace, "none")))["status"]
+
+    await until(enforced, 30, "the quota is known")
+    with pytest.raises(ClusterError, match="exceeded quota") as quota:
+        await cluster.create_job(manifest(namespace, owner))
+    assert quota.value.refused
+    with pytest.raises(ClusterError, match="Required value") as invalid:
+        await cluster.create_job({**manifest(namespace, owner), "spec": {}})
+    assert invalid.value.refused
+    elsewhere = {**manifest(namespace, owner)}
+    elsewhere["metadata"] = {**elsewhere["metadata"], "namespace": "nowhere"}
+    with pytest.raises(Gone):
+        await cluster.create_job(elsewhere)
+
+
+@pytest.mark.api
+async def test_a_config_map_is_written_against_its_version(
+    cluster: Cluster, api: Api, namespace: str
+) -> None:
+    assert await cluster.config_map(namespace, "news-champion") is None
+    metadata = {"name": "news-champion", "namespace": namespace}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"version": "1"}}
+    created = await cluster.create_config_map(body)
+    with pytest.raises(Conflict):
+        await cluster.create_config_map(body)
+    await cluster.replace_config_map({**created, "data": {"version": "2"}})
+    with pytest.raises(Conflict):
+        await cluster.replace_config_map({**created, "data": {"version": "3"}})
+    found = await cluster.config_map(namespace, "news-champion")
+    assert found is not None
+    assert found["data"] == {"version": "2"}
+    await api.delete(path("configmaps", namespace, "news-champion"))
+    with pytest.raises(Conflict):
+        await cluster.replace_config_map(found)
+
+
+@pytest.mark.api
+async def test_an_event_is_told_and_its_loss_is_not_the_callers(
+    cluster: Cluster, api: Api, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = await api.create(path("modelmaintenances", namespace), resource())
+    await cluster.event(body, "Warning", "Degraded", "é" * 2000)
+    (event,) = (await api.get(path("events", namespace)))["items"]
+    assert (event["type"], event["reason"], event["regarding"]["name"]) == (
+        "Warning",
+        "Degraded",
+        "news",
+    )
+    assert event["reportingController"] == "modelmaintenance.dev/operator"
+    assert event["note"] == "é" * 512
+    await cluster.event(body, "Loud", "Degraded", "no such type")
+    assert "could not be posted" in caplog.text
+
+
+# --- faults at the wire ------------------------------------------------------------------
+
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: it
+contexts: [{{name: it, context: {{cluster: it, user: it}}}}]
+clusters: [{{name: it, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
+users: [{{name: it, user: {{token: secret}}}}]
+"""
+
+
+@contextlib.asynccontextmanager
+async def wired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handler: Any
+) -> AsyncIterator[Cluster]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    config = tmp_path / "kubeconfig"
+    config.write_text(KUBECONFIG.format(port=runner.addresses[0][1]))
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    try:
+        async with Cluster(await login(), user_agent="test/1") as cluster:
+            yield cluster
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    "status, reason, refused",
+    [
+        (500, "InternalError", False),
+        (503, "ServiceUnavailable", False),
+        (429, "TooManyRequests", False),
+        (403, "Forbidden", True),
+        (422, "Invalid", True),
+        (401, "Unauthorized", False),
+        (409, "Conflict", False),
+    ],
+)
+async def test_what_the_server_answers_to_a_create(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    reason: str,
+    *,
+    refused: bool,
+) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == "Bearer secret"
+        assert request.headers["User-Agent"] == "test/1"
+        return web.json_response(
+            {"kind": "Status", "reason": reason, "message": "so it is"}, status=status
+        )
+
+    async with wired(tmp_path, monkeypatch, handler) as cluster:
+        with pytest.raises(ClusterError, match="so it is") as caught:
+            await cluster.create_job({"metadata": {"namespace": "x"}})
+    assert caught.value.refused is refused
+    assert not isinstance(caught.value, Conflict | Gone)
+
+
+async def test_a_missing_kind_is_no_missing_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=404, text="404 page not found")
+
+    async with wired(tmp_path, monkeypatch, handler) as cluster:
+        with pytest.raises(ClusterError):
+            await cluster.get("x", "y")
+
+
+@pytest.mark.parametrize("text", ["", "<html>", "[]", '{"kind": '])
+async def test_an_answer_that_is_no_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(text=text)
+
+    async with wired(tmp_path, monkeypatch, handler) as cluster:
+        with pytest.raises(ClusterError):
+            await cluster.get("x", "y")
+
+
+async def test_a_cut_connection_and_nobody_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.close()
+        await asyncio.sleep(0)
+        return web.Response()
+
+    async with wired(tmp_path, monkeypatch, handler) as cluster:
+        with pytest.raises(ClusterError, match="is the API server there"):
+            await cluster.create_job({"metadata": {"namespace": "x"}})
+    with pytest.raises(ClusterError, match="is the API server there"):
+        async with Cluster(await login(), user_agent="test/1") as away:
+            await away.get("x", "y")
+
+
+async def test_no_login_names_the_way_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    assert "KUBERNETES_SERVICE_HOST" not in os.environ
+    with pytest.raises(ClusterError, match="set KUBECONFIG"):
+        await login()

@@ -1,0 +1,368 @@
+"""The queue's promises, on a clock of its own."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from maintenance_operator.conductor import (
+    BACKOFF_MOST_SECONDS,
+    PASS_TIMEOUT_SECONDS,
+    RELIST_RETRY_SECONDS,
+    RELIST_SECONDS,
+    Conductor,
+)
+from maintenance_operator.errors import ClusterError, Conflict
+from maintenance_operator.resources import Key, Resources
+
+pytestmark = pytest.mark.looptime
+
+NEWS, SPAM = ("finance", "news"), ("mail", "spam")
+
+
+def body(key: Key, version: str = "1", uid: str = "u") -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": key[0], "name": key[1], "resourceVersion": version, "uid": uid}
+    }
+
+
+class Counted:
+    """Telemetry that a test can read."""
+
+    def __init__(self) -> None:
+        self.passes = 0
+        self.errors: list[str] = []
+        self.depths: list[int] = []
+        self.forgotten: list[Key] = []
+
+    def reconciled(self, _seconds: float) -> None:
+        self.passes += 1
+
+    def reconcile_failed(self, error: str) -> None:
+        self.errors.append(error)
+
+    def queue_depth(self, depth: int) -> None:
+        self.depths.append(depth)
+
+    def forget(self, namespace: str, name: str) -> None:
+        self.forgotten.append((namespace, name))
+
+
+class Passes:
+    """A reconcile that notes when it was called, and does what it is told."""
+
+    def __init__(self, act: Callable[[Key], Awaitable[timedelta | None]] | None = None) -> None:
+        self.times: list[tuple[float, Key]] = []
+        self._act = act
+
+    async def __call__(self, key: Key) -> timedelta | None:
+        self.times.append((round(asyncio.get_running_loop().time(), 3), key))
+        return await self._act(key) if self._act is not None else None
+
+    def of(self, key: Key) -> list[float]:
+        return [time for time, seen in self.times if seen == key]
+
+
+class Running:
+    """A conductor at work for the length of a block."""
+
+    def __init__(self, passes: Passes, **options: Any) -> None:
+        self.counted, self.resources = Counted(), Resources()
+        self.conductor = Conductor(
+            passes, self.resources, self.counted, jitter=lambda: 1.0, **options
+        )
+
+    async def __aenter__(self) -> Conductor:
+        self._task = asyncio.create_task(self.conductor.run())
+        await asyncio.sleep(0)
+        return self.conductor
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.conductor.stop()
+        await self._task
+
+
+async def test_wakes_before_a_pass_are_one_pass() -> None:
+    passes = Passes()
+    async with Running(passes) as conductor:
+        for version in range(5):
+            conductor.seen(body(NEWS, str(version)))
+            conductor.wake(NEWS)
+        await asyncio.sleep(1)
+    assert passes.of(NEWS) == [0]
+
+
+async def test_wakes_during_a_pass_are_exactly_one_more() -> None:
+    async def slow(_: Key) -> None:
+        await asyncio.sleep(10)
+
+    passes = Passes(slow)
+    async with Running(passes) as conductor:
+        conductor.seen(body(NEWS))
+        await asyncio.sleep(1)
+        for _ in range(5):
+            conductor.wake(NEWS)
+        await asyncio.sleep(100)
+    assert passes.of(NEWS) == [0, 10]
+
+
+async def test_a_resource_is_looked_at_again_when_it_is_due() -> None:
+    async def every_minute(_: Key) -> timedelta:
+        return timedelta(minutes=1)
+
+    passes = Passes(every_minute)
+    async with Running(passes) as conductor:
+        conductor.seen(body(NEWS))
+        await asyncio.sleep(150)
+        conductor.wake(NEWS)
+        await asyncio.sleep(100)
+    assert passes.of(NEWS) == [0, 60, 120, 150, 210]
+
+
+async def test_an_event_only_resource_sleeps() -> None:
+    passes = Passes()
+    async with Running(passes) as conductor:
+        conductor.seen(body(NEWS))
+        await asyncio.sleep(100_000)
+    assert passes.of(NEWS) == [0]
+
+
+async def test_no_more_passes_at_a_time_than_allowed_and_none_is_lost() -> None:
+    busy: list[int] = [0, 0]
+
+    async def counted(_: Key) -> None:
+        busy[0] += 1
+        busy[1] = max(busy)
+        await asyncio.sleep(1)
+        busy[0] -= 1
+
+    passes = Passes(counted)
+    async with Running(passes, concurrency=3) as conductor:
+        for number in range(10):
+            conductor.seen(body(("ns", f"r{number}")))
+        await asyncio.sleep(4.5)
+    assert busy[1] == 3
+    assert [time for time, _ in passes.times] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
+
+
+async def test_an_error_backs_off_and_never_stops_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def act(key: Key) -> timedelta:
+        if key == NEWS:
+            raise RuntimeError("a bug")
+        return timedelta(seconds=10)
+
+    passes = Passes(act)
+    running = Running(passes)
+    with caplog.at_level(logging.WARNING):
+        async with running as conductor:
+            conductor.seen(body(NEWS))
+            conductor.seen(body(SPAM))
+            await asyncio.sleep(61)
+    assert passes.of(NEWS) == [0, 1, 3, 7, 15, 31]
+    assert passes.of(SPAM) == [0, 10, 20, 30, 40, 50, 60]
+    assert running.counted.errors == ["RuntimeError"] * 6
+    tracebacks = [record for record in caplog.records if record.exc_info]
+    assert len(tracebacks) == 1, "one traceback for one bug, however often it bites"
+    assert len(caplog.records) == 6
+
+
+async def test_another_error_is_news_again(caplog: pytest.LogCaptureFixture) -> None:
+    errors = iter([RuntimeError("one"), RuntimeError("one"), RuntimeError("two")])
+
+    async def act(_: Key) -> None:
+        raise next(errors)
+
+    async with Running(Passes(act)) as conductor:
+        conductor.seen(body(NEWS))
+        await asyncio.sleep(4)
+    assert [bool(record.exc_info) for record in caplog.records] == [True, False, True]
+
+
+async def test_an_expected_error_needs_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    async def act(_: Key) -> None:
+        raise ClusterError("the API server is away")
+
+    async with Running(Passes(act)) as conductor:
+        conductor.seen(body(NEWS))
+        await asyncio.sleep(0.5)
+    assert [record.exc_info for record in caplog.records] == [None]
+    assert "the API server is away" in caplog.text
+
+
+async def test_backoff_is_bounded_and_ends_with_success() -> None:
+    fail = True
+
+    async def act(_: Key) -> None:
+        if fail:
+            raise ClusterError("away")
+
+    passes = Passes(act)
+    async with Running(passes) as conductor:
+        conductor.seen(body(NEWS))
+        await asyncio.sleep(1000)
+        gaps = [
+            later - earlier
+            for earlier, later in zip(passes.of(NEWS), passes.of(NEWS)[1:], strict=False)
+        ]
+        assert max(gaps) == BACKOFF_MOST_SECONDS
+        fail = False
+        await asyncio.sleep(BACKOFF_MOST_SECONDS + 1)
+        count = len(passes.times)
+        fail = True
+        conductor.wake(NEWS)
+        await asyncio.sleep(2)
+        assert len(passes.times) == count + 2, "the backoff begins anew"
+
+
+async def test_a_wake_shortens_the_backoff_but_makes_no_hot_loop() -> None:
+    async def act(_: Key) -> None:
+        conductor.wake(NEWS)  # as the echo of its own write would
+        raise ClusterError("away")
+
+    passes = Passes(act)
+    async with Running(passes) as conductor:
+        conductor.seen(body(NEWS))
+        await asyncio.sleep(10.5)
+    assert passes.of(NEWS) == list(range(11))
+
+
+async def test_a_lost_write_looks_again_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    lost = iter([True, True, False])
+
+    async def act(_: Key) -> None:
+        if next(lost):
+            raise Conflict("somebody else wrote first")
+
+    passes = Passes(act)
+    async with Running(passes) as conductor:
+        conductor.seen(body(NEWS))
+        await asyncio.sleep(1)
+    assert passes.of(NEWS) == [0, 0.05, 0.15]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_pass_that_hangs_is_ended() -> None:
+    async def act(_: Key) -> None:
+        await asyncio.Event().wait()
+
+    running = Running(Passes(act))
+    async with running as conductor:
+        conductor.seen(body(NEWS))
+        await asyncio.sleep(PASS_TIMEOUT_SECONDS + 0.5)
+        assert running.counted.errors == ["TimeoutError"]
+
+
+async def test_what_is_forgotten_is_not_looked_at_again() -> None:
+    async def act(_: Key) -> timedelta:
+        await asyncio.sleep(5)
+        return timedelta(seconds=10)
+
+    passes = Passes(act)
+    running = Running(passes)
+    async with running as conductor:
+        conductor.seen(body(NEWS))
+        conductor.seen(body(SPAM))
+        await asyncio.sleep(1)
+        conductor.forget(NEWS)
+        await asyncio.sleep(60)
+    assert passes.of(NEWS) == [0]
+    assert len(passes.of(SPAM)) > 3
+    assert running.counted.forgotten == [NEWS]
+
+
+async def test_stopping_waits_for_passes_in_flight_and_starts_none() -> None:
+    ended: list[Key] = []
+
+    async def act(key: Key) -> None:
+        await asyncio.sleep(3)
+        ended.append(key)
+
+    passes = Passes(act)
+    running = Running(passes, concurrency=1)
+    async with running as conductor:
+        conductor.seen(body(NEWS))
+        conductor.seen(body(SPAM))
+        await asyncio.sleep(1)
+    assert ended == [NEWS]
+    assert passes.of(SPAM) == []
+
+
+async def test_stopping_does_not_wait_for_ever() -> None:
+    async def act(_: Key) -> None:
+        await asyncio.Event().wait()
+
+    loop = asyncio.get_running_loop()
+    async with Running(Passes(act)) as conductor:
+        conductor.seen(body(NEWS))
+        await asyncio.sleep(1)
+        started = loop.time()
+    assert loop.time() - started == pytest.approx(10)
+
+
+async def test_a_relist_finds_what_the_watches_missed() -> None:
+    listed = [body(NEWS, "5"), body(SPAM, "6")]
+
+    async def relist() -> AsyncIterator[dict[str, Any]]:
+        for item in listed:
+            yield item
+
+    passes = Passes()
+    running = Running(passes, relist=relist)
+    async with running as conductor:
+        conductor.seen(body(("old", "gone"), "1"))
+        await asyncio.sleep(RELIST_SECONDS + 1)
+        assert passes.of(NEWS) == [RELIST_SECONDS]
+        assert running.resources.get(("old", "gone")) is None
+        assert running.counted.forgotten == [("old", "gone")]
+
+
+async def test_a_relist_never_beats_a_newer_event() -> None:
+    async def relist() -> AsyncIterator[dict[str, Any]]:
+        yield body(NEWS, "5")
+        await asyncio.sleep(10)  # a long list; meanwhile the watches go on
+        conductor.seen(body(NEWS, "9"))
+        conductor.seen(body(SPAM, "8"))
+        yield body(NEWS, "5")
+
+    running = Running(Passes(), relist=relist)
+    async with running as conductor:
+        conductor.seen(body(SPAM, "2"))
+        await asyncio.sleep(RELIST_SECONDS + 20)
+        news, spam = running.resources.get(NEWS), running.resources.get(SPAM)
+        assert news is not None
+        assert news["metadata"]["resourceVersion"] == "9"
+        assert spam is not None, "it has changed since the list began: it lives"
+
+
+async def test_a_failed_relist_is_tried_again() -> None:
+    calls: list[float] = []
+
+    async def relist() -> AsyncIterator[dict[str, Any]]:
+        calls.append(asyncio.get_running_loop().time())
+        if len(calls) == 1:
+            raise ClusterError("away")
+        yield body(NEWS)
+
+    passes = Passes()
+    async with Running(passes, relist=relist):
+        await asyncio.sleep(RELIST_SECONDS + RELIST_RETRY_SECONDS + 1)
+    assert calls == [RELIST_SECONDS, RELIST_SECONDS + RELIST_RETRY_SECONDS]
+    assert passes.of(NEWS) == [RELIST_SECONDS + RELIST_RETRY_SECONDS]
+
+
+async def test_ten_thousand_resources_need_no_task_each() -> None:
+    async def act(_: Key) -> timedelta:
+        return timedelta(seconds=30)
+
+    passes = Passes(act)
+    async with Running(passes) as conductor:
+        for number in range(10_000):
+            conductor.seen(body(("ns", f"r{number}")))
+        await asyncio.sleep(65)
+        assert len(passes.times) == 30_000
+        assert len(asyncio.all_tasks()) < 10

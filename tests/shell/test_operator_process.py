@@ -1,0 +1,116 @@
+"""The operator's own process against a real API server and a real Prometheus."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from support.api import Api, ApiError, path
+from support.control_plane import ROOT, ControlPlane
+from support.kubelet import Kubelet
+from support.objects import resource
+from support.operator import OperatorProcess, operator
+from support.prometheus import Exporter, PrometheusServer, seen
+from support.story import HIGH, until_version
+from support.trainer import Trainer
+
+pytestmark = [pytest.mark.api, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+async def test_from_first_run_to_a_better_model_in_service(
+    api: Api,
+    plane: ControlPlane,
+    namespace: str,
+    exporter: Exporter,
+    prometheus_server: PrometheusServer,
+) -> None:
+    exporter['model_accuracy{model="news"}'] = 0.95
+    await seen(prometheus_server, 'model_accuracy{model="news"}')
+    trainer = Trainer()
+    servers = {"default": prometheus_server.url}
+    async with (
+        operator(plane.kubeconfig, namespace, servers) as process,
+        Kubelet(api, namespace, trainer).running(),
+    ):
+        await api.create(
+            path("modelmaintenances", namespace),
+            resource(query='model_accuracy{model="news"}', limits={"cooldown": "1s"}),
+        )
+        first = await until_version(api, namespace, 1)
+        assert first["decision"]["trigger"] == "Initial"
+        assert first["decision"]["action"] == "Retrain"
+
+        exporter['model_accuracy{model="news"}'] = 0.5
+        second = await until_version(api, namespace, 2)
+        assert second["decision"]["trigger"] == "PerformanceDrop"
+        assert second["decision"]["action"] == "FineTune"
+        assert [entry["outcome"] for entry in second["history"]] == ["Promoted", "Promoted"]
+        exporter['model_accuracy{model="news"}'] = 0.95
+
+        data = (await api.get(path("configmaps", namespace, "news-champion")))["data"]
+        assert data["storageUri"] == "pvc://models/news/versions/2"
+        assert json.loads(data["champion.json"])["digest"] == data["digest"]
+        assert process.complaints() == []
+        status, metrics = await process.page("/metrics")
+        assert status == 200
+        assert 'model_maintenance_runs_total{action="FineTune",outcome="Promoted"} 1.0' in metrics
+        await answers(process)
+        assert await process.stop() == 0
+    assert trainer.trained == [1, 2]
+    exporter['model_accuracy{model="news"}'] = None
+
+
+async def answers(process: OperatorProcess) -> None:
+    assert await process.page("/healthz") == (200, "ok\n")
+
+
+async def test_the_rights_it_is_given_are_enough_in_all_namespaces(
+    api: Api,
+    plane: ControlPlane,
+    namespace: str,
+    prometheus_server: PrometheusServer,
+    tmp_path: Path,
+) -> None:
+    kubeconfig = await service_account(api, plane, tmp_path)
+    trainer = Trainer()
+    async with (
+        operator(kubeconfig, None, {"default": prometheus_server.url}) as process,
+        Kubelet(api, namespace, trainer).running(),
+    ):
+        await api.create(path("modelmaintenances", namespace), resource(query=HIGH))
+        await until_version(api, namespace, 1)
+        events = await api.get(path("events", namespace))
+        told = {
+            event["reason"]
+            for event in events["items"]
+            if event["reportingController"] == "modelmaintenance.dev/operator"
+        }
+        assert {"DiagnosisStarted", "Decided", "TrainingStarted", "Promoted"} <= told
+        # Resources of other tests are seen, too, and may be on their way out.
+        assert [text for text in process.complaints() if "forbidden: User" in text] == []
+        assert process.complaints(namespace) == []
+    agents = {
+        event["user"]["username"]
+        for event in plane.audit(namespace)
+        if event.get("userAgent", "").startswith("model-maintenance-operator")
+    }
+    assert agents == {"system:serviceaccount:model-maintenance:model-maintenance"}
+
+
+async def service_account(api: Api, plane: ControlPlane, directory: Path) -> Path:
+    """A kubeconfig of the operator's own service account, bound as the manifests bind it."""
+    home = "model-maintenance"
+    with contextlib.suppress(ApiError):  # another test's
+        await api.create("/api/v1/namespaces", {"metadata": {"name": home}})
+    for part in ("serviceaccount", "clusterrole", "clusterrolebinding"):
+        plane.kubectl("apply", "-n", home, "-f", str(ROOT / f"manifests/rbac/{part}.yaml"))
+    reply = await api.create(
+        path("serviceaccounts", home, home, "token"),
+        {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}},
+    )
+    config = yaml.safe_load(plane.kubeconfig.read_text(encoding="utf-8"))
+    config["users"][0]["user"] = {"token": reply["status"]["token"]}
+    file = directory / "kubeconfig"
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return file

@@ -1,0 +1,371 @@
+"""The Prometheus adapter against servers that misbehave at the wire, and against a real one."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+from support.prometheus import Exporter, PrometheusServer, free_port, seen
+
+from maintenance_operator.adapters import prometheus as adapter
+from maintenance_operator.adapters.prometheus import Prometheus
+from maintenance_operator.core.reasons import MetricsReason
+from maintenance_operator.errors import MetricsError
+
+NOW = datetime(2026, 11, 23, 18, tzinfo=UTC)
+GRID = tuple(NOW + timedelta(minutes=minute) for minute in range(3))
+SERIES = {
+    "metric": {"model": "news"},
+    "values": [[GRID[0].timestamp(), "0.9"], [GRID[2].timestamp(), "NaN"]],
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Counted:
+    def __init__(self) -> None:
+        self.outcomes: list[str] = []
+
+    def prometheus_request(self, _server: str, outcome: str, _seconds: float) -> None:
+        self.outcomes.append(outcome)
+
+
+@contextlib.asynccontextmanager
+async def answering(handler: Handler, **options: Any) -> AsyncIterator[tuple[Prometheus, Counted]]:
+    """The adapter, in front of a server with this one handler."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    counted = Counted()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with Prometheus({"default": url}, counted, **options) as prometheus:
+            yield prometheus, counted
+    finally:
+        await runner.cleanup()
+
+
+def matrix(*series: dict[str, Any]) -> dict[str, Any]:
+    return {"status": "success", "data": {"resultType": "matrix", "result": list(series)}}
+
+
+def replying(document: Any, status: int = 200) -> Handler:
+    async def handler(_: web.Request) -> web.Response:
+        return web.json_response(document, status=status)
+
+    return handler
+
+
+async def failure(handler: Handler, **options: Any) -> MetricsError:
+    async with answering(handler, **options) as (prometheus, counted):
+        with pytest.raises(MetricsError) as caught:
+            await prometheus.range("default", "up", GRID)
+        assert counted.outcomes == [caught.value.reason]
+    return caught.value
+
+
+async def test_a_query_is_posted_with_its_grid() -> None:
+    asked: list[dict[str, str]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        assert (request.method, request.path) == ("POST", "/api/v1/query_range")
+        asked.append({key: str(value) for key, value in (await request.post()).items()})
+        return web.json_response(matrix(SERIES))
+
+    async with answering(handler) as (prometheus, counted):
+        (series,) = await prometheus.range("default", "avg(model_accuracy)", GRID)
+    start = int(NOW.timestamp())
+    assert asked == [
+        {"query": "avg(model_accuracy)", "start": str(start), "end": str(start + 120), "step": "60"}
+    ]
+    assert series.labels == {"model": "news"}
+    assert series.points[0] == (GRID[0], 0.9)
+    assert series.points[1][0] == GRID[2]
+    assert series.points[1][1] != series.points[1][1], "NaN is kept: absent is not zero"
+    assert counted.outcomes == ["Success"]
+
+
+async def test_one_time_is_a_grid_too() -> None:
+    async with answering(replying(matrix())) as (prometheus, _):
+        assert await prometheus.range("default", "up", GRID[:1]) == ()
+
+
+async def test_equal_questions_are_one_request() -> None:
+    requests = 0
+
+    async def handler(_: web.Request) -> web.Response:
+        nonlocal requests
+        requests += 1
+        await asyncio.sleep(0.1)
+        return web.json_response(matrix(SERIES))
+
+    async with answering(handler) as (prometheus, _):
+        answers = await asyncio.gather(
+            *(prometheus.range("default", "up", GRID) for _ in range(50))
+        )
+        assert requests == 1, "asked at the same time"
+        assert all(answer == answers[0] for answer in answers)
+        await prometheus.range("default", "up", GRID)
+        assert requests == 1, "asked again within the interval"
+        await prometheus.range("default", "up", tuple(time + timedelta(minutes=1) for time in GRID))
+        await prometheus.range("default", "down", GRID)
+        assert requests == 3, "another time, another query"
+
+
+async def test_a_caller_that_gives_up_leaves_the_others_their_answer() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        await asyncio.sleep(0.2)
+        return web.json_response(matrix(SERIES))
+
+    async with answering(handler) as (prometheus, _):
+        first = asyncio.create_task(prometheus.range("default", "up", GRID))
+        second = asyncio.create_task(prometheus.range("default", "up", GRID))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        assert len(await second) == 1
+
+
+async def test_a_failure_is_shared_but_soon_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "FAILURE_SECONDS", 0.2)
+    replies = iter(
+        [
+            web.json_response({"status": "error", "error": "busy"}, status=503),
+            web.json_response(matrix(SERIES)),
+        ]
+    )
+
+    async def handler(_: web.Request) -> web.Response:
+        return next(replies)
+
+    async with answering(handler) as (prometheus, counted):
+        results = await asyncio.gather(
+            *(prometheus.range("default", "up", GRID) for _ in range(5)), return_exceptions=True
+        )
+        assert [type(result) for result in results] == [MetricsError] * 5
+        await asyncio.sleep(0.3)
+        assert len(await prometheus.range("default", "up", GRID)) == 1
+    assert counted.outcomes == ["QueryFailed", "Success"]
+
+
+async def test_old_answers_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "ENTRIES", 10)
+    async with answering(replying(matrix())) as (prometheus, _):
+        for number in range(30):
+            await prometheus.range("default", f"up{number}", GRID)
+        assert len(prometheus._entries) <= 11
+
+
+async def test_an_unknown_server_is_told_the_known_ones() -> None:
+    async with Prometheus({"blue": "http://x", "green": "http://y"}, Counted()) as prometheus:
+        with pytest.raises(MetricsError, match=r"'red'.*known: blue, green") as caught:
+            await prometheus.range("red", "up", GRID)
+    assert caught.value.reason == MetricsReason.UNKNOWN_SERVER
+
+
+async def test_a_malformed_query_carries_prometheus_own_words() -> None:
+    error = await failure(
+        replying(
+            {
+                "status": "error",
+                "errorType": "bad_data",
+                "error": 'invalid parameter "query": 1:5: parse error: unclosed\nleft parenthesis'
+                + "x" * 999,
+            },
+            400,
+        )
+    )
+    assert error.reason == MetricsReason.INVALID_QUERY
+    assert str(error).startswith('invalid parameter "query": 1:5: parse error: unclosed left')
+    assert len(str(error)) == 300
+
+
+@pytest.mark.parametrize(
+    "status, document",
+    [
+        (422, {"status": "error", "errorType": "execution", "error": "too many samples"}),
+        (503, {"status": "error", "errorType": "timeout", "error": "too many samples"}),
+        (500, {"status": "error", "errorType": "internal", "error": "too many samples"}),
+        (400, {"status": "error", "errorType": "other", "error": "too many samples"}),
+    ],
+)
+async def test_a_failed_query_says_why(status: int, document: dict[str, str]) -> None:
+    error = await failure(replying(document, status))
+    assert error.reason == MetricsReason.QUERY_FAILED
+    assert str(error) == "too many samples"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        "text",
+        7,
+        None,
+        {"status": "success"},
+        {"status": "success", "data": {"resultType": "vector", "result": []}},
+        {"status": "success", "data": {"resultType": "matrix"}},
+        {"status": "success", "data": {"resultType": "matrix", "result": [7]}},
+        {
+            "status": "success",
+            "data": {
+                "resultType": "matrix",
+                "result": [{"metric": {}, "values": [["soon", "0.9"]]}],
+            },
+        },
+        {
+            "status": "success",
+            "data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[1e30, "0.9"]]}]},
+        },
+    ],
+)
+async def test_a_strange_document_is_a_failed_query(document: Any) -> None:
+    assert (await failure(replying(document))).reason == MetricsReason.QUERY_FAILED
+
+
+async def test_html_of_a_proxy_is_not_quoted() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(
+            status=502, text="<html><h1>Bad gateway</h1></html>", content_type="text/html"
+        )
+
+    error = await failure(handler)
+    assert error.reason == MetricsReason.QUERY_FAILED
+    assert "502" in str(error)
+    assert "<" not in str(error)
+
+
+async def test_a_redirect_is_refused() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": "http://elsewhere/login"})
+
+    error = await failure(handler)
+    assert error.reason == MetricsReason.QUERY_FAILED
+    assert "http://elsewhere/login" in str(error)
+
+
+async def test_a_reply_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "MOST_BYTES", 1 << 20)
+    sent = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while sent < 64 << 20:
+                await response.write(b"x" * 65536)
+                sent += 65536
+        return response
+
+    error = await failure(handler)
+    assert error.reason == MetricsReason.QUERY_FAILED
+    assert "larger than 1 MiB" in str(error)
+    assert sent < 64 << 20
+
+
+async def test_a_slow_server_is_given_up() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    error = await failure(handler, timeout=0.2)
+    assert error.reason == MetricsReason.UNREACHABLE
+    assert "no answer within 0.2 s" in str(error)
+
+
+async def test_a_slow_query_does_not_condemn_its_server() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        if (await request.post())["query"] == "slow":
+            await asyncio.sleep(5)
+        return web.json_response(matrix(SERIES))
+
+    async with answering(handler, timeout=0.3) as (prometheus, _):
+        with pytest.raises(MetricsError):
+            await prometheus.range("default", "slow", GRID)
+        assert len(await prometheus.range("default", "quick", GRID)) == 1
+
+
+async def test_a_cut_connection_is_unreachable() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b"{")
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    assert (await failure(handler)).reason == MetricsReason.UNREACHABLE
+
+
+async def test_nobody_there_is_unreachable_and_costs_one_attempt() -> None:
+    counted = Counted()
+    servers = {"default": f"http://127.0.0.1:{free_port()}"}
+    async with Prometheus(servers, counted) as prometheus:
+        results = await asyncio.gather(
+            *(prometheus.range("default", f"up{number}", GRID) for number in range(20)),
+            return_exceptions=True,
+        )
+    assert {str(result.reason) for result in results if isinstance(result, MetricsError)} == {
+        "Unreachable"
+    }
+    assert len(counted.outcomes) <= adapter.CONCURRENCY_PER_SERVER, "the others were told"
+
+
+async def test_warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        async with answering(replying({**matrix(SERIES), "warnings": ["a shard\nis away"]})) as (
+            prometheus,
+            _,
+        ):
+            assert len(await prometheus.range("default", "up", GRID)) == 1
+    assert caplog.messages == ["Prometheus warns: a shard is away"]
+
+
+async def test_the_last_byte_of_a_reply_has_a_time(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="maintenance_operator"):
+        async with answering(replying(matrix(SERIES))) as (prometheus, _):
+            await prometheus.range("default", "up", GRID)
+    (record,) = [item for item in caplog.records if item.message == "Prometheus replied"]
+    fields = json.loads(json.dumps(record.__dict__, default=str))
+    assert datetime.fromisoformat(fields["last_byte"]).tzinfo is not None
+    assert fields["query_key"]
+    assert fields["grid_end"] == GRID[-1].timestamp()
+
+
+# --- a real one -------------------------------------------------------------------------
+
+
+@pytest.mark.api
+async def test_a_real_prometheus(exporter: Exporter, prometheus_server: PrometheusServer) -> None:
+    exporter['broken{model="nan"}'] = float("nan")
+    await seen(prometheus_server, "broken")
+    now = datetime.now(UTC)
+    times = (now - timedelta(seconds=5), now)
+    counted = Counted()
+    async with Prometheus({"default": prometheus_server.url}, counted) as prometheus:
+        both = await prometheus.range("default", "model_accuracy", times)
+        assert {
+            series.labels["model"]: series.points[-1][1]
+            for series in both
+            if series.labels["model"] in {"low", "high"}
+        } == {"low": 0.5, "high": 0.95}
+        assert await prometheus.range("default", "nothing_here", times) == ()
+        (nan,) = await prometheus.range("default", "broken", times)
+        assert nan.points[-1][1] != nan.points[-1][1]
+        with pytest.raises(MetricsError, match="parse error") as wrong:
+            await prometheus.range("default", "avg(", times)
+        assert wrong.value.reason == MetricsReason.INVALID_QUERY
+        with pytest.raises(MetricsError) as failed:
+            await prometheus.range(
+                "default", "model_accuracy * on() group_left model_accuracy", times
+            )
+        assert failed.value.reason == MetricsReason.QUERY_FAILED
+    exporter['broken{model="nan"}'] = None

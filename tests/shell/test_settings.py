@@ -1,0 +1,126 @@
+"""Configuration: what is wrong is named, with what to write instead."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maintenance_operator import __version__
+from maintenance_operator.__main__ import main
+from maintenance_operator.settings import ConfigurationError, Settings, load, read
+
+GOOD: dict[str, Any] = {
+    "prometheusServers": {"default": {"url": "http://prometheus:9090/"}},
+    "trainer": {"image": "trainer:1"},
+}
+
+
+def test_the_least_that_has_to_be_said() -> None:
+    assert read(GOOD, {}) == Settings({"default": "http://prometheus:9090"}, "trainer:1")
+
+
+def test_everything_that_can_be_said() -> None:
+    document = GOOD | {
+        "trainer": {"image": "trainer:1", "imagePullPolicy": "Never"},
+        "watchNamespaces": ["a", "b", "a"],
+        "http": {"port": 9000},
+        "log": {"level": "debug", "format": "text"},
+    }
+    assert read(document, {}) == Settings(
+        {"default": "http://prometheus:9090"},
+        "trainer:1",
+        "Never",
+        ("a", "b"),
+        9000,
+        "debug",
+        "text",
+    )
+
+
+def test_the_environment_wins() -> None:
+    settings = read(
+        GOOD,
+        {
+            "MM_TRAINER_IMAGE": "other:2",
+            "MM_LOG_LEVEL": "error",
+            "MM_LOG_FORMAT": "text",
+            "MM_HTTP_PORT": "1234",
+        },
+    )
+    assert (settings.trainer_image, settings.log_level) == ("other:2", "error")
+    assert (settings.log_format, settings.http_port) == ("text", 1234)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"prometheusServer": {}}, "prometheusServer: unknown; known are"),
+        ({"prometheusServers": []}, "prometheusServers: a mapping is expected"),
+        (
+            {"prometheusServers": {"Default": {}}},
+            "prometheusServers.Default: write a name of lower",
+        ),
+        ({"prometheusServers": {"a": "http://x"}}, "prometheusServers.a: a mapping is expected"),
+        ({"prometheusServers": {"a": {}}}, "prometheusServers.a.url: None cannot be used: write"),
+        ({"prometheusServers": {"a": {"url": "prometheus:9090"}}}, "like http://prometheus"),
+        ({"prometheusServers": {"a": {"url": "http://x:99999"}}}, "prometheusServers.a.url"),
+        ({"prometheusServers": {"a": {"url": "http://x?y=z"}}}, "prometheusServers.a.url"),
+        ({"prometheusServers": {"a": {"uri": "http://x"}}}, "prometheusServers.a.uri: unknown"),
+        ({"trainer": {}}, "trainer.image: None cannot be used: write the trainer's image"),
+        ({"trainer": {"image": "x", "imagePullPolicy": "Sometimes"}}, "write one of Always"),
+        ({"watchNamespaces": "finance"}, "watchNamespaces: a list is expected"),
+        ({"watchNamespaces": ["team-*"]}, "watchNamespaces: 'team-*' is no name of a namespace"),
+        ({"http": {"port": "many"}}, "http.port: 'many' is no port"),
+        ({"http": {"port": 70000}}, "http.port: 70000 is no port"),
+        ({"log": {"level": "chatty"}}, "log.level: 'chatty' cannot be used: write one of debug"),
+        ({"log": {"format": "xml"}}, "log.format: 'xml' cannot be used: write one of json, text"),
+    ],
+)
+def test_what_is_wrong_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read(GOOD | change, {})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("document", [None, [], "text", 7])
+def test_a_document_that_is_no_mapping(document: object, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("" if document is None else repr(document))
+    with pytest.raises(ConfigurationError, match=str(file)):
+        load(file, {})
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="name the file with --config"):
+        load(tmp_path / "none.yaml", {})
+    torn = tmp_path / "torn.yaml"
+    torn.write_text("a: {b")
+    with pytest.raises(ConfigurationError, match="no YAML"):
+        load(torn, {})
+
+
+def test_a_bad_configuration_ends_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("trainer: {image: x}\nprometheus: {}\n")
+    assert main(["run", "--config", str(file)]) == 78
+    assert "prometheus: unknown; known are" in capsys.readouterr().err
+
+
+def test_help_teaches_and_version_is_told() -> None:
+    command = [sys.executable, "-m", "maintenance_operator"]
+    told = subprocess.run([*command, "run", "--help"], capture_output=True, text=True, check=True)
+    assert "--namespace" in told.stdout
+    assert "/healthz" in told.stdout
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout == f"{__version__}\n"
+
+
+def test_the_version_is_said_once() -> None:
+    root = Path(__file__).resolve().parents[2]
+    project = tomllib.loads((root / "operator/pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["version"] == __version__

@@ -1,0 +1,152 @@
+"""A real Prometheus, with an exporter whose series a test may set."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class Exporter:
+    """A page of metrics: ``exporter['accuracy{model="news"}'] = 0.93``; None takes it away."""
+
+    def __init__(self) -> None:
+        self._series: dict[str, float] = {}
+        exporter = self
+
+        class Page(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                text = "".join(
+                    f"{name} {value}\n" for name, value in dict(exporter._series).items()
+                )
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._server.server_port}"
+
+    def __setitem__(self, series: str, value: float | None) -> None:
+        if value is None:
+            self._series.pop(series, None)
+        else:
+            self._series[series] = value
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class PrometheusServer:
+    """A Prometheus that scrapes one exporter each second."""
+
+    def __init__(self, exporter: Exporter, directory: Path, port: int | None = None) -> None:
+        self._program = shutil.which("prometheus") or "/usr/bin/prometheus"
+        self._directory = directory
+        self.port = port or free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        (directory / "prometheus.yml").write_text(
+            yaml.safe_dump(
+                {
+                    "global": {"scrape_interval": "1s"},
+                    "scrape_configs": [
+                        {"job_name": "models", "static_configs": [{"targets": [exporter.address]}]}
+                    ],
+                }
+            ),
+            encoding="utf-8",
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start, and wait until it is ready."""
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    self._program,
+                    f"--config.file={self._directory}/prometheus.yml",
+                    f"--storage.tsdb.path={self._directory}/data",
+                    f"--web.listen-address=127.0.0.1:{self.port}",
+                    "--log.level=warn",
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 120
+        while not self._ready():
+            assert self._process.poll() is None, (self._directory / "log").read_text()
+            assert time.monotonic() < deadline, "Prometheus is not ready after 120 s"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it; what it stored stays for the next start."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)
+            self._process = None
+
+    def query(self, query: str) -> list[dict[str, Any]]:
+        """The result of an instant query."""
+        url = f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+        with urllib.request.urlopen(url, timeout=5) as reply:  # noqa: S310 - our own address
+            return json.load(reply)["data"]["result"]
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=1) as reply:  # noqa: S310
+                return reply.status == 200
+        except OSError:
+            return False
+
+
+@contextlib.contextmanager
+def prometheus(exporter: Exporter) -> Iterator[PrometheusServer]:
+    """A Prometheus that runs as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="model-maintenance-prometheus-") as directory:
+        server = PrometheusServer(exporter, Path(directory))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+async def seen(server: PrometheusServer, query: str, seconds: float = 60.0) -> None:
+    """Wait until a query yields something at a time that is already past."""
+    for _ in range(int(seconds * 10)):
+        if await asyncio.to_thread(server.query, query):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{query} yields nothing after {seconds} s")
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

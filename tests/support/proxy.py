@@ -1,0 +1,101 @@
+"""A wire between the operator and the API server on which a test can cut."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from support.api import Api
+
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: proxy
+contexts: [{{name: proxy, context: {{cluster: proxy, user: proxy}}}}]
+clusters: [{{name: proxy, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
+users: [{{name: proxy, user: {{}}}}]
+"""
+HOP_BY_HOP = {"connection", "content-length", "host", "transfer-encoding", "content-encoding"}
+
+
+class Proxy:
+    """Passes everything on, and counts what changes something (Events apart).
+
+    ``cut_after``: when so many changes have been carried out, ``cut`` is called and the reply to
+    the last of them is never sent: the operator does not know what became of it.
+    ``spoil`` may answer a request instead of the API server, by status and body.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._session: aiohttp.ClientSession | None = None
+        self.changes: list[str] = []
+        self.cut_after: int | None = None
+        self.cut: Callable[[], None] = lambda: None
+        self.spoil: Callable[[web.Request], tuple[int, bytes] | None] = lambda _: None
+        self.port = 0
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Proxy"]:
+        """Serve as long as the block lasts."""
+        app = web.Application(client_max_size=16 << 20)
+        app.router.add_route("*", "/{path:.*}", self._pass_on)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.port = runner.addresses[0][1]
+        try:
+            async with aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._api.tls, limit=0), auto_decompress=False
+            ) as self._session:
+                yield self
+        finally:
+            await runner.cleanup()
+
+    def kubeconfig(self, directory: Path) -> Path:
+        """A kubeconfig whose server is this proxy."""
+        file = directory / f"kubeconfig-{self.port}"
+        file.write_text(KUBECONFIG.format(port=self.port), encoding="utf-8")
+        return file
+
+    async def _pass_on(self, request: web.Request) -> web.StreamResponse:
+        assert self._session is not None
+        spoilt = self.spoil(request)
+        if spoilt is not None:
+            return web.Response(status=spoilt[0], body=spoilt[1], content_type="application/json")
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP}
+        async with self._session.request(
+            request.method,
+            self._api.server + request.path_qs,
+            headers=headers,
+            data=await request.read() or None,
+            timeout=aiohttp.ClientTimeout(total=None),
+        ) as reply:
+            if _changes(request) and reply.status < 300:
+                self.changes.append(f"{request.method} {request.path}")
+                if len(self.changes) == self.cut_after:
+                    self.cut()
+                    assert request.transport is not None
+                    request.transport.abort()
+                    return web.Response()
+            return await _answer(request, reply)
+
+
+async def _answer(request: web.Request, reply: aiohttp.ClientResponse) -> web.StreamResponse:
+    kept = {k: v for k, v in reply.headers.items() if k.lower() not in HOP_BY_HOP}
+    response = web.StreamResponse(status=reply.status, headers=kept)
+    if "Content-Encoding" in reply.headers:
+        response.headers["Content-Encoding"] = reply.headers["Content-Encoding"]
+    with contextlib.suppress(ConnectionError, aiohttp.ClientError, asyncio.CancelledError):
+        await response.prepare(request)
+        async for chunk in reply.content.iter_any():
+            await response.write(chunk)
+        await response.write_eof()
+    return response
+
+
+def _changes(request: web.Request) -> bool:
+    return request.method in {"POST", "PUT", "PATCH", "DELETE"} and "/events" not in request.path

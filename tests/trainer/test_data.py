@@ -1,0 +1,212 @@
+"""Files in, rows out: what is read, what is refused and how it is said, who lands on which side."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maintenance_contract import Columns, DataRef, Holdout
+from maintenance_trainer.data import (
+    Dataset,
+    Origin,
+    Snapshot,
+    make_row,
+    normalise,
+    read_again,
+    split,
+    take_snapshot,
+)
+from maintenance_trainer.errors import ConfigurationError, DataError
+
+GOOD = "text,label\na,x\nb,y\n"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataRef:
+    for name in ("original", "updates"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "original/a.csv").write_text(GOOD)
+    return DataRef(f"file://{tmp_path}/original", f"file://{tmp_path}/updates")
+
+
+def take(data: DataRef, known: frozenset[str] = frozenset()) -> tuple[Snapshot, Dataset]:
+    return take_snapshot(data, "", known=known, champion_holdout=None)
+
+
+@pytest.mark.parametrize(
+    "content, reason, words",
+    [
+        (b"title,label\na,x\n", "ColumnMissing", ["bad.csv, line 1", "'text'", "'title', 'label'"]),
+        (b"text,label\na\n", "DataUnreadable", ["bad.csv, line 2", "1 fields", "header has 2"]),
+        (b'text,label\n"a,x\n', "DataUnreadable", ["bad.csv, line 2"]),
+        (b"text,label\n\xff\xfea,x\n", "DataUnreadable", ["bad.csv, line 2", "0xff", "UTF-8"]),
+        (b"text,label\na,x\nb,\n", "LabelMissing", ["bad.csv, line 3", "'label'"]),
+        (b"text,label\na,NaN\n", "LabelMissing", ["bad.csv, line 2", "'label'"]),
+        (b"", "DataEmpty", ["bad.csv"]),
+        (b"text,label\n", "DataEmpty", ["bad.csv"]),
+        (b"text,text,label\na,b,x\n", "DataUnreadable", ["bad.csv, line 1", "twice"]),
+    ],
+)
+def test_csv_that_cannot_be_used_is_named_by_file_line_and_column(
+    data: DataRef, tmp_path: Path, content: bytes, reason: str, words: list[str]
+) -> None:
+    (tmp_path / "updates/bad.csv").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        take(data)
+    assert caught.value.reason == reason
+    assert caught.value.exit_code == 65
+    for word in ["updates/", *words]:
+        assert word in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "content, reason, words",
+    [
+        ('{"text": "a", "label": "x"}\n{"text": "b", "la', "DataUnreadable", ["line 2", "torn"]),
+        ('{"text": "a"}\n', "ColumnMissing", ["line 1", "'label'", "'text'"]),
+        ('{"text": "a", "label": NaN}\n', "LabelMissing", ["line 1"]),
+        ('{"text": "a", "label": null}\n', "LabelMissing", ["line 1"]),
+        ('{"text": "a", "label": [1]}\n', "DataUnreadable", ["line 1", "'label'"]),
+        ('{"text": 3, "label": "x"}\n', "DataUnreadable", ["line 1", "'text'"]),
+        ("[1]\n", "DataUnreadable", ["line 1", "object"]),
+        ("[" * 100_000, "DataUnreadable", ["line 1"]),
+        ("\n\n", "DataEmpty", []),
+    ],
+)
+def test_json_lines_that_cannot_be_used_are_named(
+    data: DataRef, tmp_path: Path, content: str, reason: str, words: list[str]
+) -> None:
+    (tmp_path / "updates/bad.jsonl").write_text(content)
+    with pytest.raises(DataError) as caught:
+        take(data)
+    assert caught.value.reason == reason
+    for word in ["updates/bad.jsonl", *words]:
+        assert word in caught.value.message
+
+
+def test_a_missing_folder_and_an_empty_one(data: DataRef, tmp_path: Path) -> None:
+    (tmp_path / "updates").rmdir()
+    with pytest.raises(DataError, match=r"data\.updates.*does not exist.*may be empty"):
+        take(data)
+    (tmp_path / "updates").mkdir()
+    (tmp_path / "original/a.csv").unlink()
+    with pytest.raises(DataError, match="holds no settled") as caught:
+        take(data)
+    assert caught.value.reason == "DataEmpty"
+
+
+def test_unsettled_and_foreign_files_are_left_alone(data: DataRef, tmp_path: Path) -> None:
+    for name in (".hidden.csv", "b.csv.tmp", "b.csv.part", "b.csv~", "README.md"):
+        (tmp_path / "updates" / name).write_text("not, to\nbe read")
+    (tmp_path / "updates/lost+found").mkdir()
+    (tmp_path / "updates/..2026").mkdir()
+    (tmp_path / "updates/..2026/c.csv").write_text("not, to\nbe read")
+    snapshot, _ = take(data)
+    assert [file.name for file in snapshot.files] == ["a.csv"]
+
+
+def test_labels_are_spelled_alike_in_csv_and_json(data: DataRef, tmp_path: Path) -> None:
+    lines = [
+        {"text": "p", "label": 1},
+        {"text": "q", "label": True},
+        {"text": None, "label": " z "},
+    ]
+    (tmp_path / "updates/u.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
+    _, dataset = take(data)
+    new = {row.text: row.label for row in dataset.new_train + dataset.new_held_out}
+    assert new == {"p": "1", "q": "true", "": "z"}
+
+
+def test_a_byte_order_mark_and_quoted_line_breaks_are_read(data: DataRef, tmp_path: Path) -> None:
+    (tmp_path / "updates/u.csv").write_bytes(b'\xef\xbb\xbftext,label\r\n"two\nlines",x\r\n')
+    snapshot, dataset = take(data)
+    assert snapshot.files[1].columns == ("text", "label")
+    assert [row.text for row in dataset.rows if row.new] == ["two\nlines"]
+
+
+def test_new_is_what_the_champion_was_not_trained_on(data: DataRef, tmp_path: Path) -> None:
+    (tmp_path / "updates/u.csv").write_text("text,label\nc,x\n")
+    first, _ = take(data)
+    (tmp_path / "updates/v.csv").write_text("text,label\nd,x\n")
+    second, dataset = take(data, known=frozenset(file.digest for file in first.files))
+    assert [file.name for file in second.files if file.new] == ["v.csv"]
+    assert [row.text for row in dataset.rows if row.new] == ["d"]
+
+
+def test_a_snapshot_survives_writing_and_refuses_changed_files(
+    data: DataRef, tmp_path: Path
+) -> None:
+    update = tmp_path / "updates/u.csv"
+    update.write_text("text,label\nc,x\n")
+    snapshot, dataset = take(data)
+    again = Snapshot.from_json(snapshot.to_json())
+    assert again == snapshot
+    assert again.digest == snapshot.digest
+    (tmp_path / "updates/later.csv").write_text("text,label\nlate,x\n")
+    assert read_again(again, data, "", 7) == dataset
+    update.write_text("text,label\nother,x\n")
+    with pytest.raises(ConfigurationError, match=r"updates/u\.csv was rewritten since run 7"):
+        read_again(again, data, "", 7)
+    update.unlink()
+    with pytest.raises(ConfigurationError, match=r"updates/u\.csv is gone") as caught:
+        read_again(again, data, "", 7)
+    assert caught.value.reason == "SnapshotChanged"
+
+
+rows = st.builds(
+    lambda text, label, origin, new: make_row(
+        text, label, origin, new=new and origin is Origin.UPDATES
+    ),
+    st.integers(0, 40).map(lambda n: f"text {n}"),
+    st.sampled_from("xyz"),
+    st.sampled_from(Origin),
+    st.booleans(),
+)
+holdouts = st.builds(Holdout, st.integers(1, 90), st.integers(1, 90))
+
+
+@given(st.lists(rows, max_size=80), holdouts, st.none() | holdouts)
+def test_no_text_is_trained_on_and_held_out(
+    given_rows: list, holdout: Holdout, before: Holdout | None
+) -> None:
+    dataset = split(given_rows, holdout, before)
+    trained = {row.key for row in dataset.new_train + dataset.old_train}
+    judged = {row.key for row in dataset.new_held_out + dataset.old_held_out}
+    assert not trained & judged
+    assert all(row.held_out(holdout) for row in dataset.new_held_out + dataset.old_held_out)
+    if before is not None:
+        assert all(row.held_out(before) for row in dataset.old_held_out)
+
+
+@given(st.lists(rows, max_size=80), holdouts)
+def test_exact_duplicates_are_gone_and_the_newest_stays(given_rows: list, holdout: Holdout) -> None:
+    dataset = split(given_rows, holdout, None)
+    pairs = [(row.key, row.label) for row in dataset.rows]
+    assert len(pairs) == len(set(pairs))
+    new = {(row.key, row.label) for row in given_rows if row.new}
+    assert all(row.new for row in dataset.rows if (row.key, row.label) in new)
+
+
+def test_a_relabelled_text_is_counted() -> None:
+    old = [make_row(f"t{n}", "x", Origin.ORIGINAL, new=False) for n in range(10)]
+    new = [make_row(f"T{n} ", "y" if n < 3 else "x", Origin.UPDATES, new=True) for n in range(10)]
+    assert split(old + new, Holdout(), None).recurrence.n == 10
+    assert split(old + new, Holdout(), None).recurrence.relabelled == 3
+
+
+def test_the_split_is_by_the_normalised_text_and_near_its_percentage() -> None:
+    assert normalise("  Grüne\tBONDS ") == normalise("grüne bonds")
+    sides = [
+        make_row(f"row {n}", "x", Origin.UPDATES, new=True).held_out(Holdout(10, 30))
+        for n in range(5000)
+    ]
+    assert 0.27 < sum(sides) / len(sides) < 0.33
+
+
+def test_other_columns_are_chosen_by_name(data: DataRef, tmp_path: Path) -> None:
+    (tmp_path / "original/a.csv").write_text("headline,text,section\nh,t,s\n")
+    chosen = DataRef(data.original, data.updates, Columns("headline", "section"))
+    _, dataset = take(chosen)
+    assert [(row.text, row.label) for row in dataset.rows] == [("h", "s")]

@@ -1,0 +1,20 @@
+"""``python -m maintenance_trainer``: a Job's entry point, and a command for a person."""
+
+import os
+import sys
+
+from maintenance_trainer.cores import cores
+
+for name, value in (
+    ("OMP_NUM_THREADS", str(cores())),
+    ("TOKENIZERS_PARALLELISM", "false"),
+    ("HF_HUB_OFFLINE", "1"),
+    ("HF_HUB_DISABLE_TELEMETRY", "1"),
+    ("TRANSFORMERS_VERBOSITY", "error"),
+):
+    os.environ.setdefault(name, value)  # libraries read them once, when they are imported
+
+from maintenance_trainer.cli.command import main  # noqa: E402  # after the environment
+
+if __name__ == "__main__":
+    sys.exit(main())

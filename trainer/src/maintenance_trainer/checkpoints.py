@@ -1,0 +1,239 @@
+"""Versions: immutable folders of model files, each with a manifest that names every byte.
+
+A version is written to a hidden folder and renamed, its manifest last, so that a version that is
+there is complete.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from maintenance_contract import ChampionRef, ContractError, Holdout
+from maintenance_contract.codec import Fields, canonical, digest, load
+from maintenance_contract.paths import MANIFEST_FILE
+from maintenance_trainer.data import read_holdout
+from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.store import Store, place
+
+MANIFEST_VERSION: Final = 1
+UNFINISHED: Final = ".writing-"
+FORGOTTEN_SECONDS: Final = 86_400
+_BLOCK: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version as its manifest describes it.
+
+    ``data`` are the digests of all files it was trained on (through its ancestors, too);
+    ``fair_holdout`` the percentages under which no ancestor has seen a held-out row.
+    """
+
+    number: int
+    digest: str
+    folder: Path
+    labels: tuple[str, ...]
+    data: frozenset[str]
+    fair_holdout: Holdout
+    provenance: Mapping[str, Any]
+
+
+def champion(store: Store, reference: ChampionRef) -> Version:
+    """The version in service, every byte of it checked.
+
+    Raises:
+        ConfigurationError: ChampionMissing, ChampionChanged.
+    """
+    version = find(store, reference.version)
+    if version is None:
+        message = (
+            f"Version {reference.version} is not in {store.uri}; "
+            "restore it or remove the champion's ConfigMap."
+        )
+        raise ConfigurationError("ChampionMissing", message)
+    if version.digest != reference.digest:
+        raise _changed(version, f"its manifest is {version.digest}, not {reference.digest}")
+    for name, expected in _file_digests(version):
+        path = version.folder / name
+        if not path.is_file() or sha256(path) != expected:
+            raise _changed(version, f"{name} is not the file that was written")
+    return version
+
+
+def find(store: Store, number: int) -> Version | None:
+    """A version by its number; None if there is none.
+
+    Raises:
+        ConfigurationError: ChampionChanged, its manifest cannot be read.
+    """
+    folder = store.version(number)
+    try:
+        text = (folder / MANIFEST_FILE).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return _version(number, store, text)
+    except (ContractError, UnicodeDecodeError) as error:
+        message = f"versions/{number} of {store.uri}: {error}"
+        raise ConfigurationError("ChampionChanged", message) from None
+
+
+def trained_by(store: Store, request_digest: str) -> Version | None:
+    """The version that a request has already led to, or None. A training is never repeated."""
+    for number in range(store.state().highest_version, 0, -1):
+        version = find(store, number)
+        if version is not None and version.provenance.get("requestDigest") == request_digest:
+            return version
+    return None
+
+
+def write(store: Store, save: Callable[[Path], None], provenance: Mapping[str, Any]) -> Version:
+    """Write the next version.
+
+    Args:
+        store: the store it goes to.
+        save: writes the model files into an empty folder.
+        provenance: the manifest without the files' digests.
+
+    Raises:
+        ConfigurationError: StoreUnwritable.
+    """
+    try:
+        _sweep(store)
+        folder = Path(tempfile.mkdtemp(dir=store.root / "versions", prefix=UNFINISHED))
+        try:
+            save(folder)
+            _open_to_readers(folder)
+            files = {
+                path.relative_to(folder).as_posix(): sha256(path)
+                for path in sorted(folder.rglob("*"))
+                if path.is_file()
+            }
+            manifest = canonical({"version": MANIFEST_VERSION, **provenance, "files": files})
+            place(folder / MANIFEST_FILE, manifest, replace=False)
+            return _version(_move(store, folder), store, manifest)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    except OSError as error:
+        message = f"model.storage: {store.uri} cannot be written ({error.strerror or error})."
+        raise ConfigurationError("StoreUnwritable", message) from None
+
+
+def sha256(path: Path) -> str:
+    """``sha256:…`` of a file's bytes."""
+    running = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            running.update(block)
+    return "sha256:" + running.hexdigest()
+
+
+def check_base_model(uri: str, folder: Path) -> None:
+    """Refuse a base model that cannot be read safely, before anything is paid for.
+
+    Raises:
+        ConfigurationError: BaseModelMissing, BaseModelUnreadable.
+    """
+    where = f"model.baseModel: {uri}"
+    if not (folder / "config.json").is_file():
+        message = f"{where} holds no config.json; a folder in Hugging Face's format is expected."
+        raise ConfigurationError("BaseModelMissing", message)
+    _refuse_code(folder, where)
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickles = [
+            path.name
+            for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt")
+            for path in folder.glob(pattern)
+        ]
+        what = (
+            f"only {', '.join(sorted(pickles))}: loading a pickle can run code; convert it "
+            "to safetensors"
+            if pickles
+            else "no *.safetensors"
+        )
+        raise ConfigurationError("BaseModelUnreadable", f"{where} holds {what}.")
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415  # imports numpy
+
+    for path in weights:
+        try:
+            with safe_open(path, framework="numpy") as file:
+                file.keys()
+        except (SafetensorError, OSError) as error:
+            message = f"{where}/{path.name} is torn: {error}; copy it again."
+            raise ConfigurationError("BaseModelUnreadable", message) from None
+
+
+def _refuse_code(folder: Path, where: str) -> None:
+    try:
+        config = Fields(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except (ValueError, ContractError) as error:
+        message = f"{where}/config.json cannot be read: {error}"
+        raise ConfigurationError("BaseModelUnreadable", message) from None
+    if config.has("auto_map"):
+        message = (
+            f"{where} brings code of its own (auto_map), which is never run; "
+            "use an architecture of the transformers library."
+        )
+        raise ConfigurationError("BaseModelUnreadable", message)
+
+
+def _version(number: int, store: Store, manifest: str) -> Version:
+    fields = load(manifest, version=MANIFEST_VERSION, kind=MANIFEST_FILE)
+    return Version(
+        number,
+        digest(manifest),
+        store.version(number),
+        fields.strings("labels"),
+        frozenset(fields.strings("data", most=1_000_000)),
+        read_holdout(fields.fields("fairHoldout")),
+        json.loads(manifest),
+    )
+
+
+def _file_digests(version: Version) -> list[tuple[str, str]]:
+    files = version.provenance.get("files")
+    if not isinstance(files, dict) or not files:
+        raise _changed(version, "its manifest names no files")
+    return sorted((str(name), str(its_digest)) for name, its_digest in files.items())
+
+
+def _changed(version: Version, what: str) -> ConfigurationError:
+    message = (
+        f"versions/{version.number} was changed after it was written: {what}; versions are "
+        "immutable: restore it."
+    )
+    return ConfigurationError("ChampionChanged", message)
+
+
+def _sweep(store: Store) -> None:
+    """Remove what killed trainers left half-written, once nobody can be writing it any more."""
+    for folder in (store.root / "versions").glob(f"{UNFINISHED}*"):
+        if time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _open_to_readers(folder: Path) -> None:
+    """Whoever serves the model is another user; some libraries write for the owner alone."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _move(store: Store, folder: Path) -> int:
+    number = store.state().highest_version
+    while True:
+        number += 1
+        try:
+            folder.rename(store.version(number))
+        except OSError:
+            if not store.version(number).exists():
+                raise
+        else:
+            return number

@@ -1,0 +1,1 @@
+"""The command line: a Job's entry point and a command for a person."""

@@ -1,0 +1,203 @@
+"""Verbs and options; with ``--request`` in a Job, with folders for a person."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from maintenance_contract import paths
+from maintenance_trainer import job
+from maintenance_trainer.cli import local
+from maintenance_trainer.errors import Interrupted, TrainerError
+
+DESCRIPTION: Final = """\
+Keeps a text classifier good: says why it got worse (diagnose), trains a challenger (train) and
+lets it meet the champion on rows that neither was trained on (compare). All on your machine."""
+
+EXAMPLE: Final = """\
+a first round, with your rows in news/original/*.csv (columns text and label):
+  mkdir -p news/updates
+  python -m maintenance_trainer diagnose --original news/original --updates news/updates \\
+      --base-model models/all-MiniLM-L6-v2 --store news/model
+  python -m maintenance_trainer train --original news/original --updates news/updates \\
+      --base-model models/all-MiniLM-L6-v2 --store news/model
+version 1 is now in news/model/versions/1, a folder that transformers reads. When its accuracy
+falls, put newly labelled rows into news/updates (add files, never change one) and give the same two
+commands again: diagnose says what has changed, train follows it (or --action), compare shows
+the last fight again. Files: CSV with a header, or JSON lines; UTF-8. Base model: any encoder in
+Hugging Face's format with safetensors. Nothing is downloaded, nothing is sent."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    options = parser().parse_args(argv)
+    if getattr(options, "request", None) is not None:
+        return job.run(options.request, options.claims_root, options.termination_log)
+    try:
+        return _by_hand(options)
+    except TrainerError as error:
+        print(f"{error.reason}: {error.message}", file=sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, Interrupted):
+        print("stopped; nothing half-done is left in the store", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """All verbs and options."""
+    root = argparse.ArgumentParser(
+        prog="python -m maintenance_trainer",
+        description=DESCRIPTION,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, sentence in (
+        ("diagnose", "check the data, fix a snapshot of it, say how new rows differ from old ones"),
+        ("train", "train on the last snapshot, score champion and challenger"),
+        ("report", "show a run's report again"),
+    ):
+        verb = verbs.add_parser(
+            name,
+            help=sentence,
+            description=sentence,
+            epilog=EXAMPLE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _job_options(verb)
+        _store_option(verb)
+        if name != "report":
+            _data_options(verb)
+        if name == "train":
+            verb.add_argument(
+                "--action",
+                choices=["fine-tune", "retrain"],
+                help="default: retrain for the first version or a major change, else fine-tune",
+            )
+            verb.add_argument(
+                "--exclude-contradicted",
+                action="store_true",
+                help="leave out old rows that the new labels contradict",
+            )
+    verb = verbs.add_parser(
+        "compare",
+        help="show how champion and challenger did",
+        description="show how champion and challenger did on held-out rows",
+    )
+    _store_option(verb)
+    verb.add_argument("--run", type=int, help="default: the last one trained")
+    return root
+
+
+def _by_hand(options: argparse.Namespace) -> int:
+    for name in ("original", "updates", "base_model", "store"):
+        if hasattr(options, name) and getattr(options, name) is None:
+            parser().error(
+                f"{options.verb}: --{name.replace('_', '-')} is needed (or --request, in a Job)"
+            )
+    if options.verb in {"compare", "report"}:
+        return local.compare(options.store, getattr(options, "run", None))
+    folders = local.Folders(
+        original=options.original,
+        updates=options.updates,
+        base_model=options.base_model,
+        store=options.store,
+        text_column=options.text_column,
+        label_column=options.label_column,
+        original_percent=options.holdout_original,
+        updates_percent=options.holdout_updates,
+        replay_percent=options.replay_percent,
+        arguments=dict(options.set),
+        champion=options.champion,
+    )
+    if options.verb == "diagnose":
+        return local.diagnose(folders)
+    return local.train(folders, options.action, exclude=options.exclude_contradicted)
+
+
+def _job_options(verb: argparse.ArgumentParser) -> None:
+    job_options = verb.add_argument_group("in a Job")
+    job_options.add_argument(
+        "--request",
+        type=Path,
+        metavar="FILE",
+        help="the request as JSON; the options below are then not needed",
+    )
+    job_options.add_argument(
+        "--claims-root",
+        default=paths.CLAIMS_ROOT,
+        metavar="DIR",
+        help="where volume claims are mounted (%(default)s)",
+    )
+    job_options.add_argument(
+        "--termination-log",
+        type=Path,
+        default=Path(paths.TERMINATION_LOG),
+        metavar="FILE",
+        help="where the report goes (%(default)s)",
+    )
+
+
+def _store_option(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--store", type=Path, metavar="DIR", help="versions and reports are kept here"
+    )
+
+
+def _data_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--original", type=Path, metavar="DIR", help="rows of the first training")
+    verb.add_argument(
+        "--updates", type=Path, metavar="DIR", help="newly labelled rows, file by file"
+    )
+    verb.add_argument("--base-model", type=Path, metavar="DIR", help="where a retrain starts")
+    verb.add_argument("--text-column", default="text", metavar="NAME")
+    verb.add_argument("--label-column", default="label", metavar="NAME")
+    verb.add_argument(
+        "--holdout-original",
+        type=int,
+        default=10,
+        metavar="PERCENT",
+        help="of original rows, never trained on (%(default)s)",
+    )
+    verb.add_argument(
+        "--holdout-updates",
+        type=int,
+        default=30,
+        metavar="PERCENT",
+        help="of updates, never trained on (%(default)s)",
+    )
+    verb.add_argument(
+        "--replay-percent",
+        type=int,
+        default=50,
+        metavar="PERCENT",
+        help="old rows per hundred new ones when fine-tuning (%(default)s)",
+    )
+    verb.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_assignment,
+        metavar="NAME=VALUE",
+        help="a Hugging Face TrainingArguments value, for example "
+        "num_train_epochs=5; may be repeated",
+    )
+    verb.add_argument(
+        "--champion",
+        type=int,
+        metavar="VERSION",
+        help="the version in service (default: the newest)",
+    )
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        message = f"{text!r}: write NAME=VALUE"
+        raise argparse.ArgumentTypeError(message)
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

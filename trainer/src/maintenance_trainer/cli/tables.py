@@ -1,0 +1,105 @@
+"""Reports as a person reads them."""
+
+from collections.abc import Iterator
+from math import comb
+
+from maintenance_contract import Evidence, PairedCounts, Reference, TrainingAction, TrainingReport
+
+QUESTIONS = {
+    "DataDistributionShift": "Data distribution shift?",
+    "ConceptDrift": "Concept drift?",
+    "FeatureSpaceChange": "Feature space change?",
+}
+EVIDENCE = {
+    "outsideSupport": "new rows unlike anything it was trained on",
+    "classMix": "change of the class mix (total variation)",
+    "toldApartAuc": "old and new rows can be told apart (AUC)",
+    "errorRiseAtEqualClass": "rise of the error at equal class, familiar rows",
+    "errorRiseGivenInput": "rise of the error given the input",
+    "relabelledTexts": "texts that came again with another label",
+    "newLabels": "new rows with a label it does not know",
+    "unknownTokens": "rise of unknown tokens",
+    "subwordsPerWord": "subwords per word, new over old",
+    "truncatedTexts": "rise of texts too long for it",
+    "emptyTexts": "rise of empty texts",
+    "vanishedLabels": "old rows whose label has vanished",
+    "newColumns": "columns that only new files have",
+    "lostColumns": "columns that only old files have",
+}
+
+
+def diagnosis(report: TrainingReport) -> str:
+    """Rows, answers and the numbers behind them."""
+    return "\n".join(_diagnosis_lines(report))
+
+
+def comparison(report: TrainingReport) -> str:
+    """The fight on held-out rows."""
+    return "\n".join(_comparison_lines(report))
+
+
+def name(action: TrainingAction) -> str:
+    """As it is written on the command line."""
+    return "fine-tune" if action is TrainingAction.FINE_TUNE else "retrain"
+
+
+def _diagnosis_lines(report: TrainingReport) -> Iterator[str]:
+    found = report.diagnosis
+    if found is None:
+        return
+    rows = found.rows
+    yield f"Run {report.run}: diagnosis"
+    yield (
+        f"  rows: {rows.new_train} new and {rows.old_train} old to train on, {rows.new_held_out} "
+        f"new and {rows.old_held_out} old held out; {found.labels} labels"
+    )
+    for side, score in (("new", found.new), ("old", found.old)):
+        if score is not None:
+            yield (
+                f"  the champion on held-out {side} rows: {score.correct / score.n:.3f} "
+                f"({score.correct} of {score.n})"
+            )
+    for finding in found.findings:
+        yield f"  {QUESTIONS.get(finding.question, finding.question):<26}{finding.answer}"
+        for evidence in finding.evidence:
+            yield _evidence_line(evidence)
+    if found.new_labels:
+        yield f"  new labels: {', '.join(found.new_labels[:10])}"
+    if not found.findings:
+        yield "  no champion yet: nothing to compare"
+
+
+def _evidence_line(evidence: Evidence) -> str:
+    line = f"      {EVIDENCE.get(evidence.name, evidence.name):<50}{evidence.value:7.3f}"
+    if evidence.threshold is not None:
+        line += f"  bound {evidence.threshold:g}"
+    if evidence.p_value is not None:
+        line += f"  p {evidence.p_value:.2g}"
+    return line + (f"  n {evidence.n}" if evidence.n is not None else "")
+
+
+def _comparison_lines(report: TrainingReport) -> Iterator[str]:
+    candidate, scores = report.candidate, report.evaluation
+    if candidate is None or scores is None:
+        return
+    against = "champion" if scores.reference is Reference.CHAMPION else "majority class"
+    yield (
+        f"Run {report.run}: version {candidate.version} by {name(candidate.action)} in "
+        f"{report.timings.get('train', 0.0):.0f} s of training"
+    )
+    if report.message:
+        yield f"  {report.message}"
+    for side, counts in (("new", scores.new), ("old", scores.old)):
+        if counts is not None:
+            yield (
+                f"  held-out {side} rows ({counts.n}): {against} {counts.champion_accuracy:.3f}, "
+                f"challenger {counts.challenger_accuracy:.3f}; only it right "
+                f"{counts.challenger_only}, only the {against} right {counts.champion_only}, "
+                f"p {_mcnemar(counts):.2g}"
+            )
+
+
+def _mcnemar(counts: PairedCounts) -> float:
+    """One-sided exact test: would so many wins come from a challenger that is no better?"""
+    wins, n = counts.challenger_only, counts.challenger_only + counts.champion_only
+    return sum(comb(n, k) for k in range(wins, n + 1)) / 2**n if n else 1.0

@@ -1,0 +1,230 @@
+"""Diagnose: check the request, fix the data snapshot, score the champion, answer the questions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from maintenance_contract import (
+    Answer,
+    Diagnosis,
+    Evidence,
+    Finding,
+    Operation,
+    Outcome,
+    Question,
+    TrainingAction,
+    TrainingReport,
+)
+from maintenance_trainer import arguments, checkpoints
+from maintenance_trainer.checkpoints import Version
+from maintenance_trainer.data import Dataset, Row, Snapshot, read_again, take_snapshot
+from maintenance_trainer.diagnose import (
+    concept_drift,
+    distribution_shift,
+    feature_space,
+    statistics,
+)
+from maintenance_trainer.diagnose import thresholds as at
+from maintenance_trainer.diagnose.answers import Measure, gravest
+from maintenance_trainer.diagnose.statistics import Scored
+from maintenance_trainer.evaluate import held_out
+from maintenance_trainer.progress import Progress
+from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.work import Work
+
+
+def diagnose(work: Work) -> TrainingReport:
+    """Answer the workflow's questions about the new labelled rows.
+
+    Raises:
+        DataError: the data cannot be used.
+        ConfigurationError: the request, the base model or the champion cannot be used.
+    """
+    request, store = work.request, work.store
+    with work.timings.of("check"):
+        check(work)
+        champion = checkpoints.champion(store, request.champion) if request.champion else None
+    work.progress.stage("reading data")
+    with work.timings.of("read"):
+        snapshot, dataset = _snapshot(work, champion)
+    diagnosis = Diagnosis(rows=dataset.counts, labels=len({row.label for row in dataset.rows}))
+    if champion is not None:
+        diagnosis = _compare(work, champion, snapshot, dataset, diagnosis)
+    report = TrainingReport(
+        operation=Operation.DIAGNOSE,
+        run=request.run,
+        request_digest=request.digest,
+        outcome=Outcome.SUCCEEDED,
+        snapshot_digest=snapshot.digest,
+        store=store.state(),
+        diagnosis=diagnosis,
+        timings=work.timings.seconds,
+    )
+    store.write_report(report)
+    return report
+
+
+def check(work: Work) -> None:
+    """Refuse what a training would stumble over, before a GPU is asked for.
+
+    Raises:
+        ConfigurationError: BaseModelMissing, BaseModelUnreadable, ArgumentUnknown,
+            ArgumentInvalid.
+    """
+    model, recipes = work.request.model, work.request.recipes
+    checkpoints.check_base_model(model.base_model, work.base_model)
+    arguments.check(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments)
+    arguments.check(TrainingAction.RETRAIN, recipes.retrain_arguments)
+    task.check_base_model(work.base_model)
+
+
+def _snapshot(work: Work, champion: Version | None) -> tuple[Snapshot, Dataset]:
+    """A snapshot once taken stays: a second attempt of the same Job sees the same rows."""
+    request = work.request
+    taken = work.store.stored_snapshot(request.run)
+    if taken is not None:
+        return taken, read_again(taken, request.data, work.claims_root, request.run)
+    snapshot, dataset = take_snapshot(
+        request.data,
+        work.claims_root,
+        known=champion.data if champion else frozenset(),
+        champion_holdout=champion.fair_holdout if champion else None,
+    )
+    return work.store.write_snapshot(request.run, snapshot), dataset
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Rows with what the champion makes of them."""
+
+    rows: Sequence[Row]
+    outputs: task.Outputs
+
+    def part(self, flags: Sequence[bool]) -> "_View":
+        chosen = [number for number, flag in enumerate(flags) if flag]
+        return _View(
+            [self.rows[i] for i in chosen],
+            task.Outputs(
+                tuple(self.outputs.predicted[i] for i in chosen), self.outputs.embeddings[chosen]
+            ),
+        )
+
+    def scored(self) -> Scored:
+        wrong = [
+            row.label != label for row, label in zip(self.rows, self.outputs.predicted, strict=True)
+        ]
+        return Scored(np.array([row.label for row in self.rows]), np.array(wrong, float))
+
+
+@dataclass(frozen=True, slots=True)
+class _Views:
+    """New rows (held-out ones first), old held-out rows, old rows that were trained on."""
+
+    new: _View
+    old: _View
+    seen: _View
+
+
+def _compare(
+    work: Work, champion: Version, snapshot: Snapshot, dataset: Dataset, diagnosis: Diagnosis
+) -> Diagnosis:
+    with work.timings.of("load"):
+        classifier = task.from_version(champion.folder, champion.labels)
+    with work.timings.of("readRows"):
+        new = [*dataset.new_held_out, *_few(dataset.new_train)]
+        views = _Views(
+            _view(classifier, new, work.progress, "reading new rows"),
+            _view(classifier, dataset.old_held_out, work.progress, "reading old held-out rows"),
+            _view(classifier, _few(dataset.old_train), work.progress, "reading old training rows"),
+        )
+    work.progress.stage("testing")
+    with work.timings.of("test"):
+        findings = _findings(classifier, snapshot, dataset, views)
+    return replace(
+        diagnosis,
+        findings=findings,
+        new=held_out(
+            dataset.new_held_out, views.new.outputs.predicted[: len(dataset.new_held_out)]
+        ),
+        old=held_out(dataset.old_held_out, views.old.outputs.predicted),
+        new_labels=feature_space.new_labels(
+            [*dataset.new_train, *dataset.new_held_out], champion.labels
+        ),
+    )
+
+
+def _findings(
+    classifier: task.Classifier, snapshot: Snapshot, dataset: Dataset, views: _Views
+) -> tuple[Finding, ...]:
+    shift, drift = _measured(classifier, dataset, views)
+    space = []
+    if len(views.new.rows) >= at.LEAST_ROWS:
+        before, after = (
+            task.count_tokens(classifier, [row.text for row in view.rows])
+            for view in (views.old, views.new)
+        )
+        space = feature_space.measures(
+            views.old.rows, views.new.rows, classifier.labels, before, after
+        )
+    tests = {m.name: m.p for m in (*shift, *drift) if m.p is not None and m.counts}
+    significant = statistics.holm(tests, at.ALPHA)
+    columns = feature_space.changed_columns(snapshot.files)
+    told = tuple(
+        Evidence(name, len(names))
+        for name, names in zip(("newColumns", "lostColumns"), columns, strict=True)
+        if names
+    )
+    return (
+        _finding(Question.DATA_DISTRIBUTION_SHIFT, shift, significant),
+        _finding(Question.CONCEPT_DRIFT, drift, significant),
+        _finding(Question.FEATURE_SPACE_CHANGE, space, significant, told),
+    )
+
+
+def _measured(
+    classifier: task.Classifier, dataset: Dataset, views: _Views
+) -> tuple[list[Measure], list[Measure]]:
+    """Tests of inputs and of meaning; a label that is new to the champion is neither."""
+    drift = concept_drift.relabelled(dataset.recurrence)
+    known = set(classifier.labels)
+    new, old, seen = views.new, views.old, views.seen
+    new = new.part([row.label in known for row in new.rows])
+    if min(len(new.rows), len(old.rows), len(seen.rows)) < at.LEAST_ROWS:
+        return [], drift
+    old_x, new_x, seen_x = statistics.reduce(
+        old.outputs.embeddings, new.outputs.embeddings, seen.outputs.embeddings
+    )
+    outside, inside = statistics.outside_support(seen_x, old_x, new_x)
+    shift = distribution_shift.measures(old.rows, new.rows, old_x, new_x, outside)
+    trained = {row.key for row in dataset.old_train}
+    fresh = np.array([row.key not in trained for row in new.rows])
+    unseen = new.part(fresh.tolist())
+    return shift, concept_drift.measures(
+        old_x, new_x[fresh], old.scored(), unseen.scored(), inside[fresh]
+    ) + drift
+
+
+def _finding(
+    question: Question,
+    measures: Sequence[Measure],
+    significant: frozenset[str],
+    told: tuple[Evidence, ...] = (),
+) -> Finding:
+    counted = [m for m in measures if m.counts]
+    answer = gravest([m.answer(significant) for m in counted])
+    # What the answer turns on comes first: a short report keeps the first evidence.
+    ordered = sorted(measures, key=lambda m: m.answer(significant) is not answer)
+    evidence = tuple(m.evidence(significant) for m in ordered)
+    return Finding(question, answer if counted else Answer.UNDETERMINED, evidence + told)
+
+
+def _view(
+    classifier: task.Classifier, rows: Sequence[Row], progress: Progress, stage: str
+) -> _View:
+    return _View(rows, task.read(classifier, [row.text for row in rows], progress, stage))
+
+
+def _few(rows: Sequence[Row]) -> list[Row]:
+    """At most ``MOST_ROWS``, drawn by the hash of the text, which nothing can favour."""
+    return sorted(rows, key=lambda row: row.key[16:])[: at.MOST_ROWS]

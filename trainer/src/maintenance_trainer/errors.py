@@ -1,0 +1,44 @@
+"""What can go wrong, by who must act.
+
+    TrainerError            reason: one CamelCase word; message: what is wrong, where, what to do
+    ├── DataError           the data's owner must act; exit code 65, a retry would fail alike
+    ├── ConfigurationError  the resource's owner must act; exit code 78, a retry would fail alike
+    └── TransientError      nobody must act, or the platform must; exit code 1, a retry may help
+
+``Interrupted`` stands apart: SIGTERM arrived, exit code 75.
+"""
+
+from typing import ClassVar
+
+from maintenance_contract import exits
+
+
+class TrainerError(Exception):
+    """An operation that cannot be done; ``reason`` is one of the documented words."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class DataError(TrainerError):
+    """The data are missing, torn or of the wrong shape."""
+
+    exit_code = exits.DATA_ERROR
+
+
+class ConfigurationError(TrainerError):
+    """The request, the arguments, the base model or the store are wrong."""
+
+    exit_code = exits.CONFIGURATION_ERROR
+
+
+class TransientError(TrainerError):
+    """The machine gave out; the same request may succeed elsewhere."""
+
+
+class Interrupted(BaseException):
+    """SIGTERM arrived. Not an ``Exception``: no library may swallow it on its way out."""

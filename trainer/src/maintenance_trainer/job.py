@@ -1,0 +1,109 @@
+"""One operation in a Job: request in, report out, exit code. Never leaves without a report."""
+
+import signal
+import sys
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from maintenance_contract import (
+    ContractError,
+    Operation,
+    Outcome,
+    TrainingReport,
+    TrainingRequest,
+    exits,
+)
+from maintenance_trainer import report as reports
+from maintenance_trainer.errors import ConfigurationError, Interrupted, TrainerError
+from maintenance_trainer.progress import LogProgress, Progress
+from maintenance_trainer.store import Store
+from maintenance_trainer.work import Work
+
+FAILURE = 1
+"""Exit code of what a retry may mend."""
+
+
+def run(request_file: Path, claims_root: str, termination_log: Path) -> int:
+    """Do what the request asks; returns the exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    progress = LogProgress()
+    try:
+        request = TrainingRequest.from_json(request_file.read_text(encoding="utf-8"))
+    except (ContractError, OSError, UnicodeDecodeError) as error:
+        print(f"request {request_file}: {error}", file=sys.stderr)  # noqa: T201
+        return exits.CONFIGURATION_ERROR
+    with progress.heartbeat():
+        report, code = perform(request, claims_root, progress)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the report is on its way out
+    reports.emit(report, termination_log)
+    if report.outcome is Outcome.FAILED:
+        print(f"{report.reason}: {report.message}", file=sys.stderr)  # noqa: T201
+    else:
+        progress.say(f"{report.operation} of run {report.run} is done")
+    return code
+
+
+def perform(
+    request: TrainingRequest, claims_root: str, progress: Progress
+) -> tuple[TrainingReport, int]:
+    """The report and the exit code; what goes wrong is in the report."""
+    store: Store | None = None
+    claimed = False
+    try:
+        if request.operation is Operation.REPORT:
+            return reports.stored(request, claims_root), exits.OK
+        store = Store.open(request.model.storage, request.resource, claims_root)
+        store.claim_run(request)
+        claimed = True
+        return _operate(Work(request, store, claims_root, progress)), exits.OK
+    except Interrupted:
+        report, code = (
+            reports.failed(
+                request, "Interrupted", "The Job was told to stop; it can be started again."
+            ),
+            exits.INTERRUPTED,
+        )
+    except TrainerError as error:
+        report, code = reports.failed(request, error.reason, error.message), error.exit_code
+    except ContractError as error:
+        report, code = reports.failed(request, "InternalError", str(error)), FAILURE
+    except MemoryError:
+        message = "The machine ran out of memory; raise the Job's memory limit."
+        report, code = reports.failed(request, "OutOfMemory", message), FAILURE
+    except Exception as error:  # noqa: BLE001  # the report must leave, whatever happened
+        traceback.print_exc()
+        message = f"{type(error).__name__}: {str(error)[:400]}"
+        report, code = reports.failed(request, "InternalError", message), FAILURE
+    return _kept(report, store, claimed=claimed, code=code), code
+
+
+def _operate(work: Work) -> TrainingReport:
+    # Torch and transformers cost seconds to import; checks of the store come first.
+    if work.request.operation is Operation.DIAGNOSE:
+        from maintenance_trainer.diagnose.diagnosis import diagnose  # noqa: PLC0415
+
+        return diagnose(work)
+    from maintenance_trainer.training import train  # noqa: PLC0415
+
+    return train(work)
+
+
+def _kept(
+    report: TrainingReport, store: Store | None, *, claimed: bool, code: int
+) -> TrainingReport:
+    """A failure that a retry would repeat is kept in the run's folder; it is this run's."""
+    if store is None:
+        return report
+    try:
+        report = replace(report, store=store.state())
+        if claimed and code in exits.DO_NOT_RETRY:
+            store.write_report(report)
+    except (OSError, ConfigurationError) as error:
+        print(f"report not stored: {error}", file=sys.stderr)  # noqa: T201
+    return report
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise Interrupted

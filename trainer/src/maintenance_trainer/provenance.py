@@ -1,0 +1,148 @@
+"""What a version's manifest says about where it comes from."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from maintenance_contract import (
+    Evaluation,
+    Holdout,
+    PairedCounts,
+    Reference,
+    TrainingAction,
+    TrainingRequest,
+)
+from maintenance_contract.codec import Fields
+from maintenance_trainer.checkpoints import Version, sha256
+from maintenance_trainer.data import Snapshot, counts_document, holdout_document
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What training made: labels, rows by kind, contradicted rows left out, scores, seconds."""
+
+    labels: tuple[str, ...]
+    rows: Mapping[str, int]
+    excluded: int
+    evaluation: Evaluation
+    seconds: Mapping[str, float]
+
+
+def provenance(
+    request: TrainingRequest,
+    snapshot: Snapshot,
+    champion: Version | None,
+    made: Made,
+    base_model: Path,
+) -> Mapping[str, Any]:
+    """The manifest without the files' digests.
+
+    A fine-tuned version knows all files that its ancestors knew, and a row is held out of it only
+    if it was held out of them.
+    """
+    parent = champion if request.action is TrainingAction.FINE_TUNE else None
+    fair = snapshot.holdout if parent is None else _both(snapshot.holdout, parent.fair_holdout)
+    files = {file.digest for file in snapshot.files}
+    recipes = request.recipes
+    return {
+        "action": request.action and request.action.value,
+        "run": request.run,
+        "requestDigest": request.digest,
+        "resource": {"namespace": request.resource.namespace, "name": request.resource.name},
+        "task": request.model.task.value,
+        "labels": list(made.labels),
+        "parent": parent and {"version": parent.number, "digest": parent.digest},
+        "baseModel": (
+            parent.provenance.get("baseModel")
+            if parent
+            else _base_model(request.model.base_model, base_model)
+        ),
+        "snapshot": request.snapshot
+        and {"run": request.snapshot.run, "digest": request.snapshot.digest},
+        "data": sorted(files | (parent.data if parent else frozenset())),
+        "rows": counts_document(snapshot.counts),
+        "trainedRows": dict(made.rows),
+        "excludedContradicted": made.excluded,
+        "holdout": holdout_document(snapshot.holdout),
+        "fairHoldout": holdout_document(fair),
+        "arguments": recipes.fine_tune_arguments if parent else recipes.retrain_arguments,
+        "replayPercent": recipes.replay_percent if parent else None,
+        "evaluation": _evaluation_document(made.evaluation),
+        "timings": {name: round(seconds, 3) for name, seconds in made.seconds.items()},
+        "code": _code(),
+    }
+
+
+def read_evaluation(fields: Fields) -> Evaluation:
+    """The scores in a manifest."""
+
+    def counts(key: str) -> PairedCounts:
+        its = fields.fields(key)
+        return PairedCounts(
+            its.integer("n"),
+            its.integer("bothCorrect"),
+            its.integer("championOnly"),
+            its.integer("challengerOnly"),
+        )
+
+    return Evaluation(
+        fields.one_of("reference", Reference),
+        fields.optional("new", counts),
+        fields.optional("old", counts),
+    )
+
+
+def _evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
+    def counts(side: PairedCounts | None) -> dict[str, int] | None:
+        return (
+            None
+            if side is None
+            else {
+                "n": side.n,
+                "bothCorrect": side.both_correct,
+                "championOnly": side.champion_only,
+                "challengerOnly": side.challenger_only,
+            }
+        )
+
+    return {
+        "reference": evaluation.reference.value,
+        "new": counts(evaluation.new),
+        "old": counts(evaluation.old),
+    }
+
+
+def _both(one: Holdout, other: Holdout) -> Holdout:
+    return Holdout(
+        min(one.original_percent, other.original_percent),
+        min(one.updates_percent, other.updates_percent),
+    )
+
+
+def _base_model(uri: str, folder: Path) -> dict[str, Any]:
+    return {
+        "storageUri": uri,
+        "files": {
+            path.name: sha256(path)
+            for path in sorted(folder.glob("*"))
+            if path.suffix in {".safetensors", ".json", ".txt"}
+        },
+    }
+
+
+def _code() -> dict[str, str]:
+    names = ("maintenance-trainer", "torch", "transformers")
+    return {
+        "image": os.environ.get("MAINTENANCE_TRAINER_IMAGE", ""),
+        **{name: _version(name) for name in names},
+    }
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "source tree"

@@ -1,0 +1,1 @@
+"""One module per kind of model: how to load, grow, fit, read and save it."""

@@ -1,0 +1,288 @@
+"""Text classification with any Hugging Face encoder."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    DataCollatorWithPadding,
+    Trainer,
+    TrainerCallback,
+)
+from typing_extensions import override  # of torch; typing has it from Python 3.12 on
+
+from maintenance_trainer.data import Row
+from maintenance_trainer.errors import ConfigurationError, TransientError
+from maintenance_trainer.progress import Progress
+
+MOST_TOKENS: Final = 512
+EVALUATION_BATCH: Final = 64
+
+hf_logging: Any = transformers.utils.logging  # its functions have no types
+hf_logging.set_verbosity_error()
+hf_logging.disable_progress_bar()
+logging.getLogger("transformers").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A model with its tokenizer; the i-th output stands for ``labels[i]``."""
+
+    model: Any
+    tokenizer: Any
+    labels: tuple[str, ...]
+
+    @property
+    def most_tokens(self) -> int:
+        """Tokens that fit; what is longer is cut."""
+        positions = getattr(self.model.config, "max_position_embeddings", MOST_TOKENS)
+        return int(min(self.tokenizer.model_max_length, positions, MOST_TOKENS))
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a model makes of n texts.
+
+    ``predicted`` are n labels; ``embeddings`` (n, hidden size) the mean of the last hidden state
+    over the text's tokens.
+    """
+
+    predicted: tuple[str, ...]
+    embeddings: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """The tokenizer's view of n texts, summed: tokens without special ones, before cutting."""
+
+    texts: int
+    empty: int
+    words: int
+    tokens: int
+    unknown: int
+    cut: int
+
+
+def from_base_model(folder: Path, labels: Sequence[str], seed: int) -> Classifier:
+    """A base model with a fresh head for these labels.
+
+    Raises:
+        ConfigurationError: BaseModelUnreadable.
+    """
+    transformers.set_seed(seed)
+    try:
+        return _load(folder, tuple(labels), fresh=True)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        message = (
+            f"model.baseModel: no sequence classifier can be made of {folder.name!r}: "
+            f"{str(error).splitlines()[0][:300]}"
+        )
+        raise ConfigurationError("BaseModelUnreadable", message) from None
+
+
+def from_version(folder: Path, labels: Sequence[str]) -> Classifier:
+    """A stored version, as it was."""
+    return _load(folder, tuple(labels), fresh=False)
+
+
+def check_base_model(folder: Path) -> None:
+    """Refuse a folder whose configuration or tokenizer cannot be read; loads no weights.
+
+    Raises:
+        ConfigurationError: BaseModelUnreadable.
+    """
+    try:
+        config = transformers.AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+        AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with torch.device("meta"):
+            build: Any = AutoModelForSequenceClassification.from_config
+            build(config, trust_remote_code=False)
+    except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
+        message = (
+            f"model.baseModel: no sequence classifier can be made of it: "
+            f"{(str(error) or repr(error)).splitlines()[0][:300]}"
+        )
+        raise ConfigurationError("BaseModelUnreadable", message) from None
+
+
+def grown(champion: Classifier, folder: Path, labels: Sequence[str], seed: int) -> Classifier:
+    """The champion with outputs for labels it did not know; what it knew stays as it is.
+
+    Args:
+        champion: as loaded from ``folder``.
+        folder: where it lies.
+        labels: the labels of the new rows.
+        seed: of the new outputs' first weights.
+    """
+    news = sorted(set(labels) - set(champion.labels))
+    if not news:
+        return champion
+    transformers.set_seed(seed)
+    larger = _load(folder, champion.labels + tuple(news), fresh=True)
+    before = champion.model.state_dict()
+    with torch.no_grad():
+        for name, weights in larger.model.state_dict().items():
+            known = before[name]
+            if known.shape != weights.shape:
+                weights[: known.shape[0]] = known
+    return larger
+
+
+def fit(
+    classifier: Classifier,
+    rows: Sequence[Row],
+    arguments: Any,  # TrainingArguments, which costs seconds to import
+    progress: Progress,
+) -> float:
+    """Train in place; returns the seconds of the optimisation itself.
+
+    Raises:
+        TransientError: OutOfMemory.
+    """
+    index = {label: number for number, label in enumerate(classifier.labels)}
+    encoded = _encode(classifier, [row.text for row in rows])
+    dataset = _Rows(
+        [
+            {**features, "labels": index[row.label]}
+            for features, row in zip(encoded, rows, strict=True)
+        ]
+    )
+    classifier.model.train()
+    trainer = Trainer(
+        model=classifier.model,
+        args=arguments,
+        train_dataset=dataset,
+        data_collator=DataCollatorWithPadding(classifier.tokenizer),
+        callbacks=[_Told(progress, len(rows))],
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    start = time.monotonic()
+    try:
+        trainer.train()
+    except torch.cuda.OutOfMemoryError:
+        message = (
+            "The GPU ran out of memory; lower per_device_train_batch_size in "
+            "training.*.arguments or give the trainer a larger GPU."
+        )
+        raise TransientError("OutOfMemory", message) from None
+    return time.monotonic() - start
+
+
+def read(classifier: Classifier, texts: Sequence[str], progress: Progress, stage: str) -> Outputs:
+    """Predict and embed; always in 32 bits, so that two models are compared alike."""
+    progress.stage(stage, len(texts))
+    if not texts:
+        return Outputs((), np.zeros((0, classifier.model.config.hidden_size), np.float32))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = classifier.model.to(device).eval()
+    encoded = _encode(classifier, texts)
+    collate: Any = DataCollatorWithPadding(classifier.tokenizer)
+    # Texts of one length share a batch: nothing is learnt here, so order costs no score.
+    order = sorted(range(len(texts)), key=lambda number: len(encoded[number]["input_ids"]))
+    predicted, embeddings = (
+        [""] * len(texts),
+        np.zeros((len(texts), model.config.hidden_size), np.float32),
+    )
+    with torch.inference_mode():
+        for start in range(0, len(order), EVALUATION_BATCH):
+            batch = order[start : start + EVALUATION_BATCH]
+            inputs = collate([encoded[number] for number in batch]).to(device)
+            output = model(**inputs, output_hidden_states=True)
+            mask = inputs["attention_mask"].unsqueeze(-1)
+            pooled = (output.hidden_states[-1] * mask).sum(1) / mask.sum(1).clamp(min=1)
+            embeddings[batch] = pooled.float().cpu().numpy()
+            for number, best in zip(batch, output.logits.argmax(-1).tolist(), strict=True):
+                predicted[number] = classifier.labels[best]
+            progress.step(start + len(batch))
+    return Outputs(tuple(predicted), embeddings)
+
+
+def count_tokens(classifier: Classifier, texts: Sequence[str]) -> TokenCounts:
+    """How the model's tokenizer sees these texts."""
+    tokenizer = classifier.tokenizer
+    ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+    room = classifier.most_tokens - tokenizer.num_special_tokens_to_add()
+    unknown = tokenizer.unk_token_id
+    return TokenCounts(
+        texts=len(texts),
+        empty=sum(not text.strip() for text in texts),
+        words=sum(len(text.split()) for text in texts),
+        tokens=sum(map(len, ids)),
+        unknown=0 if unknown is None else sum(row.count(unknown) for row in ids),
+        cut=sum(len(row) > room for row in ids),
+    )
+
+
+def save(classifier: Classifier, folder: Path) -> None:
+    """Model, tokenizer and label names, readable by ``AutoModelForSequenceClassification``."""
+    classifier.model.to("cpu").save_pretrained(folder, safe_serialization=True)
+    classifier.tokenizer.save_pretrained(folder)
+
+
+def _load(folder: Path, labels: tuple[str, ...], *, fresh: bool) -> Classifier:
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    if fresh:
+        options |= {
+            "num_labels": len(labels),
+            "ignore_mismatched_sizes": True,
+            "problem_type": "single_label_classification",
+            "id2label": dict(enumerate(labels)),
+            "label2id": {label: number for number, label in enumerate(labels)},
+        }
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder, use_safetensors=True, dtype=torch.float32, **options
+    )
+    return Classifier(model, tokenizer, labels)
+
+
+def _encode(classifier: Classifier, texts: Sequence[str]) -> list[dict[str, list[int]]]:
+    encoded = classifier.tokenizer(list(texts), truncation=True, max_length=classifier.most_tokens)
+    names = list(encoded)
+    return [{name: encoded[name][number] for name in names} for number in range(len(texts))]
+
+
+class _Rows(torch.utils.data.Dataset[dict[str, Any]]):
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @override
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        return self._rows[number]
+
+
+class _Told(TrainerCallback):
+    """Passes the trainer's steps on."""
+
+    def __init__(self, progress: Progress, rows: int) -> None:
+        self._progress = progress
+        self._rows = rows
+        self._loss = ""
+
+    @override
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._progress.stage(f"training on {self._rows} rows, steps", state.max_steps)
+
+    @override
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        loss = (kwargs.get("logs") or {}).get("loss")
+        if loss is not None:
+            self._loss = f", loss {float(loss):.4f}"
+
+    @override
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._progress.step(state.global_step, f"(epoch {state.epoch:.2f}{self._loss})")

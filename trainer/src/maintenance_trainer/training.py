@@ -1,0 +1,198 @@
+"""Train: one snapshot, one recipe, one version, one report. Top to bottom."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from maintenance_contract import (
+    Candidate,
+    Evaluation,
+    Operation,
+    Outcome,
+    Reference,
+    TrainingAction,
+    TrainingReport,
+    TrainingRequest,
+)
+from maintenance_contract.codec import Fields
+from maintenance_trainer import arguments, checkpoints
+from maintenance_trainer.checkpoints import Version
+from maintenance_trainer.data import Dataset, Snapshot, read_again
+from maintenance_trainer.errors import ConfigurationError, DataError
+from maintenance_trainer.evaluate import majority_class, paired_counts
+from maintenance_trainer.provenance import Made, provenance, read_evaluation
+from maintenance_trainer.recipes import Trained
+from maintenance_trainer.recipes.contradicted import contradicted
+from maintenance_trainer.recipes.fine_tune import fine_tune
+from maintenance_trainer.recipes.retrain import retrain
+from maintenance_trainer.store import Store
+from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.work import Work
+
+
+def train(work: Work) -> TrainingReport:
+    """Train what the request asks for and let it meet the champion.
+
+    Raises:
+        DataError: the snapshot leaves nothing to train on.
+        ConfigurationError: snapshot, champion, base model or arguments are not as requested.
+        TransientError: OutOfMemory.
+    """
+    request, store = work.request, work.store
+    done = _done_before(request, store)
+    if done is not None:
+        work.progress.say(f"run {request.run} was trained before; its report is emitted again")
+        return done
+    snapshot, dataset, champion = _inputs(work)
+    classifier = task.from_version(champion.folder, champion.labels) if champion else None
+    reference = _reference_predictions(work, classifier, dataset)
+    excluded = 0
+    if request.exclude_contradicted and classifier is not None:
+        dataset, excluded = _without_contradicted(work, classifier, dataset)
+    trained = _run_recipe(work, classifier, champion, dataset)
+    work.timings.add("train", trained.seconds)
+    evaluation = _evaluate(work, trained.classifier, dataset, reference)
+    work.progress.stage("writing the version")
+    made = Made(trained.classifier.labels, trained.rows, excluded, evaluation, work.timings.seconds)
+    version = checkpoints.write(
+        store,
+        lambda folder: task.save(trained.classifier, folder),
+        provenance(request, snapshot, champion, made, work.base_model),
+    )
+    report = _report(request, store, version)
+    store.write_report(report)
+    return report
+
+
+def _done_before(request: TrainingRequest, store: Store) -> TrainingReport | None:
+    report = store.stored_report(Operation.TRAIN, request.run)
+    if (
+        report is not None
+        and report.request_digest == request.digest
+        and report.outcome is Outcome.SUCCEEDED
+    ):
+        return report
+    version = checkpoints.trained_by(store, request.digest)
+    if version is None:
+        return None
+    report = _report(request, store, version)
+    store.write_report(report)
+    return report
+
+
+def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
+    request, action = work.request, _action(work.request)
+    if request.snapshot is None:
+        message = "request.snapshot: Train needs the snapshot that a diagnosis took."
+        raise ConfigurationError("SnapshotMissing", message)
+    if request.champion is None and action is TrainingAction.FINE_TUNE:
+        message = "request: FineTune needs a champion to start from; the first run is a Retrain."
+        raise ConfigurationError("ChampionMissing", message)
+    recipes = request.recipes
+    fine_tuning = action is TrainingAction.FINE_TUNE
+    arguments.check(
+        action, recipes.fine_tune_arguments if fine_tuning else recipes.retrain_arguments
+    )
+    if not fine_tuning:
+        checkpoints.check_base_model(request.model.base_model, work.base_model)
+    with work.timings.of("read"):
+        snapshot = work.store.read_snapshot(request.snapshot)
+        dataset = read_again(snapshot, request.data, work.claims_root, request.snapshot.run)
+        champion = checkpoints.champion(work.store, request.champion) if request.champion else None
+    _refuse_too_little(dataset, request, fresh=champion is None)
+    return snapshot, dataset, champion
+
+
+def _refuse_too_little(dataset: Dataset, request: TrainingRequest, *, fresh: bool) -> None:
+    rows = dataset.new_train
+    if request.action is TrainingAction.RETRAIN:
+        rows += dataset.old_train
+    labels = {row.label for row in rows}
+    if not rows or (fresh and len(labels) == 1):
+        message = (
+            f"The snapshot leaves {len(rows)} rows of {len(labels)} labels to train on; "
+            "add labelled rows of at least two labels."
+        )
+        raise DataError("DataEmpty", message)
+
+
+def _reference_predictions(
+    work: Work, classifier: task.Classifier | None, dataset: Dataset
+) -> tuple[str, ...]:
+    """What the reference says of the held-out rows, new ones first."""
+    rows = dataset.new_held_out + dataset.old_held_out
+    if classifier is None:
+        return (majority_class(dataset.old_train + dataset.new_train),) * len(rows)
+    with work.timings.of("scoreChampion"):
+        texts = [row.text for row in rows]
+        return task.read(classifier, texts, work.progress, "scoring the champion, rows").predicted
+
+
+def _without_contradicted(
+    work: Work, classifier: task.Classifier, dataset: Dataset
+) -> tuple[Dataset, int]:
+    old, new = dataset.old_train, dataset.new_train
+    with work.timings.of("contradicted"):
+        texts = [row.text for row in old + new]
+        embeddings = task.read(
+            classifier, texts, work.progress, "looking for contradicted rows"
+        ).embeddings
+        flags = contradicted(old, new, embeddings[: len(old)], embeddings[len(old) :])
+    excluded = int(flags.sum())
+    work.progress.say(f"{excluded} of {len(old)} old rows contradict new labels and are left out")
+    kept = tuple(row for row, flag in zip(old, flags, strict=True) if not flag)
+    return replace(dataset, old_train=kept), excluded
+
+
+def _run_recipe(
+    work: Work, classifier: task.Classifier | None, champion: Version | None, dataset: Dataset
+) -> Trained:
+    recipes = work.request.recipes
+    with tempfile.TemporaryDirectory(prefix="training-") as name:
+        scratch = Path(name)
+        if work.request.action is TrainingAction.RETRAIN or classifier is None or champion is None:
+            return retrain(work.base_model, dataset, recipes, scratch, work.progress)
+        return fine_tune(classifier, champion.folder, dataset, recipes, scratch, work.progress)
+
+
+def _evaluate(
+    work: Work, challenger: task.Classifier, dataset: Dataset, reference: tuple[str, ...]
+) -> Evaluation:
+    new, old = dataset.new_held_out, dataset.old_held_out
+    with work.timings.of("scoreChallenger"):
+        texts = [row.text for row in new + old]
+        predicted = task.read(
+            challenger, texts, work.progress, "scoring the challenger, rows"
+        ).predicted
+    return Evaluation(
+        Reference.CHAMPION if work.request.champion else Reference.MAJORITY_CLASS,
+        new=paired_counts(new, reference[: len(new)], predicted[: len(new)]),
+        old=paired_counts(old, reference[len(new) :], predicted[len(new) :]),
+    )
+
+
+def _action(request: TrainingRequest) -> TrainingAction:
+    if request.action is None:
+        message = "request.action: FineTune or Retrain is expected."
+        raise ConfigurationError("ArgumentInvalid", message)
+    return request.action
+
+
+def _report(request: TrainingRequest, store: Store, version: Version) -> TrainingReport:
+    """The report follows from the manifest alone, so that it can be written again."""
+    manifest = Fields(version.provenance)
+    excluded = manifest.integer("excludedContradicted")
+    return TrainingReport(
+        operation=Operation.TRAIN,
+        run=request.run,
+        request_digest=request.digest,
+        outcome=Outcome.SUCCEEDED,
+        message=f"{excluded} old rows that new labels contradict were left out."
+        if request.exclude_contradicted
+        else "",
+        snapshot_digest=request.snapshot.digest if request.snapshot else "",
+        store=store.state(),
+        candidate=Candidate(version.number, version.digest, _action(request)),
+        evaluation=read_evaluation(manifest.fields("evaluation")),
+        timings={name: float(value) for name, value in manifest.raw("timings").items()},
+    )

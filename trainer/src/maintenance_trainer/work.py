@@ -1,0 +1,25 @@
+"""What every stage of an operation needs at hand."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from maintenance_contract import StorageUri, TrainingRequest
+from maintenance_trainer.progress import Progress
+from maintenance_trainer.store import Store
+from maintenance_trainer.timing import Timings
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One operation: what is asked, where it works, whom it tells, how long it takes."""
+
+    request: TrainingRequest
+    store: Store
+    claims_root: str
+    progress: Progress
+    timings: Timings = field(default_factory=Timings)
+
+    @property
+    def base_model(self) -> Path:
+        """Where a retrain starts."""
+        return Path(StorageUri.parse(self.request.model.base_model).local_path(self.claims_root))
