@@ -117,11 +117,15 @@ def test_the_operator_works_with_the_rights_it_is_given(cluster: Programs, opera
     def jobs() -> str:
         return cluster.kubectl("get", "jobs", "-o", "name").stdout
 
+    def told() -> set[str]:
+        reasons = cluster.kubectl("get", "events", "-o", "jsonpath={.items[*].reason}").stdout
+        return set(reasons.split())
+
     cluster.kubectl("apply", "-f", SAMPLE)
     _until(jobs, "a Job for the first run", operator)
     cluster.kubectl("patch", "-f", SAMPLE, "--type=merge", "-p", '{"spec": {"suspend": true}}')
     _until(lambda: not jobs(), "the Job stopped", operator)
-    events = cluster.kubectl("get", "events", "-o", "jsonpath={.items[*].reason}").stdout
+    _until(lambda: {"DiagnosisStarted", "RunStopped"} <= told(), "the Events", operator)
 
     asked = _requests(cluster)
     refused = [
@@ -139,4 +143,3 @@ def test_the_operator_works_with_the_rights_it_is_given(cluster: Programs, opera
         ("update", "modelmaintenances"),
         ("create", "events"),
     } <= used
-    assert "DiagnosisStarted" in events

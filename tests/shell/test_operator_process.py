@@ -12,7 +12,7 @@ from support.kubelet import Kubelet
 from support.objects import resource
 from support.operator import OperatorProcess, operator
 from support.prometheus import Exporter, PrometheusServer, seen
-from support.story import HIGH, until_version
+from support.story import HIGH, until_told, until_version
 from support.trainer import Trainer
 
 pytestmark = [pytest.mark.api, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -80,13 +80,9 @@ async def test_the_rights_it_is_given_are_enough_in_all_namespaces(
     ):
         await api.create(path("modelmaintenances", namespace), resource(query=HIGH))
         await until_version(api, namespace, 1)
-        events = await api.get(path("events", namespace))
-        told = {
-            event["reason"]
-            for event in events["items"]
-            if event["reportingController"] == "modelmaintenance.dev/operator"
-        }
-        assert {"DiagnosisStarted", "Decided", "TrainingStarted", "Promoted"} <= told
+        await until_told(
+            api, namespace, {"DiagnosisStarted", "Decided", "TrainingStarted", "Promoted"}
+        )
         # Resources of other tests are seen, too, and may be on their way out.
         assert [text for text in process.complaints() if "forbidden: User" in text] == []
         assert process.complaints(namespace) == []

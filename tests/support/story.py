@@ -52,6 +52,22 @@ async def until_condition(
         raise AssertionError(f"{error}; the conditions are {last}") from None
 
 
+async def until_told(
+    api: Api, namespace: str, reasons: set[str], seconds: float = 30.0
+) -> set[str]:
+    """The reasons of the operator's Events once these are among them: Events follow the status."""
+
+    async def look() -> set[str] | None:
+        told = {
+            event["reason"]
+            for event in (await api.get(path("events", namespace)))["items"]
+            if event["reportingController"] == "modelmaintenance.dev/operator"
+        }
+        return told if reasons <= told else None
+
+    return await until(look, seconds, f"the Events tell of {sorted(reasons)}")
+
+
 async def in_service(api: Api, namespace: str, name: str = "news", **spec: Any) -> Trainer:
     """A resource whose version 1 has been in service for long; returns its store.
 
