@@ -46,6 +46,10 @@ class Fields:
             raise self._fail(key, f"a string of at most {most} characters")
         return value
 
+    def raw_value(self, key: str) -> Any:
+        """The value as it is, of whatever type; None where it is absent."""
+        return self._value.get(key)
+
     def boolean(self, key: str) -> bool:
         """True or false."""
         value = self._value.get(key)

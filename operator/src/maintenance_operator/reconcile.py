@@ -16,11 +16,11 @@ from typing import Any, Final, Protocol
 
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core import status as status_json
-from maintenance_operator.core.assess import assess
+from maintenance_operator.core.assess import assess, in_force
+from maintenance_operator.core.conditions import DEGRADED, is_true
 from maintenance_operator.core.jobs import Identity, TrainerImage
 from maintenance_operator.core.model import (
     Assessment,
-    Champion,
     CreateJob,
     Degraded,
     DeleteJob,
@@ -31,10 +31,12 @@ from maintenance_operator.core.model import (
     Note,
     Series,
     Spec,
+    Status,
     Unknown,
     WriteConfigMap,
     WriteStatus,
 )
+from maintenance_operator.core.names import ANNOTATION_BREAKER_RESET
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.reasons import EventReason, ReadyReason
 from maintenance_operator.core.spec import parse
@@ -257,10 +259,11 @@ class Reconciler:
             raw_spec=raw_spec,
             status=status,
             raw_status=raw_status,
-            assessment=await self._assess(identity, spec, status.champion, now),
+            assessment=await self._assess(identity, spec, status, now),
             now=now,
             trainer=self._trainer,
             config_map=self._resources.config_map((identity.namespace, identity.name)),
+            breaker_reset=_breaker_reset(metadata),
         )
         return await self._look_closer(seen, extra)
 
@@ -282,11 +285,11 @@ class Reconciler:
         return seen
 
     async def _assess(
-        self, identity: Identity, spec: Spec | SpecError, champion: Champion | None, now: datetime
+        self, identity: Identity, spec: Spec | SpecError, status: Status, now: datetime
     ) -> Assessment:
         if isinstance(spec, SpecError):
             return Unknown(spec.reason, "spec cannot be followed, so the metric is not read.")
-        metrics = spec.metrics
+        metrics, champion = spec.metrics, status.champion
         grid = _grid(metrics, now)
         try:
             performance, samples = await asyncio.gather(
@@ -296,12 +299,18 @@ class Reconciler:
         except MetricsError as error:
             self._telemetry.metrics_error(metrics.server, error.reason)
             return Unknown(error.reason, str(error))
+        bounds = in_force(metrics, champion, degraded=is_true(status, DEGRADED))
         found = assess(
-            metrics, performance, samples, grid, champion.promoted_time if champion else None
+            metrics,
+            performance,
+            samples,
+            grid,
+            champion.promoted_time if champion else None,
+            bounds,
         )
         if isinstance(found, Healthy | Degraded):
             self._telemetry.performance(
-                identity.namespace, identity.name, found.reading.value, metrics.threshold.bound
+                identity.namespace, identity.name, found.reading.value, bounds.threshold.bound
             )
         return found
 
@@ -382,6 +391,16 @@ def _parse(raw_spec: Body) -> Spec | SpecError:
         return parse(raw_spec)
     except SpecError as error:
         return error
+
+
+def _breaker_reset(metadata: Body) -> datetime | None:
+    """The time that an annotation names; what is no time is as if it were not there."""
+    text = (metadata.get("annotations") or {}).get(ANNOTATION_BREAKER_RESET, "")
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None
 
 
 def _grid(metrics: Metrics, now: datetime) -> tuple[datetime, ...]:

@@ -46,6 +46,7 @@ EVENT_SECONDS: Final = 5.0
 PAGE: Final = 500
 NOTE_BYTES: Final = 1024
 """What an Event's note may hold, by its validation."""
+DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 DETAIL_CHARACTERS: Final = 500
 CONTROLLER: Final = f"{GROUP}/operator"
 NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
@@ -387,6 +388,9 @@ def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobVi
         failure=failure,
         detail=detail[:DETAIL_CHARACTERS],
         finished=finished,
+        deadline_exceeded=any(
+            (pod.get("status") or {}).get("reason") == DEADLINE_EXCEEDED for pod in pods
+        ),
     )
 
 

@@ -2,22 +2,46 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from maintenance_operator.core.model import (
     Assessment,
+    Baseline,
+    Champion,
     Degraded,
     Healthy,
     Metrics,
+    OnMissing,
     Reading,
     Series,
+    ThresholdRange,
     Unknown,
 )
 from maintenance_operator.core.reasons import MetricsReason
 
+WARM_UP_INTERVALS: Final = 2
+"""A baseline leaves out the reading in which servers change over to a new version."""
+
 _SHOWN_SERIES: Final = 3
 _SHOWN_CHARACTERS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What readings are held against; ``recover`` only while a resource is degraded."""
+
+    threshold: ThresholdRange
+    recover: float | None = None
+
+
+def in_force(metrics: Metrics, champion: Champion | None, *, degraded: bool) -> Bounds:
+    """The range of the spec, or that of ``maxDrop`` beyond the baseline if it is stricter."""
+    threshold = metrics.threshold
+    if metrics.max_drop is not None and champion is not None and champion.baseline is not None:
+        threshold = threshold.tightened(champion.baseline.value, metrics.max_drop)
+    return Bounds(threshold, metrics.recover if degraded else None)
 
 
 def assess(
@@ -26,14 +50,17 @@ def assess(
     samples: Sequence[Series] | None,
     grid: Sequence[datetime],
     since: datetime | None,
+    bounds: Bounds | None = None,
 ) -> Assessment:
     """Judge the readings at the times of ``grid``, oldest first.
 
     A reading counts if its whole window lies after ``since`` (the champion's promotion), exactly
-    one series that ``match`` fits has a finite value there, and that rests on enough samples. A
-    breach is ``count`` bad ones of those that count, the latest of them included. ``samples`` is
-    None where the resource has no query for them.
+    one series that ``match`` fits has a finite value there (or none has, and ``onMissing`` is
+    Breach), and that rests on enough samples. A breach is ``count`` bad ones of those that count,
+    the latest of them included. ``samples`` is None where the resource has no query for them.
+    ``bounds`` are those ``in_force``; left out, the spec's range.
     """
+    bounds = bounds or Bounds(metrics.threshold)
     samples = (samples or ()) if metrics.samples is not None else None
     problem = _latest_problem(metrics, performance, samples, grid[-1])
     if problem is not None:
@@ -48,7 +75,17 @@ def assess(
     counted = [
         reading for reading in readings if reading.samples is None or reading.samples >= least
     ]
-    return _verdict(metrics, counted) if counted else _nothing_counts(readings, least)
+    if not counted:
+        return _nothing_counts(readings, least)
+    down = _down(metrics, bounds, counted)
+    if down is not None:
+        return down
+    breached = sum(bounds.threshold.breached_by(reading.value) for reading in counted)
+    settled = len(counted) == len(grid) and (
+        since is None or grid[0] - WARM_UP_INTERVALS * metrics.interval >= since
+    )
+    level = _level(counted) if settled and not breached else None
+    return Healthy(counted[-1], breached, len(counted), level)
 
 
 def _latest_problem(
@@ -61,6 +98,17 @@ def _latest_problem(
     values = _values(performance, metrics.match, time)
     if len(values) > 1:
         return _ambiguous("the performance query", values)
+    missing = _missing(metrics, performance, values)
+    if missing is not None and metrics.on_missing is OnMissing.HOLD:
+        return missing
+    return None if samples is None else _samples_problem(metrics, samples, time)
+
+
+def _missing(
+    metrics: Metrics,
+    performance: Sequence[Series],
+    values: Sequence[tuple[Mapping[str, str], float]],
+) -> Unknown | None:
     if not values:
         return Unknown(MetricsReason.NO_DATA, _no_data(metrics, performance))
     value = values[0][1]
@@ -70,7 +118,7 @@ def _latest_problem(
             f"The latest reading is {value}: look for a "
             "division by zero in spec.metrics.performance.query.",
         )
-    return None if samples is None else _samples_problem(metrics, samples, time)
+    return None
 
 
 def _samples_problem(metrics: Metrics, samples: Sequence[Series], time: datetime) -> Unknown | None:
@@ -149,6 +197,8 @@ def _reading(
     time: datetime,
 ) -> Reading | None:
     value = _single(performance, metrics.match, time)
+    if value is None and metrics.on_missing is OnMissing.BREACH:
+        value = math.nan if len(_values(performance, metrics.match, time)) <= 1 else None
     if value is None:
         return None
     if samples is None:
@@ -157,12 +207,27 @@ def _reading(
     return None if count is None else Reading(time, value, count)
 
 
-def _verdict(metrics: Metrics, readings: Sequence[Reading]) -> Healthy | Degraded:
-    breached = [reading for reading in readings if metrics.threshold.breached_by(reading.value)]
-    latest = readings[-1]
-    if len(breached) >= metrics.breach_count and breached[-1] == latest:
-        return Degraded(latest, len(breached), len(readings), metrics.threshold)
-    return Healthy(latest, len(breached), len(readings))
+def _down(metrics: Metrics, bounds: Bounds, readings: Sequence[Reading]) -> Degraded | None:
+    threshold, latest = bounds.threshold, readings[-1]
+    breached = [threshold.breached_by(reading.value) for reading in readings]
+    breach = sum(breached) >= metrics.breach_count and breached[-1]
+    if not breach and not _short_of_recovery(bounds, latest.value):
+        return None
+    return Degraded(latest, sum(breached), len(readings), threshold, recovering=not breach)
+
+
+def _short_of_recovery(bounds: Bounds, value: float) -> bool:
+    """Whether a degraded resource has yet to pass ``recover``."""
+    if bounds.recover is None:
+        return False
+    return bounds.threshold.tightened(bounds.recover, 0.0).breached_by(value)
+
+
+def _level(readings: Sequence[Reading]) -> Baseline:
+    counts = [reading.samples for reading in readings if reading.samples is not None]
+    weights = counts if counts and sum(counts) > 0 else [1.0] * len(readings)
+    value = sum(w * reading.value for w, reading in zip(weights, readings, strict=True))
+    return Baseline(value / sum(weights), readings[-1].time, sum(counts) if counts else None)
 
 
 def _nothing_counts(readings: Sequence[Reading], least: float) -> Unknown:

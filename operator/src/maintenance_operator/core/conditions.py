@@ -4,11 +4,13 @@
 while Prometheus is away: a maintenance controller at work, or waiting, is healthy.
 """
 
+import math
 from dataclasses import replace
 from typing import Final
 
 from maintenance_contract import ContractError
 from maintenance_operator.core import champion as projection
+from maintenance_operator.core.breaker import tripped
 from maintenance_operator.core.model import (
     Action,
     Degraded,
@@ -16,10 +18,13 @@ from maintenance_operator.core.model import (
     JobPhase,
     Note,
     Reading,
+    Spec,
     Status,
     Step,
     Unknown,
 )
+from maintenance_operator.core.numbers import reading as spelled
+from maintenance_operator.core.numbers import shortened
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.reasons import (
     DegradedReason,
@@ -59,6 +64,14 @@ def stalled(seen: Observation, status: Status) -> tuple[str, str] | None:
         )
         if reason is not None:
             return reason, seen.assessment.message
+    tired = tripped(
+        status,
+        generation=seen.generation,
+        since=seen.breaker_reset,
+        most=seen.spec.limits.consecutive_failures,
+    )
+    if tired is not None:
+        return ReadyReason.REPEATED_FAILURES, shortened(tired)
     decision = status.decision
     if (
         status.recheck is not None
@@ -92,6 +105,12 @@ def _config_map_in_the_way(seen: Observation, status: Status) -> tuple[str, str]
     return None
 
 
+def is_true(status: Status, kind: str) -> bool:
+    """Whether a condition is there and True."""
+    condition = status.condition(kind)
+    return condition is not None and condition.status == "True"
+
+
 def conditions(seen: Observation, status: Status) -> Status:
     """The status with its conditions, and its reading at the last transition, up to date."""
     rows = [*_ready(seen, status), _metrics(seen), _degraded(seen, status), _training(seen, status)]
@@ -116,6 +135,9 @@ def _metrics(seen: Observation) -> _Row:
         case Unknown(reason=reason, message=message):
             status = "Unknown" if reason == MetricsReason.AWAITING_READINGS else "False"
             return METRICS_AVAILABLE, status, reason, message
+        case Healthy(reading=reading) | Degraded(reading=reading) if math.isnan(reading.value):
+            message = f"{MetricsReason.NO_DATA.sentence} It counts as a bad reading (onMissing)."
+            return METRICS_AVAILABLE, "False", MetricsReason.NO_DATA, message
         case Healthy(reading=reading) | Degraded(reading=reading):
             return (
                 METRICS_AVAILABLE,
@@ -127,21 +149,11 @@ def _metrics(seen: Observation) -> _Row:
 
 def _degraded(seen: Observation, status: Status) -> _Row:
     match seen.assessment:
-        case Degraded(reading=reading, threshold=threshold) as down:
-            reason = (
-                DegradedReason.BELOW_THRESHOLD
-                if threshold.min is not None
-                else DegradedReason.ABOVE_THRESHOLD
-            )
-            return (
-                DEGRADED,
-                "True",
-                reason,
-                (
-                    f"{reason.sentence} {reading.value:.4g} against {threshold.bound:.4g} in "
-                    f"{down.breached} of {down.counted} readings."
-                ),
-            )
+        case Degraded() as down:
+            # The reason that it began with: a metric that comes and goes is no reason to write.
+            held = status.condition(DEGRADED)
+            began = held.reason if held is not None and held.status == "True" else None
+            return DEGRADED, "True", began or _why_degraded(down), _how_degraded(seen, down)
         case Healthy(reading=reading):
             return (
                 DEGRADED,
@@ -158,6 +170,34 @@ def _degraded(seen: Observation, status: Status) -> _Row:
             if held is None:
                 return DEGRADED, "Unknown", reason, message
             return DEGRADED, held.status, held.reason, held.message
+
+
+def _why_degraded(down: Degraded) -> DegradedReason:
+    if math.isnan(down.reading.value):
+        return DegradedReason.MISSING
+    if down.threshold.min is not None:
+        return DegradedReason.BELOW_THRESHOLD
+    return DegradedReason.ABOVE_THRESHOLD
+
+
+def _how_degraded(seen: Observation, down: Degraded) -> str:
+    if down.recovering and isinstance(seen.spec, Spec) and seen.spec.metrics.recover is not None:
+        return (
+            f"Performance was out of its range; {spelled(down.reading.value)} is not yet beyond "
+            f"{seen.spec.metrics.recover:.4g} (recover)."
+        )
+    return (
+        f"{_why_degraded(down).sentence} {spelled(down.reading.value)} against "
+        f"{down.threshold.bound:.4g}{_from_baseline(seen, down)} in {down.breached} of "
+        f"{down.counted} readings."
+    )
+
+
+def _from_baseline(seen: Observation, down: Degraded) -> str:
+    """Where the bound comes from, if not from thresholdRange."""
+    if not isinstance(seen.spec, Spec) or down.threshold == seen.spec.metrics.threshold:
+        return ""
+    return f" (maxDrop {seen.spec.metrics.max_drop:g} from the baseline)"
 
 
 def _training(seen: Observation, status: Status) -> _Row:
@@ -182,7 +222,10 @@ def _reading_at_transition(seen: Observation, status: Status) -> Reading | None:
         return status.performance
     degraded, before = status.condition(DEGRADED), seen.status.condition(DEGRADED)
     same = before is not None and degraded is not None and before.status == degraded.status
-    return status.performance if same and status.performance else seen.assessment.reading
+    missing = math.isnan(seen.assessment.reading.value)
+    return (
+        status.performance if missing or (same and status.performance) else seen.assessment.reading
+    )
 
 
 def transitions(before: Status, after: Status) -> tuple[Note, ...]:

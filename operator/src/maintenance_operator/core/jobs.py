@@ -22,7 +22,7 @@ from maintenance_contract.paths import (
     REQUEST_FILE,
     version_directory,
 )
-from maintenance_operator.core.model import JobView, Run, Spec, Step
+from maintenance_operator.core.model import JobView, Pod, Run, Spec, Step
 from maintenance_operator.core.names import (
     ANNOTATION_DIGEST,
     ANNOTATION_REQUEST,
@@ -39,13 +39,10 @@ from maintenance_operator.core.names import (
 )
 
 USER: Final = 65532
+GRACE_SECONDS: Final = 60
 KEEP_SECONDS: Final = 24 * 3600
 """How long an ended Job stays for a person to look at; status and store have its report."""
-DIAGNOSE_TIMEOUT_SECONDS: Final = 30 * 60
-DIAGNOSE_RESOURCES: Final[Mapping[str, Any]] = {
-    "requests": {"cpu": "500m", "memory": "1Gi"},
-    "limits": {"memory": "8Gi"},
-}
+REPORT_TIMEOUT_SECONDS: Final = 30 * 60
 REPORT_RESOURCES: Final[Mapping[str, Any]] = {
     "requests": {"cpu": "50m", "memory": "64Mi"},
     "limits": {"memory": "512Mi"},
@@ -130,7 +127,10 @@ def manifest(
         LABEL_RUN: str(run.number),
         LABEL_STEP: run.step.value.lower(),
     }
-    training = run.step is Step.TRAIN
+    retries = spec.training.retries if run.step is Step.TRAIN else 1
+    seconds = _seconds(run.step, spec)
+    # The pod's own deadline counts while it runs; the Job's is for what hangs before and between.
+    waiting = int(spec.training.pending_timeout.total_seconds()) + GRACE_SECONDS
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -151,10 +151,8 @@ def manifest(
             ],
         },
         "spec": {
-            "backoffLimit": spec.training.retries if training else 1,
-            "activeDeadlineSeconds": int(spec.training.timeout.total_seconds())
-            if training
-            else DIAGNOSE_TIMEOUT_SECONDS,
+            "backoffLimit": retries,
+            "activeDeadlineSeconds": (waiting + seconds) * (retries + 1),
             "ttlSecondsAfterFinished": KEEP_SECONDS,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
@@ -178,16 +176,41 @@ def manifest(
                     "labels": labels,
                     "annotations": {ANNOTATION_REQUEST: asked.to_json()},
                 },
-                "spec": _pod(run.step, spec, trainer),
+                "spec": _pod(run.step, spec, trainer, seconds),
             },
         },
     }
 
 
-def _pod(step: Step, spec: Spec, trainer: TrainerImage) -> dict[str, Any]:
+def _seconds(step: Step, spec: Spec) -> int:
+    """How long a pod of the step may run."""
+    match step:
+        case Step.TRAIN:
+            return int(spec.training.timeout.total_seconds())
+        case Step.DIAGNOSE:
+            return int(spec.diagnosis.timeout.total_seconds())
+        case Step.REPORT:
+            return REPORT_TIMEOUT_SECONDS
+
+
+def _chosen(chosen: Pod) -> dict[str, Any]:
+    """What ``spec.training.pod`` adds to each pod; absent where nothing is chosen."""
+    parts = {
+        "nodeSelector": dict(chosen.node_selector),
+        "tolerations": [dict(toleration) for toleration in chosen.tolerations],
+        "priorityClassName": chosen.priority_class_name,
+        "serviceAccountName": chosen.service_account_name,
+        "imagePullSecrets": [dict(secret) for secret in chosen.image_pull_secrets],
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
+def _pod(step: Step, spec: Spec, trainer: TrainerImage, seconds: int) -> dict[str, Any]:
     claims = _claims(step, spec)
     return {
+        **_chosen(spec.training.pod),
         "restartPolicy": "Never",
+        "activeDeadlineSeconds": seconds,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 60,
@@ -205,7 +228,10 @@ def _pod(step: Step, spec: Spec, trainer: TrainerImage) -> dict[str, Any]:
                 "image": trainer.image,
                 "imagePullPolicy": trainer.pull_policy,
                 "args": [step.value.lower(), "--request", f"{REQUEST_DIRECTORY}/{REQUEST_FILE}"],
-                "env": [{"name": "HOME", "value": "/tmp"}],  # noqa: S108 - an emptyDir of the pod
+                "env": [
+                    {"name": "HOME", "value": "/tmp"},  # noqa: S108 - an emptyDir of the pod
+                    *(dict(variable) for variable in spec.training.pod.env),
+                ],
                 "resources": _resources(step, spec),
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
@@ -265,6 +291,6 @@ def _resources(step: Step, spec: Spec) -> dict[str, Any]:
         case Step.TRAIN:
             return dict(spec.training.resources)
         case Step.DIAGNOSE:
-            return dict(DIAGNOSE_RESOURCES)
+            return dict(spec.diagnosis.resources)
         case Step.REPORT:
             return dict(REPORT_RESOURCES)

@@ -1,5 +1,6 @@
 """The values the operator thinks in. Immutable; times are aware and in UTC."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +35,13 @@ class OnConceptDrift(StrEnum):
     JUDGE = "Judge"
 
 
+class OnMissing(StrEnum):
+    """What an empty or NaN reading is: nothing to go by, or a bad one."""
+
+    HOLD = "Hold"
+    BREACH = "Breach"
+
+
 @dataclass(frozen=True, slots=True)
 class ThresholdRange:
     """A floor (accuracy) or a ceiling (error rate); exactly one is set."""
@@ -42,7 +50,9 @@ class ThresholdRange:
     max: float | None = None
 
     def breached_by(self, value: float) -> bool:
-        """Whether a reading lies on the bad side."""
+        """Whether a reading lies on the bad side. A missing one (NaN) lies in no range."""
+        if math.isnan(value):
+            return True
         if self.min is not None:
             return value < self.min
         return self.max is not None and value > self.max
@@ -53,6 +63,12 @@ class ThresholdRange:
         bound = self.min if self.min is not None else self.max
         assert bound is not None  # noqa: S101 - the schema and the parser see to it
         return bound
+
+    def tightened(self, level: float, drop: float) -> "ThresholdRange":
+        """The stricter of this range and the one that ends ``drop`` beyond a level."""
+        if self.min is not None:
+            return ThresholdRange(min=max(self.min, level - drop))
+        return ThresholdRange(max=min(self.bound, level + drop))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +81,11 @@ class SamplesQuery:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """``spec.metrics``: a reading per interval; a breach is ``count`` bad ones ``of`` the last."""
+    """``spec.metrics``: a reading per interval; a breach is ``count`` bad ones ``of`` the last.
+
+    ``max_drop`` is held against the champion's baseline; a resource that is degraded stays so until
+    a reading lies beyond ``recover``.
+    """
 
     server: str
     interval: timedelta
@@ -75,6 +95,9 @@ class Metrics:
     breach_count: int
     breach_of: int
     samples: SamplesQuery | None
+    max_drop: float | None = None
+    recover: float | None = None
+    on_missing: OnMissing = OnMissing.HOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +111,26 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Pod:
+    """``spec.training.pod``: what of a run's pods may be chosen; each part as in a pod's spec."""
+
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+    env: tuple[Mapping[str, Any], ...] = ()
+    priority_class_name: str = ""
+    service_account_name: str = ""
+    image_pull_secrets: tuple[Mapping[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisJob:
+    """``spec.diagnosis``: what the Job that looks for the cause may use."""
+
+    resources: Mapping[str, Any]
+    timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Training:
     """``spec.training``; ``resources`` as in a container."""
 
@@ -97,6 +140,8 @@ class Training:
     resources: Mapping[str, Any]
     timeout: timedelta
     retries: int
+    pending_timeout: timedelta
+    pod: Pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +151,7 @@ class Limits:
     cooldown: timedelta
     max_runs: int
     per: timedelta
+    consecutive_failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +170,11 @@ class Spec:
     policy: Policy
     min_new_rows: int
     recheck_after: timedelta
+    diagnosis: DiagnosisJob
     training: Training
     gate: Gate
     limits: Limits
+    history_runs: int
 
 
 # --- what is seen -----------------------------------------------------------------------
@@ -142,7 +190,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The metric at one point of the grid; ``samples`` is None where no query was given."""
+    """The metric at one point of the grid; ``samples`` is None where no query was given.
+
+    ``value`` is NaN where the metric was missing and ``onMissing: Breach`` counts that.
+    """
 
     time: datetime
     value: float
@@ -151,21 +202,30 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Healthy:
-    """Not enough bad readings. ``reading`` is the latest that counts."""
+    """Not enough bad readings. ``reading`` is the latest that counts.
+
+    ``level`` is their mean, weighted by samples, once all of them lie well after the promotion.
+    """
 
     reading: Reading
     breached: int
     counted: int
+    level: "Baseline | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class Degraded:
-    """Performance is down, sustained, on enough samples. ``reading`` is the latest bad one."""
+    """Performance is down, sustained, on enough samples. ``reading`` is the latest.
+
+    ``recovering``: it was, and is no more, but has not reached ``recover`` either. Nothing starts
+    then.
+    """
 
     reading: Reading
     breached: int
     counted: int
     threshold: ThresholdRange
+    recovering: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +254,8 @@ class JobView:
 
     ``message`` is the raw termination message of its last pod, None where none can be had;
     ``failure`` is the reason of the Failed condition (``DeadlineExceeded``, ``PodFailurePolicy``,
-    ``BackoffLimitExceeded``) or of its pod; ``detail`` a sentence on it.
+    ``BackoffLimitExceeded``) or of its pod; ``detail`` a sentence on it. ``deadline_exceeded``
+    tells that a pod of it ran longer than it may.
     """
 
     name: str
@@ -206,6 +267,7 @@ class JobView:
     failure: str = ""
     detail: str = ""
     finished: datetime | None = None
+    deadline_exceeded: bool = False
 
 
 # --- what is remembered (status) --------------------------------------------------------
@@ -301,6 +363,15 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a version achieved in production when it was new."""
+
+    value: float
+    time: datetime
+    samples: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Champion:
     """The version in service."""
 
@@ -309,6 +380,7 @@ class Champion:
     digest: str
     promoted_time: datetime
     action: TrainingAction
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +424,15 @@ class Trouble:
     breached: int
     counted: int
     samples: float | None = None
+    bound: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Why the operator gives a run up: written before its Job is deleted, so that it is kept."""
+
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +460,7 @@ class Run:
     snapshot_run: int | None = None
     data_digest: str = ""
     train_start_time: datetime | None = None
+    stopping: Stopping | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,7 +528,7 @@ class Situation:
     now: datetime
     degraded: Degraded | None = None
     champion: Champion | None = None
-    history: tuple[HistoryEntry, ...] = field(default=())
+    history: tuple[HistoryEntry, ...] = ()
     generation: int = 0
     escalated_from: int | None = None
 

@@ -13,7 +13,7 @@ from maintenance_operator.core.model import (
     StatusEvidence,
     Trigger,
 )
-from maintenance_operator.core.numbers import figure, p_value
+from maintenance_operator.core.numbers import figure, p_value, reading
 from maintenance_operator.core.reasons import DecisionReason
 
 _NO_DATA: Final = "There are no data that a training could be trusted with."
@@ -97,13 +97,13 @@ def _performance_drop(situation: Situation) -> PathStep:
     if degraded is None:
         answer = Answer.NO if situation.trigger is Trigger.INITIAL else Answer.YES
         return PathStep(Question.PERFORMANCE_DROP, answer)
-    reading, threshold = degraded.reading, degraded.threshold
+    latest, threshold = degraded.reading, degraded.threshold
     evidence = (
         StatusEvidence(
             "accuracy" if threshold.min is not None else "errorRate",
-            figure(reading.value),
+            reading(latest.value),
             threshold=figure(threshold.bound),
-            n=None if reading.samples is None else int(reading.samples),
+            n=None if latest.samples is None else int(latest.samples),
         ),
         StatusEvidence(
             "breachedReadings",
@@ -129,11 +129,11 @@ def trouble(degraded: Degraded | None) -> str:
     """The breach in one sentence; empty where there was none."""
     if degraded is None:
         return ""
-    reading, threshold = degraded.reading, degraded.threshold
+    latest, threshold = degraded.reading, degraded.threshold
     what, side = ("Accuracy", "below") if threshold.min is not None else ("The error rate", "above")
-    samples = "" if reading.samples is None else f" ({figure(reading.samples)} samples)"
+    samples = "" if latest.samples is None else f" ({figure(latest.samples)} samples)"
     return (
-        f"{what} {figure(reading.value)} was {side} {figure(threshold.bound)} in "
+        f"{what} {reading(latest.value)} was {side} {figure(threshold.bound)} in "
         f"{degraded.breached} of {degraded.counted} readings{samples}."
     )
 

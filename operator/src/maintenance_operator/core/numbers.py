@@ -1,5 +1,6 @@
 """Numbers as people read them, in one place, so that every message spells them alike."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,6 +18,11 @@ def figure(value: float) -> str:
     if abs(rounded) < _EVERYDAY and rounded == int(rounded):
         return str(int(rounded))
     return text
+
+
+def reading(value: float) -> str:
+    """A reading of the metric, which may be missing."""
+    return "(missing)" if math.isnan(value) else figure(value)
 
 
 def p_value(p: float) -> str:

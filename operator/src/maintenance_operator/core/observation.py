@@ -16,7 +16,8 @@ class Observation:
 
     ``spec`` is the error where it cannot be followed; ``jobs`` is None as long as nobody needed
     to look; ``config_map`` is the champion's projection, None where there is none; ``refused`` is
-    the API server's answer to the Job that was just to be created.
+    the API server's answer to the Job that was just to be created. Runs that ended before
+    ``breaker_reset`` are forgiven.
     """
 
     identity: Identity
@@ -32,3 +33,4 @@ class Observation:
     jobs: tuple[JobView, ...] | None = None
     config_map: Mapping[str, Any] | None = None
     refused: str = ""
+    breaker_reset: datetime | None = None

@@ -42,6 +42,10 @@ class ReadyReason(Reason):
         "ChampionConfigMapInvalid",
         "The ConfigMap to adopt the champion from cannot be read.",
     )
+    REPEATED_FAILURES = (
+        "RepeatedFailures",
+        "So many runs in a row failed or were rejected that a person must look.",
+    )
     INVALID_STATUS = "InvalidStatus", "Somebody wrote into status what the operator cannot read."
 
 
@@ -72,6 +76,7 @@ class DegradedReason(Reason):
 
     BELOW_THRESHOLD = "BelowThreshold", "Performance is below its floor in enough readings."
     ABOVE_THRESHOLD = "AboveThreshold", "The error rate is above its ceiling in enough readings."
+    MISSING = "Missing", "The metric is missing, and onMissing counts that as a bad reading."
     WITHIN_RANGE = "WithinRange", "Performance is within its range."
 
 
@@ -129,6 +134,11 @@ class RunReason(Reason):
     JOB_DELETED = "JobDeleted", "The Job was deleted by somebody else before it ended."
     JOB_REFUSED = "JobRefused", "The API server refuses the Job (quota, policy)."
     JOB_FOREIGN = "JobNameTaken", "A Job of that name exists that is not ours."
+    PENDING_TIMEOUT = (
+        "PendingTimeout",
+        "The Job's pod did not start within spec.training.pendingTimeout.",
+    )
+    OUT_OF_MEMORY = "OutOfMemory", "The Job's pod used more memory than its limit allows."
     DEADLINE_EXCEEDED = "DeadlineExceeded", "The Job ran longer than its timeout."
     REPORT_MISSING = "ReportMissing", "The Job ended, but no report can be found."
     SUSPENDED = "Suspended", "spec.suspend stopped the run."

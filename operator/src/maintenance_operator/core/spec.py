@@ -12,10 +12,13 @@ from typing import Any, Final
 from maintenance_contract import Columns, ContractError, Holdout, StorageUri, Task
 from maintenance_contract.codec import Fields, canonical
 from maintenance_operator.core.model import (
+    DiagnosisJob,
     Gate,
     Limits,
     Metrics,
     OnConceptDrift,
+    OnMissing,
+    Pod,
     Policy,
     SamplesQuery,
     Spec,
@@ -28,6 +31,19 @@ ARGUMENTS_BYTES: Final = 32 * 1024
 """Free-form arguments travel in an annotation; Kubernetes bounds all annotations to 256 KiB."""
 
 LEAST_CONFIDENCE: Final = 0.5
+MOST_HISTORY: Final = 50
+
+# For specs frozen by, or written for, an older schema; the defaults of the present one stand there.
+DEFAULT_HISTORY: Final = 10
+DEFAULT_CONSECUTIVE_FAILURES: Final = 3
+DEFAULT_PENDING: Final = timedelta(hours=24)
+DEFAULT_DIAGNOSIS: Final = DiagnosisJob(
+    {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "8Gi"}},
+    timedelta(minutes=30),
+)
+
+_TOLERATION: Final = ("key", "operator", "value", "effect", "tolerationSeconds")
+_OURS: Final = re.compile(r"HOME$|PYTHON|LD_|KUBEFLOW_|MM_")
 
 _DURATION = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?")
 _INTERVAL = re.compile(r"\{\{\s*interval\s*\}\}")
@@ -76,9 +92,13 @@ def _spec(fields: Fields) -> Spec:
         policy=decision.one_of("policy", Policy),
         min_new_rows=decision.integer("minNewRows", least=1),
         recheck_after=_duration(decision, "recheckAfter"),
+        diagnosis=_diagnosis(fields),
         training=_training(fields.fields("training")),
         gate=_gate(fields.fields("gate")),
         limits=_limits(fields.fields("limits")),
+        history_runs=fields.fields("history").integer("runs", least=1, most=MOST_HISTORY)
+        if fields.has("history")
+        else DEFAULT_HISTORY,
     )
     _places_apart(spec)
     return spec
@@ -141,12 +161,13 @@ def _metrics(fields: Fields) -> Metrics:
     performance = fields.fields("performance")
     breach = performance.fields("breach")
     of = breach.integer("of", least=1, most=20)
+    threshold = _threshold(performance.fields("thresholdRange"))
     return Metrics(
         server=fields.string("server", most=63),
         interval=interval,
         query=_query(performance, interval),
         match=_match(performance),
-        threshold=_threshold(performance.fields("thresholdRange")),
+        threshold=threshold,
         breach_count=breach.integer("count", least=1, most=of),
         breach_of=of,
         samples=performance.optional(
@@ -155,7 +176,30 @@ def _metrics(fields: Fields) -> Metrics:
                 _query(performance.fields(key), interval), performance.fields(key).number("min")
             ),
         ),
+        max_drop=_max_drop(performance),
+        recover=_recover(performance, threshold),
+        on_missing=performance.one_of("onMissing", OnMissing)
+        if performance.has("onMissing")
+        else OnMissing.HOLD,
     )
+
+
+def _max_drop(performance: Fields) -> float | None:
+    drop = performance.optional("maxDrop", performance.number)
+    if drop is not None and drop <= 0:
+        raise SpecError(performance.name("maxDrop"), "write a number above 0, like 0.03")
+    return drop
+
+
+def _recover(performance: Fields, threshold: ThresholdRange) -> float | None:
+    recover = performance.optional("recover", performance.number)
+    if recover is not None and threshold.breached_by(recover):
+        side = "min or above it" if threshold.min is not None else "max or below it"
+        raise SpecError(
+            performance.name("recover"),
+            f"{recover:g} is on the bad side of thresholdRange: write {side}",
+        )
+    return recover
 
 
 def _query(fields: Fields, interval: timedelta) -> str:
@@ -187,7 +231,57 @@ def _training(fields: Fields) -> Training:
         resources=fields.raw("resources"),
         timeout=_duration(fields, "timeout"),
         retries=fields.integer("retries", most=10),
+        pending_timeout=_duration(fields, "pendingTimeout")
+        if fields.has("pendingTimeout")
+        else DEFAULT_PENDING,
+        pod=_pod(fields.fields("pod")) if fields.has("pod") else Pod(),
     )
+
+
+def _diagnosis(spec: Fields) -> DiagnosisJob:
+    if not spec.has("diagnosis"):
+        return DEFAULT_DIAGNOSIS
+    fields = spec.fields("diagnosis")
+    return DiagnosisJob(
+        fields.raw("resources") or DEFAULT_DIAGNOSIS.resources, _duration(fields, "timeout")
+    )
+
+
+def _pod(fields: Fields) -> Pod:
+    """The allow-list: what is not named here cannot be set."""
+    return Pod(
+        node_selector=fields.raw("nodeSelector"),
+        tolerations=tuple(
+            {key: item.raw_value(key) for key in _TOLERATION if item.has(key)}
+            for item in fields.items("tolerations", most=32)
+        ),
+        env=tuple(_variable(item) for item in fields.items("env", most=64)),
+        priority_class_name=_text(fields, "priorityClassName"),
+        service_account_name=_text(fields, "serviceAccountName"),
+        image_pull_secrets=tuple(
+            {"name": item.string("name", most=253)}
+            for item in fields.items("imagePullSecrets", most=16)
+        ),
+    )
+
+
+def _text(fields: Fields, key: str) -> str:
+    return fields.string(key, most=253) if fields.has(key) else ""
+
+
+def _variable(fields: Fields) -> dict[str, Any]:
+    name = fields.string("name", most=256)
+    if _OURS.match(name):
+        raise SpecError(
+            fields.name("name"),
+            f"{name} is the trainer's own: names HOME, PYTHON*, LD_*, KUBEFLOW_* and MM_* are "
+            "refused",
+        )
+    if fields.has("valueFrom"):
+        secret = fields.fields("valueFrom").fields("secretKeyRef")
+        reference = {"name": secret.string("name", most=253), "key": secret.string("key", most=253)}
+        return {"name": name, "valueFrom": {"secretKeyRef": reference}}
+    return {"name": name, "value": fields.string("value", most=4096) if fields.has("value") else ""}
 
 
 def _arguments(recipe: Fields) -> dict[str, Any]:
@@ -219,7 +313,12 @@ def _gate(fields: Fields) -> Gate:
 def _limits(fields: Fields) -> Limits:
     runs = fields.fields("runs")
     return Limits(
-        _duration(fields, "cooldown"), runs.integer("max", least=1, most=10), _duration(runs, "per")
+        _duration(fields, "cooldown"),
+        runs.integer("max", least=1, most=10),
+        _duration(runs, "per"),
+        fields.integer("consecutiveFailures", least=1, most=10)
+        if fields.has("consecutiveFailures")
+        else DEFAULT_CONSECUTIVE_FAILURES,
     )
 
 

@@ -1,6 +1,7 @@
 """Status as JSON, and back. Thresholds and scores are strings there, numbers here."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from maintenance_contract import Answer, ChampionRef, ContractError, Question, T
 from maintenance_contract.codec import Fields
 from maintenance_operator.core.model import (
     Action,
+    Baseline,
     Champion,
     Condition,
     Decision,
@@ -22,12 +24,15 @@ from maintenance_operator.core.model import (
     Status,
     StatusEvidence,
     Step,
+    Stopping,
     Trigger,
     Trouble,
 )
 from maintenance_operator.errors import SpecError
 
-HISTORY: Final = 10
+HISTORY: Final = 50
+"""What the schema holds; ``spec.history.runs`` says how many of these are kept."""
+BASELINE_SOURCE: Final = "Production"
 MESSAGE_CHARACTERS: Final = 4096
 
 
@@ -58,7 +63,7 @@ def write(status: Status) -> dict[str, Any]:
             "decision": status.decision and _decision_out(status.decision),
             "run": status.run and _run_out(status.run),
             "recheck": status.recheck and _recheck_out(status.recheck),
-            "champion": status.champion and champion_out(status.champion),
+            "champion": status.champion and _champion_out(status.champion),
             "history": [_entry_out(entry) for entry in status.history[:HISTORY]],
         }
     )
@@ -75,7 +80,7 @@ def number(value: float) -> str:
 
 
 def champion_out(champion: Champion) -> dict[str, Any]:
-    """The champion as status and the ConfigMap show it."""
+    """The champion as status and the ConfigMap show it; the baseline is status' alone."""
     return {
         "version": champion.version,
         "storageUri": champion.storage_uri,
@@ -148,8 +153,34 @@ def _read(fields: Fields) -> Status:
         decision=_optional(fields, "decision", _decision_in),
         run=_optional(fields, "run", _run_in),
         recheck=_optional(fields, "recheck", _recheck_in),
-        champion=_optional(fields, "champion", champion_in),
+        champion=_optional(fields, "champion", _champion_in),
         history=tuple(_entry_in(item) for item in fields.items("history", most=100)),
+    )
+
+
+def _champion_in(fields: Fields) -> Champion:
+    return replace(champion_in(fields), baseline=_optional(fields, "baseline", _baseline_in))
+
+
+def _champion_out(champion: Champion) -> dict[str, Any]:
+    baseline = champion.baseline and _baseline_out(champion.baseline)
+    return _without_none({**champion_out(champion), "baseline": baseline})
+
+
+def _baseline_in(fields: Fields) -> Baseline:
+    return Baseline(
+        _float(fields, "value"), _time(fields, "time"), fields.optional("samples", fields.number)
+    )
+
+
+def _baseline_out(baseline: Baseline) -> dict[str, Any]:
+    return _without_none(
+        {
+            "value": number(baseline.value),
+            "samples": _whole(baseline.samples),
+            "source": BASELINE_SOURCE,
+            "time": timestamp(baseline.time),
+        }
     )
 
 
@@ -289,6 +320,11 @@ def _run_in(fields: Fields) -> Run:
         snapshot_run=fields.optional("snapshotRun", fields.integer),
         data_digest=_optional_string(fields, "dataDigest"),
         train_start_time=_time(fields, "trainStartTime") if fields.has("trainStartTime") else None,
+        stopping=_optional(
+            fields,
+            "stopping",
+            lambda item: Stopping(item.string("reason"), _optional_string(item, "message")),
+        ),
     )
 
 
@@ -311,6 +347,8 @@ def _run_out(run: Run) -> dict[str, Any]:
             "snapshotRun": run.snapshot_run,
             "dataDigest": run.data_digest,
             "trainStartTime": run.train_start_time and timestamp(run.train_start_time),
+            "stopping": run.stopping
+            and {"reason": str(run.stopping.reason), "message": run.stopping.message},
             "spec": dict(run.spec),
         }
     )
@@ -323,6 +361,7 @@ def _trouble_in(fields: Fields) -> Trouble:
         fields.integer("breached"),
         fields.integer("counted"),
         fields.optional("samples", fields.number),
+        _float(fields, "threshold") if fields.has("threshold") else None,
     )
 
 
@@ -334,6 +373,7 @@ def _trouble_out(trouble: Trouble) -> dict[str, Any]:
             "breached": trouble.breached,
             "counted": trouble.counted,
             "samples": _whole(trouble.samples),
+            "threshold": None if trouble.bound is None else number(trouble.bound),
         }
     )
 

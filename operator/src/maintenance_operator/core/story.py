@@ -45,6 +45,7 @@ from maintenance_operator.core.model import (
     Degraded,
     DeleteJob,
     Effect,
+    Healthy,
     HistoryEntry,
     JobPhase,
     JobView,
@@ -57,12 +58,15 @@ from maintenance_operator.core.model import (
     Spec,
     Status,
     Step,
+    Stopping,
+    ThresholdRange,
     Trigger,
     Trouble,
     Verdict,
     WriteConfigMap,
     WriteStatus,
 )
+from maintenance_operator.core.numbers import duration, reading
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.reasons import (
     EventReason,
@@ -76,6 +80,14 @@ from maintenance_operator.errors import SpecError
 RECHECK_AT_MOST: Final = timedelta(hours=24)
 RUN_NUMBER_TAKEN: Final = "RunNumberTaken"
 STORE_IN_USE: Final = "StoreInUse"
+OUT_OF_MEMORY: Final = (
+    "Raise the memory limit, or lower per_device_train_batch_size and raise "
+    "gradient_accumulation_steps as much."
+)
+_WHY_FAILED: Final = {
+    "DeadlineExceeded": RunReason.DEADLINE_EXCEEDED,
+    "OOMKilled": RunReason.OUT_OF_MEMORY,
+}
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -91,7 +103,7 @@ def next_effect(seen: Observation) -> Effect | None:
     trigger = wanted(seen)
     if trigger is not None and seen.jobs is not None:
         return _allocate(seen, trigger)
-    return _settle(seen, status)
+    return _settle(seen, _with_baseline(seen))
 
 
 def wanted(seen: Observation) -> Trigger | None:
@@ -103,7 +115,8 @@ def wanted(seen: Observation) -> Trigger | None:
         return None
     if status.champion is None:
         return Trigger.INITIAL
-    if isinstance(seen.assessment, Degraded) and seen.now >= _cooled_down(status, seen.spec):
+    down = isinstance(seen.assessment, Degraded) and not seen.assessment.recovering
+    if down and seen.now >= _cooled_down(status, seen.spec):
         return Trigger.PERFORMANCE_DROP
     return None
 
@@ -118,6 +131,21 @@ def _cooled_down(status: Status, spec: Spec) -> datetime:
         if entry.outcome in {RunOutcome.PROMOTED, RunOutcome.REJECTED}
     ]
     return max(ends) + spec.limits.cooldown if ends else _LONG_AGO
+
+
+def _with_baseline(seen: Observation) -> Status:
+    """Remember what the champion achieves when it is new, where ``maxDrop`` asks for it."""
+    champion, found = seen.status.champion, seen.assessment
+    if (
+        champion is None
+        or champion.baseline is not None
+        or not isinstance(seen.spec, Spec)
+        or seen.spec.metrics.max_drop is None
+        or not isinstance(found, Healthy)
+        or found.level is None
+    ):
+        return seen.status
+    return replace(seen.status, champion=replace(champion, baseline=found.level))
 
 
 def _adopt(seen: Observation) -> Effect | None:
@@ -179,8 +207,15 @@ def _allocate(seen: Observation, trigger: Trigger) -> Effect | None:
 def _as_trouble(down: Degraded | None) -> Trouble | None:
     if down is None:
         return None
-    reading = down.reading
-    return Trouble(reading.time, reading.value, down.breached, down.counted, reading.samples)
+    latest = down.reading
+    return Trouble(
+        latest.time,
+        latest.value,
+        down.breached,
+        down.counted,
+        latest.samples,
+        down.threshold.bound,
+    )
 
 
 def _next_number(seen: Observation) -> int:
@@ -199,7 +234,7 @@ def _down(down: Degraded) -> str:
     side = "below" if down.threshold.min is not None else "above"
     samples = "" if down.reading.samples is None else f" ({down.reading.samples:.0f} samples)"
     return (
-        f"performance {down.reading.value:.4g}{samples} was {side} {down.threshold.bound:.4g} "
+        f"performance {reading(down.reading.value)}{samples} was {side} {down.threshold.bound:.4g} "
         f"in {down.breached} of {down.counted} readings"
     )
 
@@ -239,7 +274,12 @@ def _advance(seen: Observation, run: Run) -> Effect | None:  # noqa: PLR0911 - o
             f"Job {job.name} exists and is not of this run: delete it.",
         )
     if not _terminal(job):
-        return _settle(seen, replace(seen.status, run=replace(run, job_uid=job.uid)))
+        if run.stopping is not None:
+            return DeleteJob(job.name, job.uid)
+        stopping = _overdue(seen, run, spec, job)
+        return _settle(
+            seen, replace(seen.status, run=replace(run, job_uid=job.uid, stopping=stopping))
+        )
     if not job.message:
         return _mute(seen, run, job)
     about = run.subject if run.step is Step.REPORT and run.subject else run.step
@@ -253,6 +293,28 @@ def _advance(seen: Observation, run: Run) -> Effect | None:  # noqa: PLR0911 - o
     return _trained(seen, run, spec, report)
 
 
+def _overdue(seen: Observation, run: Run, spec: Spec, job: JobView) -> Stopping | None:
+    """Why a Job is not waited for any longer, if so.
+
+    A training that took too long once would do so again: the Job is not left to try.
+    """
+    if job.deadline_exceeded:
+        field = "spec.diagnosis" if run.step is Step.DIAGNOSE else "spec.training"
+        return Stopping(
+            RunReason.DEADLINE_EXCEEDED,
+            f"Job {job.name} ran longer than {field}.timeout and was stopped.",
+        )
+    began = run.train_start_time if run.step is Step.TRAIN else run.start_time
+    waited, most = seen.now - (began or run.start_time), spec.training.pending_timeout
+    if job.phase is not JobPhase.PENDING or waited <= most:
+        return None
+    why = job.detail or "its pod was never started, and Kubernetes does not say why"
+    return Stopping(
+        RunReason.PENDING_TIMEOUT,
+        f"Job {job.name} waited for {duration(most)} (spec.training.pendingTimeout): {why}.",
+    )
+
+
 def _request(seen: Observation, run: Run, spec: Spec, step: Step) -> TrainingRequest:
     return request(seen.identity, run, spec, step, exclude_contradicted=_concept_drifted(seen))
 
@@ -263,7 +325,9 @@ def _concept_drifted(seen: Observation) -> bool:
 
 
 def _without_job(seen: Observation, run: Run, spec: Spec, asked: TrainingRequest) -> Effect | None:
-    """Not yet created; or seen once, and somebody deleted it."""
+    """Not yet created; given up; or seen once, and somebody deleted it."""
+    if run.stopping is not None:
+        return _fail(seen, run, run.stopping.reason, run.stopping.message)
     if not run.job_uid:
         if seen.refused:
             return _fail(
@@ -282,13 +346,10 @@ def _without_job(seen: Observation, run: Run, spec: Spec, asked: TrainingRequest
 def _mute(seen: Observation, run: Run, job: JobView) -> Effect | None:
     """The Job ended and its pod says nothing: crashed, or the pod was collected."""
     if job.phase is JobPhase.FAILED:
-        reason = (
-            RunReason.DEADLINE_EXCEEDED
-            if job.failure == "DeadlineExceeded"
-            else RunReason.JOB_FAILED
-        )
+        reason = _WHY_FAILED.get(job.failure, RunReason.JOB_FAILED)
         told = job.detail or job.failure or "no pod is left to say why"
-        return _fail(seen, run, reason, f"Job {job.name} failed: {told}.")
+        advice = f" {OUT_OF_MEMORY}" if reason is RunReason.OUT_OF_MEMORY else ""
+        return _fail(seen, run, reason, f"Job {job.name} failed: {told}.{advice}")
     if run.step is Step.REPORT:
         return _fail(seen, run, RunReason.REPORT_MISSING, f"Job {job.name} left no message.")
     return _ask_for_report(seen, run, f"Job {job.name} ended, but its pod is gone.")
@@ -565,11 +626,17 @@ def _trouble(run: Run, spec: Spec) -> Degraded | None:
     trouble = run.trouble
     if trouble is None:
         return None
+    bounds = spec.metrics.threshold
+    if trouble.bound is not None:
+        low = bounds.min is not None
+        bounds = ThresholdRange(
+            min=trouble.bound if low else None, max=None if low else trouble.bound
+        )
     return Degraded(
         Reading(trouble.time, trouble.value, trouble.samples),
         trouble.breached,
         trouble.counted,
-        spec.metrics.threshold,
+        bounds,
     )
 
 
@@ -591,6 +658,8 @@ def _settle(
     ended: HistoryEntry | None = None,
 ) -> Effect | None:
     """Bring conditions and the last reading up to date; write only what changes."""
+    if isinstance(seen.spec, Spec):
+        status = replace(status, history=status.history[: seen.spec.history_runs])
     settled = conditions(seen, replace(status, observed_generation=seen.generation))
     if status_json.write(settled) == seen.raw_status:
         return None
