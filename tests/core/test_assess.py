@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maintenance_operator.core.assess import assess
+from maintenance_contract import TrainingAction
+from maintenance_operator.core.assess import Bounds, assess, in_force
 from maintenance_operator.core.model import (
+    Baseline,
+    Champion,
     Degraded,
     Healthy,
     Metrics,
+    OnMissing,
     SamplesQuery,
     Series,
     ThresholdRange,
@@ -281,3 +285,113 @@ def test_neither_order_nor_repetition_matters(
     assert assess(metrics, several, counts, GRID, None) == first
     if isinstance(first, Unknown):
         assert 0 < len(first.message) <= 1024
+
+
+# --- missing readings that count as bad ---------------------------------------------------
+
+LENIENT = replace(METRICS, on_missing=OnMissing.BREACH)
+
+
+@pytest.mark.parametrize("gap", [None, math.nan, math.inf])
+def test_a_missing_reading_is_a_bad_one_where_the_spec_says_so(gap: float | None) -> None:
+    found = assess(LENIENT, [series([0.95, 0.95, gap, gap, gap])], None, GRID, None)
+    assert isinstance(found, Degraded)
+    assert (found.breached, found.counted) == (3, 5)
+    assert math.isnan(found.reading.value)
+    assert isinstance(assess(LENIENT, [series([0.95] * 4 + [gap])], None, GRID, None), Healthy)
+
+
+def test_no_series_at_all_is_a_breach_where_the_spec_says_so() -> None:
+    assert isinstance(assess(LENIENT, [], None, GRID, None), Degraded)
+    errors = replace(LENIENT, threshold=ThresholdRange(max=0.1))
+    assert isinstance(assess(errors, [], None, GRID, None), Degraded)
+
+
+def test_stale_and_ambiguous_hold_whatever_the_spec_says() -> None:
+    counted = replace(LENIENT, samples=SamplesQuery("s", 200))
+    stale = assess(counted, [], [], GRID, None)
+    assert isinstance(stale, Unknown)
+    assert stale.reason == "Stale"
+    two = [series([0.8] * 5, {"zone": zone}) for zone in "ab"]
+    ambiguous = assess(LENIENT, two, None, GRID, None)
+    assert isinstance(ambiguous, Unknown)
+    assert ambiguous.reason == "Ambiguous"
+
+
+# --- baseline and recovery ----------------------------------------------------------------
+
+
+def champion(baseline: float | None) -> Champion:
+    level = None if baseline is None else Baseline(baseline, START, 5000)
+    return Champion(
+        1, "pvc://m/1", "sha256:1", START - 3 * MINUTE, TrainingAction.RETRAIN, baseline=level
+    )
+
+
+def test_a_drop_below_the_baseline_is_a_breach_above_the_floor() -> None:
+    drop = replace(METRICS, max_drop=0.03)
+    readings = [series([0.92] * 5)]
+    for known, degraded in ((None, False), (0.94, False), (0.96, True), (0.5, False)):
+        bounds = in_force(drop, champion(known), degraded=False)
+        found = assess(drop, readings, None, GRID, None, bounds)
+        assert isinstance(found, Degraded) is degraded, known
+    assert in_force(drop, champion(0.96), degraded=False).threshold.bound == pytest.approx(0.93)
+    assert in_force(drop, champion(0.91), degraded=False).threshold == FLOOR
+    assert in_force(METRICS, champion(0.96), degraded=False).threshold == FLOOR
+
+
+def test_an_error_rate_may_rise_so_far_above_its_baseline() -> None:
+    errors = replace(METRICS, threshold=ThresholdRange(max=0.1), max_drop=0.03)
+    assert in_force(errors, champion(0.05), degraded=False).threshold.max == pytest.approx(0.08)
+    assert in_force(errors, champion(0.09), degraded=False).threshold.max == pytest.approx(0.1)
+
+
+def test_the_level_is_the_mean_of_a_full_set_of_good_readings_weighted_by_samples() -> None:
+    values, counts = [0.9, 0.91, 0.92, 0.93, 0.94], [200.0, 200.0, 200.0, 200.0, 1200.0]
+    found = assess(COUNTED, [series(values)], [series(counts)], GRID, None)
+    assert isinstance(found, Healthy)
+    assert found.level is not None
+    assert found.level.value == pytest.approx(0.93)
+    assert (found.level.samples, found.level.time) == (2000, GRID[-1])
+
+
+@pytest.mark.parametrize(
+    "values, since",
+    [
+        ([0.95, 0.95, 0.95, 0.95, 0.85], None),  # a bad one among them
+        ([0.95, None, 0.95, 0.95, 0.95], None),  # a gap
+        ([0.95] * 5, START - MINUTE),  # the first one is of the change of versions
+        ([0.95] * 5, START + MINUTE),
+    ],
+)
+def test_there_is_no_level_before_the_readings_settle(
+    values: list[float | None], since: datetime | None
+) -> None:
+    found = assess(METRICS, [series(values)], None, GRID, since)
+    assert isinstance(found, Healthy)
+    assert found.level is None
+    settled = assess(METRICS, [series([0.95] * 5)], None, GRID, START - 2 * MINUTE)
+    assert isinstance(settled, Healthy)
+    assert settled.level is not None
+
+
+def test_a_degraded_resource_stays_so_until_a_reading_reaches_recover() -> None:
+    slow = replace(METRICS, recover=0.93)
+    degraded = in_force(slow, None, degraded=True)
+    for latest, recovered in ((0.91, False), (0.93, True), (0.95, True)):
+        found = assess(slow, [series([0.8, 0.8, 0.8, 0.8, latest])], None, GRID, None, degraded)
+        assert isinstance(found, Healthy) is recovered, latest
+        if isinstance(found, Degraded):
+            assert found.recovering
+    healthy = in_force(slow, None, degraded=False)
+    found = assess(slow, [series([0.91] * 5)], None, GRID, None, healthy)
+    assert isinstance(found, Healthy)
+    bad = assess(slow, [series([0.8] * 5)], None, GRID, None, degraded)
+    assert isinstance(bad, Degraded)
+    assert not bad.recovering
+
+
+def test_recover_is_never_laxer_than_the_range_in_force() -> None:
+    bounds = Bounds(ThresholdRange(min=0.95), recover=0.93)
+    found = assess(METRICS, [series([0.8, 0.8, 0.96, 0.96, 0.94])], None, GRID, None, bounds)
+    assert isinstance(found, Degraded)

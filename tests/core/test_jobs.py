@@ -19,6 +19,7 @@ from maintenance_operator.core.jobs import (
 from maintenance_operator.core.model import Action, JobPhase, JobView, Run, Step, Trigger
 from maintenance_operator.core.names import ANNOTATION_DIGEST, ANNOTATION_REQUEST
 from maintenance_operator.core.spec import parse
+from maintenance_operator.errors import SpecError
 
 SPEC: dict[str, Any] = {
     "model": {
@@ -145,6 +146,64 @@ def test_no_token_no_root_no_labels_of_the_owner() -> None:
         key.startswith(("modelmaintenance.dev/", "app.kubernetes.io/managed-by"))
         for key in job()["metadata"]["labels"]
     )
+
+
+CHOSEN = {
+    "nodeSelector": {"gpu": "a100"},
+    "tolerations": [{"key": "spot", "operator": "Exists", "unknown": "left out"}],
+    "env": [
+        {"name": "HTTPS_PROXY", "value": "http://proxy:3128"},
+        {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+    ],
+    "priorityClassName": "low",
+    "serviceAccountName": "trainer",
+    "imagePullSecrets": [{"name": "registry"}],
+    "hostNetwork": True,
+    "securityContext": {"runAsUser": 0},
+    "automountServiceAccountToken": True,
+}
+
+
+@pytest.mark.parametrize("step", [Step.DIAGNOSE, Step.TRAIN, Step.REPORT])
+def test_of_a_pod_only_what_is_on_the_list_can_be_chosen(step: Step) -> None:
+    training = {**SPEC["training"], "pod": CHOSEN}
+    chosen = pod(replace(RUN, step=step, subject=Step.TRAIN, spec={**SPEC, "training": training}))
+    plain = pod(replace(RUN, step=step, subject=Step.TRAIN))
+    assert chosen["nodeSelector"] == {"gpu": "a100"}
+    assert chosen["tolerations"] == [{"key": "spot", "operator": "Exists"}]
+    assert chosen["priorityClassName"] == "low"
+    assert chosen["serviceAccountName"] == "trainer"
+    assert chosen["imagePullSecrets"] == [{"name": "registry"}]
+    assert chosen["containers"][0]["env"] == [*plain["containers"][0]["env"], *CHOSEN["env"]]
+    assert chosen["automountServiceAccountToken"] is False
+    for part in ("securityContext", "volumes", "restartPolicy"):
+        assert chosen[part] == plain[part]
+    assert set(chosen) - set(plain) == {
+        "nodeSelector",
+        "tolerations",
+        "priorityClassName",
+        "serviceAccountName",
+        "imagePullSecrets",
+    }
+
+
+@pytest.mark.parametrize("name", ["HOME", "PYTHONPATH", "LD_PRELOAD", "KUBEFLOW_A", "MM_A"])
+def test_variables_of_the_trainer_cannot_be_set(name: str) -> None:
+    training = {**SPEC["training"], "pod": {"env": [{"name": name, "value": "x"}]}}
+    with pytest.raises(
+        SpecError, match=r"spec.training.pod.env\[0\].name: .* is the trainer's own"
+    ):
+        parse({**SPEC, "training": training})
+
+
+def test_waiting_for_a_gpu_does_not_use_up_the_training_s_time() -> None:
+    spec = job()["spec"]
+    assert spec["template"]["spec"]["activeDeadlineSeconds"] == 4 * 3600
+    assert spec["activeDeadlineSeconds"] > 24 * 3600 + 4 * 3600
+    diagnosis = {"timeout": "10m", "resources": {"requests": {"cpu": "2"}}}
+    other = pod(replace(RUN, step=Step.DIAGNOSE, spec={**SPEC, "diagnosis": diagnosis}))
+    assert other["activeDeadlineSeconds"] == 600
+    assert other["containers"][0]["resources"] == {"requests": {"cpu": "2"}}
 
 
 def test_what_a_retry_cannot_mend_is_not_retried() -> None:

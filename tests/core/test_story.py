@@ -1,5 +1,6 @@
 """The whole story, played against a world of plain values; the test plays the pods."""
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +32,7 @@ from maintenance_operator.core.jobs import Identity, TrainerImage
 from maintenance_operator.core.model import (
     Action,
     Assessment,
+    Baseline,
     CreateJob,
     Degraded,
     DeleteJob,
@@ -124,6 +126,7 @@ class World:
     notes: list[str] = field(default_factory=list)
     writes: int = 0
     refused: str = ""
+    breaker_reset: datetime | None = None
     answer: Answer = Answer.MINOR
     drift: Answer = Answer.NO
 
@@ -154,6 +157,7 @@ class World:
             jobs=tuple(self.jobs.values()),
             config_map=self.config_map,
             refused=self.refused,
+            breaker_reset=self.breaker_reset,
         )
 
     def do(self, effect: Effect) -> None:
@@ -713,6 +717,193 @@ def test_promotion_requires_the_champion_that_was_compared_against() -> None:
     champion = world.parsed.champion
     assert champion is not None
     assert champion.version == 50
+
+
+def _fail_once(world: World) -> None:
+    world.finish(phase=JobPhase.FAILED, failure="BackoffLimitExceeded", detail="It crashed")
+    world.now += timedelta(days=1)
+    world.settle()
+
+
+def test_the_breaker_opens_after_three_failures_and_a_new_spec_closes_it() -> None:
+    world = World().degraded()
+    for _ in range(2):
+        _fail_once(world)
+        assert world.live
+    _fail_once(world)
+    assert world.condition("Ready") == ("False", "RepeatedFailures")
+    assert world.condition("Stalled") == ("True", "RepeatedFailures")
+    assert world.live == []
+    assert world.notes.count("RepeatedFailures") == 1
+    writes = world.writes
+    world.now += timedelta(days=3)
+    world.settle()
+    assert (world.live, world.writes) == ([], writes)
+    world.generation += 1
+    world.settle()
+    assert world.condition("Ready") == ("True", "Watching")
+    assert world.live
+
+
+def test_an_annotation_closes_the_breaker_for_what_was_before() -> None:
+    world = World().degraded()
+    for _ in range(3):
+        _fail_once(world)
+    assert world.live == []
+    world.breaker_reset = world.now
+    world.settle()
+    assert world.live
+    assert world.condition("Ready") == ("True", "Watching")
+
+
+@pytest.mark.parametrize("step", [Step.DIAGNOSE, Step.TRAIN])
+def test_a_run_that_waits_too_long_for_its_pod_ends_and_says_for_what(step: Step) -> None:
+    world = World().degraded()
+    if step is Step.TRAIN:
+        world.finish(world.diagnosis())
+    (name,) = world.live
+    world.jobs[name] = replace(
+        world.jobs[name],
+        phase=JobPhase.PENDING,
+        detail="Unschedulable: Insufficient nvidia.com/gpu",
+    )
+    world.now += timedelta(hours=24)
+    world.settle()
+    assert name in world.jobs
+    world.now += timedelta(seconds=1)
+    world.settle()
+    assert name not in world.jobs
+    ended = world.parsed.history[0]
+    assert (ended.outcome, ended.reason) == (RunOutcome.FAILED, "PendingTimeout")
+    assert "waited for 24h" in ended.message
+    assert "Insufficient nvidia.com/gpu" in ended.message
+
+
+def test_a_training_that_ran_too_long_is_not_tried_again() -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    (name,) = world.live
+    world.jobs[name] = replace(world.jobs[name], deadline_exceeded=True)
+    world.settle()
+    assert name not in world.jobs
+    ended = world.parsed.history[0]
+    assert (ended.outcome, ended.reason) == (RunOutcome.FAILED, "DeadlineExceeded")
+    assert "spec.training.timeout" in ended.message
+
+
+def test_a_run_that_is_given_up_keeps_why_over_a_crash() -> None:
+    world = World().degraded()
+    (name,) = world.live
+    world.jobs[name] = replace(world.jobs[name], phase=JobPhase.PENDING)
+    world.now += timedelta(hours=25)
+    effect = next_effect(world.seen())
+    assert isinstance(effect, WriteStatus)
+    world.do(effect)
+    assert world.parsed.run is not None
+    assert world.parsed.run.stopping is not None
+    world.jobs[name] = replace(world.jobs[name], phase=JobPhase.RUNNING)  # it started after all
+    world.settle()
+    assert world.live == []
+    assert world.parsed.history[0].reason == "PendingTimeout"
+
+
+def test_a_report_that_came_in_time_counts_though_the_run_was_given_up() -> None:
+    world = World().degraded()
+    (name,) = world.live
+    world.jobs[name] = replace(world.jobs[name], phase=JobPhase.PENDING)
+    world.now += timedelta(hours=25)
+    effect = next_effect(world.seen())
+    assert effect is not None
+    world.do(effect)
+    world.jobs[name] = replace(world.jobs[name], phase=JobPhase.RUNNING)
+    world.finish(world.diagnosis())
+    assert world.parsed.run is not None
+    assert (world.parsed.run.step, world.parsed.run.stopping) == (Step.TRAIN, None)
+
+
+def test_out_of_memory_is_named_with_what_to_change() -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    world.finish(phase=JobPhase.FAILED, failure="OOMKilled", detail="OOMKilled, exit code 137")
+    ended = world.parsed.history[0]
+    assert ended.reason == "OutOfMemory"
+    assert "per_device_train_batch_size" in ended.message
+
+
+def test_history_keeps_as_many_runs_as_the_spec_says() -> None:
+    limits = {"cooldown": "1s", "runs": {"max": 2, "per": "1s"}, "consecutiveFailures": 2}
+    world = World(spec=a_spec(history={"runs": 2}, limits=limits)).degraded()
+    for _ in range(3):
+        world.finish(phase=JobPhase.FAILED, detail="It crashed")
+        world.generation += 1
+        world.now += timedelta(days=2)
+        world.settle()
+    assert len(world.parsed.history) == 2
+
+
+def test_the_baseline_is_written_once_where_max_drop_asks_for_it() -> None:
+    level = Baseline(0.95, START, 2500)
+    settled = replace(HEALTHY, level=level)
+    plain = World().with_champion()
+    plain.assessment = settled
+    plain.settle()
+    assert plain.parsed.champion is not None
+    assert plain.parsed.champion.baseline is None
+
+    metrics = a_spec()["metrics"]
+    metrics["performance"]["maxDrop"] = 0.03
+    world = World(spec=a_spec(metrics=metrics)).with_champion()
+    world.assessment = settled
+    writes = world.writes
+    world.settle()
+    assert world.writes == writes + 1
+    assert world.status["champion"]["baseline"] == {
+        "value": "0.95",
+        "samples": 2500,
+        "source": "Production",
+        "time": "2026-11-23T12:00:00Z",
+    }
+    world.assessment = replace(settled, level=Baseline(0.99, START))
+    world.settle()
+    assert world.writes == writes + 1
+    assert world.config_map is not None
+    assert "baseline" not in world.config_map["data"]["champion.json"]
+
+
+def test_while_it_recovers_no_run_begins() -> None:
+    world = World().with_champion()
+    jobs = list(world.created)
+    world.assessment = replace(DOWN, recovering=True)
+    world.settle()
+    assert world.created == jobs
+    assert world.condition("Degraded")[0] == "True"
+
+
+def test_a_missing_metric_that_counts_as_bad_is_said_in_both_conditions() -> None:
+    world = World().with_champion()
+    before = world.parsed.performance
+    missing = Reading(START, math.nan)
+    world.assessment = replace(DOWN, reading=missing)
+    world.settle()
+    assert world.condition("Degraded") == ("True", "Missing")
+    assert world.condition("MetricsAvailable") == ("False", "NoData")
+    assert world.parsed.performance == before
+    assert world.parsed.run is not None
+    world.finish(world.diagnosis())
+    assert world.parsed.decision is not None
+    assert "Accuracy (missing) was below 0.9" in world.parsed.decision.message
+
+
+def test_a_metric_that_comes_and_goes_while_degraded_writes_once() -> None:
+    world = World(spec=a_spec(suspend=True))
+    world.assessment = DOWN
+    world.settle()
+    writes = world.writes
+    world.assessment = replace(DOWN, recovering=True)
+    world.settle()
+    world.assessment = DOWN
+    world.settle()
+    assert world.writes == writes
 
 
 def test_runs_are_limited() -> None:

@@ -43,6 +43,8 @@ DURATIONS = {  # field: refused, accepted
     "metrics.interval": (["4s", "24h1s", "0s"], ["5s", "24h", "1h30m", "90m", "1h0m10s"]),
     "decision.recheckAfter": (["0s", "24h1s"], ["1s", "24h"]),
     "training.timeout": (["0s", "0h0m0s", "721h"], ["1s", "720h"]),
+    "training.pendingTimeout": (["0s", "721h"], ["1s", "720h"]),
+    "diagnosis.timeout": (["0s", "24h1s"], ["1s", "24h"]),
     "limits.cooldown": (["0s", "720h1s"], ["1s", "720h"]),
     "limits.runs.per": (["0s", "8761h"], ["1s", "8760h"]),
 }
@@ -111,6 +113,61 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "spec.metrics.performance.match",
         "names of labels have from 1",
     ),
+    *(
+        (
+            {"metrics.performance.thresholdRange": range_, "metrics.performance.recover": recover},
+            "spec.metrics.performance.recover",
+            "recover lies on the bad side of thresholdRange",
+        )
+        for range_, recover in (({"min": 0.9}, 0.89), ({"max": 0.1}, 0.11))
+    ),
+    *(
+        (
+            {"history.runs": 2, **limits},
+            "spec.history.runs",
+            "are counted in the history; keep at least as many runs",
+        )
+        for limits in (
+            {"limits.runs.max": 3, "limits.consecutiveFailures": 2},
+            {"limits.runs.max": 2, "limits.consecutiveFailures": 3},
+        )
+    ),
+    (
+        {"training.pod.nodeSelector": {"": "a"}},
+        "spec.training.pod.nodeSelector",
+        "names of labels have from 1",
+    ),
+    (
+        {"training.pod.tolerations": [{"effect": "NoSchedule"}]},
+        "spec.training.pod.tolerations[0].operator",
+        "without a key, write operator Exists",
+    ),
+    *(
+        (
+            {"training.pod.env": [{"name": name, "value": "x"}]},
+            "spec.training.pod.env[0].name",
+            "this variable is the trainer's own",
+        )
+        for name in ("HOME", "PYTHONPATH", "LD_PRELOAD", "KUBEFLOW_X", "MM_TRAINER_IMAGE")
+    ),
+    (
+        {"training.pod.env": [{"name": "A-B", "value": "x"}]},
+        "spec.training.pod.env[0].name",
+        "write letters, digits and underscores",
+    ),
+    (
+        {
+            "training.pod.env": [
+                {
+                    "name": "A",
+                    "value": "x",
+                    "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}},
+                }
+            ]
+        },
+        "spec.training.pod.env[0].valueFrom",
+        "set value or valueFrom, not both",
+    ),
     (
         {"metrics.performance.thresholdRange": {}},
         "spec.metrics.performance.thresholdRange",
@@ -171,6 +228,12 @@ ACCEPTED: list[dict[str, Any]] = [
     {"metrics.performance.breach": {"count": 1, "of": 1}},
     {"metrics.performance.breach": {"count": 20, "of": 20}},
     {"metrics.performance.samples": {"query": "up", "min": 1}},
+    {"metrics.performance.maxDrop": 0.03, "metrics.performance.recover": 0.9},
+    {
+        "metrics.performance.thresholdRange": {"max": 0.1},
+        "metrics.performance.recover": 0.1,
+        "metrics.performance.onMissing": "Breach",
+    },
     {"suspend": True},
     {"decision.minNewRows": 1},
     {"training.fineTune.replayPercent": 0},
@@ -198,6 +261,27 @@ ACCEPTED: list[dict[str, Any]] = [
         }
     },
     {"limits.runs.max": 10},
+    {"limits.consecutiveFailures": 1, "limits.runs.max": 1, "history.runs": 1},
+    {"history.runs": 50},
+    {"diagnosis.resources": {"requests": {"cpu": "2"}}},
+    {
+        "training.pod": {
+            "nodeSelector": {"gpu.example/type": "a100"},
+            "tolerations": [
+                {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"},
+                {"operator": "Exists"},
+                {"key": "spot", "value": "true", "effect": "NoExecute", "tolerationSeconds": 60},
+            ],
+            "env": [
+                {"name": "HTTPS_PROXY", "value": "http://proxy:3128"},
+                {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+                {"name": "EMPTY"},
+            ],
+            "priorityClassName": "low",
+            "serviceAccountName": "trainer",
+            "imagePullSecrets": [{"name": "registry"}],
+        }
+    },
 ]
 
 
@@ -256,6 +340,8 @@ def _rules(node: dict[str, Any], path: str = "") -> list[tuple[str, str]]:
         for rule in node.get("x-kubernetes-validations", [])
     ]
     children = [(f"{path}.{name}", child) for name, child in node.get("properties", {}).items()]
+    if "items" in node:
+        children.append((f"{path}[0]", node["items"]))
     return own + [rule for where, child in children for rule in _rules(child, where)]
 
 

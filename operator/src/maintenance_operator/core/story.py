@@ -611,7 +611,7 @@ def _entry(
 
 
 def _with_job(identity: Identity, run: Run) -> Run:
-    return replace(run, job_name=job_name(identity, run.number, run.step))
+    return replace(run, job_name=job_name(identity, run.number, run.step), stopping=None)
 
 
 def _find(seen: Observation, name: str) -> JobView | None:
