@@ -10,6 +10,7 @@ import yaml
 from support.programs import ROOT, Programs
 
 from maintenance_operator import settings
+from maintenance_operator.core.model import Server
 
 pytestmark = pytest.mark.api
 
@@ -108,7 +109,7 @@ def test_the_defaults_are_a_configuration_that_the_operator_reads(cluster: Progr
     read = _read_configuration(_objects(_template(cluster).stdout))
 
     assert read == settings.Settings(
-        prometheus_servers={"default": "http://prometheus-operated.monitoring.svc:9090"},
+        prometheus_servers={"default": Server("http://prometheus-operated.monitoring.svc:9090")},
         trainer_image="model-maintenance/trainer:0.1.0",
     )
 
@@ -158,7 +159,10 @@ def test_every_value_arrives(cluster: Programs) -> None:
     [container] = pod["spec"]["containers"]
 
     assert _read_configuration(objects) == settings.Settings(
-        prometheus_servers={"default": "https://a.example:9090", "eu1": "http://b.example"},
+        prometheus_servers={
+            "default": Server("https://a.example:9090"),
+            "eu1": Server("http://b.example"),
+        },
         trainer_image="registry.example/team/trainer:1.50",
         trainer_pull_policy="Never",
         watch_namespaces=("finance", "packages"),

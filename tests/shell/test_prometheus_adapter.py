@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from support.prometheus import Exporter, PrometheusServer, free_port, seen
 
 from maintenance_operator.adapters import prometheus as adapter
 from maintenance_operator.adapters.prometheus import Prometheus
+from maintenance_operator.core.model import Server
 from maintenance_operator.core.reasons import MetricsReason
 from maintenance_operator.errors import MetricsError
 
@@ -36,7 +38,9 @@ class Counted:
 
 
 @contextlib.asynccontextmanager
-async def answering(handler: Handler, **options: Any) -> AsyncIterator[tuple[Prometheus, Counted]]:
+async def answering(
+    handler: Handler, server: Mapping[str, Any] = MappingProxyType({}), **options: Any
+) -> AsyncIterator[tuple[Prometheus, Counted]]:
     """The adapter, in front of a server with this one handler."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
@@ -47,7 +51,7 @@ async def answering(handler: Handler, **options: Any) -> AsyncIterator[tuple[Pro
     counted = Counted()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        async with Prometheus({"default": url}, counted, **options) as prometheus:
+        async with Prometheus({"default": Server(url, **server)}, counted, **options) as prometheus:
             yield prometheus, counted
     finally:
         await runner.cleanup()
@@ -164,7 +168,9 @@ async def test_old_answers_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_an_unknown_server_is_told_the_known_ones() -> None:
-    async with Prometheus({"blue": "http://x", "green": "http://y"}, Counted()) as prometheus:
+    async with Prometheus(
+        {"blue": Server("http://x"), "green": Server("http://y")}, Counted()
+    ) as prometheus:
         with pytest.raises(MetricsError, match=r"'red'.*known: blue, green") as caught:
             await prometheus.range("red", "up", GRID)
     assert caught.value.reason == MetricsReason.UNKNOWN_SERVER
@@ -307,7 +313,7 @@ async def test_a_cut_connection_is_unreachable() -> None:
 
 async def test_nobody_there_is_unreachable_and_costs_one_attempt() -> None:
     counted = Counted()
-    servers = {"default": f"http://127.0.0.1:{free_port()}"}
+    servers = {"default": Server(f"http://127.0.0.1:{free_port()}")}
     async with Prometheus(servers, counted) as prometheus:
         results = await asyncio.gather(
             *(prometheus.range("default", f"up{number}", GRID) for number in range(20)),
@@ -319,13 +325,15 @@ async def test_nobody_there_is_unreachable_and_costs_one_attempt() -> None:
     assert len(counted.outcomes) <= adapter.CONCURRENCY_PER_SERVER, "the others were told"
 
 
-async def test_warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_warnings_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         async with answering(replying({**matrix(SERIES), "warnings": ["a shard\nis away"]})) as (
             prometheus,
             _,
         ):
-            assert len(await prometheus.range("default", "up", GRID)) == 1
+            for minute in range(3):  # at each reading the same
+                later = tuple(time + timedelta(minutes=minute) for time in GRID)
+                assert len(await prometheus.range("default", "up", later)) == 1
     assert caplog.messages == ["Prometheus warns: a shard is away"]
 
 
@@ -350,7 +358,7 @@ async def test_a_real_prometheus(exporter: Exporter, prometheus_server: Promethe
     now = datetime.now(UTC)
     times = (now - timedelta(seconds=5), now)
     counted = Counted()
-    async with Prometheus({"default": prometheus_server.url}, counted) as prometheus:
+    async with Prometheus({"default": Server(prometheus_server.url)}, counted) as prometheus:
         both = await prometheus.range("default", "model_accuracy", times)
         assert {
             series.labels["model"]: series.points[-1][1]

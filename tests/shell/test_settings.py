@@ -10,6 +10,7 @@ import pytest
 
 from maintenance_operator import __version__
 from maintenance_operator.__main__ import main
+from maintenance_operator.core.model import Server
 from maintenance_operator.settings import ConfigurationError, Settings, load, read
 
 GOOD: dict[str, Any] = {
@@ -19,7 +20,7 @@ GOOD: dict[str, Any] = {
 
 
 def test_the_least_that_has_to_be_said() -> None:
-    assert read(GOOD, {}) == Settings({"default": "http://prometheus:9090"}, "trainer:1")
+    assert read(GOOD, {}) == Settings({"default": Server("http://prometheus:9090")}, "trainer:1")
 
 
 def test_everything_that_can_be_said() -> None:
@@ -30,7 +31,7 @@ def test_everything_that_can_be_said() -> None:
         "log": {"level": "debug", "format": "text"},
     }
     assert read(document, {}) == Settings(
-        {"default": "http://prometheus:9090"},
+        {"default": Server("http://prometheus:9090")},
         "trainer:1",
         "Never",
         ("a", "b"),
@@ -38,6 +39,68 @@ def test_everything_that_can_be_said() -> None:
         "debug",
         "text",
     )
+
+
+TLS = {"caFile": "/tls/ca", "certFile": "/tls/crt", "keyFile": "/tls/key", "serverName": "p.test"}
+
+
+def test_everything_that_can_be_said_of_a_server() -> None:
+    servers = {
+        "token": {"url": "https://a", "bearerTokenFile": "/auth/token", "tls": TLS},
+        "password": {
+            "url": "https://b/prometheus/",
+            "basicAuth": {"username": "ml", "passwordFile": "/auth/password"},
+            "headers": {"X-Scope-OrgID": "ml"},
+            "namespaces": ["finance", "sports"],
+            "enforcedMatchers": {"namespace": "{{ namespace }}"},
+        },
+    }
+    assert read(GOOD | {"prometheusServers": servers}, {}).prometheus_servers == {
+        "token": Server(
+            "https://a",
+            bearer_token_file=Path("/auth/token"),
+            ca_file=Path("/tls/ca"),
+            cert_file=Path("/tls/crt"),
+            key_file=Path("/tls/key"),
+            server_name="p.test",
+        ),
+        "password": Server(
+            "https://b/prometheus",
+            headers={"X-Scope-OrgID": "ml"},
+            username="ml",
+            password_file=Path("/auth/password"),
+            namespaces=frozenset({"finance", "sports"}),
+            enforced_matchers={"namespace": "{{ namespace }}"},
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            {"bearerTokenFile": "token"},
+            "a.bearerTokenFile: 'token' cannot be used: write the whole",
+        ),
+        ({"bearerTokenFile": "/t", "basicAuth": {"username": "x"}}, "not both"),
+        ({"basicAuth": {"user": "x"}}, "a.basicAuth.user: unknown; known are"),
+        ({"basicAuth": {"passwordFile": "/p"}}, "a.basicAuth.username: None cannot be used"),
+        ({"tls": {"certFile": "/c"}}, "a.tls: certFile and keyFile belong together"),
+        ({"tls": {"insecureSkipVerify": True}}, "a.tls.insecureSkipVerify: unknown"),
+        ({"headers": {"Authorization": "Bearer x"}}, "a secret belongs into a file"),
+        ({"headers": {"A B": "x"}}, "a.headers.A B: no header"),
+        ({"headers": {"A": "x\ny: z"}}, "a.headers.A: no header"),
+        ({"namespaces": "finance"}, "a.namespaces: a list is expected"),
+        ({"namespaces": ["team-*"]}, "a.namespaces: 'team-*' is no name of a namespace"),
+        ({"enforcedMatchers": {"a-b": "x"}}, "a.enforcedMatchers.a-b: write the name of a label"),
+        ({"enforcedMatchers": {"namespace": ""}}, "a.enforcedMatchers.namespace: '' cannot be"),
+    ],
+)
+def test_what_is_wrong_with_a_server_is_named(change: dict[str, Any], message: str) -> None:
+    servers = {"a": {"url": "http://x", **change}}
+    with pytest.raises(ConfigurationError) as caught:
+        read(GOOD | {"prometheusServers": servers}, {})
+    assert message in str(caught.value)
 
 
 def test_the_environment_wins() -> None:

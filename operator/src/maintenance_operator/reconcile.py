@@ -97,6 +97,9 @@ class Cluster(Protocol):
 class MetricsSource(Protocol):
     """What the story needs of Prometheus."""
 
+    def admit(self, namespace: str, server: str, *queries: str) -> None:
+        """MetricsError where a namespace may not put these queries to a server."""
+
     async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
         """The query at each time; MetricsError where there is no usable answer."""
 
@@ -291,7 +294,9 @@ class Reconciler:
             return Unknown(spec.reason, "spec cannot be followed, so the metric is not read.")
         metrics, champion = spec.metrics, status.champion
         grid = _grid(metrics, now)
+        queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
         try:
+            self._metrics.admit(identity.namespace, metrics.server, *queries)
             performance, samples = await asyncio.gather(
                 self._metrics.range(metrics.server, metrics.query, grid),
                 self._samples(metrics, grid),

@@ -4,6 +4,13 @@
 
     prometheusServers:
       default: {url: "http://prometheus.monitoring:9090"}
+      tenants:
+        url: https://mimir.example/prometheus
+        headers: {X-Scope-OrgID: ml}
+        bearerTokenFile: /etc/auth/token   # or basicAuth: {username: ml, passwordFile: ...}
+        tls: {caFile: ..., certFile: ..., keyFile: ..., serverName: ...}
+        namespaces: [finance]              # who may ask; left out: all
+        enforcedMatchers: {namespace: "{{ namespace }}"}   # each selector of a query must carry it
     trainer: {image: "model-maintenance/trainer:0.1.0", imagePullPolicy: IfNotPresent}
     watchNamespaces: []        # none: all
     http: {port: 8080}
@@ -21,6 +28,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from maintenance_operator.core.model import Server
+
 DEFAULT_CONFIG: Final = Path("/etc/model-maintenance/config.yaml")
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
@@ -29,6 +38,20 @@ LOG_FORMATS: Final = ("json", "text")
 _KNOWN: Final = ("prometheusServers", "trainer", "watchNamespaces", "http", "log")
 _URL_HINT: Final = "Prometheus' address, like http://prometheus.monitoring:9090"
 _IMAGE_HINT: Final = "the trainer's image, like model-maintenance/trainer:0.1.0"
+_FILE_HINT: Final = "the whole path of a mounted file, like /etc/prometheus-auth/token"
+_SERVER: Final = (
+    "url",
+    "headers",
+    "bearerTokenFile",
+    "basicAuth",
+    "tls",
+    "namespaces",
+    "enforcedMatchers",
+)
+_BASIC: Final = ("username", "passwordFile")
+_TLS: Final = ("caFile", "certFile", "keyFile", "serverName")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_|~-]+")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _HIGHEST_PORT: Final = 65535
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -39,9 +62,9 @@ class ConfigurationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The configuration, read and checked. ``prometheus_servers``: name → base URL."""
+    """The configuration, read and checked. ``prometheus_servers``: by name."""
 
-    prometheus_servers: Mapping[str, str]
+    prometheus_servers: Mapping[str, Server]
     trainer_image: str
     trainer_pull_policy: str = "IfNotPresent"
     watch_namespaces: tuple[str, ...] = ()
@@ -115,15 +138,80 @@ def check_namespaces(names: Collection[object], field: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(name) for name in names))
 
 
-def _servers(value: object) -> dict[str, str]:
-    servers: dict[str, str] = {}
+def _servers(value: object) -> dict[str, Server]:
+    servers: dict[str, Server] = {}
     for name, entry in _mapping(value, "prometheusServers").items():
         field = f"prometheusServers.{name}"
         if _NAME.fullmatch(str(name)) is None:
             raise ConfigurationError(f"{field}: write a name of lower-case letters, digits and '-'")
-        url = _text(_mapping(entry, field, {"url"}).get("url"), f"{field}.url", _URL_HINT)
-        servers[name] = _url(url, f"{field}.url")
+        servers[name] = _server(_mapping(entry, field, _SERVER), field)
     return servers
+
+
+def _server(entry: Mapping[str, Any], field: str) -> Server:
+    basic = _mapping(entry.get("basicAuth", {}), f"{field}.basicAuth", _BASIC)
+    tls = _mapping(entry.get("tls", {}), f"{field}.tls", _TLS)
+    if basic and entry.get("bearerTokenFile"):
+        raise ConfigurationError(f"{field}: set bearerTokenFile or basicAuth, not both")
+    if bool(tls.get("certFile")) != bool(tls.get("keyFile")):
+        raise ConfigurationError(f"{field}.tls: certFile and keyFile belong together")
+    namespaces = entry.get("namespaces")
+    if namespaces is not None and not isinstance(namespaces, list):
+        raise ConfigurationError(f"{field}.namespaces: a list is expected; left out, all may ask")
+    return Server(
+        url=_url(_text(entry.get("url"), f"{field}.url", _URL_HINT), f"{field}.url"),
+        headers=_headers(entry.get("headers", {}), f"{field}.headers"),
+        bearer_token_file=_file(entry, "bearerTokenFile", field),
+        username=_text(basic.get("username"), f"{field}.basicAuth.username", "a user's name")
+        if basic
+        else "",
+        password_file=_file(basic, "passwordFile", f"{field}.basicAuth"),
+        ca_file=_file(tls, "caFile", f"{field}.tls"),
+        cert_file=_file(tls, "certFile", f"{field}.tls"),
+        key_file=_file(tls, "keyFile", f"{field}.tls"),
+        server_name=_text(tls["serverName"], f"{field}.tls.serverName", "a host name")
+        if "serverName" in tls
+        else "",
+        namespaces=None
+        if namespaces is None
+        else frozenset(check_namespaces(namespaces, f"{field}.namespaces")),
+        enforced_matchers=_matchers(entry.get("enforcedMatchers", {}), f"{field}.enforcedMatchers"),
+    )
+
+
+def _file(parent: Mapping[str, Any], key: str, field: str) -> Path | None:
+    if key not in parent:
+        return None
+    path = Path(_text(parent[key], f"{field}.{key}", _FILE_HINT))
+    if not path.is_absolute():
+        raise ConfigurationError(f"{field}.{key}: {str(path)!r} cannot be used: write {_FILE_HINT}")
+    return path
+
+
+def _headers(value: object, field: str) -> dict[str, str]:
+    headers = {
+        str(name): _text(text, f"{field}.{name}", "a line of text")
+        for name, text in _mapping(value, field).items()
+    }
+    for name, text in headers.items():
+        if _HEADER.fullmatch(name) is None or not text.isprintable():
+            raise ConfigurationError(f"{field}.{name}: no header can be called or hold that")
+        if name.lower() == "authorization":
+            raise ConfigurationError(
+                f"{field}.{name}: a secret belongs into a file: set bearerTokenFile or basicAuth"
+            )
+    return headers
+
+
+def _matchers(value: object, field: str) -> dict[str, str]:
+    matchers = {
+        str(name): _text(text, f"{field}.{name}", 'a value, like "{{ namespace }}"')
+        for name, text in _mapping(value, field).items()
+    }
+    for name in matchers:
+        if _LABEL.fullmatch(name) is None:
+            raise ConfigurationError(f"{field}.{name}: write the name of a label, like namespace")
+    return matchers
 
 
 def _url(url: str, field: str) -> str:

@@ -17,7 +17,9 @@ from typing import Any, Final, Protocol, Self
 
 import aiohttp
 
-from maintenance_operator.core.model import Series
+from maintenance_operator.adapters.access import Access
+from maintenance_operator.adapters.selectors import objection
+from maintenance_operator.core.model import Series, Server
 from maintenance_operator.core.reasons import MetricsReason
 from maintenance_operator.errors import MetricsError
 
@@ -37,8 +39,12 @@ ENTRIES: Final = 20_000
 STRIKES: Final = 3
 """One query may be slow; so many in a row that get no answer mean that the server is away."""
 
+OWN_NAMESPACE: Final = "{{ namespace }}"
+"""In a server's enforced matchers: the namespace of the resource that asks."""
+
 HTTP_OK: Final = 200
 HTTP_BAD_REQUEST: Final = 400
+HTTP_NOT_LET_IN: Final = (401, 403)
 HTTP_REDIRECTS: Final = range(300, 400)
 
 
@@ -75,13 +81,17 @@ class Prometheus:
     """The servers that the operator's configuration names.
 
     Args:
-        servers: name → base URL.
+        servers: by name.
         telemetry: where requests are counted.
         timeout: seconds until a request is given up.
     """
 
     def __init__(
-        self, servers: Mapping[str, str], telemetry: Telemetry, *, timeout: float = TIMEOUT_SECONDS
+        self,
+        servers: Mapping[str, Server],
+        telemetry: Telemetry,
+        *,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         self._servers = servers
         self._telemetry = telemetry
@@ -90,6 +100,8 @@ class Prometheus:
         self._slots = {name: asyncio.Semaphore(CONCURRENCY_PER_SERVER) for name in servers}
         self._away: dict[str, tuple[float, MetricsError]] = {}
         self._strikes = dict.fromkeys(servers, 0)
+        self._access = {name: Access(name, server) for name, server in servers.items()}
+        self._warned: dict[tuple[str, str], frozenset[str]] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -110,18 +122,48 @@ class Prometheus:
         if self._session is not None:
             await self._session.close()
 
+    def admit(self, namespace: str, server: str, *queries: str) -> None:
+        """Check that resources of a namespace may put these queries to a server.
+
+        Raises:
+            MetricsError: UnknownServer, ServerForbidden or QueryForbidden.
+        """
+        asked = self._server(server)
+        if asked.namespaces is not None and namespace not in asked.namespaces:
+            raise MetricsError(
+                MetricsReason.SERVER_FORBIDDEN,
+                f"server {server!r} is not for namespace {namespace}: the operator's configuration "
+                f"(prometheusServers.{server}.namespaces) says who may ask it",
+            )
+        enforced = {
+            label: value.replace(OWN_NAMESPACE, namespace)
+            for label, value in asked.enforced_matchers.items()
+        }
+        if not enforced:
+            return
+        for query in queries:
+            problem = objection(query, enforced)
+            if problem:
+                raise MetricsError(
+                    MetricsReason.QUERY_FORBIDDEN, f"{_cut(query)!r}, on server {server}: {problem}"
+                )
+
+    def _server(self, name: str) -> Server:
+        if name not in self._servers:
+            known = ", ".join(sorted(self._servers)) or "none: its prometheusServers is empty"
+            raise MetricsError(
+                MetricsReason.UNKNOWN_SERVER,
+                f"{name!r} is not in the operator's configuration; known: {known}",
+            )
+        return self._servers[name]
+
     async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
         """The series of a query at evenly spaced times, oldest first.
 
         Raises:
             MetricsError: with a member of ``MetricsReason`` as reason.
         """
-        if server not in self._servers:
-            known = ", ".join(sorted(self._servers)) or "none: its prometheusServers is empty"
-            raise MetricsError(
-                MetricsReason.UNKNOWN_SERVER,
-                f"{server!r} is not in the operator's configuration; known: {known}",
-            )
+        self._server(server)
         question = _Question(
             server,
             query,
@@ -170,7 +212,7 @@ class Prometheus:
             started = loop.time()
             outcome = "Cancelled"
             try:
-                answer = _series(_document(*await self._post(question)), question)
+                answer = _series(self._document(*await self._post(question), question), question)
                 outcome = "Success"
             except MetricsError as error:
                 outcome = str(error.reason)
@@ -195,10 +237,18 @@ class Prometheus:
             "end": _seconds(question.end),
             "step": _seconds(question.step),
         }
-        url = f"{self._servers[server]}/api/v1/query_range"
+        asked, access = self._servers[server], self._access[server]
+        url = f"{asked.url}/api/v1/query_range"
+        options = {"headers": access.headers(), "ssl": access.tls()}
         async with (
             self._reached(server),
-            self._session.post(url, data=form, allow_redirects=False) as reply,
+            self._session.post(
+                url,
+                data=form,
+                allow_redirects=False,
+                server_hostname=asked.server_name or None,
+                **options,
+            ) as reply,
         ):
             if reply.status in HTTP_REDIRECTS:
                 target = _cut(reply.headers.get("Location", "?"))
@@ -221,6 +271,20 @@ class Prometheus:
             },
         )
         return reply.status, body
+
+    def _document(self, status: int, body: bytes, question: _Question) -> dict[str, Any]:
+        """The ``data`` of a reply; its warnings are told when they change, not at each reading."""
+        data, warnings = _data(status, body)
+        asked = (question.server, question.key)
+        if warnings != self._warned.get(asked, frozenset()):
+            for warning in sorted(warnings):
+                logger.warning(
+                    "Prometheus warns: %s",
+                    warning,
+                    extra={"server": question.server, "query_key": question.key},
+                )
+            self._warned[asked] = warnings
+        return data
 
     @asynccontextmanager
     async def _reached(self, server: str) -> AsyncIterator[None]:
@@ -259,8 +323,14 @@ async def _read(reply: aiohttp.ClientResponse, server: str) -> bytes:
     return bytes(body)
 
 
-def _document(status: int, body: bytes) -> dict[str, Any]:
-    """The ``data`` of a reply, or the error that it is."""
+def _data(status: int, body: bytes) -> tuple[dict[str, Any], frozenset[str]]:
+    """The ``data`` of a reply and its warnings, or the error that it is."""
+    if status in HTTP_NOT_LET_IN:
+        raise MetricsError(
+            MetricsReason.UNREACHABLE,
+            f"HTTP {status}: the server does not let the operator in; its administrator must mend "
+            "the credentials in the operator's configuration",
+        )
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -276,15 +346,14 @@ def _document(status: int, body: bytes) -> dict[str, Any]:
         raise MetricsError(
             MetricsReason.INVALID_QUERY if malformed else MetricsReason.QUERY_FAILED, text
         )
-    for warning in document.get("warnings") or ():
-        logger.warning("Prometheus warns: %s", _cut(str(warning)))
+    warnings = frozenset(_cut(str(warning)) for warning in document.get("warnings") or ())
     data = document.get("data")
     if not isinstance(data, dict) or data.get("resultType") != "matrix":
         raise MetricsError(
             MetricsReason.QUERY_FAILED,
             "the reply holds no matrix: is this address Prometheus' own?",
         )
-    return data
+    return data, warnings
 
 
 def _series(data: Mapping[str, Any], question: _Question) -> tuple[Series, ...]:

@@ -46,6 +46,8 @@ _Row = tuple[str, str, str, str]
 _TELLING_OF_THE_SPEC: Final = {
     MetricsReason.UNKNOWN_SERVER: ReadyReason.UNKNOWN_SERVER,
     MetricsReason.INVALID_QUERY: ReadyReason.INVALID_QUERY,
+    MetricsReason.SERVER_FORBIDDEN: ReadyReason.SERVER_FORBIDDEN,
+    MetricsReason.QUERY_FORBIDDEN: ReadyReason.QUERY_FORBIDDEN,
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from maintenance_contract import (
@@ -175,6 +176,30 @@ class Spec:
     gate: Gate
     limits: Limits
     history_runs: int
+
+
+# --- what is configured -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A Prometheus server that resources may name, from the operator's configuration.
+
+    ``namespaces``: whose resources may; None for all. ``enforced_matchers``: label → value that
+    each selector of a query must carry; ``{{ namespace }}`` in it is the resource's.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    bearer_token_file: Path | None = None
+    username: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    server_name: str = ""
+    namespaces: frozenset[str] | None = None
+    enforced_matchers: Mapping[str, str] = field(default_factory=dict)
 
 
 # --- what is seen -----------------------------------------------------------------------

@@ -33,6 +33,14 @@ class ReadyReason(Reason):
         "spec.metrics.server names no server of the operator's configuration.",
     )
     INVALID_QUERY = "InvalidQuery", "Prometheus refuses a query of spec.metrics as malformed."
+    SERVER_FORBIDDEN = (
+        "ServerForbidden",
+        "The operator's configuration keeps this Prometheus server from this namespace.",
+    )
+    QUERY_FORBIDDEN = (
+        "QueryForbidden",
+        "A query lacks a matcher that the operator's configuration enforces on this server.",
+    )
     STORE_IN_USE = "StoreInUse", "spec.model.storage belongs to another resource."
     CONFIGMAP_FOREIGN = (
         "ChampionConfigMapNameTaken",
@@ -68,6 +76,14 @@ class MetricsReason(Reason):
     UNKNOWN_SERVER = (
         "UnknownServer",
         "spec.metrics.server names no server of the operator's configuration.",
+    )
+    SERVER_FORBIDDEN = (
+        "ServerForbidden",
+        "The operator's configuration keeps this server from this namespace.",
+    )
+    QUERY_FORBIDDEN = (
+        "QueryForbidden",
+        "A query lacks a matcher that the operator's configuration enforces on this server.",
     )
 
 
