@@ -12,6 +12,7 @@ from maintenance_operator.core.statistics import (
     binomial_at_least,
     binomial_probability,
     clopper_pearson,
+    fewer_right,
     mcnemar,
     non_inferiority_p,
     normal_quantile,
@@ -46,6 +47,15 @@ def test_binomial_tails_are_scipys(k: int, n: int, p: float) -> None:
     assert binomial_at_least(k, n, p) == pytest.approx(
         float(stats.binom.sf(k - 1, n, p)), rel=1e-8, abs=1e-12
     )
+
+
+@calmly
+@given(n=st.integers(1, 300), known_n=st.integers(1, 3000), data=st.data())
+def test_fewer_right_is_scipys_fisher_test(n: int, known_n: int, data: st.DataObject) -> None:
+    k, known_k = data.draw(st.integers(0, n)), data.draw(st.integers(0, known_n))
+    table = [[k, n - k], [known_k, known_n - known_k]]
+    p = float(stats.fisher_exact(table, alternative="less").pvalue)
+    assert fewer_right(k, n, known_k, known_n) == pytest.approx(p, rel=1e-6, abs=1e-12)
 
 
 def test_a_far_tail_keeps_its_digits() -> None:

@@ -127,6 +127,9 @@ class World:
     writes: int = 0
     refused: str = ""
     breaker_reset: datetime | None = None
+    scheduled: tuple[datetime, datetime] | None = None
+    labels_arrived: float | None = None
+    new_correct: int = 150
     answer: Answer = Answer.MINOR
     drift: Answer = Answer.NO
 
@@ -158,6 +161,9 @@ class World:
             config_map=self.config_map,
             refused=self.refused,
             breaker_reset=self.breaker_reset,
+            created=START,
+            scheduled=self.scheduled,
+            new_data=self.labels_arrived,
         )
 
     def do(self, effect: Effect) -> None:
@@ -252,7 +258,7 @@ class World:
                 "diagnosis": Diagnosis(
                     RowCounts(0, 0, 3000, 5000) if first else RowCounts(700, 300, 3000, 5000),
                     findings,
-                    None if first else HeldOut(300, 150),
+                    None if first else HeldOut(300, self.new_correct),
                     None if first else HeldOut(5000, 4500),
                 ),
                 **changes,
@@ -904,6 +910,84 @@ def test_a_metric_that_comes_and_goes_while_degraded_writes_once() -> None:
     world.assessment = DOWN
     world.settle()
     assert world.writes == writes
+
+
+HOUR = timedelta(hours=1)
+
+
+def _scheduled(*, ago: timedelta) -> World:
+    world = World().with_champion()
+    world.now += timedelta(days=10)
+    world.scheduled = (world.now - ago, world.now - ago + timedelta(days=7))
+    return world
+
+
+def test_a_scheduled_time_begins_one_run_though_the_metric_is_well() -> None:
+    world = _scheduled(ago=HOUR)
+    world.settle()
+    run = world.parsed.run
+    assert run is not None
+    assert run.trigger is Trigger.SCHEDULE
+    world.finish(world.diagnosis())
+    decision = world.parsed.decision
+    assert decision is not None
+    step = decision.path[0]
+    assert (step.question, step.answer) == (Question.PERFORMANCE_DROP, Answer.YES)
+    assert step.evidence[0].name == "accuracyOnNewRows"
+    assert (step.evidence[0].value, step.evidence[0].threshold) == ("0.5", "0.9")
+    world.finish(world.training())
+    created = list(world.created)
+    world.now += timedelta(hours=7)
+    world.settle()
+    assert world.created == created, "one run for one time"
+
+
+def test_no_drop_in_the_labels_means_that_nothing_is_done() -> None:
+    world = _scheduled(ago=HOUR)
+    world.new_correct = 268
+    world.settle()
+    world.finish(world.diagnosis())
+    decision = world.parsed.decision
+    assert decision is not None
+    assert (decision.action, decision.reason) == (Action.NONE, "NoDropFound")
+    assert "89.3% of 300" in decision.message
+    assert decision.path[0].answer is Answer.NO
+    assert world.parsed.run is None
+    created = list(world.created)
+    world.now += 2 * HOUR
+    world.settle()
+    assert world.created == created
+
+
+def test_a_time_that_was_missed_by_far_or_lies_before_the_last_look_is_let_go() -> None:
+    late = _scheduled(ago=timedelta(hours=25))
+    late.settle()
+    assert late.live == []
+    before = World().with_champion()
+    before.scheduled = (START - HOUR, before.now + HOUR)
+    before.settle()
+    assert before.live == []
+
+
+def test_new_labels_begin_a_run_when_there_are_enough() -> None:
+    data = {"newData": {"query": "sum(increase(labels_total[{{ interval }}]))", "min": 1000}}
+    world = World(spec=a_spec(triggers=data)).with_champion()
+    for arrived in (None, 999.0):
+        world.labels_arrived = arrived
+        world.settle()
+        assert world.live == []
+    world.labels_arrived = 1000
+    world.settle()
+    assert world.parsed.run is not None
+    assert world.parsed.run.trigger is Trigger.NEW_DATA
+
+
+def test_a_drop_comes_before_a_scheduled_time() -> None:
+    world = _scheduled(ago=HOUR)
+    world.assessment = DOWN
+    world.settle()
+    assert world.parsed.run is not None
+    assert world.parsed.run.trigger is Trigger.PERFORMANCE_DROP
 
 
 def test_runs_are_limited() -> None:

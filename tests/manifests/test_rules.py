@@ -115,6 +115,14 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     *(
         (
+            {"triggers.schedule": {"cron": cron}},
+            "spec.triggers.schedule.cron",
+            "write five fields with one space between them",
+        )
+        for cron in ("0 0 3 * * 1", "every day", "@daily @daily")
+    ),
+    *(
+        (
             {"metrics.performance.thresholdRange": range_, "metrics.performance.recover": recover},
             "spec.metrics.performance.recover",
             "recover lies on the bad side of thresholdRange",
@@ -190,10 +198,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     *(
         (
-            {"training.resources": {kind: {"x" * 254: 1}}},
-            f"spec.training.resources.{kind}",
+            {f"{job}.resources": {kind: {"x" * 254: 1}}},
+            f"spec.{job}.resources.{kind}",
             "names of resources have from 1 to 253 characters",
         )
+        for job in ("training", "diagnosis")
         for kind in ("limits", "requests")
     ),
 ]
@@ -263,6 +272,8 @@ ACCEPTED: list[dict[str, Any]] = [
     {"limits.runs.max": 10},
     {"limits.consecutiveFailures": 1, "limits.runs.max": 1, "history.runs": 1},
     {"history.runs": 50},
+    {"triggers.schedule": {"cron": "0 3 * * 1", "timeZone": "Europe/Berlin"}},
+    {"triggers.newData": {"query": "sum(increase(labels[{{ interval }}]))", "min": 0}},
     {"diagnosis.resources": {"requests": {"cpu": "2"}}},
     {
         "training.pod": {

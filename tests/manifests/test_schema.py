@@ -14,6 +14,7 @@ from maintenance_contract import Answer, ChampionRef, Question, TrainingAction
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.model import (
     Action,
+    Baseline,
     Champion,
     Condition,
     Decision,
@@ -28,6 +29,7 @@ from maintenance_operator.core.model import (
     Status,
     StatusEvidence,
     Step,
+    Stopping,
     Trigger,
     Trouble,
 )
@@ -107,15 +109,37 @@ def _beyond(node: Node) -> list[Any]:
     return values
 
 
+ITEMS: dict[str, Node] = {
+    "training.pod.tolerations": {"operator": "Exists"},
+    "training.pod.env": {"name": "A"},
+    "training.pod.imagePullSecrets": {"name": "a"},
+}
+"""A good item of each list of the spec."""
+
+
+def _with_item(field: str, value: Any) -> Node:
+    """A field to set; one of a list's item in an item that is good but for it."""
+    if "[0]" not in field:
+        return {field: value}
+    where, _, rest = field.partition("[0].")
+    item: Node = dict(ITEMS[where])
+    *parents, last = rest.split(".")
+    place = item
+    for parent in parents:
+        place = place.setdefault(parent, {"name": "a", "key": "a"} if "Ref" in parent else {})
+    place[last] = value
+    return {where: [item]}
+
+
 @pytest.mark.api
 def test_every_bound_of_the_spec_holds(api: Resources, minimal: Node, schema: Node) -> None:
     tried = 0
     for path, node in walk(schema["properties"]["spec"]):
-        field = path.replace("{}", ".model" if "match" in path else ".cpu")
+        field = path.replace("{}", ".model" if "match" in path else ".cpu").replace("[]", "[0]")
         for value in _beyond(node):
             tried += 1
             with pytest.raises(Refused) as refused:
-                api.create(changed(minimal, {field: value}))
+                api.create(changed(minimal, _with_item(field, value)))
             where = [cause for cause, _ in refused.value.causes]
             assert f"spec.{field}" in where, f"{field}: {str(value)[:40]!r}: {refused.value}"
 
@@ -151,8 +175,11 @@ def test_what_has_no_default_must_be_said(api: Resources, minimal: Node, field: 
         "mode",
         "model.baseModel.revision",
         "model.storage.secretRef",
-        "metrics.performance.onMissing",
-        "training.pod",
+        "metrics.outcomes",
+        "metrics.performance.probation",
+        "training.pod.hostNetwork",
+        "training.pod.securityContext",
+        "training.queueName",
         "gate.maxClassDrop",
         "limits.gpuHours",
         "promotion",
@@ -190,15 +217,25 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
             "server": "default",
             "interval": "5m",
             "performance": minimal["spec"]["metrics"]["performance"]
-            | {"breach": {"count": 3, "of": 5}},
+            | {"breach": {"count": 3, "of": 5}, "onMissing": "Hold"},
         },
+        "triggers": {},
         "decision": {"policy": "Workflow", "minNewRows": 300, "recheckAfter": "1h"},
+        "diagnosis": {
+            "resources": {
+                "limits": {"memory": "8Gi"},
+                "requests": {"cpu": "500m", "memory": "1Gi"},
+            },
+            "timeout": "30m",
+        },
         "training": {
             "fineTune": {"method": "Full", "replayPercent": 50, "arguments": {}},
             "retrain": {"arguments": {}},
             "resources": {"limits": {"nvidia.com/gpu": 1}, "requests": {}},
             "timeout": "4h",
             "retries": 1,
+            "pendingTimeout": "24h",
+            "pod": {"nodeSelector": {}, "priorityClassName": "", "serviceAccountName": ""},
         },
         "gate": {
             "metric": "Accuracy",
@@ -206,7 +243,12 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
             "confidence": 0.95,
             "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
         },
-        "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
+        "limits": {
+            "cooldown": "6h",
+            "runs": {"max": 4, "per": "168h"},
+            "consecutiveFailures": 3,
+        },
+        "history": {"runs": 10},
     }
 
 
@@ -252,7 +294,9 @@ def test_the_complete_sample_says_every_field(schema: Node) -> None:
         if path.startswith("spec.") and "properties" not in node
     }
 
-    assert leaves - said == {"spec.metrics.performance.thresholdRange.max"}
+    assert {leaf for leaf in leaves if leaf not in said and f"{leaf}[]" not in said} == {
+        "spec.metrics.performance.thresholdRange.max"
+    }
 
 
 def _paths(value: object, path: str = "") -> Iterator[str]:
@@ -299,16 +343,24 @@ FULL = Status(
         job_name="news-1a2b3c-7-train",
         job_uid="u-1",
         champion=ChampionRef(6, "sha256:aa"),
-        trouble=Trouble(TIME, 0.87, 3, 5, 1250),
+        trouble=Trouble(TIME, 0.87, 3, 5, 1250, 0.9),
         escalated_from=6,
         action=Action.FINE_TUNE,
         subject=Step.TRAIN,
         snapshot_run=6,
         data_digest="sha256:bb",
         train_start_time=TIME,
+        stopping=Stopping("PendingTimeout", "It waited."),
     ),
     recheck=Recheck(3, TIME, "sha256:bb"),
-    champion=Champion(6, "pvc://models/news/versions/6", "sha256:aa", TIME, TrainingAction.RETRAIN),
+    champion=Champion(
+        6,
+        "pvc://models/news/versions/6",
+        "sha256:aa",
+        TIME,
+        TrainingAction.RETRAIN,
+        Baseline(0.93, TIME, 5000),
+    ),
     history=tuple(
         HistoryEntry(
             number=number,
@@ -328,7 +380,7 @@ FULL = Status(
             new=Score(400, 0.5, 0.75),
             old=Score(400, 0.9, 0.9),
         )
-        for number, outcome in enumerate((*RunOutcome, *RunOutcome, *RunOutcome)[:10], start=1)
+        for number, outcome in enumerate((list(RunOutcome) * 13)[:50], start=1)
     ),
 )
 

@@ -87,6 +87,10 @@ class Fields:
         """A nested object."""
         return Fields(self._value.get(key), self.name(key))
 
+    def fields_or_none(self, key: str) -> "Fields | None":
+        """A nested object, or None where it is absent or null."""
+        return self.fields(key) if self.has(key) else None
+
     def items(self, key: str, *, most: int = 10_000) -> list["Fields"]:
         """A list of objects; absent is empty."""
         return [

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ import kopf
 from aiohttp import web
 
 from maintenance_operator import __version__
+from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.adapters.cluster import Cluster, login
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.conductor import Conductor
@@ -161,7 +161,7 @@ async def run(settings: Settings) -> None:
             resources=resources,
             telemetry=telemetry,
             trainer=TrainerImage(settings.trainer_image, settings.trainer_pull_policy),
-            clock=lambda: datetime.now(UTC),
+            clock=Clock(),
         )
         conductor = Conductor(
             reconcile, resources, telemetry, relist=lambda: _listed(cluster, settings)

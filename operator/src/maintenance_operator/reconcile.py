@@ -8,8 +8,9 @@ stale cache loses the write and looks again.
 
 import asyncio
 import logging
+import math
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -29,6 +30,7 @@ from maintenance_operator.core.model import (
     JobView,
     Metrics,
     Note,
+    Schedule,
     Series,
     Spec,
     Status,
@@ -104,6 +106,16 @@ class MetricsSource(Protocol):
         """The query at each time; MetricsError where there is no usable answer."""
 
 
+class Clock(Protocol):
+    """The time, and what it is time for."""
+
+    def now(self) -> datetime:
+        """In UTC."""
+
+    def due(self, schedule: Schedule, now: datetime) -> tuple[datetime, datetime]:
+        """The last time that was due, and the one after it; SpecError for no schedule."""
+
+
 class Resources(Protocol):
     """The last that the watches saw; may be stale."""
 
@@ -150,7 +162,7 @@ class Reconciler:
         resources: Resources,
         telemetry: Telemetry,
         trainer: TrainerImage,
-        clock: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
         self._cluster = cluster
         self._metrics = metrics
@@ -247,11 +259,12 @@ class Reconciler:
     # --- observe ------------------------------------------------------------------------
 
     async def _observe(self, body: Body, extra: Sequence[JobView]) -> Observation:
-        now = self._clock()
+        now = self._clock.now()
         metadata = body["metadata"]
         identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
         raw_spec, raw_status = body.get("spec") or {}, body.get("status") or {}
-        spec, status = _parse(raw_spec), status_json.read(raw_status)
+        spec, scheduled = self._read(raw_spec, now)
+        status = status_json.read(raw_status)
         if status.observed_generation not in {-1, metadata["generation"]}:
             status = replace(status, recheck=None)
         seen = Observation(
@@ -263,12 +276,43 @@ class Reconciler:
             status=status,
             raw_status=raw_status,
             assessment=await self._assess(identity, spec, status, now),
+            new_data=await self._new_data(identity, spec, now),
+            scheduled=scheduled,
+            created=_time(metadata.get("creationTimestamp")),
             now=now,
             trainer=self._trainer,
             config_map=self._resources.config_map((identity.namespace, identity.name)),
             breaker_reset=_breaker_reset(metadata),
         )
         return await self._look_closer(seen, extra)
+
+    def _read(
+        self, raw_spec: Body, now: datetime
+    ) -> tuple[Spec | SpecError, tuple[datetime, datetime] | None]:
+        """The spec, and when its schedule was and will be due."""
+        try:
+            spec = parse(raw_spec)
+            schedule = spec.triggers.schedule
+            return spec, None if schedule is None else self._clock.due(schedule, now)
+        except SpecError as error:
+            return error, None
+
+    async def _new_data(
+        self, identity: Identity, spec: Spec | SpecError, now: datetime
+    ) -> float | None:
+        """The latest reading of ``spec.triggers.newData``; None where there is no single one."""
+        if isinstance(spec, SpecError) or spec.triggers.new_data is None:
+            return None
+        metrics, grid = spec.metrics, _grid(spec.metrics, now)
+        query = spec.triggers.new_data.query
+        try:
+            self._metrics.admit(identity.namespace, metrics.server, query)
+            found = await self._metrics.range(metrics.server, query, grid)
+        except MetricsError as error:
+            self._telemetry.metrics_error(metrics.server, error.reason)
+            return None
+        values = [value for series in found for time, value in series.points if time == grid[-1]]
+        return values[0] if len(values) == 1 and math.isfinite(values[0]) else None
 
     async def _look_closer(self, seen: Observation, extra: Sequence[JobView]) -> Observation:
         """Ask the API server for what only some passes need."""
@@ -391,18 +435,14 @@ def _about(seen: Observation) -> dict[str, Any]:
     }
 
 
-def _parse(raw_spec: Body) -> Spec | SpecError:
-    try:
-        return parse(raw_spec)
-    except SpecError as error:
-        return error
-
-
 def _breaker_reset(metadata: Body) -> datetime | None:
     """The time that an annotation names; what is no time is as if it were not there."""
-    text = (metadata.get("annotations") or {}).get(ANNOTATION_BREAKER_RESET, "")
+    return _time((metadata.get("annotations") or {}).get(ANNOTATION_BREAKER_RESET))
+
+
+def _time(text: object) -> datetime | None:
     try:
-        time = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(str(text))
     except ValueError:
         return None
     return time if time.tzinfo is not None else None
@@ -431,4 +471,6 @@ def _next_look(seen: Observation) -> timedelta | None:
     spread = 0.02 + share * min(1.0, interval / 20)
     until = interval - seen.now.timestamp() % interval + spread
     wait = timedelta(seconds=until)
+    if seen.scheduled is not None:
+        wait = min(wait, seen.scheduled[1] - seen.now + timedelta(seconds=spread))
     return min(wait, LIVE_RUN_LOOK) if seen.status.run is not None else wait

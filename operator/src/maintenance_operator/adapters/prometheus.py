@@ -239,7 +239,7 @@ class Prometheus:
         }
         asked, access = self._servers[server], self._access[server]
         url = f"{asked.url}/api/v1/query_range"
-        options = {"headers": access.headers(), "ssl": access.tls()}
+        headers, tls = access.headers(), access.tls()
         async with (
             self._reached(server),
             self._session.post(
@@ -247,7 +247,8 @@ class Prometheus:
                 data=form,
                 allow_redirects=False,
                 server_hostname=asked.server_name or None,
-                **options,
+                headers=headers,
+                ssl=tls,
             ) as reply,
         ):
             if reply.status in HTTP_REDIRECTS:

@@ -19,10 +19,12 @@ from maintenance_operator.core.findings import (
     accuracy,
     answered,
     diagnosis_of,
+    drop_p_value,
     expected_accuracy,
     findings,
     new_rows,
     rows,
+    unprompted,
     usable,
 )
 from maintenance_operator.core.model import (
@@ -35,7 +37,14 @@ from maintenance_operator.core.model import (
     Trigger,
 )
 from maintenance_operator.core.narrate import answer, path, rejected, trouble
-from maintenance_operator.core.numbers import duration, moment, percent, shortened
+from maintenance_operator.core.numbers import (
+    duration,
+    figure,
+    moment,
+    p_value,
+    percent,
+    shortened,
+)
 from maintenance_operator.core.power import (
     MOST_ROWS,
     POWER,
@@ -170,6 +179,24 @@ def not_enough_new_rows(situation: Situation) -> Proposal | None:
     )
 
 
+def no_drop(situation: Situation) -> Proposal | None:
+    """By schedule or new data: the champion is not shown to do worse on new rows: None."""
+    p = drop_p_value(situation)
+    asked = 1.0 - situation.spec.gate.confidence
+    if not unprompted(situation) or p is None or p <= asked:
+        return None
+    held_out = diagnosis_of(situation).new
+    now = accuracy(held_out)
+    assert now is not None  # noqa: S101 - there is a p-value
+    return Proposal(
+        Action.NONE,
+        DecisionReason.NO_DROP_FOUND,
+        f"The champion gets {percent(now)} of {rows(held_out)} new held-out rows right; that it "
+        f"does worse there than {_where(situation)} {_expected(situation)} is not shown (p "
+        f"{p_value(p)}, asked for {figure(asked)}).",
+    )
+
+
 def no_cause(situation: Situation) -> Proposal | None:
     """All three questions are answered No: None."""
     if len(answered(situation, Answer.NO)) < len(findings(situation)):
@@ -280,6 +307,7 @@ RULES: Final[tuple[Rule, ...]] = (
     fine_tune_rejected,
     no_new_rows,
     not_enough_new_rows,
+    no_drop,
     no_cause,
     no_harm,
     feature_space_changed,
@@ -447,6 +475,11 @@ def _due(wanted: Proposal) -> str:
 
 def _surely(confidence: float) -> str:
     return f"with {percent(confidence)} confidence and {percent(POWER)} power"
+
+
+def _expected(situation: Situation) -> str:
+    expected = expected_accuracy(situation)
+    return "" if expected is None else f"({percent(expected)})"
 
 
 def _where(situation: Situation) -> str:

@@ -4,6 +4,7 @@ from typing import Final
 
 from maintenance_contract import Answer, Diagnosis, Finding, HeldOut, Outcome, Question, RowCounts
 from maintenance_operator.core.model import Situation, Trigger
+from maintenance_operator.core.statistics import binomial_at_least, fewer_right
 
 OUTSIDE_SUPPORT: Final = "outsideSupport"
 """Evidence: the share of new rows that lie outside what the champion was trained on."""
@@ -69,6 +70,26 @@ def accuracy(held_out: HeldOut | None) -> float | None:
 def rows(held_out: HeldOut | None) -> int:
     """How many held-out rows there are."""
     return 0 if held_out is None else held_out.n
+
+
+def unprompted(situation: Situation) -> bool:
+    """Whether the run began without a drop of the metric: then the labels must show one."""
+    return situation.degraded is None and situation.trigger in {Trigger.SCHEDULE, Trigger.NEW_DATA}
+
+
+def drop_p_value(situation: Situation) -> float | None:
+    """How likely chance alone makes the champion so bad on new held-out rows.
+
+    Against its old held-out rows; without those, against the metric's threshold. None without
+    rows, or without anything to hold them against.
+    """
+    new, old = diagnosis_of(situation).new, diagnosis_of(situation).old
+    if new is None or new.n == 0:
+        return None
+    if old is not None and old.n > 0:
+        return fewer_right(new.correct, new.n, old.correct, old.n)
+    expected = expected_accuracy(situation)
+    return None if expected is None else 1.0 - binomial_at_least(new.correct + 1, new.n, expected)
 
 
 def expected_accuracy(situation: Situation) -> float | None:

@@ -102,6 +102,30 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """``spec.triggers.schedule``: five fields of cron, in a zone of the tz database."""
+
+    cron: str
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewData:
+    """``spec.triggers.newData``: look when the query's one series reaches ``min``."""
+
+    query: str
+    min: float
+
+
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """``spec.triggers``: why to look even without a drop."""
+
+    schedule: Schedule | None = None
+    new_data: NewData | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """``spec.gate``."""
 
@@ -176,6 +200,7 @@ class Spec:
     gate: Gate
     limits: Limits
     history_runs: int
+    triggers: Triggers
 
 
 # --- what is configured -----------------------------------------------------------------
@@ -324,6 +349,8 @@ class Trigger(StrEnum):
 
     INITIAL = "Initial"
     PERFORMANCE_DROP = "PerformanceDrop"
+    SCHEDULE = "Schedule"
+    NEW_DATA = "NewData"
     ESCALATION = "Escalation"
 
 

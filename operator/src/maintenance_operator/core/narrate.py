@@ -3,7 +3,15 @@
 from typing import Final
 
 from maintenance_contract import Answer, Evidence, Finding, Question
-from maintenance_operator.core.findings import findings
+from maintenance_operator.core.findings import (
+    accuracy,
+    diagnosis_of,
+    drop_p_value,
+    expected_accuracy,
+    findings,
+    rows,
+    unprompted,
+)
 from maintenance_operator.core.model import (
     Action,
     Degraded,
@@ -18,6 +26,7 @@ from maintenance_operator.core.reasons import DecisionReason
 
 _NO_DATA: Final = "There are no data that a training could be trusted with."
 _NO_ROWS: Final = "There are too few newly labelled rows to say."
+_NO_DROP: Final = "There is no drop that training would mend."
 _NO_CAUSE: Final = "There is no cause that training would mend."
 _CAUSE: Final = "There is a cause that training can mend."
 _MAJOR: Final = "The change is major; fine-tuning is for minor ones."
@@ -47,6 +56,7 @@ INSTEAD: Final[dict[DecisionReason, dict[Action, str]]] = {
         Action.FINE_TUNE: _NO_ROWS,
         Action.RETRAIN: _NO_ROWS,
     },
+    DecisionReason.NO_DROP_FOUND: {Action.FINE_TUNE: _NO_DROP, Action.RETRAIN: _NO_DROP},
     DecisionReason.NO_CAUSE_FOUND: {Action.FINE_TUNE: _NO_CAUSE, Action.RETRAIN: _NO_CAUSE},
     DecisionReason.FEATURE_SPACE_CHANGED: {Action.NONE: _CAUSE, Action.FINE_TUNE: _MAJOR},
     DecisionReason.CONCEPT_DRIFT: {Action.NONE: _CAUSE, Action.FINE_TUNE: _MAJOR},
@@ -77,7 +87,8 @@ def rejected(
 def path(situation: Situation, *, trains: bool) -> tuple[PathStep, ...]:
     """The questions that were asked, in the workflow's order.
 
-    PerformanceDrop is Yes where a breach began the run, No for a first version. The causes are
+    PerformanceDrop is Yes where a breach began the run, No for a first version; by schedule or new
+    data the labels answer it. The causes are
     left out where no diagnosis of a champion answered them. MonitorAndOptimize, where every path
     ends, is Yes; No where there is nothing to watch: no champion, and no training to make one.
     """
@@ -94,6 +105,8 @@ def path(situation: Situation, *, trains: bool) -> tuple[PathStep, ...]:
 
 def _performance_drop(situation: Situation) -> PathStep:
     degraded = situation.degraded
+    if unprompted(situation):
+        return _drop_in_labels(situation)
     if degraded is None:
         answer = Answer.NO if situation.trigger is Trigger.INITIAL else Answer.YES
         return PathStep(Question.PERFORMANCE_DROP, answer)
@@ -113,6 +126,23 @@ def _performance_drop(situation: Situation) -> PathStep:
         ),
     )
     return PathStep(Question.PERFORMANCE_DROP, Answer.YES, evidence)
+
+
+def _drop_in_labels(situation: Situation) -> PathStep:
+    """Answered by the champion's error on newly labelled rows, where the metric shows no drop."""
+    p, now = drop_p_value(situation), accuracy(diagnosis_of(situation).new)
+    if p is None or now is None:
+        return PathStep(Question.PERFORMANCE_DROP, Answer.UNDETERMINED)
+    expected = expected_accuracy(situation)
+    evidence = StatusEvidence(
+        "accuracyOnNewRows",
+        figure(now),
+        threshold="" if expected is None else figure(expected),
+        p_value=p_value(p),
+        n=rows(diagnosis_of(situation).new),
+    )
+    shown = p <= 1.0 - situation.spec.gate.confidence
+    return PathStep(Question.PERFORMANCE_DROP, Answer.YES if shown else Answer.NO, (evidence,))
 
 
 def _evidence(evidence: Evidence) -> StatusEvidence:

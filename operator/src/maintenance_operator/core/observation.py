@@ -17,7 +17,9 @@ class Observation:
     ``spec`` is the error where it cannot be followed; ``jobs`` is None as long as nobody needed
     to look; ``config_map`` is the champion's projection, None where there is none; ``refused`` is
     the API server's answer to the Job that was just to be created. Runs that ended before
-    ``breaker_reset`` are forgiven.
+    ``breaker_reset`` are forgiven. ``scheduled`` is the last time that was due by
+    ``spec.triggers.schedule`` and the one after it; ``new_data`` the latest reading of
+    ``spec.triggers.newData``.
     """
 
     identity: Identity
@@ -34,3 +36,6 @@ class Observation:
     config_map: Mapping[str, Any] | None = None
     refused: str = ""
     breaker_reset: datetime | None = None
+    created: datetime | None = None
+    scheduled: tuple[datetime, datetime] | None = None
+    new_data: float | None = None

@@ -114,6 +114,10 @@ class DecisionReason(Reason):
         "The fine-tuned model did not pass the gate: retrain once.",
     )
     NO_CAUSE_FOUND = "NoCauseFound", "The newly labelled rows do not show what the metric shows."
+    NO_DROP_FOUND = (
+        "NoDropFound",
+        "Without a drop of the metric: the champion does as well on newly labelled rows.",
+    )
     NO_NEW_ROWS = "NoNewRows", "No newly labelled file has arrived since the champion was trained."
     NOT_ENOUGH_NEW_ROWS = (
         "NotEnoughNewRows",

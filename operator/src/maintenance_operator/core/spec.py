@@ -16,14 +16,17 @@ from maintenance_operator.core.model import (
     Gate,
     Limits,
     Metrics,
+    NewData,
     OnConceptDrift,
     OnMissing,
     Pod,
     Policy,
     SamplesQuery,
+    Schedule,
     Spec,
     ThresholdRange,
     Training,
+    Triggers,
 )
 from maintenance_operator.errors import SpecError
 
@@ -99,6 +102,7 @@ def _spec(fields: Fields) -> Spec:
         history_runs=fields.fields("history").integer("runs", least=1, most=MOST_HISTORY)
         if fields.has("history")
         else DEFAULT_HISTORY,
+        triggers=_triggers(fields),
     )
     _places_apart(spec)
     return spec
@@ -181,6 +185,23 @@ def _metrics(fields: Fields) -> Metrics:
         on_missing=performance.one_of("onMissing", OnMissing)
         if performance.has("onMissing")
         else OnMissing.HOLD,
+    )
+
+
+def _triggers(spec: Fields) -> Triggers:
+    if not spec.has("triggers"):
+        return Triggers()
+    interval = _duration(spec.fields("metrics"), "interval")
+    fields = spec.fields("triggers")
+    schedule, new_data = fields.fields_or_none("schedule"), fields.fields_or_none("newData")
+    return Triggers(
+        None
+        if schedule is None
+        else Schedule(
+            schedule.string("cron", most=128),
+            schedule.string("timeZone", most=64) if schedule.has("timeZone") else "UTC",
+        ),
+        None if new_data is None else NewData(_query(new_data, interval), new_data.number("min")),
     )
 
 

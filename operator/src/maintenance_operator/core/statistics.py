@@ -72,6 +72,23 @@ def _bisect(below: Callable[[float], bool], low: float, high: float) -> float:
     return low
 
 
+def fewer_right(k: int, n: int, known_k: int, known_n: int) -> float:
+    """The one-sided p-value that only ``k`` of ``n`` are right by chance, as ``known_k`` are there.
+
+    Fisher's exact test (R. A. Fisher, Statistical Methods for Research Workers, 1934, section
+    21.02): the lower tail of the hypergeometric distribution with the margins fixed.
+    """
+    right, total = k + known_k, n + known_n
+    low = max(0, n - (total - right))
+    ways = [_log_ways(right, i) + _log_ways(total - right, n - i) for i in range(low, k + 1)]
+    whole = _log_ways(total, n)
+    return min(1.0, math.fsum(math.exp(way - whole) for way in ways))
+
+
+def _log_ways(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
 def mcnemar(wins: int, losses: int) -> float:
     """The exact one-sided p-value that wins outnumber losses by chance alone.
 

@@ -77,6 +77,7 @@ from maintenance_operator.core.reasons import (
 from maintenance_operator.core.spec import parse
 from maintenance_operator.errors import SpecError
 
+MISSED_BY_AT_MOST: Final = timedelta(hours=24)
 RECHECK_AT_MOST: Final = timedelta(hours=24)
 RUN_NUMBER_TAKEN: Final = "RunNumberTaken"
 STORE_IN_USE: Final = "StoreInUse"
@@ -89,6 +90,13 @@ _WHY_FAILED: Final = {
     "OOMKilled": RunReason.OUT_OF_MEMORY,
 }
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+_WHY: Final = {
+    Trigger.INITIAL: "there is no champion yet",
+    Trigger.SCHEDULE: "it is time by spec.triggers.schedule",
+    Trigger.NEW_DATA: "enough labels have arrived (spec.triggers.newData)",
+}
 
 
 def next_effect(seen: Observation) -> Effect | None:
@@ -115,10 +123,31 @@ def wanted(seen: Observation) -> Trigger | None:
         return None
     if status.champion is None:
         return Trigger.INITIAL
-    down = isinstance(seen.assessment, Degraded) and not seen.assessment.recovering
-    if down and seen.now >= _cooled_down(status, seen.spec):
+    if seen.now < _cooled_down(status, seen.spec):
+        return None
+    return _occasion(seen, seen.spec)
+
+
+def _occasion(seen: Observation, spec: Spec) -> Trigger | None:
+    """What asks for a look at the champion."""
+    if isinstance(seen.assessment, Degraded) and not seen.assessment.recovering:
         return Trigger.PERFORMANCE_DROP
+    if seen.scheduled is not None and _overslept(seen, seen.scheduled[0]):
+        return Trigger.SCHEDULE
+    new_data = spec.triggers.new_data
+    if new_data is not None and seen.new_data is not None and seen.new_data >= new_data.min:
+        return Trigger.NEW_DATA
     return None
+
+
+def _overslept(seen: Observation, due: datetime) -> bool:
+    """Whether nobody has looked since a scheduled time; one that was missed by far is let go."""
+    status = seen.status
+    looks = [entry.start_time for entry in status.history]
+    looks += [status.decision.time] if status.decision else []
+    looks += [status.champion.promoted_time] if status.champion else []
+    looks += [seen.created] if seen.created else []
+    return due > max(looks, default=_LONG_AGO) and seen.now - due <= MISSED_BY_AT_MOST
 
 
 # --- without a run ----------------------------------------------------------------------
@@ -196,7 +225,7 @@ def _allocate(seen: Observation, trigger: Trigger) -> Effect | None:
             trouble=_as_trouble(down),
         ),
     )
-    why = "there is no champion yet" if down is None else _down(down)
+    why = _WHY.get(trigger) or (_down(down) if down is not None else "it is time")
     return _settle(
         seen,
         replace(status, run=run),
