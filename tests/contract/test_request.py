@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maintenance_contract import (
+    DEFAULT_TRAIN_BATCH,
     ChampionRef,
     ContractError,
     DataRef,
@@ -111,3 +112,22 @@ def test_torn_text_is_an_error_of_the_contract(text: str) -> None:
 def test_unknown_fields_of_a_newer_side_are_ignored() -> None:
     document = json.loads(a_request().to_json()) | {"later": 1}
     assert TrainingRequest.from_json(json.dumps(document)) == a_request()
+
+
+def test_half_batches_take_the_same_steps() -> None:
+    recipes = Recipes(50, {}, {"per_device_train_batch_size": 9, "gradient_accumulation_steps": 3})
+    half = recipes.in_half_batches()
+    assert half.replay_percent == 50
+    assert half.fine_tune_arguments == {
+        "per_device_train_batch_size": DEFAULT_TRAIN_BATCH // 2,
+        "gradient_accumulation_steps": 2,
+    }
+    assert half.retrain_arguments == {
+        "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": 6,
+    }
+
+
+def test_what_cannot_be_halved_stays() -> None:
+    for arguments in ({"per_device_train_batch_size": 1}, {"per_device_train_batch_size": "16"}):
+        assert Recipes(0, arguments).in_half_batches().fine_tune_arguments == arguments

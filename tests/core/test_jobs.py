@@ -210,6 +210,6 @@ def test_what_a_retry_cannot_mend_is_not_retried() -> None:
     spec = job()["spec"]
     assert spec["backoffLimit"] == 2
     rules = spec["podFailurePolicy"]["rules"]
-    assert rules[0]["action"] == "FailJob"
-    assert rules[0]["onExitCodes"]["values"] == [65, 78]
-    assert rules[1]["action"] == "Ignore"
+    assert rules[0]["action"] == "Ignore", "an evicted pod may end with any code"
+    assert rules[1]["action"] == "FailJob"
+    assert rules[1]["onExitCodes"]["values"] == [65, 78, 137]

@@ -827,13 +827,56 @@ def test_a_report_that_came_in_time_counts_though_the_run_was_given_up() -> None
     assert (world.parsed.run.step, world.parsed.run.stopping) == (Step.TRAIN, None)
 
 
-def test_out_of_memory_is_named_with_what_to_change() -> None:
+def _out_of_memory(world: World, *, told_by_the_trainer: bool) -> None:
+    if told_by_the_trainer:
+        report = world.report(outcome=Outcome.FAILED, reason="OutOfMemory", message="Too large.")
+        world.finish(report, phase=JobPhase.FAILED)
+    else:
+        world.finish(phase=JobPhase.FAILED, failure="OOMKilled", detail="OOMKilled, code 137")
+
+
+@pytest.mark.parametrize("told_by_the_trainer", [True, False])
+def test_out_of_memory_is_tried_once_more_with_half_the_batch(*, told_by_the_trainer: bool) -> None:
     world = World().degraded()
     world.finish(world.diagnosis())
-    world.finish(phase=JobPhase.FAILED, failure="OOMKilled", detail="OOMKilled, exit code 137")
-    ended = world.parsed.history[0]
-    assert ended.reason == "OutOfMemory"
-    assert "per_device_train_batch_size" in ended.message
+    first = world.requests["news-1a2b3c-2-train"]
+    _out_of_memory(world, told_by_the_trainer=told_by_the_trainer)
+    assert world.live == ["news-1a2b3c-3-train"]
+    second = world.requests["news-1a2b3c-3-train"]
+    assert second.recipes.fine_tune_arguments == {
+        "per_device_train_batch_size": 16,
+        "gradient_accumulation_steps": 2,
+    }
+    assert second.snapshot == first.snapshot
+    assert (second.action, second.champion) == (first.action, first.champion)
+    decision = world.parsed.decision
+    assert decision is not None
+    assert (decision.number, decision.action) == (3, Action.FINE_TUNE)
+    assert decision.message.startswith("Run 2 ran out of memory: the same with half the batch")
+    _out_of_memory(world, told_by_the_trainer=told_by_the_trainer)
+    assert world.live == []
+    ended = world.parsed.history[:2]
+    assert [(entry.number, entry.reason) for entry in ended] == [
+        (3, "OutOfMemory"),
+        (2, "OutOfMemory"),
+    ]
+    assert "lower per_device_train_batch_size" in ended[0].message
+
+
+def test_a_diagnosis_out_of_memory_is_not_tried_again() -> None:
+    world = World().degraded()
+    _out_of_memory(world, told_by_the_trainer=False)
+    assert world.live == []
+    assert world.parsed.history[0].reason == "OutOfMemory"
+
+
+def test_a_second_try_counts_among_the_runs_that_are_allowed() -> None:
+    limits = {"cooldown": "6h", "runs": {"max": 2, "per": "168h"}}
+    world = World(spec=a_spec(limits=limits)).degraded()
+    world.finish(world.diagnosis())
+    _out_of_memory(world, told_by_the_trainer=True)
+    assert world.live == []
+    assert "spec.limits.runs allows no other try" in world.parsed.history[0].message
 
 
 def test_history_keeps_as_many_runs_as_the_spec_says() -> None:

@@ -351,6 +351,7 @@ FULL = Status(
         data_digest="sha256:bb",
         train_start_time=TIME,
         stopping=Stopping("PendingTimeout", "It waited."),
+        half_batches=True,
     ),
     recheck=Recheck(3, TIME, "sha256:bb"),
     champion=Champion(

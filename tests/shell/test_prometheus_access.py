@@ -82,10 +82,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         Server(
             f"https://127.0.0.1:{server.port}",
             username="operator",
-            password_file=folder / "password",
-            ca_file=folder / "ca.crt",
-            cert_file=folder / "client.crt",
-            key_file=folder / "client.key",
+            password_file=str(folder / "password"),
+            ca_file=str(folder / "ca.crt"),
+            cert_file=str(folder / "client.crt"),
+            key_file=str(folder / "client.key"),
             server_name="prometheus.test",
         ),
         folder,
@@ -116,12 +116,12 @@ async def test_certificates_and_a_password_open_a_real_prometheus(guarded: Guard
 async def test_what_is_wrong_with_the_credentials_is_said(guarded: Guarded, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong"
     wrong.write_text("guess")
-    refused = await refusal(replace(guarded.server, password_file=wrong))
+    refused = await refusal(replace(guarded.server, password_file=str(wrong)))
     assert refused.reason == MetricsReason.UNREACHABLE
     assert "HTTP 401: the server does not let the operator in" in str(refused)
     for change in (
-        {"cert_file": None, "key_file": None},
-        {"ca_file": None, "cert_file": None, "key_file": None},
+        {"cert_file": "", "key_file": ""},
+        {"ca_file": "", "cert_file": "", "key_file": ""},
         {"server_name": "other.test"},
     ):
         refused = await refusal(replace(guarded.server, **change))
@@ -132,7 +132,7 @@ async def test_what_is_wrong_with_the_credentials_is_said(guarded: Guarded, tmp_
 async def test_a_password_that_is_rotated_is_read_again(guarded: Guarded, tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("before the rotation")
-    server = replace(guarded.server, password_file=password)
+    server = replace(guarded.server, password_file=str(password))
     async with Prometheus({"default": server}, Silent()) as prometheus:
         with pytest.raises(MetricsError):
             await prometheus.range("default", "vector(1)", GRID)
@@ -169,7 +169,7 @@ async def test_a_token_that_cannot_be_read_is_the_configurations_fault(
     token = tmp_path / "token"
     if content is not None:
         token.write_bytes(content)
-    refused = await refusal(Server("http://127.0.0.1:9", bearer_token_file=token))
+    refused = await refusal(Server("http://127.0.0.1:9", bearer_token_file=str(token)))
     assert refused.reason == MetricsReason.UNREACHABLE
     assert f"{token} of the operator's configuration cannot be used" in str(refused)
     assert why in str(refused)
@@ -177,7 +177,7 @@ async def test_a_token_that_cannot_be_read_is_the_configurations_fault(
 
 async def test_a_certificate_that_is_none_is_the_configurations_fault(tmp_path: Path) -> None:
     (tmp_path / "ca").write_text("no certificate")
-    refused = await refusal(Server("https://127.0.0.1:9", ca_file=tmp_path / "ca"))
+    refused = await refusal(Server("https://127.0.0.1:9", ca_file=str(tmp_path / "ca")))
     assert "tls of the operator's configuration cannot be used" in str(refused)
 
 
@@ -200,7 +200,7 @@ async def test_tokens_and_tenant_headers_arrive(tmp_path: Path) -> None:
             Server(
                 f"http://127.0.0.1:{runner.addresses[0][1]}/prometheus",
                 headers={"X-Scope-OrgID": "ml"},
-                bearer_token_file=tmp_path / "token",
+                bearer_token_file=str(tmp_path / "token"),
             )
         )
     finally:

@@ -58,17 +58,17 @@ def test_everything_that_can_be_said_of_a_server() -> None:
     assert read(GOOD | {"prometheusServers": servers}, {}).prometheus_servers == {
         "token": Server(
             "https://a",
-            bearer_token_file=Path("/auth/token"),
-            ca_file=Path("/tls/ca"),
-            cert_file=Path("/tls/crt"),
-            key_file=Path("/tls/key"),
+            bearer_token_file="/auth/token",
+            ca_file="/tls/ca",
+            cert_file="/tls/crt",
+            key_file="/tls/key",
             server_name="p.test",
         ),
         "password": Server(
             "https://b/prometheus",
             headers={"X-Scope-OrgID": "ml"},
             username="ml",
-            password_file=Path("/auth/password"),
+            password_file="/auth/password",
             namespaces=frozenset({"finance", "sports"}),
             enforced_matchers={"namespace": "{{ namespace }}"},
         ),

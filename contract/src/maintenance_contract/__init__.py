@@ -23,6 +23,7 @@ from maintenance_contract.report import (
     TrainingReport,
 )
 from maintenance_contract.request import (
+    DEFAULT_TRAIN_BATCH,
     ChampionRef,
     Columns,
     DataRef,
@@ -39,6 +40,7 @@ from maintenance_contract.request import (
 from maintenance_contract.storage import StorageUri
 
 __all__ = [
+    "DEFAULT_TRAIN_BATCH",
     "Answer",
     "Candidate",
     "ChampionRef",

@@ -179,12 +179,12 @@ def _server(entry: Mapping[str, Any], field: str) -> Server:
     )
 
 
-def _file(parent: Mapping[str, Any], key: str, field: str) -> Path | None:
+def _file(parent: Mapping[str, Any], key: str, field: str) -> str:
     if key not in parent:
-        return None
-    path = Path(_text(parent[key], f"{field}.{key}", _FILE_HINT))
-    if not path.is_absolute():
-        raise ConfigurationError(f"{field}.{key}: {str(path)!r} cannot be used: write {_FILE_HINT}")
+        return ""
+    path = _text(parent[key], f"{field}.{key}", _FILE_HINT)
+    if not Path(path).is_absolute():
+        raise ConfigurationError(f"{field}.{key}: {path!r} cannot be used: write {_FILE_HINT}")
     return path
 
 

@@ -15,13 +15,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from maintenance_contract import TrainingAction
+from maintenance_contract import DEFAULT_TRAIN_BATCH, TrainingAction
 from maintenance_trainer.data import SEED
 from maintenance_trainer.errors import ConfigurationError
 
 DEFAULTS: Final[dict[str, Any]] = {
     "num_train_epochs": 3,
-    "per_device_train_batch_size": 32,
+    "per_device_train_batch_size": DEFAULT_TRAIN_BATCH,
     "learning_rate": 5e-5,
     "lr_scheduler_type": "linear",
     "warmup_steps": 0.06,

@@ -4,6 +4,7 @@
     ├── DataError           the data's owner must act; exit code 65, a retry would fail alike
     ├── ConfigurationError  the resource's owner must act; exit code 78, a retry would fail alike
     └── TransientError      nobody must act, or the platform must; exit code 1, a retry may help
+        └── OutOfMemoryError  exit code 137, like the kernel's; the operator asks for half the batch
 
 ``Interrupted`` stands apart: SIGTERM arrived, exit code 75.
 """
@@ -38,6 +39,12 @@ class ConfigurationError(TrainerError):
 
 class TransientError(TrainerError):
     """The machine gave out; the same request may succeed elsewhere."""
+
+
+class OutOfMemoryError(TransientError):
+    """The GPU is too small for the batch: the same again would fail alike, half of it may not."""
+
+    exit_code = exits.OUT_OF_MEMORY
 
 
 class Interrupted(BaseException):

@@ -71,7 +71,7 @@ def perform(
         report, code = reports.failed(request, "InternalError", str(error)), FAILURE
     except MemoryError:
         message = "The machine ran out of memory; raise the Job's memory limit."
-        report, code = reports.failed(request, "OutOfMemory", message), FAILURE
+        report, code = reports.failed(request, "OutOfMemory", message), exits.OUT_OF_MEMORY
     except Exception as error:  # noqa: BLE001  # the report must leave, whatever happened
         traceback.print_exc()
         message = f"{type(error).__name__}: {str(error)[:400]}"

@@ -36,7 +36,7 @@ def train(work: Work) -> TrainingReport:
     Raises:
         DataError: the snapshot leaves nothing to train on.
         ConfigurationError: snapshot, champion, base model or arguments are not as requested.
-        TransientError: OutOfMemory.
+        OutOfMemoryError: of the GPU.
     """
     request, store = work.request, work.store
     done = _done_before(request, store)

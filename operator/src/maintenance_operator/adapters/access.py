@@ -33,7 +33,7 @@ class Access:
             MetricsError: a file of the operator's configuration cannot be read.
         """
         headers = dict(self._server.headers)
-        if self._server.bearer_token_file is not None:
+        if self._server.bearer_token_file:
             headers["Authorization"] = f"Bearer {self._secret(self._server.bearer_token_file)}"
         elif self._server.username:
             password = (
@@ -50,9 +50,9 @@ class Access:
             MetricsError: a file of the configuration cannot be read, or is no certificate.
         """
         files = [
-            path
-            for path in (self._server.ca_file, self._server.cert_file, self._server.key_file)
-            if path is not None
+            Path(file)
+            for file in (self._server.ca_file, self._server.cert_file, self._server.key_file)
+            if file
         ]
         if not files:
             return True
@@ -65,19 +65,19 @@ class Access:
         return self._context
 
     def _load(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self._server.ca_file)
-        if self._server.cert_file is not None:
+        context = ssl.create_default_context(cafile=self._server.ca_file or None)
+        if self._server.cert_file:
             context.load_cert_chain(self._server.cert_file, self._server.key_file)
         return context
 
-    def _secret(self, path: Path) -> str:
+    def _secret(self, file: str) -> str:
         try:
-            with path.open("rb") as file:
-                text = file.read(MOST_BYTES).decode().strip()
+            with Path(file).open("rb") as opened:
+                text = opened.read(MOST_BYTES).decode().strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise self._unreadable(str(path), error) from None
+            raise self._unreadable(file, error) from None
         if not text or "\n" in text or "\r" in text:
-            raise self._unreadable(str(path), ValueError("one line of text is expected"))
+            raise self._unreadable(file, ValueError("one line of text is expected"))
         return text
 
     def _unreadable(self, what: str, error: Exception) -> MetricsError:

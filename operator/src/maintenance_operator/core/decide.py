@@ -10,6 +10,7 @@ turn, and the graver answer decides. The first sentence of each docstring is its
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from maintenance_contract import Answer, Evidence, Outcome, Question
@@ -30,6 +31,8 @@ from maintenance_operator.core.findings import (
 from maintenance_operator.core.model import (
     Action,
     Decision,
+    HistoryEntry,
+    Limits,
     OnConceptDrift,
     PathStep,
     RunOutcome,
@@ -358,14 +361,22 @@ def no_new_evidence(situation: Situation, wanted: Proposal) -> Proposal | None:
     )
 
 
+def runs_left(history: Iterable[HistoryEntry], limits: Limits, now: datetime) -> int:
+    """How many trainings ``spec.limits.runs`` still allows."""
+    return max(0, limits.max_runs - len(_trainings(history, limits, now)))
+
+
+def _trainings(history: Iterable[HistoryEntry], limits: Limits, now: datetime) -> list[datetime]:
+    """When the trainings in the window ended, oldest first."""
+    return sorted(
+        entry.end_time for entry in history if entry.trained and entry.end_time > now - limits.per
+    )
+
+
 def run_limit(situation: Situation, wanted: Proposal) -> Proposal | None:
     """`spec.limits.runs` is used up: Wait until the oldest training leaves the window."""
     limits = situation.spec.limits
-    ends = sorted(
-        entry.end_time
-        for entry in situation.history
-        if entry.trained and entry.end_time > situation.now - limits.per
-    )
+    ends = _trainings(situation.history, limits, situation.now)
     if len(ends) < limits.max_runs:
         return None
     free = ends[len(ends) - limits.max_runs] + limits.per

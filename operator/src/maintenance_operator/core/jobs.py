@@ -15,7 +15,7 @@ from maintenance_contract import (
     Snapshot,
     TrainingRequest,
 )
-from maintenance_contract.exits import DO_NOT_RETRY
+from maintenance_contract.exits import FAIL_THE_JOB
 from maintenance_contract.paths import (
     CLAIMS_ROOT,
     REQUEST_DIRECTORY,
@@ -93,17 +93,18 @@ def request(
     A Report asks for the stored report of ``run.subject``.
     """
     training = step is Step.TRAIN
+    recipes = Recipes(
+        spec.training.replay_percent,
+        dict(spec.training.fine_tune_arguments),
+        dict(spec.training.retrain_arguments),
+    )
     return TrainingRequest(
         operation=_OPERATIONS[step],
         resource=ResourceRef(identity.namespace, identity.name, identity.uid),
         run=run.number,
         model=ModelRef(spec.task, str(spec.base_model), str(spec.storage)),
         data=DataRef(str(spec.original), str(spec.updates), spec.columns, spec.holdout),
-        recipes=Recipes(
-            spec.training.replay_percent,
-            dict(spec.training.fine_tune_arguments),
-            dict(spec.training.retrain_arguments),
-        ),
+        recipes=recipes.in_half_batches() if run.half_batches else recipes,
         champion=run.champion,
         action=run.action.training if training and run.action else None,
         snapshot=Snapshot(run.snapshot_run or run.number, run.data_digest) if training else None,
@@ -157,17 +158,18 @@ def manifest(
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
                 "rules": [
+                    # First: a pod that is evicted may be killed with any exit code.
+                    {
+                        "action": "Ignore",
+                        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+                    },
                     {
                         "action": "FailJob",
                         "onExitCodes": {
                             "containerName": CONTAINER,
                             "operator": "In",
-                            "values": list(DO_NOT_RETRY),
+                            "values": list(FAIL_THE_JOB),
                         },
-                    },
-                    {
-                        "action": "Ignore",
-                        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
                     },
                 ]
             },

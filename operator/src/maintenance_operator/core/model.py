@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from maintenance_contract import (
@@ -216,12 +215,12 @@ class Server:
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    bearer_token_file: Path | None = None
+    bearer_token_file: str = ""
     username: str = ""
-    password_file: Path | None = None
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
+    password_file: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
     server_name: str = ""
     namespaces: frozenset[str] | None = None
     enforced_matchers: Mapping[str, str] = field(default_factory=dict)
@@ -493,7 +492,8 @@ class Run:
 
     ``job_uid`` is empty until the step's Job was seen: a missing Job is then one to create, and
     afterwards one that somebody deleted. ``snapshot_run`` is the run whose data snapshot is
-    trained on (another one for an escalation).
+    trained on (another one for an escalation). ``half_batches``: the run before it ran out of
+    memory.
     """
 
     number: int
@@ -513,6 +513,7 @@ class Run:
     data_digest: str = ""
     train_start_time: datetime | None = None
     stopping: Stopping | None = None
+    half_batches: bool = False
 
 
 @dataclass(frozen=True, slots=True)

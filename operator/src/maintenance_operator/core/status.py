@@ -320,6 +320,7 @@ def _run_in(fields: Fields) -> Run:
         snapshot_run=fields.optional("snapshotRun", fields.integer),
         data_digest=_optional_string(fields, "dataDigest"),
         train_start_time=_time(fields, "trainStartTime") if fields.has("trainStartTime") else None,
+        half_batches=fields.has("halfBatches") and fields.boolean("halfBatches"),
         stopping=_optional(
             fields,
             "stopping",
@@ -347,6 +348,7 @@ def _run_out(run: Run) -> dict[str, Any]:
             "snapshotRun": run.snapshot_run,
             "dataDigest": run.data_digest,
             "trainStartTime": run.train_start_time and timestamp(run.train_start_time),
+            "halfBatches": run.half_batches or None,
             "stopping": run.stopping
             and {"reason": str(run.stopping.reason), "message": run.stopping.message},
             "spec": dict(run.spec),

@@ -27,7 +27,7 @@ from maintenance_contract import (
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.conditions import conditions, stalled, transitions
-from maintenance_operator.core.decide import concept_drift, decide
+from maintenance_operator.core.decide import concept_drift, decide, runs_left
 from maintenance_operator.core.jobs import (
     Identity,
     champion_uri,
@@ -66,7 +66,7 @@ from maintenance_operator.core.model import (
     WriteConfigMap,
     WriteStatus,
 )
-from maintenance_operator.core.numbers import duration, reading
+from maintenance_operator.core.numbers import duration, reading, shortened
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.reasons import (
     EventReason,
@@ -310,7 +310,7 @@ def _advance(seen: Observation, run: Run) -> Effect | None:  # noqa: PLR0911 - o
             seen, replace(seen.status, run=replace(run, job_uid=job.uid, stopping=stopping))
         )
     if not job.message:
-        return _mute(seen, run, job)
+        return _mute(seen, run, spec, job)
     about = run.subject if run.step is Step.REPORT and run.subject else run.step
     expected = _request(seen, run, spec, about)
     try:
@@ -372,13 +372,14 @@ def _without_job(seen: Observation, run: Run, spec: Spec, asked: TrainingRequest
     return _fail(seen, run, RunReason.JOB_DELETED, message)
 
 
-def _mute(seen: Observation, run: Run, job: JobView) -> Effect | None:
+def _mute(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | None:
     """The Job ended and its pod says nothing: crashed, or the pod was collected."""
     if job.phase is JobPhase.FAILED:
         reason = _WHY_FAILED.get(job.failure, RunReason.JOB_FAILED)
         told = job.detail or job.failure or "no pod is left to say why"
-        advice = f" {OUT_OF_MEMORY}" if reason is RunReason.OUT_OF_MEMORY else ""
-        return _fail(seen, run, reason, f"Job {job.name} failed: {told}.{advice}")
+        if reason is RunReason.OUT_OF_MEMORY:
+            return _too_large(seen, run, spec, f"Job {job.name} failed: {told}.")
+        return _fail(seen, run, reason, f"Job {job.name} failed: {told}.")
     if run.step is Step.REPORT:
         return _fail(seen, run, RunReason.REPORT_MISSING, f"Job {job.name} left no message.")
     return _ask_for_report(seen, run, f"Job {job.name} ended, but its pod is gone.")
@@ -487,6 +488,8 @@ def _decided(
 
 def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) -> Effect | None:
     """The challenger is scored: let the gate judge, then promote or refuse."""
+    if report.outcome is Outcome.FAILED and report.reason == RunReason.OUT_OF_MEMORY:
+        return _too_large(seen, run, spec, report.message)
     if report.outcome is Outcome.FAILED:
         return _fail(seen, run, report.reason or RunReason.JOB_FAILED, report.message)
     champion = seen.status.champion
@@ -572,6 +575,37 @@ def _escalate(
         snapshot_run=run.snapshot_run or run.number,
     )
     return _decided(seen, retrain, spec, decision, rejected, ended=entry)
+
+
+def _too_large(seen: Observation, run: Run, spec: Spec, message: str) -> Effect | None:
+    """Memory ran out: once more with half the batch, under a new number; then a person must act."""
+    decision, reason = seen.status.decision, RunReason.OUT_OF_MEMORY
+    entry = _entry(seen, run, RunOutcome.FAILED, reason, message)
+    history = (entry, *seen.status.history)
+    trained = run.step is Step.TRAIN or run.subject is Step.TRAIN
+    if not trained or decision is None or run.half_batches:
+        return _fail(seen, run, reason, f"{message} {OUT_OF_MEMORY}")
+    if runs_left(history, spec.limits, seen.now) < 1:
+        return _fail(seen, run, reason, f"{message} spec.limits.runs allows no other try for now.")
+    number = max(_next_number(seen), run.number + 1)
+    again = replace(
+        run,
+        number=number,
+        start_time=seen.now,
+        snapshot_run=run.snapshot_run or run.number,
+        half_batches=True,
+    )
+    why = f"Run {run.number} ran out of memory: the same with half the batch, accumulated twice."
+    return _decided(
+        seen,
+        again,
+        spec,
+        replace(
+            decision, number=number, time=seen.now, message=shortened(f"{why} {decision.message}")
+        ),
+        Note(EventReason.RUN_FAILED, f"Run {run.number}: {reason}. {message} {why}", warning=True),
+        ended=entry,
+    )
 
 
 def _diagnosis_of(seen: Observation, run: Run, spec: Spec) -> TrainingReport:

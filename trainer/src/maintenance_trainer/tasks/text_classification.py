@@ -21,7 +21,7 @@ from transformers import (
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
 from maintenance_trainer.data import Row
-from maintenance_trainer.errors import ConfigurationError, TransientError
+from maintenance_trainer.errors import ConfigurationError, OutOfMemoryError
 from maintenance_trainer.progress import Progress
 
 MOST_TOKENS: Final = 512
@@ -148,7 +148,7 @@ def fit(
     """Train in place; returns the seconds of the optimisation itself.
 
     Raises:
-        TransientError: OutOfMemory.
+        OutOfMemoryError: of the GPU.
     """
     index = {label: number for number, label in enumerate(classifier.labels)}
     encoded = _encode(classifier, [row.text for row in rows])
@@ -175,7 +175,7 @@ def fit(
             "The GPU ran out of memory; lower per_device_train_batch_size in "
             "training.*.arguments or give the trainer a larger GPU."
         )
-        raise TransientError("OutOfMemory", message) from None
+        raise OutOfMemoryError("OutOfMemory", message) from None
     return time.monotonic() - start
 
 
