@@ -119,11 +119,12 @@ async def test_what_is_wrong_with_the_credentials_is_said(guarded: Guarded, tmp_
     refused = await refusal(replace(guarded.server, password_file=str(wrong)))
     assert refused.reason == MetricsReason.UNREACHABLE
     assert "HTTP 401: the server does not let the operator in" in str(refused)
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"cert_file": "", "key_file": ""},
         {"ca_file": "", "cert_file": "", "key_file": ""},
         {"server_name": "other.test"},
-    ):
+    )
+    for change in changes:
         refused = await refusal(replace(guarded.server, **change))
         assert refused.reason == MetricsReason.UNREACHABLE, change
 

@@ -58,7 +58,7 @@ def test_everything_that_can_be_said_of_a_server() -> None:
     assert read(GOOD | {"prometheusServers": servers}, {}).prometheus_servers == {
         "token": Server(
             "https://a",
-            bearer_token_file="/auth/token",
+            bearer_token_file="/auth/token",  # noqa: S106 - where it lies
             ca_file="/tls/ca",
             cert_file="/tls/crt",
             key_file="/tls/key",
@@ -68,7 +68,7 @@ def test_everything_that_can_be_said_of_a_server() -> None:
             "https://b/prometheus",
             headers={"X-Scope-OrgID": "ml"},
             username="ml",
-            password_file="/auth/password",
+            password_file="/auth/password",  # noqa: S106 - where it lies
             namespaces=frozenset({"finance", "sports"}),
             enforced_matchers={"namespace": "{{ namespace }}"},
         ),
