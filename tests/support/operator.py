@@ -19,6 +19,10 @@ from support.api import until
 ROOT = Path(__file__).resolve().parents[2]
 
 
+Servers = Mapping[str, str | Mapping[str, Any]]
+"""By name: the URL, or all that the configuration says of one."""
+
+
 class OperatorProcess:
     """``python -m maintenance_operator run`` on one namespace, or on all (None)."""
 
@@ -26,7 +30,7 @@ class OperatorProcess:
         self,
         kubeconfig: Path,
         namespace: str | None,
-        servers: Mapping[str, str],
+        servers: Servers,
         log: Path,
     ) -> None:
         self._kubeconfig = kubeconfig
@@ -36,7 +40,10 @@ class OperatorProcess:
         self._config.write_text(
             yaml.safe_dump(
                 {
-                    "prometheusServers": {name: {"url": url} for name, url in servers.items()},
+                    "prometheusServers": {
+                        name: {"url": server} if isinstance(server, str) else dict(server)
+                        for name, server in servers.items()
+                    },
                     "trainer": {"image": "model-maintenance/trainer:test"},
                 }
             ),
@@ -151,7 +158,7 @@ class OperatorProcess:
 
 @contextlib.asynccontextmanager
 async def operator(
-    kubeconfig: Path, namespace: str | None, servers: Mapping[str, str], *, wait: bool = True
+    kubeconfig: Path, namespace: str | None, servers: Servers, *, wait: bool = True
 ) -> AsyncIterator[OperatorProcess]:
     """An operator that runs as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="model-maintenance-operator-") as directory:
