@@ -51,6 +51,7 @@ REQUESTS = st.builds(
     snapshot=st.none() | st.builds(Snapshot, st.integers(1, 10**6), st.text(max_size=80)),
     exclude_contradicted=st.booleans(),
     subject=st.none() | st.sampled_from(Operation),
+    max_rows=st.integers(1, 10**6),
 )
 
 

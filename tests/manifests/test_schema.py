@@ -227,6 +227,7 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
                 "requests": {"cpu": "500m", "memory": "1Gi"},
             },
             "timeout": "30m",
+            "maxRows": 5000,
         },
         "training": {
             "fineTune": {"method": "Full", "replayPercent": 50, "arguments": {}},

@@ -108,6 +108,21 @@ def test_a_new_label_is_diagnosed_and_fine_tuning_learns_it(first: First) -> Non
     assert {f.answer for f in settled.diagnosis.findings} == {Answer.UNDETERMINED}
 
 
+def test_a_diagnosis_looks_at_no_more_rows_than_it_may(first: First) -> None:
+    lab, version_1 = first
+    write_lines(lab.updates / "more.jsonl", headlines(["finance", "sport"], 400, seed=11))
+
+    def looked_at(most: int, run: int) -> int:
+        found = lab.diagnose(run, champion=champion(version_1), max_rows=most).diagnosis
+        assert found is not None
+        shift = next(f for f in found.findings if f.question is Question.DATA_DISTRIBUTION_SHIFT)
+        assert found.new is not None
+        return max(e.n for e in shift.evidence if e.name == "classMix" and e.n) - found.new.n
+
+    assert looked_at(100, 21) == 100
+    assert looked_at(1000, 22) > 200
+
+
 def test_a_diagnosis_repeated_is_the_same(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(headlines(["finance", "sport"], 60, seed=1))
     first = lab.diagnose(1)

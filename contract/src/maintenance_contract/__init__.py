@@ -23,6 +23,7 @@ from maintenance_contract.report import (
     TrainingReport,
 )
 from maintenance_contract.request import (
+    DEFAULT_MAX_ROWS,
     DEFAULT_TRAIN_BATCH,
     ChampionRef,
     Columns,
@@ -40,6 +41,7 @@ from maintenance_contract.request import (
 from maintenance_contract.storage import StorageUri
 
 __all__ = [
+    "DEFAULT_MAX_ROWS",
     "DEFAULT_TRAIN_BATCH",
     "Answer",
     "Candidate",

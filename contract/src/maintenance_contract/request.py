@@ -8,6 +8,7 @@ from typing import Any, Final
 from maintenance_contract.codec import Fields, canonical, digest, load
 
 REQUEST_VERSION: Final = 1
+DEFAULT_MAX_ROWS: Final = 5000
 DEFAULT_TRAIN_BATCH: Final = 32
 """``per_device_train_batch_size`` where the user's arguments do not say it."""
 
@@ -129,7 +130,8 @@ class TrainingRequest:
     ``action``, ``snapshot`` and ``exclude_contradicted`` are for Train only. For Report,
     ``subject`` names the operation whose stored report is to be re-emitted.
     ``exclude_contradicted``: old rows that the new labels contradict leave the training set
-    (after concept drift).
+    (after concept drift). ``max_rows``: a diagnosis looks at so many of the newly labelled rows,
+    and of those that the champion was trained on; at held-out rows it looks always.
     """
 
     operation: Operation
@@ -143,6 +145,7 @@ class TrainingRequest:
     snapshot: Snapshot | None = None
     exclude_contradicted: bool = False
     subject: Operation | None = None
+    max_rows: int = DEFAULT_MAX_ROWS
 
     def to_json(self) -> str:
         """The canonical spelling; its digest names the request."""
@@ -190,6 +193,7 @@ class TrainingRequest:
             "snapshot": snapshot and {"run": snapshot.run, "digest": snapshot.digest},
             "excludeContradicted": self.exclude_contradicted,
             "subject": self.subject and self.subject.value,
+            "maxRows": self.max_rows,
         }
 
     @classmethod
@@ -212,6 +216,9 @@ class TrainingRequest:
             snapshot=document.optional("snapshot", lambda key: _snapshot(document.fields(key))),
             exclude_contradicted=document.boolean("excludeContradicted"),
             subject=document.optional("subject", lambda key: document.one_of(key, Operation)),
+            max_rows=document.integer("maxRows", least=1)
+            if document.has("maxRows")
+            else DEFAULT_MAX_ROWS,
         )
 
 

@@ -110,6 +110,7 @@ def request(
         snapshot=Snapshot(run.snapshot_run or run.number, run.data_digest) if training else None,
         exclude_contradicted=training and exclude_contradicted,
         subject=_OPERATIONS[run.subject] if step is Step.REPORT and run.subject else None,
+        max_rows=spec.diagnosis.max_rows,
     )
 
 

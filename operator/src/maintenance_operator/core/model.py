@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from maintenance_contract import (
+    DEFAULT_MAX_ROWS,
     Answer,
     ChampionRef,
     Columns,
@@ -152,6 +153,7 @@ class DiagnosisJob:
 
     resources: Mapping[str, Any]
     timeout: timedelta
+    max_rows: int = DEFAULT_MAX_ROWS
 
 
 @dataclass(frozen=True, slots=True)

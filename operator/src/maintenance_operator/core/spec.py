@@ -264,7 +264,11 @@ def _diagnosis(spec: Fields) -> DiagnosisJob:
         return DEFAULT_DIAGNOSIS
     fields = spec.fields("diagnosis")
     return DiagnosisJob(
-        fields.raw("resources") or DEFAULT_DIAGNOSIS.resources, _duration(fields, "timeout")
+        fields.raw("resources") or DEFAULT_DIAGNOSIS.resources,
+        _duration(fields, "timeout"),
+        fields.integer("maxRows", least=100, most=1_000_000)
+        if fields.has("maxRows")
+        else DEFAULT_DIAGNOSIS.max_rows,
     )
 
 

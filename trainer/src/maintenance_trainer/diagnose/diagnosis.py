@@ -132,11 +132,17 @@ def _compare(
     with work.timings.of("load"):
         classifier = task.from_version(champion.folder, champion.labels)
     with work.timings.of("readRows"):
-        new = [*dataset.new_held_out, *_few(dataset.new_train)]
+        most = work.request.max_rows
+        new = [*dataset.new_held_out, *_few(dataset.new_train, most)]
         views = _Views(
             _view(classifier, new, work.progress, "reading new rows"),
             _view(classifier, dataset.old_held_out, work.progress, "reading old held-out rows"),
-            _view(classifier, _few(dataset.old_train), work.progress, "reading old training rows"),
+            _view(
+                classifier,
+                _few(dataset.old_train, most),
+                work.progress,
+                "reading old training rows",
+            ),
         )
     work.progress.stage("testing")
     with work.timings.of("test"):
@@ -225,6 +231,6 @@ def _view(
     return _View(rows, task.read(classifier, [row.text for row in rows], progress, stage))
 
 
-def _few(rows: Sequence[Row]) -> list[Row]:
-    """At most ``MOST_ROWS``, drawn by the hash of the text, which nothing can favour."""
-    return sorted(rows, key=lambda row: row.key[16:])[: at.MOST_ROWS]
+def _few(rows: Sequence[Row], most: int) -> list[Row]:
+    """At most so many, drawn by the hash of the text, which nothing can favour."""
+    return sorted(rows, key=lambda row: row.key[16:])[:most]

@@ -29,10 +29,6 @@ INTERVAL_Z: Final = 1.645
 LEAST_ROWS: Final = 40
 """Rows needed on each side of a comparison; below, every test answers Undetermined."""
 
-MOST_ROWS: Final = 4000
-"""Rows looked at on each side of a comparison of inputs, drawn by the hash of their text. More
-would cost CPU minutes and change an effect by less than a point."""
-
 OUTSIDE_SUPPORT: Final = Bounds(minor=0.05, major=0.30, tolerance=0.05)
 """Share of new rows where the champion has seen nothing like them. Below a twentieth nothing can be
 gained; from about a third on, it is a different stream, no longer an expansion of the old one."""
