@@ -132,3 +132,10 @@ def test_half_batches_take_the_same_steps() -> None:
 def test_what_cannot_be_halved_stays() -> None:
     for arguments in ({"per_device_train_batch_size": 1}, {"per_device_train_batch_size": "16"}):
         assert Recipes(0, arguments).in_half_batches().fine_tune_arguments == arguments
+
+
+def test_a_live_run_outlives_an_upgrade_of_the_operator() -> None:
+    """The digest by which version 0.1.0 knows its Jobs; what is added since must not change it."""
+    assert a_request().digest == (
+        "sha256:d16b69e42531032c50e2c97099360f86accccf428dd78f66595bc4b7414b830d"
+    )

@@ -193,7 +193,9 @@ class TrainingRequest:
             "snapshot": snapshot and {"run": snapshot.run, "digest": snapshot.digest},
             "excludeContradicted": self.exclude_contradicted,
             "subject": self.subject and self.subject.value,
-            "maxRows": self.max_rows,
+            # What came later is left out at its default: a run outlives an upgrade of the operator,
+            # which knows its Job by the digest.
+            **({} if self.max_rows == DEFAULT_MAX_ROWS else {"maxRows": self.max_rows}),
         }
 
     @classmethod
