@@ -9,24 +9,21 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Argo CD's own limit.
-const patience = time.Second
-
 // argocdHealth runs a health script as Argo CD does one of argocd-cm: the resource is the global obj, of the libraries only
-// package, base and table are there (Argo CD adds os.time and os.date, which health has no use for), after a second it is stopped.
+// package, base and table are there (Argo CD adds os.time and os.date, which health has no use for), after a while it is stopped.
 // A script that fails makes the health Unknown, its error the message.
-func argocdHealth(resource *unstructured.Unstructured, script string) statement {
+func argocdHealth(resource *unstructured.Unstructured, script string, patience time.Duration) statement {
 	if resource.GetDeletionTimestamp() != nil {
 		return statement{"Progressing", "Pending deletion"} // whatever the script says
 	}
-	said, err := runHealth(resource.Object, script)
+	said, err := runHealth(resource.Object, script, patience)
 	if err != nil {
 		return statement{"Unknown", err.Error()}
 	}
 	return said
 }
 
-func runHealth(object map[string]any, script string) (statement, error) {
+func runHealth(object map[string]any, script string, patience time.Duration) (statement, error) {
 	state := lua.NewState(lua.Options{SkipOpenLibs: true})
 	defer state.Close()
 	for _, library := range []struct {

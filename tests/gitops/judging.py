@@ -27,10 +27,15 @@ def program() -> str:
     return built.stdout.strip()
 
 
-def verdicts(resources: Sequence[Resource], script: Path = SCRIPT) -> list[dict[str, Any]]:
-    """One on each resource, in their order; ``script`` may be another than ours."""
+def verdicts(
+    resources: Sequence[Resource], script: Path = SCRIPT, patience: str = "100s"
+) -> list[dict[str, Any]]:
+    """One on each resource, in their order; ``script`` may be another than ours.
+
+    Argo CD's patience with a script is a second; a busy machine may stand still for as long.
+    """
     done = subprocess.run(
-        [program(), "--argocd-health", str(script)],
+        [program(), "--argocd-health", str(script), "--patience", patience],
         input="\n---\n".join(map(json.dumps, resources)),
         capture_output=True,
         text=True,

@@ -76,3 +76,18 @@ async def test_a_field_that_git_drops_goes_back_to_its_default(
     assert live["suspend"] is False
     assert live != git["spec"], "Git leaves defaults out, and that is no difference"
     assert contains(live, git["spec"])
+
+
+async def test_who_waits_is_not_served_what_was_said_of_an_older_spec(
+    api: Api, plane: ControlPlane, namespace: str
+) -> None:
+    sample = ROOT / "manifests/samples/minimal.yaml"
+    where = path("modelmaintenances", namespace, "news-sentiment")
+    wait = f"kubectl wait mm/news-sentiment -n {namespace} --for=condition=Ready --timeout=0"
+    await succeed(plane, f"kubectl apply -n {namespace} -f {sample}")
+    assert (await shell(plane, wait)).returncode == 1, "nobody has looked"
+    status = STORIES["watching"].tell().status
+    await api.put(f"{where}/status", {**await api.get(where), "status": status})
+    await succeed(plane, wait)
+    await api.patch(where, {"spec": {"suspend": True}})
+    assert (await shell(plane, wait)).returncode == 1, "nobody has looked at this spec"

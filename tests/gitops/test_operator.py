@@ -168,7 +168,9 @@ async def test_helm_waits_and_fails_as_kstatus_says(
     async with operator(plane.kubeconfig, namespace, {"default": prometheus_server.url}):
         await succeed(plane, f"helm upgrade {release} {wait}")
         assert await verdict() == ("Current", "Healthy")
-        assert (await api.get(where))["status"]["run"]["step"] == "Diagnose"
+        live = await api.get(where)
+        assert live["status"]["run"]["step"] == "Diagnose"
+        assert live["metadata"]["generation"] == 1, "the same release changes nothing"
 
         chart("sum(")
         failed = await shell(plane, f"helm upgrade {release} {wait}")
