@@ -9,6 +9,9 @@ from gitops.stories import STORIES
 from support.api import Api, path
 from support.control_plane import ROOT, ControlPlane
 
+# The first test may find the programs not compiled yet.
+pytestmark = pytest.mark.timeout(900)
+
 SAMPLES = sorted((ROOT / "manifests/samples").glob("*.yaml"), key=lambda file: file.name)
 MODES = {"client": "", "server": "--server-side"}
 

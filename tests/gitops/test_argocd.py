@@ -14,6 +14,9 @@ from support.api import Api, path
 from support.control_plane import ROOT, ControlPlane
 from support.programs import Programs, folder
 
+# The first test may find the programs not compiled yet.
+pytestmark = pytest.mark.timeout(900)
+
 KEY = "resource.customizations.health.modelmaintenance.dev_ModelMaintenance"
 HOME = SCRIPT.parent
 CASES = yaml.safe_load((HOME / "health_test.yaml").read_text())["tests"]

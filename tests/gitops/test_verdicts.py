@@ -12,6 +12,9 @@ from support.control_plane import ROOT
 
 from maintenance_operator.core.reasons import ReadyReason
 
+# The first test may find the programs not compiled yet.
+pytestmark = pytest.mark.timeout(900)
+
 SAME = {"InProgress": {"Progressing"}, "Current": {"Healthy", "Suspended"}, "Failed": {"Degraded"}}
 
 
