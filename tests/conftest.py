@@ -11,8 +11,20 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = (ROOT / "contract/src", ROOT / "operator/src", ROOT / "trainer/src")
 
 # Cheap and telling first: what fails, fails early.
-ORDER = ("house", "contract", "core", "trainer", "manifests", "shell", "faults", "cluster", "e2e")
-NEEDS_API_SERVER = {"plane", "cluster"}
+ORDER = (
+    "house",
+    "contract",
+    "core",
+    "trainer",
+    "manifests",
+    "shell",
+    "gitops",
+    "faults",
+    "cluster",
+    "e2e",
+)
+NEEDS_API_SERVER = {"plane", "cluster", "judge"}
+"""Fixtures with an API server, or another program that is compiled by Go, behind them."""
 
 # Programs that tests start find the packages as the tests do, and ask no hub for a model.
 os.environ["PYTHONPATH"] = os.pathsep.join(map(str, SOURCES))

@@ -53,6 +53,11 @@ _TELLING_OF_THE_SPEC: Final = {
 
 def stalled(seen: Observation, status: Status) -> tuple[str, str] | None:
     """Reason and message where the resource cannot be followed until a person acts."""
+    return hindered(seen, status) or _store_in_use(status)
+
+
+def hindered(seen: Observation, status: Status) -> tuple[str, str] | None:
+    """Reason and message where not even a diagnosis may look."""
     if isinstance(seen.spec, SpecError):
         return seen.spec.reason, str(seen.spec)
     if isinstance(seen.assessment, Unknown):
@@ -74,16 +79,24 @@ def stalled(seen: Observation, status: Status) -> tuple[str, str] | None:
     )
     if tired is not None:
         return ReadyReason.REPEATED_FAILURES, shortened(tired)
+    return _config_map_in_the_way(seen, status)
+
+
+def _store_in_use(status: Status) -> tuple[str, str] | None:
+    """The last diagnosis found the store to be another's.
+
+    It stands while the next one looks, or Ready would flap at every recheck, and with it every
+    alert of a GitOps tool.
+    """
     decision = status.decision
     if (
         status.recheck is not None
         and decision is not None
         and decision.action is Action.BLOCKED
         and decision.reason == ReadyReason.STORE_IN_USE
-        and seen.now < status.recheck.time
     ):
         return ReadyReason.STORE_IN_USE, decision.message
-    return _config_map_in_the_way(seen, status)
+    return None
 
 
 def _config_map_in_the_way(seen: Observation, status: Status) -> tuple[str, str] | None:

@@ -26,7 +26,7 @@ from maintenance_contract import (
 )
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core import status as status_json
-from maintenance_operator.core.conditions import conditions, stalled, transitions
+from maintenance_operator.core.conditions import conditions, hindered, transitions
 from maintenance_operator.core.decide import concept_drift, decide, runs_left
 from maintenance_operator.core.jobs import (
     Identity,
@@ -117,7 +117,7 @@ def next_effect(seen: Observation) -> Effect | None:
 def wanted(seen: Observation) -> Trigger | None:
     """Why a run should begin now, if it should and no brake holds it."""
     status = seen.status
-    if seen.suspended or not isinstance(seen.spec, Spec) or stalled(seen, status) is not None:
+    if seen.suspended or not isinstance(seen.spec, Spec) or hindered(seen, status) is not None:
         return None
     if status.recheck is not None and seen.now < status.recheck.time:
         return None
