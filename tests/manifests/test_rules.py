@@ -326,6 +326,14 @@ def test_what_is_not_allowed_is_refused_with_what_to_write(
     assert len(refused.value.causes) == 1, "one mistake, one message"
 
 
+def test_a_name_must_leave_room_for_its_config_map(api: Resources, minimal: dict[str, Any]) -> None:
+    minimal["metadata"]["name"] = "n" * 244
+    api.create(minimal)
+    minimal["metadata"]["name"] = "n" * 245
+    with pytest.raises(Refused, match="has more than 244 characters"):
+        api.create(minimal)
+
+
 def test_the_store_cannot_move(api: Resources, minimal: dict[str, Any]) -> None:
     minimal["metadata"]["name"] = "cannot-move"
     stored = api.create(minimal, keep=True)
@@ -357,7 +365,11 @@ def _rules(node: dict[str, Any], path: str = "") -> list[tuple[str, str]]:
 
 
 def test_every_rule_has_a_case_that_is_refused(schema: dict[str, Any]) -> None:
-    cases = [*REFUSED, ({}, "spec.model.storage.storageUri", "storage cannot move")]
+    cases = [
+        *REFUSED,
+        ({}, "spec.model.storage.storageUri", "storage cannot move"),
+        ({}, "", "choose a shorter one"),  # of the whole resource
+    ]
 
     uncovered = [
         (field, message)

@@ -110,10 +110,11 @@ def test_a_new_label_is_diagnosed_and_fine_tuning_learns_it(first: First) -> Non
 
 def test_a_diagnosis_looks_at_no_more_rows_than_it_may(first: First) -> None:
     lab, version_1 = first
-    write_lines(lab.updates / "more.jsonl", headlines(["finance", "sport"], 400, seed=11))
+    write_lines(lab.claims / "data/many/rows.jsonl", headlines(["finance", "sport"], 400, seed=11))
+    data = DataRef("pvc://data/original", "pvc://data/many")
 
     def looked_at(most: int, run: int) -> int:
-        found = lab.diagnose(run, champion=champion(version_1), max_rows=most).diagnosis
+        found = lab.diagnose(run, champion=champion(version_1), max_rows=most, data=data).diagnosis
         assert found is not None
         shift = next(f for f in found.findings if f.question is Question.DATA_DISTRIBUTION_SHIFT)
         assert found.new is not None
