@@ -11,12 +11,13 @@ import logging
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.assess import assess
+from maintenance_operator.core.grid import reading_times
 from maintenance_operator.core.jobs import Identity, TrainerImage
 from maintenance_operator.core.model import (
     Assessment,
@@ -287,7 +288,7 @@ class Reconciler:
         if isinstance(spec, SpecError):
             return Unknown(spec.reason, "spec cannot be followed, so the metric is not read.")
         metrics = spec.metrics
-        grid = _grid(metrics, now)
+        grid = reading_times(metrics, now)
         try:
             performance, samples = await asyncio.gather(
                 self._metrics.range(metrics.server, metrics.query, grid),
@@ -382,20 +383,6 @@ def _parse(raw_spec: Body) -> Spec | SpecError:
         return parse(raw_spec)
     except SpecError as error:
         return error
-
-
-def _grid(metrics: Metrics, now: datetime) -> tuple[datetime, ...]:
-    """The last reading times, oldest first: multiples of the interval since the epoch.
-
-    Absolute, so that equal queries of many resources are one request, and an operator that starts
-    again sees the very same readings: nothing about them is kept anywhere.
-    """
-    seconds = int(metrics.interval.total_seconds())
-    latest = int(now.timestamp()) // seconds
-    return tuple(
-        datetime.fromtimestamp(index * seconds, UTC)
-        for index in range(latest - metrics.breach_of + 1, latest + 1)
-    )
 
 
 def _next_look(seen: Observation) -> timedelta | None:

@@ -115,18 +115,12 @@ def check_namespaces(names: Collection[object], field: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(name) for name in names))
 
 
-def _servers(value: object) -> dict[str, str]:
-    servers: dict[str, str] = {}
-    for name, entry in _mapping(value, "prometheusServers").items():
-        field = f"prometheusServers.{name}"
-        if _NAME.fullmatch(str(name)) is None:
-            raise ConfigurationError(f"{field}: write a name of lower-case letters, digits and '-'")
-        url = _text(_mapping(entry, field, {"url"}).get("url"), f"{field}.url", _URL_HINT)
-        servers[name] = _url(url, f"{field}.url")
-    return servers
+def check_url(url: str, field: str) -> str:
+    """The base address of a Prometheus server, without a slash at its end.
 
-
-def _url(url: str, field: str) -> str:
+    Raises:
+        ConfigurationError: no http or https, no host, or a query in it.
+    """
     try:
         parts = urlsplit(url)
         usable = (
@@ -141,6 +135,17 @@ def _url(url: str, field: str) -> str:
     if not usable:
         raise ConfigurationError(f"{field}: {url!r} cannot be used: write {_URL_HINT}")
     return url.rstrip("/")
+
+
+def _servers(value: object) -> dict[str, str]:
+    servers: dict[str, str] = {}
+    for name, entry in _mapping(value, "prometheusServers").items():
+        field = f"prometheusServers.{name}"
+        if _NAME.fullmatch(str(name)) is None:
+            raise ConfigurationError(f"{field}: write a name of lower-case letters, digits and '-'")
+        url = _text(_mapping(entry, field, {"url"}).get("url"), f"{field}.url", _URL_HINT)
+        servers[name] = check_url(url, f"{field}.url")
+    return servers
 
 
 def _mapping(value: object, field: str, known: Collection[str] = ()) -> Mapping[str, Any]:
