@@ -11,7 +11,18 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = (ROOT / "contract/src", ROOT / "operator/src", ROOT / "trainer/src")
 
 # Cheap and telling first: what fails, fails early.
-ORDER = ("house", "contract", "core", "trainer", "manifests", "shell", "faults", "cluster", "e2e")
+ORDER = (
+    "house",
+    "contract",
+    "core",
+    "trainer",
+    "manifests",
+    "shell",
+    "cli",
+    "faults",
+    "cluster",
+    "e2e",
+)
 NEEDS_API_SERVER = {"plane", "cluster"}
 
 # Programs that tests start find the packages as the tests do, and ask no hub for a model.
