@@ -290,14 +290,12 @@ def _document(status: int, body: bytes, question: _Question) -> dict[str, Any]:
         )
     if status != HTTP_OK or document.get("status") != "success":
         # A proxy in between, like the API server's, says "message".
-        said = document.get("error") or document.get("message")
-        text = _cut(str(said or f"HTTP {status}"))
+        said = str(document.get("error") or document.get("message") or f"HTTP {status}")
         if status == HTTP_BAD_REQUEST and document.get("errorType") == "bad_data":
-            raise MetricsError(
-                MetricsReason.INVALID_QUERY,
-                f"Prometheus refuses the query {_cut(question.query, QUERY_CHARACTERS)!r}: {text}",
-            )
-        raise MetricsError(MetricsReason.QUERY_FAILED, text)
+            query = _cut(question.query, QUERY_CHARACTERS)
+            said = f"Prometheus refuses the query {query!r}: {said}"
+            raise MetricsError(MetricsReason.INVALID_QUERY, _cut(said))
+        raise MetricsError(MetricsReason.QUERY_FAILED, _cut(said))
     for warning in document.get("warnings") or ():
         logger.warning("Prometheus warns: %s", _cut(str(warning)))
     data = document.get("data")
