@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.assess import assess
+from maintenance_operator.core.conditions import untold
 from maintenance_operator.core.grid import reading_times
 from maintenance_operator.core.jobs import Identity, TrainerImage
 from maintenance_operator.core.model import (
@@ -339,15 +340,17 @@ class Reconciler:
             case DeleteJob(name=name, uid=uid):
                 try:
                     await self._cluster.delete_job(namespace, name, uid)
+                    _log.info("deleted Job %s", name, extra=_about(seen))
                 except Gone:
                     _log.info("Job %s is gone already", name, extra=_about(seen))
             case WriteConfigMap(manifest=manifest, existing=None):
                 await self._cluster.create_config_map(manifest)
+                _log.info("created ConfigMap %s", manifest["metadata"]["name"], extra=_about(seen))
             case WriteConfigMap(manifest=manifest):
                 await self._cluster.replace_config_map(manifest)
-                name = manifest["metadata"]["name"]
-                message = f"ConfigMap {name} names the champion of status now."
-                told.append((body, Note(EventReason.CHAMPION_PROJECTED, message)))
+                note = Note(EventReason.CHAMPION_PROJECTED, _projected(manifest))
+                _log_note(note, seen)
+                told.append((body, note))
         return body, ()
 
     def _count(self, seen: Observation, done: WriteStatus) -> None:
@@ -360,13 +363,26 @@ class Reconciler:
                 (done.ended.end_time - done.ended.start_time).total_seconds(),
             )
         for note in done.notes:
-            _log.log(
-                logging.WARNING if note.warning else logging.INFO,
-                "%s: %s",
-                note.reason,
-                note.message,
+            _log_note(note, seen)
+        for changed in untold(seen.status, done.status):
+            _log.info(
+                "%s is %s (%s): %s",
+                changed.type,
+                changed.status,
+                changed.reason,
+                changed.message,
                 extra=_about(seen),
             )
+
+
+def _projected(manifest: Body) -> str:
+    name, version = manifest["metadata"]["name"], manifest["data"]["version"]
+    return f"ConfigMap {name} names version {version} now, as the status does."
+
+
+def _log_note(note: Note, seen: Observation) -> None:
+    level = logging.WARNING if note.warning else logging.INFO
+    _log.log(level, "%s: %s", note.reason, note.message, extra=_about(seen))
 
 
 def _about(seen: Observation) -> dict[str, Any]:
