@@ -96,6 +96,17 @@ def test_the_verdict_is_the_operators(answers: Answers) -> None:
     assert verdict.endswith("not Degraded" if isinstance(found, Healthy) else "a run would begin")
 
 
+def test_match_tells_what_it_picks_and_is_not_praised_for_nothing() -> None:
+    match = "spec.metrics.performance.match"
+    for answer, begins in (
+        ([GOOD, OTHER], "picks 1 of the 2 series of metrics.performance.query"),
+        ([OTHER], "The performance query yields no series that match"),
+    ):
+        findings, _ = of_answers(MATCHED, Answers(answer), GRID, None)
+        (finding,) = [finding for finding in findings if finding.field == match]
+        assert finding.told.startswith(told)
+
+
 def test_readings_before_the_promotion_do_not_count() -> None:
     since = GRID[-1] - timedelta(minutes=5)
     findings, _ = of_answers(PLAIN, Answers([BAD]), GRID, since)

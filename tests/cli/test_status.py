@@ -54,6 +54,10 @@ FAILED = entry(
 STATES: dict[str, tuple[dict[str, Any], State]] = {
     "healthy": (body(FOLLOWED, READ, FINE, IDLE, champion=CHAMPION), State.HEALTHY),
     "down": (body(FOLLOWED, READ, DOWN, IDLE, champion=CHAMPION), State.DEGRADED),
+    "bad, but too seldom": (
+        body(FOLLOWED, READ, FINE, IDLE, champion=CHAMPION, performance=PERFORMANCE),
+        State.DOUBTFUL,
+    ),
     "no model": (body(FOLLOWED, READ, DOWN, IDLE), State.NO_MODEL),
     "no metric": (body(FOLLOWED, UNREAD, DOWN, IDLE, champion=CHAMPION), State.NO_METRIC),
     "stalled": (body(STALLED, UNREAD, champion=CHAMPION), State.STALLED),
@@ -279,11 +283,11 @@ finance     stalled   Stalled    -         >=0.9   -         -             -    
 
 def test_the_longest_name_leaves_room_for_the_rest() -> None:
     resource = read(
-        body(FOLLOWED, READ, FINE, name=LONGEST_NAME, champion=CHAMPION, performance=PERFORMANCE)
+        body(FOLLOWED, READ, DOWN, name=LONGEST_NAME, champion=CHAMPION, performance=PERFORMANCE)
     )
     row = listed([View(resource, NOW)], Page(100), namespaces=True).splitlines()[1]
     assert len(row) <= 100
-    assert "Healthy" in row
+    assert "Degraded" in row
     assert "0.87" in row
     text = explained(View(resource, NOW), Page(60))
     assert max(map(len, text.splitlines())) <= 60

@@ -152,10 +152,9 @@ def _of_query(
         return
     fitting = sum(metrics.match.items() <= series.labels.items() for series in answer)
     yield Finding(where, f"{_count(len(answer), 'series')} in the last readings")
-    if metrics.match:
-        yield Finding(
-            f"{PERFORMANCE}.match", f"picks {fitting} of {len(answer)} of {PERFORMANCE}.{name}"
-        )
+    if metrics.match and fitting:  # none: the assessment has more to say
+        picked = f"picks {fitting} of the {len(answer)} series of {where.removeprefix('spec.')}"
+        yield Finding(f"{PERFORMANCE}.match", picked)
 
 
 def _count(number: int, what: str) -> str:

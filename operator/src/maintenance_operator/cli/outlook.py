@@ -45,6 +45,7 @@ class State(StrEnum):
     NO_METRIC = "NoMetric"
     DEGRADED = "Degraded"
     NO_MODEL = "NoModel"
+    DOUBTFUL = "Doubtful"
     HEALTHY = "Healthy"
 
 
@@ -60,6 +61,7 @@ SENTENCES: Final = {
     State.NO_METRIC: "is held: its metric cannot be read",
     State.DEGRADED: "performs worse than it may",
     State.NO_MODEL: "has no version in service yet",
+    State.DOUBTFUL: "had a bad reading, but too few for a breach",
     State.HEALTHY: "performs within its range",
 }
 
@@ -102,8 +104,16 @@ def state(resource: Resource) -> State:  # noqa: PLR0911 - one per guard, graves
     if status.champion is None:
         return State.NO_MODEL
     degraded = status.condition(DEGRADED)
-    down = degraded is not None and degraded.status == "True"
-    return State.DEGRADED if down else State.HEALTHY
+    if degraded is not None and degraded.status == "True":
+        return State.DEGRADED
+    return State.DOUBTFUL if _last_was_bad(resource) else State.HEALTHY
+
+
+def _last_was_bad(resource: Resource) -> bool:
+    reading, spec = resource.status.performance, resource.spec
+    if reading is None or not isinstance(spec, Spec):
+        return False
+    return spec.metrics.threshold.breached_by(reading.value)
 
 
 def _running(resource: Resource, step: Step) -> State:

@@ -37,6 +37,7 @@ _TONES: Final = {
     State.NO_METRIC: Tone.CARE,
     State.DEGRADED: Tone.BAD,
     State.NO_MODEL: Tone.CARE,
+    State.DOUBTFUL: Tone.CARE,
     State.HEALTHY: Tone.GOOD,
 }
 HEADER: Final = ("NAME", "STATE", "READING", "BOUND", "VERSION", "RUN", "DECISION", "NEXT")
