@@ -164,6 +164,7 @@ async def test_a_resource_that_exists_is_checked_as_a_change_of_it(
     assert kept["spec"]["model"]["storage"]["storageUri"] == "pvc://models/news"
 
 
+@pytest.mark.slow  # by itself, ten seconds until Prometheus has scraped
 async def test_without_a_cluster_the_crd_has_the_defaults(
     server: PrometheusServer, tmp_path: Path
 ) -> None:

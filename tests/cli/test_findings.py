@@ -104,7 +104,7 @@ def test_match_tells_what_it_picks_and_is_not_praised_for_nothing() -> None:
     ):
         findings, _ = of_answers(MATCHED, Answers(answer), GRID, None)
         (finding,) = [finding for finding in findings if finding.field == match]
-        assert finding.told.startswith(told)
+        assert finding.told.startswith(begins)
 
 
 def test_readings_before_the_promotion_do_not_count() -> None:
