@@ -1,12 +1,26 @@
 #!/usr/bin/env python3
-"""Write docs/reasons.md from the operator's reasons; with --check, say whether it is up to date."""
+"""Write docs/reasons.md from the code's reasons; with --check, say whether it is up to date.
 
+What a reason means is the code's, what to do about it is written by hand in docs/runbook.md: the
+page here lists the words where they may appear, and links there.
+"""
+
+import ast
+import re
 import sys
 from pathlib import Path
 
 from maintenance_operator.core import reasons
 
-PAGE = Path(__file__).parent.parent / "docs" / "reasons.md"
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs/reasons.md"
+RUNBOOK = ROOT / "docs/runbook.md"
+TRAINER = ROOT / "trainer/src/maintenance_trainer"
+PLUGIN_REASONS = ("NotLookedAt",)
+"""What ``kubectl mm`` says by itself; it is in no status."""
+_ENTRY = re.compile(r"^### (\w+)\n\n\*\*Who:\*\* (.+)$", re.MULTILINE)
+_CARRIERS = {"DataError", "ConfigurationError", "TransientError"}
+
 SECTIONS = (
     (
         reasons.ReadyReason,
@@ -40,17 +54,56 @@ SECTIONS = (
 INTRODUCTION = """# Every reason, and what it means
 
 Generated from `operator/src/maintenance_operator/core/reasons.py` by `make docs`; conditions,
-Events, decisions and logs use these words and no others.
+Events, decisions and logs use these words and no others. [The runbook](runbook.md) says what to do
+about each.
 """
+
+
+def runbook() -> dict[str, str]:
+    """Who must act, by the words that the runbook has an entry for."""
+    return dict(_ENTRY.findall(RUNBOOK.read_text()))
+
+
+def of_trainer() -> set[str]:
+    """The words that the trainer gives up with: first arguments of its errors and reports."""
+    words = set()
+    for file in TRAINER.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call):
+                words |= _words(node)
+    return words
+
+
+def _words(call: ast.Call) -> set[str]:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    places = {"failed": 1, **dict.fromkeys(_CARRIERS, 0)}
+    if name not in places or len(call.args) <= places[name]:
+        return set()
+    argument = call.args[places[name]]
+    return {str(argument.value)} if isinstance(argument, ast.Constant) else set()
 
 
 def page() -> str:
     """The whole page as Markdown."""
+    who = runbook()
     parts = [INTRODUCTION]
     for kind, title, about in SECTIONS:
-        parts.append(f"\n## {title}\n\n{about}\n\n| reason | meaning |\n|---|---|\n")
-        parts += [f"| `{member}` | {member.sentence} |\n" for member in kind]
+        parts.append(
+            f"\n## {title}\n\n{about}\n\n| reason | meaning | who must act |\n|---|---|---|\n"
+        )
+        parts += [
+            f"| {_link(member)} | {member.sentence} | {who.get(member, '')} |\n" for member in kind
+        ]
+    parts.append(
+        "\n## The trainer's reasons\n\nIn the message of a decision that is Blocked, or as "
+        "`status.history[].reason`.\n\n| reason | who must act |\n|---|---|\n"
+    )
+    parts += [f"| {_link(word)} | {who.get(word, '')} |\n" for word in sorted(of_trainer())]
     return "".join(parts)
+
+
+def _link(word: str) -> str:
+    return f"[`{word}`](runbook.md#{word.lower()})"
 
 
 def main() -> int:

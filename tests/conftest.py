@@ -19,6 +19,7 @@ ORDER = (
     "manifests",
     "shell",
     "gitops",
+    "cli",
     "faults",
     "cluster",
     "e2e",

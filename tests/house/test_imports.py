@@ -62,8 +62,18 @@ def test_the_contract_imports_the_standard_library(module: Path) -> None:
             "from maintenance_operator.adapters import prometheus",
             "only through Protocols",
         ),
+        (
+            "operator/src/maintenance_operator/cli/layout.py",
+            "from maintenance_operator import telemetry",
+            "The plugin shows",
+        ),
+        (
+            "operator/src/maintenance_operator/health.py",
+            "from maintenance_operator.cli import layout",
+            "Nothing of the operator imports the plugin",
+        ),
     ],
-    ids=["core", "operator", "trainer", "reconcile"],
+    ids=["core", "operator", "trainer", "reconcile", "plugin", "plugin-alone"],
 )
 def test_a_forbidden_import_breaks_its_contract(
     tmp_path: Path, module: str, line: str, broken: str

@@ -189,7 +189,8 @@ async def test_a_malformed_query_carries_prometheus_own_words() -> None:
         )
     )
     assert error.reason == MetricsReason.INVALID_QUERY
-    assert str(error).startswith('invalid parameter "query": 1:5: parse error: unclosed left')
+    assert str(error).startswith("Prometheus refuses the query 'up': invalid parameter")
+    assert "1:5: parse error: unclosed left parenthesis" in str(error)
     assert len(str(error)) == 300
 
 
@@ -284,7 +285,7 @@ async def test_a_slow_server_is_given_up() -> None:
 
     error = await failure(handler, timeout=0.2)
     assert error.reason == MetricsReason.UNREACHABLE
-    assert "no answer within 0.2 s" in str(error)
+    assert str(error) == ("The Prometheus server 'default' does not answer: no answer within 0.2 s")
 
 
 async def test_a_slow_query_does_not_condemn_its_server() -> None:

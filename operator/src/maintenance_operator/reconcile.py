@@ -12,13 +12,14 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.assess import assess, in_force
-from maintenance_operator.core.conditions import DEGRADED, is_true
+from maintenance_operator.core.conditions import DEGRADED, is_true, untold
+from maintenance_operator.core.grid import reading_times
 from maintenance_operator.core.jobs import Identity, TrainerImage
 from maintenance_operator.core.model import (
     Assessment,
@@ -303,7 +304,7 @@ class Reconciler:
         """The latest reading of ``spec.triggers.newData``; None where there is no single one."""
         if isinstance(spec, SpecError) or spec.triggers.new_data is None:
             return None
-        metrics, grid = spec.metrics, _grid(spec.metrics, now)
+        metrics, grid = spec.metrics, reading_times(spec.metrics, now)
         query = spec.triggers.new_data.query
         try:
             self._metrics.admit(identity.namespace, metrics.server, query)
@@ -337,7 +338,7 @@ class Reconciler:
         if isinstance(spec, SpecError):
             return Unknown(spec.reason, "spec cannot be followed, so the metric is not read.")
         metrics, champion = spec.metrics, status.champion
-        grid = _grid(metrics, now)
+        grid = reading_times(metrics, now)
         queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
         try:
             self._metrics.admit(identity.namespace, metrics.server, *queries)
@@ -396,15 +397,17 @@ class Reconciler:
             case DeleteJob(name=name, uid=uid):
                 try:
                     await self._cluster.delete_job(namespace, name, uid)
+                    _log.info("deleted Job %s", name, extra=_about(seen))
                 except Gone:
                     _log.info("Job %s is gone already", name, extra=_about(seen))
             case WriteConfigMap(manifest=manifest, existing=None):
                 await self._cluster.create_config_map(manifest)
+                _log.info("created ConfigMap %s", manifest["metadata"]["name"], extra=_about(seen))
             case WriteConfigMap(manifest=manifest):
                 await self._cluster.replace_config_map(manifest)
-                name = manifest["metadata"]["name"]
-                message = f"ConfigMap {name} names the champion of status now."
-                told.append((body, Note(EventReason.CHAMPION_PROJECTED, message)))
+                note = Note(EventReason.CHAMPION_PROJECTED, _projected(manifest))
+                _log_note(note, seen)
+                told.append((body, note))
         return body, ()
 
     def _count(self, seen: Observation, done: WriteStatus) -> None:
@@ -417,13 +420,26 @@ class Reconciler:
                 (done.ended.end_time - done.ended.start_time).total_seconds(),
             )
         for note in done.notes:
-            _log.log(
-                logging.WARNING if note.warning else logging.INFO,
-                "%s: %s",
-                note.reason,
-                note.message,
+            _log_note(note, seen)
+        for changed in untold(seen.status, done.status):
+            _log.info(
+                "%s is %s (%s): %s",
+                changed.type,
+                changed.status,
+                changed.reason,
+                changed.message,
                 extra=_about(seen),
             )
+
+
+def _projected(manifest: Body) -> str:
+    name, version = manifest["metadata"]["name"], manifest["data"]["version"]
+    return f"ConfigMap {name} names version {version} now, as the status does."
+
+
+def _log_note(note: Note, seen: Observation) -> None:
+    level = logging.WARNING if note.warning else logging.INFO
+    _log.log(level, "%s: %s", note.reason, note.message, extra=_about(seen))
 
 
 def _about(seen: Observation) -> dict[str, Any]:
@@ -446,20 +462,6 @@ def _time(text: object) -> datetime | None:
     except ValueError:
         return None
     return time if time.tzinfo is not None else None
-
-
-def _grid(metrics: Metrics, now: datetime) -> tuple[datetime, ...]:
-    """The last reading times, oldest first: multiples of the interval since the epoch.
-
-    Absolute, so that equal queries of many resources are one request, and an operator that starts
-    again sees the very same readings: nothing about them is kept anywhere.
-    """
-    seconds = int(metrics.interval.total_seconds())
-    latest = int(now.timestamp()) // seconds
-    return tuple(
-        datetime.fromtimestamp(index * seconds, UTC)
-        for index in range(latest - metrics.breach_of + 1, latest + 1)
-    )
 
 
 def _next_look(seen: Observation) -> timedelta | None:

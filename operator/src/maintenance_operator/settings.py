@@ -104,7 +104,7 @@ def read(document: object, environment: Mapping[str, str]) -> Settings:
     http = _mapping(root.get("http", {}), "http", {"port"})
     log = _mapping(root.get("log", {}), "log", {"level", "format"})
     return Settings(
-        prometheus_servers=_servers(root.get("prometheusServers", {})),
+        prometheus_servers=read_servers(root.get("prometheusServers", {})),
         trainer_image=_text(
             environment.get("MM_TRAINER_IMAGE") or trainer.get("image"),
             "trainer.image",
@@ -138,7 +138,12 @@ def check_namespaces(names: Collection[object], field: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(name) for name in names))
 
 
-def _servers(value: object) -> dict[str, Server]:
+def read_servers(value: object) -> dict[str, Server]:
+    """``prometheusServers`` of a configuration.
+
+    Raises:
+        ConfigurationError: naming the field.
+    """
     servers: dict[str, Server] = {}
     for name, entry in _mapping(value, "prometheusServers").items():
         field = f"prometheusServers.{name}"
@@ -159,7 +164,7 @@ def _server(entry: Mapping[str, Any], field: str) -> Server:
     if namespaces is not None and not isinstance(namespaces, list):
         raise ConfigurationError(f"{field}.namespaces: a list is expected; left out, all may ask")
     return Server(
-        url=_url(_text(entry.get("url"), f"{field}.url", _URL_HINT), f"{field}.url"),
+        url=check_url(_text(entry.get("url"), f"{field}.url", _URL_HINT), f"{field}.url"),
         headers=_headers(entry.get("headers", {}), f"{field}.headers"),
         bearer_token_file=_file(entry, "bearerTokenFile", field),
         username=_text(basic.get("username"), f"{field}.basicAuth.username", "a user's name")
@@ -214,7 +219,12 @@ def _matchers(value: object, field: str) -> dict[str, str]:
     return matchers
 
 
-def _url(url: str, field: str) -> str:
+def check_url(url: str, field: str) -> str:
+    """The base address of a Prometheus server, without a slash at its end.
+
+    Raises:
+        ConfigurationError: no http or https, no host, or a query in it.
+    """
     try:
         parts = urlsplit(url)
         usable = (

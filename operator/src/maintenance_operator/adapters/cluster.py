@@ -285,6 +285,19 @@ class Cluster:
         body: Mapping[str, Any] | None = None,
         seconds: float = REQUEST_SECONDS,
     ) -> Body:
+        status, data = await self._send(method, path, query, body=body, seconds=seconds)
+        return _success(method, path, status, data)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        seconds: float = REQUEST_SECONDS,
+    ) -> tuple[int, bytes]:
+        """Status and body of the answer, whatever it is."""
         configuration = self._client.configuration
         url = configuration.host + path + (f"?{urlencode(query)}" if query else "")
         headers = {
@@ -305,7 +318,7 @@ class Cluster:
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             text = str(error) or type(error).__name__
             raise ClusterError(f"{method} {path}: {text}; is the API server there?") from None
-        return _success(method, path, reply.status, data)
+        return reply.status, data
 
 
 def _success(method: str, path: str, status: int, data: bytes) -> Body:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ TIMEOUT_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 5.0
 MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_CHARACTERS: Final = 300
+QUERY_CHARACTERS: Final = 100
 CONCURRENCY_PER_SERVER: Final = 8
 """Prometheus evaluates twenty queries at a time by default; most of them are other people's."""
 FAILURE_SECONDS: Final = 1.0
@@ -81,6 +82,13 @@ class _Entry:
     expires: float
 
 
+Connect = Callable[[aiohttp.ClientTimeout], aiohttp.ClientSession]
+
+
+def _plain(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(timeout=timeout)
+
+
 class Prometheus:
     """The servers that the operator's configuration names.
 
@@ -88,6 +96,7 @@ class Prometheus:
         servers: by name.
         telemetry: where requests are counted.
         timeout: seconds until a request is given up.
+        connect: makes the session, where the way to the servers is not a plain one.
     """
 
     def __init__(
@@ -96,9 +105,11 @@ class Prometheus:
         telemetry: Telemetry,
         *,
         timeout: float = TIMEOUT_SECONDS,
+        connect: Connect = _plain,
     ) -> None:
         self._servers = servers
         self._telemetry = telemetry
+        self._connect = connect
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
         self._entries: OrderedDict[_Question, _Entry] = OrderedDict()
         self._slots = {name: asyncio.Semaphore(CONCURRENCY_PER_SERVER) for name in servers}
@@ -109,7 +120,7 @@ class Prometheus:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=self._timeout)
+        self._session = self._connect(self._timeout)
         return self
 
     async def __aexit__(
@@ -157,7 +168,8 @@ class Prometheus:
             known = ", ".join(sorted(self._servers)) or "none: its prometheusServers is empty"
             raise MetricsError(
                 MetricsReason.UNKNOWN_SERVER,
-                f"{name!r} is not in the operator's configuration; known: {known}",
+                f"spec.metrics.server: {name!r} is not in the operator's configuration; "
+                f"known: {known}",
             )
         return self._servers[name]
 
@@ -283,7 +295,7 @@ class Prometheus:
 
     def _document(self, status: int, body: bytes, question: _Question) -> dict[str, Any]:
         """The ``data`` of a reply; its warnings are told when they change, not at each reading."""
-        data, warnings = _data(status, body)
+        data, warnings = _data(status, body, question)
         asked = (question.server, question.key)
         if warnings != self._warned.get(asked, frozenset()):
             for warning in sorted(warnings):
@@ -311,7 +323,9 @@ class Prometheus:
         raise error from None
 
     def _missed(self, server: str, text: str, strikes: int) -> MetricsError:
-        error = MetricsError(MetricsReason.UNREACHABLE, f"{server}: {text}")
+        error = MetricsError(
+            MetricsReason.UNREACHABLE, f"The Prometheus server {server!r} does not answer: {text}"
+        )
         self._strikes[server] += strikes
         if self._strikes[server] >= STRIKES:
             until = asyncio.get_running_loop().time() + FAILURE_SECONDS
@@ -332,7 +346,7 @@ async def _read(reply: aiohttp.ClientResponse, server: str) -> bytes:
     return bytes(body)
 
 
-def _data(status: int, body: bytes) -> tuple[dict[str, Any], frozenset[str]]:
+def _data(status: int, body: bytes, question: _Question) -> tuple[dict[str, Any], frozenset[str]]:
     """The ``data`` of a reply and its warnings, or the error that it is."""
     if status in HTTP_NOT_LET_IN:
         raise MetricsError(
@@ -350,11 +364,13 @@ def _data(status: int, body: bytes) -> tuple[dict[str, Any], frozenset[str]]:
             f"HTTP {status} without JSON: is this address Prometheus' own, or a proxy's?",
         )
     if status != HTTP_OK or document.get("status") != "success":
-        text = _cut(str(document.get("error") or f"HTTP {status}"))
-        malformed = status == HTTP_BAD_REQUEST and document.get("errorType") == "bad_data"
-        raise MetricsError(
-            MetricsReason.INVALID_QUERY if malformed else MetricsReason.QUERY_FAILED, text
-        )
+        # A proxy in between, like the API server's, says "message".
+        said = str(document.get("error") or document.get("message") or f"HTTP {status}")
+        if status == HTTP_BAD_REQUEST and document.get("errorType") == "bad_data":
+            query = _cut(question.query, QUERY_CHARACTERS)
+            said = f"Prometheus refuses the query {query!r}: {said}"
+            raise MetricsError(MetricsReason.INVALID_QUERY, _cut(said))
+        raise MetricsError(MetricsReason.QUERY_FAILED, _cut(said))
     warnings = frozenset(_cut(str(warning)) for warning in document.get("warnings") or ())
     data = document.get("data")
     if not isinstance(data, dict) or data.get("resultType") != "matrix":
@@ -388,7 +404,7 @@ def _seconds(value: float) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, most: int = MOST_CHARACTERS) -> str:
     """One line of what somebody else wrote, at most 300 characters."""
     line = " ".join(text.split())
-    return line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS - 1] + "…"
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -13,6 +13,7 @@ from maintenance_operator.core import champion as projection
 from maintenance_operator.core.breaker import tripped
 from maintenance_operator.core.model import (
     Action,
+    Condition,
     Degraded,
     Healthy,
     JobPhase,
@@ -245,6 +246,29 @@ def _reading_at_transition(seen: Observation, status: Status) -> Reading | None:
 
 def transitions(before: Status, after: Status) -> tuple[Note, ...]:
     """Events for conditions that changed their mind."""
+    return tuple(note for _, note in _told(before, after))
+
+
+def untold(before: Status, after: Status) -> tuple[Condition, ...]:
+    """The other conditions that changed: worth a line in the log, and no Event.
+
+    ``Stalled`` says what ``Ready`` says; what begins well is no news but for ``Ready``.
+    """
+    told = {kind for kind, _ in _told(before, after)} | {STALLED}
+    return tuple(
+        now
+        for now in after.conditions
+        if now.type not in told and _is_news(now, before.condition(now.type))
+    )
+
+
+def _is_news(now: Condition, was: Condition | None) -> bool:
+    if was is None:
+        return now.type == READY
+    return (was.status, was.reason) != (now.status, now.reason)
+
+
+def _told(before: Status, after: Status) -> list[tuple[str, Note]]:
     notes = []
     for kind, told, status, warning in (
         (READY, EventReason.INVALID_SPEC, "False", True),
@@ -260,5 +284,5 @@ def transitions(before: Status, after: Status) -> tuple[Note, ...]:
         good_from_the_start = not warning and (was is None or was.status == "Unknown")
         if changed and not good_from_the_start:
             reason = now.reason if kind == READY else told
-            notes.append(Note(reason, now.message, warning))
-    return tuple(notes)
+            notes.append((kind, Note(reason, now.message, warning)))
+    return notes

@@ -162,7 +162,6 @@ class RunReason(Reason):
     DEADLINE_EXCEEDED = "DeadlineExceeded", "The Job ran longer than its timeout."
     REPORT_MISSING = "ReportMissing", "The Job ended, but no report can be found."
     SUSPENDED = "Suspended", "spec.suspend stopped the run."
-    NOT_TRAINED = "NotTrained", "The decision asked for no training."
 
 
 class EventReason(Reason):

@@ -379,7 +379,12 @@ def _mute(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | Non
         told = job.detail or job.failure or "no pod is left to say why"
         if reason is RunReason.OUT_OF_MEMORY:
             return _too_large(seen, run, spec, f"Job {job.name} failed: {told}.")
-        return _fail(seen, run, reason, f"Job {job.name} failed: {told}.")
+        look = (
+            f"kubectl mm logs {seen.identity.name} --run {run.number} -n {seen.identity.namespace}"
+        )
+        return _fail(
+            seen, run, reason, f"Job {job.name} failed: {told}. What it wrote last: {look}"
+        )
     if run.step is Step.REPORT:
         return _fail(seen, run, RunReason.REPORT_MISSING, f"Job {job.name} left no message.")
     return _ask_for_report(seen, run, f"Job {job.name} ended, but its pod is gone.")

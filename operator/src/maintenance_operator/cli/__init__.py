@@ -1,0 +1,1 @@
+"""``kubectl mm``: what the operator saw, decided and does, for people."""

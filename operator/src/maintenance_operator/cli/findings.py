@@ -1,0 +1,310 @@
+"""What ``kubectl mm check`` found, field by field. Pure; the operator's own ``assess`` judges."""
+
+import math
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from maintenance_operator.cli.layout import NOTHING, Page, Tone, paragraph, table
+from maintenance_operator.core.assess import assess
+from maintenance_operator.core.model import (
+    Assessment,
+    Degraded,
+    Healthy,
+    Metrics,
+    Series,
+    Unknown,
+)
+from maintenance_operator.core.numbers import duration, figure, moment
+from maintenance_operator.core.reasons import MetricsReason, ReadyReason
+from maintenance_operator.core.status import timestamp
+from maintenance_operator.errors import MetricsError, SpecError
+
+PERFORMANCE: Final = "spec.metrics.performance"
+_INDENT: Final = "  "
+UNKNOWN_FIELD: Final = "unknown field"
+_FIELDS: Final[Mapping[str, str]] = {
+    MetricsReason.NO_DATA: "query",
+    MetricsReason.NOT_A_NUMBER: "query",
+    MetricsReason.AMBIGUOUS: "match",
+    MetricsReason.STALE: "samples.query",
+    MetricsReason.INSUFFICIENT_SAMPLES: "samples.min",
+}
+"""Where a person looks first, by what the operator says of the readings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence on a field. ``reason`` is the runbook's entry, empty where all is well."""
+
+    field: str
+    told: str
+    ok: bool = True
+    reason: str = ""
+
+
+def wrong(where: str, told: str, reason: str = ReadyReason.INVALID_SPEC) -> Finding:
+    """What is to be mended."""
+    return Finding(where, told, ok=False, reason=str(reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What the queries say at one reading time, None where they say nothing."""
+
+    time: datetime
+    value: float | None
+    samples: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One document of a file."""
+
+    source: str
+    name: str
+    findings: tuple[Finding, ...]
+    points: tuple[Point, ...] = ()
+    metrics: Metrics | None = field(default=None, compare=False)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the operator could follow it, and read its metric now."""
+        return all(finding.ok for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What Prometheus said to each query; ``samples`` is None where there is none to ask."""
+
+    performance: Sequence[Series] | MetricsError
+    samples: Sequence[Series] | MetricsError | None = None
+
+
+# --- the API server's words -------------------------------------------------------------
+
+
+def of_refusal(status: int, document: Mapping[str, Any]) -> list[Finding]:
+    """The API server's refusal, a finding per field."""
+    causes = (document.get("details") or {}).get("causes") or ()
+    found = [
+        wrong(str(cause.get("field", "")), _plain(str(cause.get("message", ""))))
+        for cause in causes
+        if isinstance(cause, Mapping) and cause.get("field") not in {None, "", "<nil>"}
+    ]
+    if found:
+        return found
+    message = str(document.get("message", "")) or f"the API server answers {status}"
+    unknown = re.findall(r'unknown field "([^"]+)"', message)
+    if unknown:
+        return [wrong(path, UNKNOWN_FIELD) for path in unknown]
+    return [wrong("", message)]
+
+
+def _plain(message: str) -> str:
+    return re.sub(r'^Invalid value: (?:(?:"object"|"array"|null): )?', "", message)
+
+
+def of_spec_error(error: SpecError) -> Finding:
+    """What the operator's own parser refuses."""
+    return wrong(error.field, str(error).removeprefix(f"{error.field}: "), error.reason)
+
+
+# --- the readings -----------------------------------------------------------------------
+
+
+def of_answers(
+    metrics: Metrics, answers: Answers, grid: Sequence[datetime], since: datetime | None
+) -> tuple[list[Finding], tuple[Point, ...]]:
+    """What the operator would make of the answers, and the readings that it rests on."""
+    findings = [_interval(metrics, grid)]
+    findings += _of_query("query", answers.performance, metrics)
+    if answers.samples is not None:
+        findings += _of_query("samples.query", answers.samples, metrics)
+    if isinstance(answers.performance, MetricsError) or isinstance(answers.samples, MetricsError):
+        return list(dict.fromkeys(findings)), ()  # a server that is away is away for both
+    points = _points(metrics, answers.performance, answers.samples, grid)
+    found = assess(metrics, answers.performance, answers.samples, grid, since)
+    return [*findings, *_of_assessment(metrics, found)], points
+
+
+def _interval(metrics: Metrics, grid: Sequence[datetime]) -> Finding:
+    return Finding(
+        "spec.metrics.interval",
+        f"a reading every {duration(metrics.interval)}, the last one at {_time(metrics, grid[-1])}",
+    )
+
+
+def _of_query(
+    name: str, answer: Sequence[Series] | MetricsError, metrics: Metrics
+) -> Iterator[Finding]:
+    where = f"{PERFORMANCE}.{name}"
+    if isinstance(answer, MetricsError):
+        at = (
+            "spec.metrics.server"
+            if answer.reason in {MetricsReason.UNREACHABLE, MetricsReason.UNKNOWN_SERVER}
+            else where
+        )
+        yield wrong(at, str(answer), answer.reason)
+        return
+    fitting = sum(metrics.match.items() <= series.labels.items() for series in answer)
+    yield Finding(where, f"{_count(len(answer), 'series')} in the last readings")
+    if metrics.match and fitting:  # none: the assessment has more to say
+        picked = f"picks {fitting} of the {len(answer)} series of {where.removeprefix('spec.')}"
+        yield Finding(f"{PERFORMANCE}.match", picked)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number else f"no {what}"
+
+
+def _of_assessment(metrics: Metrics, found: Assessment) -> Iterator[Finding]:
+    match found:
+        case Unknown(reason=reason, message=message):
+            where = _FIELDS.get(reason, "query")
+            if reason == MetricsReason.NO_DATA and "performance.match" in message:
+                where = "match"
+            yield wrong(f"{PERFORMANCE}.{where}", message, reason)
+        case Healthy() | Degraded():
+            yield _of_threshold(metrics, found)
+            yield _of_breach(metrics, found)
+
+
+def _of_threshold(metrics: Metrics, found: Healthy | Degraded) -> Finding:
+    low = metrics.threshold.min is not None
+    side = "below" if low else "above"
+    bad = metrics.threshold.breached_by(found.reading.value)
+    stand = f"{side} the {'floor' if low else 'ceiling'}" if bad else "within the range"
+    samples = (
+        "" if found.reading.samples is None else f", on {figure(found.reading.samples)} samples"
+    )
+    return Finding(
+        f"{PERFORMANCE}.thresholdRange",
+        f"the last reading that counts, {figure(found.reading.value)}{samples}, is {stand} "
+        f"({'min' if low else 'max'} {figure(metrics.threshold.bound)})",
+    )
+
+
+def _of_breach(metrics: Metrics, found: Healthy | Degraded) -> Finding:
+    degraded = isinstance(found, Degraded)
+    verdict = "Degraded: a run would begin" if degraded else "not Degraded"
+    return Finding(
+        f"{PERFORMANCE}.breach",
+        f"{found.breached} of {found.counted} readings are bad; it takes {metrics.breach_count} of "
+        f"{metrics.breach_of}, the last among them: {verdict}",
+    )
+
+
+def _points(
+    metrics: Metrics,
+    performance: Sequence[Series],
+    samples: Sequence[Series] | None,
+    grid: Sequence[datetime],
+) -> tuple[Point, ...]:
+    return tuple(
+        Point(
+            time,
+            _at(performance, metrics.match, time),
+            None if samples is None else _at(samples, metrics.match, time),
+        )
+        for time in grid
+    )
+
+
+def _at(several: Sequence[Series], match: Mapping[str, str], time: datetime) -> float | None:
+    """The one value at a time, None where there is none or more than one."""
+    values = [
+        value
+        for series in several
+        if match.items() <= series.labels.items()
+        for at, value in series.points
+        if at == time
+    ]
+    return values[0] if len(values) == 1 else None
+
+
+# --- for people, for machines -----------------------------------------------------------
+
+
+def told(checked: Checked, page: Page) -> str:
+    """A line per field, the readings, and the verdict."""
+    head = f"{checked.source}: {checked.name}" if checked.name else checked.source
+    lines = [paragraph(head, page)]
+    for finding in checked.findings:
+        word, tone = ("ok", Tone.GOOD) if finding.ok else ("WRONG", Tone.BAD)
+        reason = f" (runbook: {finding.reason})" if finding.reason else ""
+        where = f"{finding.field}: " if finding.field else ""
+        text = paragraph(
+            f"{where}{finding.told}{reason}", page, indent=" " * 9, first=f"  {word:<7}"
+        )
+        lines.append(text.replace(word, page.paint(word, tone), 1))
+    if checked.points and checked.metrics is not None:
+        lines += ["", _readings(checked.metrics, checked.points, page)]
+    verdict = "usable" if checked.usable else "not usable as it is"
+    tone = Tone.GOOD if checked.usable else Tone.BAD
+    return "\n".join([*lines, "", page.paint(verdict, tone)])
+
+
+def _readings(metrics: Metrics, points: Sequence[Point], page: Page) -> str:
+    header = ("READING AT", "VALUE", "SAMPLES", "COUNTS AS")
+    rows = [
+        (
+            _time(metrics, point.time),
+            _number(point.value),
+            _number(point.samples),
+            _counts_as(metrics, point),
+        )
+        for point in points
+    ]
+    inner = replace(page, width=page.width and page.width - len(_INDENT))
+    return textwrap.indent(table(header, rows, inner), _INDENT)
+
+
+def _time(metrics: Metrics, time: datetime) -> str:
+    """To the minute, where readings are no closer."""
+    return moment(time) if metrics.interval >= timedelta(minutes=1) else timestamp(time)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return figure(value) if math.isfinite(value) else str(value)
+
+
+def _counts_as(metrics: Metrics, point: Point) -> str:
+    if point.value is None or not math.isfinite(point.value):
+        return "nothing"
+    if metrics.samples is not None and (
+        point.samples is None or point.samples < metrics.samples.min
+    ):
+        return f"nothing: under {figure(metrics.samples.min)} samples"
+    return "bad" if metrics.threshold.breached_by(point.value) else "good"
+
+
+def document(checked: Checked) -> dict[str, Any]:
+    """The same as JSON."""
+    return {
+        "source": checked.source,
+        "name": checked.name,
+        "usable": checked.usable,
+        "findings": [
+            {"field": f.field, "ok": f.ok, "reason": str(f.reason), "message": f.told}
+            for f in checked.findings
+        ],
+        "readings": [
+            {
+                "time": timestamp(point.time),
+                "value": _json_number(point.value),
+                "samples": _json_number(point.samples),
+            }
+            for point in checked.points
+        ],
+    }
+
+
+def _json_number(value: float | None) -> float | str | None:
+    """NaN and infinities are no JSON."""
+    return value if value is None or math.isfinite(value) else str(value)

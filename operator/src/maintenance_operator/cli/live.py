@@ -1,0 +1,61 @@
+"""What ``kubectl mm status`` looks up beside the resource: the live run's Job, the metric."""
+
+from datetime import datetime, timedelta
+
+from maintenance_operator.cli import check
+from maintenance_operator.cli.access import Access
+from maintenance_operator.cli.resource import LiveJob, Resource, moment_of
+from maintenance_operator.core.assess import assess, in_force
+from maintenance_operator.core.conditions import DEGRADED, is_true
+from maintenance_operator.core.grid import reading_times
+from maintenance_operator.core.model import Assessment, JobPhase, Spec, Unknown
+from maintenance_operator.errors import ClusterError, Gone, MetricsError
+
+
+async def job_of(access: Access, resource: Resource) -> LiveJob | None:
+    """The Job of the live run; None where there is none, or no right to look."""
+    run, namespace = resource.status.run, resource.identity.namespace
+    if run is None or not run.job_name:
+        return None
+    try:
+        raw = await access.raw_job(namespace, run.job_name)
+        view = await access.job(namespace, run.job_name)
+    except (ClusterError, Gone):
+        return None
+    if raw is None:
+        return None
+    started = moment_of((raw.get("status") or {}).get("startTime"))
+    template = (raw.get("spec") or {}).get("template") or {}
+    seconds = (template.get("spec") or {}).get("activeDeadlineSeconds")
+    waiting = view.detail if view.phase is JobPhase.PENDING else ""
+    ends = None
+    if started is not None and isinstance(seconds, int) and view.phase is JobPhase.RUNNING:
+        ends = started + timedelta(seconds=seconds)
+    return LiveJob(run.job_name, run.step, started, ends, waiting)
+
+
+async def assessment_of(
+    access: Access,
+    resource: Resource,
+    now: datetime,
+    prometheus: str | None,
+    operator_namespace: str,
+) -> Assessment:
+    """The last readings, judged as the operator judges them."""
+    if not isinstance(resource.spec, Spec):
+        return Unknown(resource.spec.reason, str(resource.spec))
+    metrics, champion = resource.spec.metrics, resource.status.champion
+    grid = reading_times(metrics, now)
+    try:
+        server = await check.chosen(metrics, access, prometheus, operator_namespace)
+        answers = await check.asked(server, metrics, grid, resource.identity.namespace)
+        for answer in (answers.performance, answers.samples):
+            if isinstance(answer, MetricsError):
+                raise answer
+    except MetricsError as error:
+        return Unknown(error.reason, str(error))
+    assert not isinstance(answers.performance, MetricsError)  # noqa: S101 - looked above
+    assert not isinstance(answers.samples, MetricsError)  # noqa: S101 - looked above
+    since = champion.promoted_time if champion is not None else None
+    bounds = in_force(metrics, champion, degraded=is_true(resource.status, DEGRADED))
+    return assess(metrics, answers.performance, answers.samples, grid, since, bounds)

@@ -1,0 +1,281 @@
+"""Where a resource stands, what happens next and when, and what a person must do. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from maintenance_operator.cli.resource import NEVER_SEEN, LiveJob, Resource
+from maintenance_operator.core.conditions import DEGRADED, TRAINING
+from maintenance_operator.core.grid import next_reading
+from maintenance_operator.core.jobs import TrainerImage
+from maintenance_operator.core.model import (
+    Action,
+    Assessment,
+    Degraded,
+    Healthy,
+    Reading,
+    RunOutcome,
+    Spec,
+    Step,
+    Unknown,
+)
+from maintenance_operator.core.observation import Observation
+from maintenance_operator.core.reasons import MetricsReason, RunReason, TrainingReason
+from maintenance_operator.core.status import write
+from maintenance_operator.core.story import wanted
+
+PATIENCE: Final = timedelta(minutes=2)
+"""A running operator looks at a new resource within seconds."""
+_NO_IMAGE: Final = TrainerImage("")
+
+
+class State(StrEnum):
+    """One word for the whole."""
+
+    DELETING = "Deleting"
+    UNSEEN = "Unseen"
+    STALLED = "Stalled"
+    SUSPENDED = "Suspended"
+    DIAGNOSING = "Diagnosing"
+    QUEUED = "Queued"
+    TRAINING = "Training"
+    REPORTING = "Reporting"
+    NO_METRIC = "NoMetric"
+    DEGRADED = "Degraded"
+    NO_MODEL = "NoModel"
+    DOUBTFUL = "Doubtful"
+    HEALTHY = "Healthy"
+
+
+SENTENCES: Final = {
+    State.DELETING: "is being deleted",
+    State.UNSEEN: "has not been looked at by an operator as it is written now",
+    State.STALLED: "cannot be followed until somebody mends it",
+    State.SUSPENDED: "is suspended: it is watched, nothing is started",
+    State.DIAGNOSING: "is being diagnosed: a Job looks for the cause",
+    State.QUEUED: "waits for a node to train on",
+    State.TRAINING: "is training a new version",
+    State.REPORTING: "is asking the store for the report of a run",
+    State.NO_METRIC: "is held: its metric cannot be read",
+    State.DEGRADED: "performs worse than it may",
+    State.NO_MODEL: "has no version in service yet",
+    State.DOUBTFUL: "had a bad reading, but too few for a breach",
+    State.HEALTHY: "performs within its range",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What happens next; ``latest``: by ``time``, and maybe sooner.
+
+    ``time`` is None where only an event or a person brings it about.
+    """
+
+    what: str
+    time: datetime | None = None
+    latest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a person must do; ``reason`` is the runbook's entry."""
+
+    reason: str
+    what: str
+
+
+def state(resource: Resource) -> State:  # noqa: PLR0911 - one per guard, gravest first
+    """The word that a person wants to hear first."""
+    status = resource.status
+    if resource.deleting:
+        return State.DELETING
+    if resource.unreadable is not None or resource.stalled is not None:
+        return State.STALLED
+    if not resource.seen:
+        return State.UNSEEN
+    if status.run is not None:
+        return _running(resource, status.run.step)
+    if resource.suspended:
+        return State.SUSPENDED
+    if resource.unread is not None:
+        return State.NO_METRIC
+    if status.champion is None:
+        return State.NO_MODEL
+    degraded = status.condition(DEGRADED)
+    if degraded is not None and degraded.status == "True":
+        return State.DEGRADED
+    return State.DOUBTFUL if _last_was_bad(resource) else State.HEALTHY
+
+
+def _last_was_bad(resource: Resource) -> bool:
+    reading, spec = resource.status.performance, resource.spec
+    if reading is None or not isinstance(spec, Spec):
+        return False
+    return spec.metrics.threshold.breached_by(reading.value)
+
+
+def _running(resource: Resource, step: Step) -> State:
+    match step:
+        case Step.DIAGNOSE:
+            return State.DIAGNOSING
+        case Step.REPORT:
+            return State.REPORTING
+        case Step.TRAIN:
+            training = resource.status.condition(TRAINING)
+            queued = training is not None and training.reason == TrainingReason.QUEUED
+            return State.QUEUED if queued else State.TRAINING
+
+
+# --- next -------------------------------------------------------------------------------
+
+
+def outlook(  # noqa: PLR0911 - one per guard, in the order of ``state``
+    resource: Resource, now: datetime, job: LiveJob | None = None
+) -> Next:
+    """What happens next; ``job`` is the live run's, where somebody has looked."""
+    status = resource.status
+    if resource.deleting:
+        return Next("Its Jobs go with it; the store and the ConfigMap of the champion stay.")
+    if resource.unreadable is not None or resource.stalled is not None:
+        return Next("Nothing, until it is mended.")
+    if not resource.seen:
+        return Next("The operator looks at it, as soon as one runs.")
+    if status.run is not None:
+        return _run_goes_on(resource, status.run.step, job)
+    if resource.suspended:
+        return Next("Nothing is started until spec.suspend is false; readings go on.")
+    if not isinstance(resource.spec, Spec):
+        return Next("Nothing, until it is mended.")
+    return _without_run(resource, resource.spec, now)
+
+
+def _run_goes_on(resource: Resource, step: Step, job: LiveJob | None) -> Next:
+    if resource.suspended:
+        return Next("The run is stopped, because spec.suspend is true.")
+    deadline = job.deadline if job is not None else None
+    match step:
+        case Step.DIAGNOSE:
+            return Next("The diagnosis ends, and a decision is taken", deadline, latest=True)
+        case Step.TRAIN:
+            return Next(
+                "The training ends, and the gate compares the new version with the one in service",
+                deadline,
+                latest=True,
+            )
+        case Step.REPORT:
+            return Next("The stored report of the run is read", deadline, latest=True)
+
+
+def _without_run(resource: Resource, spec: Spec, now: datetime) -> Next:
+    reading = next_reading(spec.metrics, now)
+    start = _earliest_run(resource, spec, now)
+    if start is None:
+        held = resource.unread is not None
+        what = "The metric is read again; until then it holds" if held else "The next reading"
+        return Next(what, reading)
+    first = resource.status.champion is None
+    if start <= reading:
+        why = "a first version is wanted" if first else "performance is down"
+        return Next(f"A run begins: {why}", None if start <= now else start)
+    why = "a first version is still wanted" if first else "performance is still down"
+    return Next(f"A run may begin, if {why}", start)
+
+
+def _earliest_run(resource: Resource, spec: Spec, now: datetime) -> datetime | None:
+    """When the operator would begin a run if nothing changed: its own rule, asked ahead."""
+    status = resource.status
+    candidates = [now]
+    candidates += [status.recheck.time] if status.recheck is not None else []
+    candidates += [entry.end_time + spec.limits.cooldown for entry in status.history]
+    seen = _observation(resource, spec, now)
+    ahead = (time for time in sorted(candidates) if time >= now)
+    return next((time for time in ahead if wanted(replace(seen, now=time)) is not None), None)
+
+
+def _observation(resource: Resource, spec: Spec, now: datetime) -> Observation:
+    return Observation(
+        identity=resource.identity,
+        generation=resource.generation,
+        suspended=resource.suspended,
+        spec=spec,
+        raw_spec=resource.raw_spec,
+        status=resource.status,
+        raw_status=write(resource.status),
+        assessment=_assessment(resource, spec, now),
+        now=now,
+        trainer=_NO_IMAGE,
+    )
+
+
+def _assessment(resource: Resource, spec: Spec, now: datetime) -> Assessment:
+    """What the conditions say of the last readings."""
+    if resource.unread is not None:
+        return Unknown(resource.unread.reason, resource.unread.message)
+    reading = resource.status.performance or Reading(now, spec.metrics.threshold.bound)
+    degraded = resource.status.condition(DEGRADED)
+    metrics = spec.metrics
+    if degraded is not None and degraded.status == "True":
+        return Degraded(reading, metrics.breach_count, metrics.breach_of, metrics.threshold)
+    return Healthy(reading, 0, metrics.breach_of)
+
+
+# --- a person's part --------------------------------------------------------------------
+
+
+def tasks(resource: Resource, now: datetime, job: LiveJob | None = None) -> tuple[Task, ...]:
+    """What a person must do, most urgent first; empty where it goes on by itself."""
+    return tuple(_tasks(resource, now, job))
+
+
+def _tasks(resource: Resource, now: datetime, job: LiveJob | None) -> Iterator[Task]:
+    if resource.unreadable is not None:
+        yield Task("InvalidStatus", str(resource.unreadable))
+        return
+    if resource.stalled is not None:
+        yield Task(resource.stalled.reason, resource.stalled.message)
+        return
+    if not resource.seen:
+        yield from _nobody_looks(resource, now)
+        return
+    if resource.unread is not None and resource.unread.reason != MetricsReason.AWAITING_READINGS:
+        yield Task(resource.unread.reason, resource.unread.message)
+    if resource.status.run is not None:
+        if job is not None and job.waiting_for:
+            yield Task(TrainingReason.QUEUED, f"Job {job.name} waits: {job.waiting_for}")
+        return
+    yield from _last_word(resource)
+
+
+def _nobody_looks(resource: Resource, now: datetime) -> Iterator[Task]:
+    if resource.created is None or now - resource.created < PATIENCE:
+        return
+    never = resource.status.observed_generation == NEVER_SEEN
+    yield Task(
+        "NotLookedAt",
+        f"No operator has looked at {'it' if never else 'the spec as it is now'}. Is one running, "
+        "and does it watch this namespace? kubectl get deployments --all-namespaces "
+        "-l app.kubernetes.io/part-of=model-maintenance",
+    )
+
+
+def _last_word(resource: Resource) -> Iterator[Task]:
+    """The last run or decision, where it ended in something that waits for a person."""
+    decision, history = resource.status.decision, resource.status.history
+    last = history[0] if history else None
+    if last is not None and (decision is None or decision.number <= last.number):
+        if last.outcome is RunOutcome.FAILED:
+            yield Task(last.reason, last.message)
+        elif last.outcome is RunOutcome.STOPPED and resource.suspended:
+            yield Task(RunReason.SUSPENDED, "To go on: set spec.suspend to false.")
+        return
+    degraded = resource.status.condition(DEGRADED)
+    troubled = resource.status.champion is None or (
+        degraded is not None and degraded.status == "True"
+    )
+    if decision is not None and troubled and decision.action in _FOR_A_PERSON:
+        yield Task(decision.reason, decision.message)
+
+
+_FOR_A_PERSON: Final = {Action.BLOCKED, Action.WAIT, Action.NONE}

@@ -1,0 +1,24 @@
+"""When the metric is read: fixed times, the same for every resource that asks alike."""
+
+from datetime import UTC, datetime, timedelta
+
+from maintenance_operator.core.model import Metrics
+
+
+def reading_times(metrics: Metrics, now: datetime) -> tuple[datetime, ...]:
+    """The last reading times, oldest first: multiples of the interval since the epoch.
+
+    Absolute, so that equal queries of many resources are one request, and an operator that starts
+    again sees the very same readings: nothing about them is kept anywhere.
+    """
+    seconds = int(metrics.interval.total_seconds())
+    latest = int(now.timestamp()) // seconds
+    return tuple(
+        datetime.fromtimestamp(index * seconds, UTC)
+        for index in range(latest - metrics.breach_of + 1, latest + 1)
+    )
+
+
+def next_reading(metrics: Metrics, now: datetime) -> datetime:
+    """The first reading time after ``now``."""
+    return reading_times(metrics, now + timedelta(seconds=metrics.interval.total_seconds()))[-1]

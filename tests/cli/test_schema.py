@@ -1,0 +1,87 @@
+"""Defaults and unknown fields, from the CRD alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.objects import resource
+
+from maintenance_operator.cli.schema import (
+    of_crd,
+    of_openapi,
+    suggestion,
+    unknown_fields,
+    with_defaults,
+)
+from maintenance_operator.core.spec import parse
+
+ROOT = Path(__file__).resolve().parents[2]
+CRD = of_crd(yaml.safe_load((ROOT / "manifests/crd/modelmaintenances.yaml").read_text()))
+assert CRD is not None
+
+
+@pytest.mark.parametrize("sample", sorted((ROOT / "manifests/samples").glob("*.yaml")))
+def test_a_sample_has_no_unknown_field_and_is_parsed_with_its_defaults(sample: Path) -> None:
+    assert CRD is not None
+    document = yaml.safe_load(sample.read_text())
+    assert not list(unknown_fields(document["spec"], CRD["properties"]["spec"], "spec"))
+    parse(with_defaults(document, CRD)["spec"])
+
+
+def test_defaults_do_not_overwrite_and_are_not_shared() -> None:
+    schema = {
+        "properties": {
+            "a": {"default": 1},
+            "b": {"default": {}, "properties": {"c": {"default": []}}},
+            "d": {"items": {"properties": {"e": {"default": "x"}}}},
+            "f": {"additionalProperties": {"properties": {"g": {"default": 2}}}},
+        }
+    }
+    given: dict[str, Any] = {"a": 0, "d": [{}], "f": {"any": {}}}
+    filled = with_defaults(given, schema)
+    assert filled == {"a": 0, "b": {"c": []}, "d": [{"e": "x"}], "f": {"any": {"g": 2}}}
+    assert given == {"a": 0, "d": [{}], "f": {"any": {}}}
+    filled["b"]["c"].append(1)
+    assert with_defaults({}, schema)["b"] == {"c": []}
+
+
+@pytest.mark.parametrize(
+    "change, path, instead",
+    [
+        ({"metric": {}}, "spec.metric", "do you mean metrics?"),
+        ({"metrics": {"performence": {}}}, "spec.metrics.performence", "do you mean performance?"),
+        ({"limits": {"zzz": 1}}, "spec.limits.zzz", "known are consecutiveFailures, cooldown, runs"),
+    ],
+)
+def test_an_unknown_field_is_named_with_the_nearest(
+    change: dict[str, Any], path: str, instead: str
+) -> None:
+    assert CRD is not None
+    spec = resource()["spec"] | change
+    found = list(unknown_fields(spec, CRD["properties"]["spec"], "spec"))
+    assert found == [(path, instead)]
+    assert suggestion(path, CRD) == instead
+
+
+def test_free_form_arguments_are_not_judged() -> None:
+    assert CRD is not None
+    spec = {"training": {"retrain": {"arguments": {"anything": {"goes": 1}}}}}
+    assert not list(unknown_fields(spec, CRD["properties"]["spec"], "spec"))
+
+
+def test_lists_are_walked() -> None:
+    schema = {"properties": {"a": {"items": {"properties": {"name": {}}}}}}
+    assert list(unknown_fields({"a": [{}, {"nmae": 1}]}, schema, "spec")) == [
+        ("spec.a[1].nmae", "do you mean name?")
+    ]
+    assert suggestion("a[1].nmae", schema) == "do you mean name?"
+    assert suggestion("nowhere.at", schema) == "remove it"
+
+
+@pytest.mark.parametrize(
+    "document", [None, [], {}, {"kind": "CustomResourceDefinition", "spec": {"names": {}}}]
+)
+def test_what_is_not_our_crd(document: Any) -> None:
+    assert of_crd(document) is None
+    assert not isinstance(document, dict) or of_openapi(document) is None

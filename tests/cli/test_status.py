@@ -1,0 +1,314 @@
+"""One resource explained, and several in a table: values in, text out."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import yaml
+from support.bodies import (
+    CHAMPION,
+    DECISION,
+    DOWN,
+    FINE,
+    FOLLOWED,
+    IDLE,
+    LONGEST_NAME,
+    NOW,
+    PERFORMANCE,
+    READ,
+    RUN,
+    SPEC,
+    ago,
+    body,
+    condition,
+    entry,
+)
+
+from maintenance_operator.cli.layout import Page
+from maintenance_operator.cli.outlook import State, outlook, state, tasks
+from maintenance_operator.cli.resource import LiveJob, read
+from maintenance_operator.cli.status import View, document, explained, listed
+from maintenance_operator.core.model import (
+    Degraded,
+    Healthy,
+    Reading,
+    Step,
+    ThresholdRange,
+    Unknown,
+)
+
+STALLED = condition("Ready", "False", "InvalidSpec", "spec.metrics.interval: write it like 5m")
+UNREAD = condition("MetricsAvailable", "False", "NoData", "The query yields no series.")
+AWAITING = condition("MetricsAvailable", "Unknown", "AwaitingReadings", "None counts yet.")
+QUEUED = condition("Training", "True", "Queued", "0/3 nodes are available.")
+TRAINING = condition("Training", "True", "Running")
+DIAGNOSE = {**RUN, "step": "Diagnose", "action": None, "trainStartTime": None}
+NEVER = {"observedGeneration": -1}
+BLOCKED = {**DECISION, "action": "Blocked", "reason": "DataUnusable", "message": "No column."}
+RECHECK = {"count": 1, "time": ago(minutes=-44)}
+FAILED = entry(
+    8, outcome="Failed", reason="JobFailed", message="Out of memory.", endTime=ago(hours=1)
+)
+
+STATES: dict[str, tuple[dict[str, Any], State]] = {
+    "healthy": (body(FOLLOWED, READ, FINE, IDLE, champion=CHAMPION), State.HEALTHY),
+    "down": (body(FOLLOWED, READ, DOWN, IDLE, champion=CHAMPION), State.DEGRADED),
+    "bad, but too seldom": (
+        body(FOLLOWED, READ, FINE, IDLE, champion=CHAMPION, performance=PERFORMANCE),
+        State.DOUBTFUL,
+    ),
+    "no model": (body(FOLLOWED, READ, DOWN, IDLE), State.NO_MODEL),
+    "no metric": (body(FOLLOWED, UNREAD, DOWN, IDLE, champion=CHAMPION), State.NO_METRIC),
+    "stalled": (body(STALLED, UNREAD, champion=CHAMPION), State.STALLED),
+    "stalled in a run": (body(STALLED, UNREAD, run=RUN), State.STALLED),
+    "diagnosing": (body(FOLLOWED, READ, DOWN, run=DIAGNOSE), State.DIAGNOSING),
+    "queued": (body(FOLLOWED, READ, DOWN, QUEUED, run=RUN), State.QUEUED),
+    "training": (body(FOLLOWED, READ, DOWN, TRAINING, run=RUN), State.TRAINING),
+    "reporting": (body(FOLLOWED, READ, DOWN, run={**RUN, "step": "Report"}), State.REPORTING),
+    "suspended": (
+        body(FOLLOWED, READ, FINE, spec={**SPEC, "suspend": True}, champion=CHAMPION),
+        State.SUSPENDED,
+    ),
+    "never seen": (body(**NEVER), State.UNSEEN),
+    "changed since": (body(FOLLOWED, READ, observedGeneration=0), State.UNSEEN),
+    "status spoilt": (body(FOLLOWED, champion={"version": "six"}), State.STALLED),
+    "an older schema": (body(FOLLOWED, READ, FINE, spec={}, champion=CHAMPION), State.HEALTHY),
+    "nothing at all": (
+        {"metadata": {"name": "news", "namespace": "finance", "generation": 1}},
+        State.UNSEEN,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_the_word_for_a_state_and_a_text_that_has_everything(case: str) -> None:
+    resource = read(STATES[case][0])
+    assert state(resource) is STATES[case][1]
+    text = explained(View(resource, NOW), Page(80))
+    assert max(map(len, text.splitlines())) <= 80
+    labels = [line.split("  ")[0] for line in text.splitlines() if not line.startswith(" ")]
+    assert [label for label in labels[2:] if label] == [
+        "Performance",
+        "In service",
+        "Run",
+        "Decision",
+        "Last run",
+        "Next",
+        "You",
+    ]
+    assert "\x1b" not in text
+    json.dumps(document(View(resource, NOW)), allow_nan=False)
+
+
+def test_a_run_explained() -> None:
+    resource = read(
+        body(
+            FOLLOWED,
+            READ,
+            DOWN,
+            TRAINING,
+            champion=CHAMPION,
+            performance=PERFORMANCE,
+            decision=DECISION,
+            run=RUN,
+            history=[entry()],
+        )
+    )
+    job = LiveJob("news-1a2b3c-7-train", Step.TRAIN, NOW, NOW + timedelta(hours=3, minutes=44))
+    assert explained(View(resource, NOW, job), Page(100)) == (
+        """\
+finance/news is training a new version.
+
+Performance   0.87, floor 0.9, on 1250 samples, read 20m ago (2026-11-23 17:40 UTC)
+In service    version 6 by Retrain, for 12d (since 2026-11-11 18:00 UTC), in
+              pvc://models/news/versions/6
+Run           7, Train (FineTune) for 16m, begun 2026-11-23 17:41 UTC because of PerformanceDrop
+              Job news-1a2b3c-7-train
+Decision      7: FineTune (DomainExpansion), 16m ago, because of PerformanceDrop
+              Accuracy 0.87 was below 0.9 in 3 of 5 readings (1250 samples).
+              PerformanceDrop? Yes: accuracy 0.87 (threshold 0.9, n 1250)
+              ConceptDrift? No
+              not Retrain: No question is answered Major.
+Last run      6: Retrain Promoted (ChallengerWins), 12d ago
+              Better: 94% right, the champion 88%.
+Next          The training ends, and the gate compares the new version with the one in service: in
+              3h44m at the latest (2026-11-23 21:44 UTC).
+You           nothing to do."""
+    )
+
+
+# --- what happens next ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given, what, minutes",
+    [
+        (body(FOLLOWED, READ, FINE, champion=CHAMPION), "The next reading", 4.5),
+        (body(FOLLOWED, UNREAD, DOWN, champion=CHAMPION), "The metric is read again", 4.5),
+        (body(FOLLOWED, READ, DOWN, champion=CHAMPION), "A run begins: performance is down", None),
+        (body(FOLLOWED, READ, DOWN), "A run begins: a first version is wanted", None),
+        (
+            body(FOLLOWED, READ, DOWN, champion=CHAMPION, recheck=RECHECK),
+            "A run may begin, if performance is still down",
+            44,
+        ),
+        (
+            body(FOLLOWED, READ, DOWN, champion=CHAMPION, history=[entry(endTime=ago(hours=1))]),
+            "A run may begin, if performance is still down",
+            300,
+        ),
+        (body(STALLED, champion=CHAMPION), "Nothing, until it is mended.", None),
+        (body(FOLLOWED, READ, DOWN, run=DIAGNOSE), "The diagnosis ends", None),
+        (
+            body(FOLLOWED, READ, DOWN, run=RUN, spec={**SPEC, "suspend": True}),
+            "The run is stopped, because spec.suspend is true.",
+            None,
+        ),
+    ],
+)
+def test_what_happens_next_and_when(
+    given: dict[str, Any], what: str, minutes: float | None
+) -> None:
+    coming = outlook(read(given), NOW)
+    assert coming.what.startswith(what)
+    assert coming.time == (None if minutes is None else NOW + timedelta(minutes=minutes))
+
+
+# --- what a person must do --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        (body(FOLLOWED, READ, FINE, IDLE, champion=CHAMPION), []),
+        (body(FOLLOWED, AWAITING, champion=CHAMPION), []),
+        (body(FOLLOWED, READ, DOWN, TRAINING, champion=CHAMPION, run=RUN), []),
+        (body(STALLED, UNREAD), [("InvalidSpec", "spec.metrics.interval: write it like 5m")]),
+        (body(FOLLOWED, UNREAD), [("NoData", "The query yields no series.")]),
+        (body(FOLLOWED, READ, DOWN, decision=BLOCKED), [("DataUnusable", "No column.")]),
+        (
+            body(FOLLOWED, READ, FINE, champion=CHAMPION, decision=BLOCKED),
+            [],  # what it was blocked for has passed
+        ),
+        (
+            body(FOLLOWED, READ, DOWN, champion=CHAMPION, decision=DECISION, history=[FAILED]),
+            [("JobFailed", "Out of memory.")],
+        ),
+        (
+            body(
+                FOLLOWED,
+                READ,
+                DOWN,
+                champion=CHAMPION,
+                decision={**BLOCKED, "number": 9},
+                history=[FAILED],
+            ),
+            [("DataUnusable", "No column.")],
+        ),
+    ],
+)
+def test_what_a_person_must_do(given: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert [(task.reason, task.what) for task in tasks(read(given), NOW)] == expected
+
+
+def test_a_job_that_waits_is_a_persons_business() -> None:
+    resource = read(body(FOLLOWED, READ, DOWN, QUEUED, run=RUN))
+    job = LiveJob("news-train", Step.TRAIN, waiting_for="Unschedulable: 0/3 nodes are available")
+    (task,) = tasks(resource, NOW, job)
+    assert task.reason == "Queued"
+    assert "0/3 nodes" in task.what
+    assert "0/3 nodes" in explained(View(resource, NOW, job), Page())
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_a_resource_that_nobody_looks_at_asks_for_an_operator(*, old: bool) -> None:
+    given = body(**NEVER)
+    given["metadata"]["creationTimestamp"] = ago(minutes=20 if old else 1)
+    told = [task.reason for task in tasks(read(given), NOW)]
+    assert told == (["NotLookedAt"] if old else [])
+
+
+# --- readings that were just made -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "live, part",
+    [
+        (Healthy(Reading(NOW, 0.95, 800), 1, 5), "0.95, floor 0.9, on 800 samples, read 0s ago"),
+        (
+            Degraded(Reading(NOW, 0.8), 4, 5, ThresholdRange(min=0.9)),
+            "4 of 5 readings are bad",
+        ),
+        (Unknown("NoData", "Nothing there."), "no reading: NoData. Nothing there."),
+    ],
+)
+def test_a_live_reading_takes_the_place_of_the_one_in_status(live: Any, part: str) -> None:
+    resource = read(body(FOLLOWED, READ, DOWN, champion=CHAMPION, performance=PERFORMANCE))
+    text = explained(View(resource, NOW, None, live), Page())
+    assert part in text
+    assert "20m ago (2026-11-23 17:40" not in text
+
+
+# --- several ----------------------------------------------------------------------------
+
+
+def test_a_table() -> None:
+    views = [
+        View(read(given), NOW)
+        for given in (
+            body(
+                FOLLOWED,
+                READ,
+                DOWN,
+                TRAINING,
+                name="busy",
+                champion=CHAMPION,
+                performance=PERFORMANCE,
+                decision=DECISION,
+                run=RUN,
+            ),
+            body(STALLED, name="stalled"),
+        )
+    ]
+    assert listed(views, Page(), namespaces=True) == (
+        """\
+NAMESPACE   NAME      STATE      READING   BOUND   VERSION   RUN           DECISION                   NEXT
+finance     busy      Training   0.87      >=0.9   6         7 Train 19m   FineTune DomainExpansion   -
+finance     stalled   Stalled    -         >=0.9   -         -             -                          -
+
+1 waits for a person: kubectl mm status NAME says for what."""  # noqa: E501 - as it is printed
+    )
+
+
+def test_the_longest_name_leaves_room_for_the_rest() -> None:
+    resource = read(
+        body(FOLLOWED, READ, DOWN, name=LONGEST_NAME, champion=CHAMPION, performance=PERFORMANCE)
+    )
+    row = listed([View(resource, NOW)], Page(100), namespaces=True).splitlines()[1]
+    assert len(row) <= 100
+    assert "Degraded" in row
+    assert "0.87" in row
+    text = explained(View(resource, NOW), Page(60))
+    assert max(map(len, text.splitlines())) <= 60
+    assert "".join(text.split()).startswith(f"finance/{LONGEST_NAME}performs")
+
+
+def test_a_ceiling_is_told_as_one() -> None:
+    metrics = SPEC["metrics"]
+    performance = {**metrics["performance"], "thresholdRange": {"max": 0.2}}
+    spec = {**SPEC, "metrics": {**metrics, "performance": performance}}
+    view = View(read(body(FOLLOWED, READ, DOWN, spec=spec, performance=PERFORMANCE)), NOW)
+    assert "0.87, ceiling 0.2" in explained(view, Page())
+    assert "<=0.2" in listed([view], Page(), namespaces=False)
+
+
+def test_machines_get_the_same() -> None:
+    resource = read(body(FOLLOWED, READ, DOWN, champion=CHAMPION, decision=BLOCKED, run=DIAGNOSE))
+    told = document(View(resource, NOW))
+    assert told == yaml.safe_load(yaml.safe_dump(told))
+    assert told["state"] == "Diagnosing"
+    assert told["bound"] == {"min": 0.9, "max": None}
+    assert told["champion"]["version"] == 6
+    assert "spec" not in told["run"]
+    assert told["decision"]["path"][0]["evidence"][0]["n"] == 1250
