@@ -51,7 +51,11 @@ def test_defaults_do_not_overwrite_and_are_not_shared() -> None:
     [
         ({"metric": {}}, "spec.metric", "do you mean metrics?"),
         ({"metrics": {"performence": {}}}, "spec.metrics.performence", "do you mean performance?"),
-        ({"limits": {"zzz": 1}}, "spec.limits.zzz", "known are consecutiveFailures, cooldown, runs"),
+        (
+            {"limits": {"zzz": 1}},
+            "spec.limits.zzz",
+            "known are consecutiveFailures, cooldown, runs",
+        ),
     ],
 )
 def test_an_unknown_field_is_named_with_the_nearest(
