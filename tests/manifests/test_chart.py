@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.installed import rights_of
 from support.programs import ROOT, Programs
 
 from maintenance_operator import settings
@@ -62,7 +63,7 @@ def _without_installer(objects: Objects) -> Objects:
     """Without what Helm or kustomize add for themselves."""
     plain: Objects = {}
     for (kind, name), body in objects.items():
-        if kind == "Namespace":
+        if kind == "Namespace" or "helm.sh/hook" in body["metadata"].get("annotations", {}):
             continue
         if kind == "ConfigMap":
             name = "model-maintenance"  # noqa: PLW2901 - the generator adds a digest
@@ -131,8 +132,30 @@ def test_every_value_arrives(cluster: Programs) -> None:
         "prometheus": {
             "servers": {
                 "default": {"url": "https://a.example:9090/"},
-                "eu1": {"url": "http://b.example"},
-            }
+                "eu1": {
+                    "url": "http://b.example",
+                    "headers": {"X-Scope-OrgID": "ml"},
+                    "bearerTokenFile": "/etc/prometheus-auth/eu1/token",
+                    "tls": {
+                        "caFile": "/etc/prometheus-auth/eu1/ca.crt",
+                        "serverName": "b.internal",
+                    },
+                    "namespaces": ["finance"],
+                    "enforcedMatchers": {"namespace": "{{ namespace }}"},
+                },
+                "eu2": {
+                    "url": "https://c.example",
+                    "basicAuth": {
+                        "username": "ml",
+                        "passwordFile": "/etc/prometheus-auth/eu1/password",
+                    },
+                    "tls": {
+                        "certFile": "/etc/prometheus-auth/eu1/tls.crt",
+                        "keyFile": "/etc/prometheus-auth/eu1/tls.key",
+                    },
+                },
+            },
+            "secrets": ["eu1"],
         },
         "imagePullSecrets": [{"name": "registry"}],
         "watchNamespaces": ["finance", "packages"],
@@ -150,6 +173,7 @@ def test_every_value_arrives(cluster: Programs) -> None:
         "env": [{"name": "HTTPS_PROXY", "value": "http://proxy.example"}],
         "rbac": {"aggregateToDefaultRoles": False},
         "crds": {"enabled": False},
+        "replicas": 2,
     }
     ended = cluster.helm(
         "template", "prod", str(CHART), "-n", "ml", "-f", "-", stdin=json.dumps(values)
@@ -161,7 +185,22 @@ def test_every_value_arrives(cluster: Programs) -> None:
     assert _read_configuration(objects) == settings.Settings(
         prometheus_servers={
             "default": Server("https://a.example:9090"),
-            "eu1": Server("http://b.example"),
+            "eu1": Server(
+                "http://b.example",
+                headers={"X-Scope-OrgID": "ml"},
+                bearer_token_file="/etc/prometheus-auth/eu1/token",  # noqa: S106 - where it lies
+                ca_file="/etc/prometheus-auth/eu1/ca.crt",
+                server_name="b.internal",
+                namespaces=frozenset({"finance"}),
+                enforced_matchers={"namespace": "{{ namespace }}"},
+            ),
+            "eu2": Server(
+                "https://c.example",
+                username="ml",
+                password_file="/etc/prometheus-auth/eu1/password",  # noqa: S106 - where it lies
+                cert_file="/etc/prometheus-auth/eu1/tls.crt",
+                key_file="/etc/prometheus-auth/eu1/tls.key",
+            ),
         },
         trainer_image="registry.example/team/trainer:1.50",
         trainer_pull_policy="Never",
@@ -170,6 +209,9 @@ def test_every_value_arrives(cluster: Programs) -> None:
         log_format="text",
     )
     assert container["image"] == f"registry.example/team/operator@{DIGEST}"
+    [mounted] = [m for m in container["volumeMounts"] if m["mountPath"].startswith("/etc/prom")]
+    assert (mounted["mountPath"], mounted["readOnly"]) == ("/etc/prometheus-auth/eu1", True)
+    assert {"name": mounted["name"], "secret": {"secretName": "eu1"}} in pod["spec"]["volumes"]
     assert container["imagePullPolicy"] == "Always"
     assert container["args"] == [
         "run",
@@ -198,13 +240,15 @@ def test_every_value_arrives(cluster: Programs) -> None:
     assert objects["Service", "prod-model-maintenance"]["spec"]["ports"][0]["port"] == 9000
     assert {kind for kind, _ in objects} == {
         "ServiceAccount",
-        "ClusterRole",
-        "ClusterRoleBinding",
+        "Role",  # watchNamespaces: nothing in all namespaces
+        "RoleBinding",
         "ConfigMap",
         "Deployment",
+        "PodDisruptionBudget",
         "Service",
+        "Pod",  # helm test
     }
-    assert ("ClusterRole", "prod-model-maintenance-edit") not in objects
+    assert objects["Deployment", "prod-model-maintenance"]["spec"]["replicas"] == 2
 
 
 def test_a_changed_configuration_starts_a_new_pod(cluster: Programs) -> None:
@@ -222,49 +266,50 @@ def test_a_changed_configuration_starts_a_new_pod(cluster: Programs) -> None:
 @pytest.mark.parametrize(
     "flag, message",
     [
-        ("--set=image=operator:1", "values: image is a string (operator:1); write a map"),
-        (
-            "--set-json=image.tag=1.50",
-            "values: image.tag is a float64 (1.5); write a string; quote it",
-        ),
-        ("--set=image.repository=5", "values: image.repository is a int64 (5); write a string"),
-        (
-            "--set=watchNamespaces=finance",
-            "values: watchNamespaces is a string (finance); write a list",
-        ),
-        ("--set-json=watchNamespaces=[5]", "values: watchNamespaces: 5 is no name of a namespace"),
-        (
-            "--set=tolerations.operator=Exists",
-            "values: tolerations is a map (map[operator:Exists]); write a list",
-        ),
-        ("--set-json=env={}", "values: env is a map (map[]); write a list"),
-        (
-            "--set-string=crds.enabled=false",
-            "values: crds.enabled is a string (false); write true or false, unquoted",
-        ),
-        ("--set=crds.keep=1", "values: crds.keep is a int64 (1); write true or false"),
-        ("--set=resources=small", "values: resources is a string (small); write a map"),
-        (
-            "--set=prometheus.servers=http://a",
-            "values: prometheus.servers is a string (http://a); write a map",
-        ),
+        ("--set=image=operator:1", "at '/image': got string, want object"),
+        ("--set-json=image.tag=1.50", "at '/image/tag': got number, want string"),
+        ("--set=image.name=ours", "at '/image': additional properties 'name' not allowed"),
+        ("--set=watchNamespace=finance", "additional properties 'watchNamespace' not allowed"),
+        ("--set-json=image=null", "missing property 'image'"),
+        ("--set=watchNamespaces=finance", "at '/watchNamespaces': got string, want array"),
+        ("--set-json=watchNamespaces=[5]", "at '/watchNamespaces/0': got number, want string"),
+        ("--set=watchNamespaces={team-*}", 'values: watchNamespaces: "team-*" is no name'),
+        ("--set=tolerations.operator=Exists", "at '/tolerations': got object, want array"),
+        ("--set-json=env={}", "at '/env': got object, want array"),
+        ("--set-string=crds.enabled=false", "at '/crds/enabled': got string, want boolean"),
+        ("--set=crds.keep=1", "at '/crds/keep': got number, want boolean"),
+        ("--set=resources=small", "at '/resources': got string, want object"),
+        ("--set=replicas=3", "at '/replicas': maximum: got 3, want 2"),
         (
             "--set=prometheus.servers.default=http://a",
-            "values: prometheus.servers.default: write {url:",
+            "at '/prometheus/servers/default': got string, want object",
         ),
         (
             "--set=prometheus.servers.default.url=a:9090",
-            "values: prometheus.servers.default: write {url:",
+            'values: prometheus.servers.default.url is "a:9090"; write http://<host>:<port>',
         ),
+        ("--set=prometheus.servers.eu.uri=http://a", "missing property 'url'"),
         ("--set=prometheus.servers.EU.url=http://a", 'values: prometheus.servers: "EU" is no name'),
-        ("--set=image.digest=abc", 'values: image digest "abc"; write sha256:'),
+        ("--set=image.digest=abc", 'values: image.digest is "abc"; write sha256:'),
         (
             "--set=trainer.image.pullPolicy=always",
-            'values: trainer.image.pullPolicy is "always"; write Always',
+            "at '/trainer/image/pullPolicy': value must be one of 'Always',",
         ),
-        ("--set=logging.level=loud", 'values: logging.level is "loud"; write debug'),
-        ("--set=logging.format=xml", 'values: logging.format is "xml"; write json or text'),
-        ("--set=service.port=http", "values: service.port is http; write a port number"),
+        ("--set=logging.level=loud", "at '/logging/level': value must be one of 'debug', 'info'"),
+        ("--set=logging.format=xml", "at '/logging/format': value must be one of 'json', 'text'"),
+        ("--set=service.port=http", "at '/service/port': got string, want integer"),
+        (
+            "--set=metrics.serviceMonitor.enabled=true,metrics.podMonitor.enabled=true",
+            "values: metrics.serviceMonitor.enabled and metrics.podMonitor.enabled: enable one",
+        ),
+        (
+            "--set=metrics.podMonitor.interval=often",
+            'values: metrics.podMonitor.interval is "often"; write a duration like 30s',
+        ),
+        (
+            "--set=metrics.prometheusRule.disabled={Down}",
+            'there is no alert "Down"; there are ModelMaintenanceOperatorDown, ',
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_to_write(
@@ -296,6 +341,7 @@ def installed(cluster: Programs) -> Iterator[str]:
 
 def test_the_notes_say_what_comes_next(installed: str) -> None:
     assert "kubectl -n model-maintenance rollout status deployment/model-maintenance" in installed
+    assert "helm test model-maintenance -n model-maintenance" in installed
     assert "default: http://prometheus-operated.monitoring.svc:9090" in installed
     assert "kubectl apply -f manifests/samples/minimal.yaml" in installed
 
@@ -327,22 +373,7 @@ def test_the_operators_rights_are_these_and_no_others(cluster: Programs) -> None
 @pytest.mark.usefixtures("installed")
 def test_the_api_server_lets_the_operator_do_these_and_no_others(cluster: Programs) -> None:
     """Also what every account may do is in the list: reviews of oneself, and discovery."""
-    account = f"system:serviceaccount:{NAMESPACE}:model-maintenance"
-    listed = cluster.kubectl(
-        "auth",
-        "can-i",
-        "--list",
-        "--as",
-        account,
-        "--as-group=system:serviceaccounts",
-        "--as-group=system:authenticated",
-    ).stdout
-    rights = {
-        line.split()[0]: set(line[line.rindex("[") + 1 : -1].split())
-        for line in listed.splitlines()[1:]
-        if not line.startswith(" ")
-    }
-    own = {name: verbs for name, verbs in rights.items() if not name.startswith("selfsubject")}
+    own = rights_of(cluster, (NAMESPACE, "model-maintenance"), "default")
 
     assert own == ALLOWED
 

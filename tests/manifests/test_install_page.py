@@ -11,7 +11,8 @@ from support.programs import ROOT, Programs, folder
 PAGE = (ROOT / "docs/install.md").read_text()
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 [OVERLAY] = [block for block in BLOCKS if "kind: Kustomization" in block]
-OBJECTS = [block for block in BLOCKS if block != OVERLAY]
+[VALUES] = [block for block in BLOCKS if block.startswith("# values")]
+OBJECTS = [block for block in BLOCKS if block not in {OVERLAY, VALUES}]
 
 
 def test_the_table_of_rights_is_the_cluster_role() -> None:
@@ -49,3 +50,21 @@ def test_the_overlay_sets_image_and_configuration(tmp_path: Path) -> None:
     assert image == "registry.example/ml/model-maintenance/operator:0.1.0"
     assert configuration == objects["ConfigMap"]["metadata"]["name"]
     assert objects["ConfigMap"]["data"] == {"config.yaml": "ours: true\n"}
+
+
+@pytest.mark.api
+def test_the_values_for_a_network_policy_arrive(tmp_path: Path) -> None:
+    rendered = Programs(folder(), tmp_path / "none").helm(
+        *("template", "mm", str(ROOT / "charts/model-maintenance"), "-f", "-"),
+        *("-s", "templates/networkpolicy.yaml"),
+        stdin=VALUES,
+    )
+
+    policy = yaml.safe_load(rendered.stdout)["spec"]
+    values = yaml.safe_load(VALUES)["networkPolicy"]
+    assert policy["ingress"][0]["from"][1:] == values["metrics"]["from"]
+    assert [rule.get("to") for rule in policy["egress"]] == [
+        values["apiServer"]["to"],
+        None,
+        values["prometheus"]["to"],
+    ]

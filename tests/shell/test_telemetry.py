@@ -16,6 +16,7 @@ def test_what_is_counted() -> None:
     telemetry.run_ended("FineTune", "Promoted", 90.0)
     telemetry.metrics_error("default", "NoData")
     telemetry.performance("finance", "news", 0.87, 0.9)
+    telemetry.conditions("finance", "news", {"Degraded": "True", "Stalled": "False"})
     telemetry.reconciled(0.01)
     telemetry.reconcile_failed("ClusterError")
     telemetry.queue_depth(3)
@@ -28,6 +29,8 @@ def test_what_is_counted() -> None:
         'model_maintenance_metrics_errors_total{reason="NoData",server="default"} 1.0',
         'model_maintenance_performance{name="news",namespace="finance"} 0.87',
         'model_maintenance_performance_threshold{name="news",namespace="finance"} 0.9',
+        'model_maintenance_condition{name="news",namespace="finance",type="Degraded"} 1.0',
+        'model_maintenance_condition{name="news",namespace="finance",type="Stalled"} 0.0',
         "model_maintenance_reconcile_duration_seconds_count 1.0",
         'model_maintenance_reconcile_errors_total{error="ClusterError"} 1.0',
         "model_maintenance_queue_depth 3.0",
@@ -43,11 +46,26 @@ def test_a_resource_that_is_gone_leaves_no_series() -> None:
     telemetry = Telemetry()
     telemetry.performance("finance", "news", 0.87, 0.9)
     telemetry.performance("finance", "spam", 0.97, 0.9)
+    telemetry.conditions("finance", "news", {"Degraded": "False"})
     telemetry.forget("finance", "news")
     telemetry.forget("finance", "never-seen")
     text = telemetry.exposition().decode()
     assert "news" not in text
     assert "spam" in text
+
+
+def test_an_unknown_condition_is_no_series() -> None:
+    """Absent is not zero."""
+    telemetry = Telemetry()
+    telemetry.conditions("finance", "news", {"MetricsAvailable": "False"})
+    telemetry.conditions("finance", "news", {"MetricsAvailable": "Unknown"})
+    assert "MetricsAvailable" not in telemetry.exposition().decode()
+
+
+def test_every_end_of_a_run_is_counted_from_zero() -> None:
+    """Prometheus' increase() does not see a counter begin at 1: the first failure must count."""
+    text = Telemetry().exposition().decode()
+    assert 'model_maintenance_runs_total{action="Retrain",outcome="Failed"} 0.0' in text
 
 
 def record(message: str, **extra: Any) -> logging.LogRecord:

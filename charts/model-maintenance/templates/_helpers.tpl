@@ -54,9 +54,88 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- define "model-maintenance.config" -}}
 {{- $servers := dict }}
 {{- range $name, $server := .Values.prometheus.servers }}
-{{- $_ := set $servers $name (dict "url" $server.url) }}
+{{- $_ := set $servers $name $server }}
 {{- end }}
 {{- $trainer := dict "image" (include "model-maintenance.image" (list .Values.trainer.image .)) "imagePullPolicy" .Values.trainer.image.pullPolicy }}
 {{- $logging := dict "level" .Values.logging.level "format" .Values.logging.format }}
-{{- dict "prometheusServers" $servers "trainer" $trainer "watchNamespaces" .Values.watchNamespaces "log" $logging | toYaml }}
+{{- dict "prometheusServers" $servers "trainer" $trainer "watchNamespaces" (default list .Values.watchNamespaces) "log" $logging | toYaml }}
+{{- end }}
+
+{{/* Labels of objects that belong to the release but are not the operator: a Service must not select them. */}}
+{{- define "model-maintenance.testLabels" -}}
+app.kubernetes.io/name: {{ include "model-maintenance.name" . | trunc 58 | trimSuffix "-" }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* What the operator may do, in all namespaces or in each that it watches. */}}
+{{- define "model-maintenance.rules" -}}
+# Reads what is declared; never writes a spec.
+- apiGroups: [modelmaintenance.dev]
+  resources: [modelmaintenances]
+  verbs: [get, list, watch]
+- apiGroups: [modelmaintenance.dev]
+  resources: [modelmaintenances/status]
+  verbs: [update]
+# Diagnosis and training.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, delete]
+# The report is the termination message of the Job's pod.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+# <name>-champion tells servers which version to serve. No delete: a server keeps its model.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, update]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end }}
+
+{{/* The ports of prometheus.servers, as a JSON list: the URL's, or the scheme's. */}}
+{{- define "model-maintenance.prometheusPorts" -}}
+{{- $ports := list }}
+{{- range $server := .Values.prometheus.servers }}
+{{- $url := urlParse $server.url }}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" }}
+{{- $ports = append $ports (int (default (ternary 443 80 (eq $url.scheme "https")) $port)) }}
+{{- end }}
+{{- concat $ports .Values.networkPolicy.prometheus.ports | uniq | sortAlpha | toJson }}
+{{- end }}
+
+{{/* One rule of egress, from {to, ports} and protocols. */}}
+{{- define "model-maintenance.egress" -}}
+{{- $target := index . 0 }}
+{{- $protocols := index . 1 }}
+- ports:
+    {{- range $port := $target.ports }}
+    {{- range $protocols }}
+    - port: {{ int $port }}
+      protocol: {{ . }}
+    {{- end }}
+    {{- end }}
+  {{- with $target.to }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* How the operator is scraped, from a ServiceMonitor's or PodMonitor's values. The operator's own
+labels "namespace" and "name" say which resource is meant, so they win over those of the pod. */}}
+{{- define "model-maintenance.endpoint" -}}
+- port: http
+  path: /metrics
+  honorLabels: true
+  {{- with .interval }}
+  interval: {{ . | quote }}
+  {{- end }}
+  {{- with .scrapeTimeout }}
+  scrapeTimeout: {{ . | quote }}
+  {{- end }}
+{{- end }}
+
+{{/* The labels of an object, and further ones that do not replace them. */}}
+{{- define "model-maintenance.labelsAnd" -}}
+{{- merge (include "model-maintenance.labels" (index . 1) | fromYaml) (default dict (index . 0)) | toYaml }}
 {{- end }}

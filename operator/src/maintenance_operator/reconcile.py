@@ -148,6 +148,9 @@ class Telemetry(Protocol):
     def performance(self, namespace: str, name: str, value: float, floor: float) -> None:
         """The latest reading and the bound it is held against."""
 
+    def conditions(self, namespace: str, name: str, statuses: Mapping[str, str]) -> None:
+        """The conditions that status holds now."""
+
     def forget(self, namespace: str, name: str) -> None:
         """Drop the series of a resource."""
 
@@ -225,6 +228,8 @@ class Reconciler:
             seen = replace(await self._observe(body, extra), refused=refused)
             effect = next_effect(seen)
             if effect is None:
+                statuses = {row.type: row.status for row in seen.status.conditions}
+                self._telemetry.conditions(*key, statuses)
                 return _next_look(seen)
             if not live:
                 body, live = await self._cluster.get(*key), True

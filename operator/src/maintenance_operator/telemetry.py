@@ -3,21 +3,23 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from maintenance_operator import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from maintenance_operator.core.model import Action, RunOutcome
 
 PREFIX: Final = "model_maintenance"
 _REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_Row = tuple[tuple[str, bool], ...]
 _RUN_BUCKETS: Final = (30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 
 
@@ -26,6 +28,8 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._conditions = _Conditions()
+        self.registry.register(self._conditions)
         self._own_metrics()
         self._product_metrics()
         ProcessCollector(registry=self.registry)
@@ -57,6 +61,9 @@ class Telemetry:
     def _product_metrics(self) -> None:
         self._decisions = self._counter("decisions", "Decisions made.", "action", "reason")
         self._runs = self._counter("runs", "Runs that ended.", "action", "outcome")
+        for action in Action:  # a counter that begins at 1 has not increased, so no alert sees it
+            for outcome in RunOutcome:
+                self._runs.labels(action.value, outcome.value)
         self._run_seconds = self._histogram(
             "run_duration_seconds", "Run allocated to run ended.", _RUN_BUCKETS, "action"
         )
@@ -98,8 +105,13 @@ class Telemetry:
         self._performance.labels(namespace, name).set(value)
         self._threshold.labels(namespace, name).set(floor)
 
+    def conditions(self, namespace: str, name: str, statuses: Mapping[str, str]) -> None:
+        """The conditions of a resource: type → ``True``, ``False`` or ``Unknown``."""
+        self._conditions.tell(namespace, name, statuses)
+
     def forget(self, namespace: str, name: str) -> None:
         """A resource is gone: its series end."""
+        self._conditions.forget(namespace, name)
         self._performance.remove(namespace, name)
         self._threshold.remove(namespace, name)
 
@@ -125,6 +137,36 @@ class Telemetry:
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _Conditions(Collector):
+    """One series for each condition, made when asked for: ten thousand resources cost little."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], _Row] = {}
+        self._shared: dict[_Row, _Row] = {}
+        """Most resources are in one of a few states; each is kept once."""
+
+    def tell(self, namespace: str, name: str, statuses: Mapping[str, str]) -> None:
+        row = tuple(
+            (kind, status == "True") for kind, status in statuses.items() if status != "Unknown"
+        )
+        self._rows[namespace, name] = self._shared.setdefault(row, row)
+
+    def forget(self, namespace: str, name: str) -> None:
+        self._rows.pop((namespace, name), None)
+
+    @override
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            f"{PREFIX}_condition",
+            "A condition of a resource: 1 True, 0 False, no series Unknown.",
+            labels=("namespace", "name", "type"),
+        )
+        for (namespace, name), row in self._rows.items():
+            for kind, status in row:
+                family.add_metric((namespace, name, kind), float(status))
+        yield family
 
 
 # --- logs -------------------------------------------------------------------------------
