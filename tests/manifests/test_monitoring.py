@@ -129,18 +129,7 @@ def test_alerts_name_metrics_and_words_that_exist() -> None:
     assert EventReason.RUN_FAILED in ALERTS.read_text()
 
 
-def test_the_page_explains_every_alert_and_metric() -> None:
-    metrics = {
-        family.name
-        for family in _exported().registry.collect()
-        if "model_maintenance" in family.name
-    }
-    told = {
-        name.removesuffix("_total")
-        for name in re.findall(r"^\| `(model_maintenance_\w+)", PAGE, re.MULTILINE)
-    }
-
-    assert told == metrics
+def test_the_page_explains_every_alert() -> None:
     assert re.findall(r"^\| `(ModelMaintenance\w+)`", PAGE, re.MULTILINE) == ALERT_NAMES
 
 

@@ -21,6 +21,7 @@ HAPPENINGS: dict[str, tuple[object, ...]] = {
     "run_ended": ("FineTune", "Promoted", 90.0),
     "metrics_error": ("default", "NoData"),
     "performance": ("finance", "news", 0.87, 0.9),
+    "conditions": ("finance", "news", {"Ready": "True"}),
     "reconciled": (0.01,),
     "reconcile_failed": ("ClusterError",),
     "queue_depth": (3,),
