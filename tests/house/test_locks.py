@@ -1,6 +1,7 @@
 """The locks install the same everywhere: by hash, from whichever server a machine uses."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,16 @@ def test_the_trainer_does_not_carry_the_operator_and_the_other_way_round() -> No
 
 def test_there_is_no_lock_that_names_download_hosts() -> None:
     assert not list(ROOT.rglob("uv.lock"))
+
+
+@pytest.mark.parametrize("image", ["operator", "trainer"])
+def test_a_distribution_asks_for_what_its_image_installs(image: str) -> None:
+    project = tomllib.loads((ROOT / image / "pyproject.toml").read_text())["project"]
+    asked = {_name(line) for line in project["dependencies"]} - {"maintenance-contract"}
+    named = (ROOT / f"requirements/{image}.in").read_text().splitlines()
+    installed = {_name(line) for line in named if line and not line.startswith(("#", "-"))}
+    assert asked == installed
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9_.-]", requirement.strip())[0].lower()
