@@ -59,7 +59,7 @@ def fresh_cluster(*, loud: bool = True) -> Cluster:
 
 
 def install_operator(cluster: Cluster) -> None:
-    """``helm install``, the operator's namespace under Pod Security "restricted"."""
+    """``helm install`` and ``helm test``, the namespace under Pod Security "restricted"."""
     namespace = {
         "apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": RELEASE,
@@ -70,6 +70,7 @@ def install_operator(cluster: Cluster) -> None:
         "install", RELEASE, str(ROOT / "charts/model-maintenance"), "--namespace", RELEASE,
         "--set", f"prometheus.servers.default.url={PROMETHEUS}", "--wait", "--timeout", "3m",
     )  # fmt: skip
+    cluster.helm("test", RELEASE, "--namespace", RELEASE, "--timeout", "3m")
 
 
 @dataclass(frozen=True, slots=True)
