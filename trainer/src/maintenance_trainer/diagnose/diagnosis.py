@@ -90,6 +90,7 @@ def _snapshot(work: Work, champion: Version | None) -> tuple[Snapshot, Dataset]:
         work.claims_root,
         known=champion.data if champion else frozenset(),
         champion_holdout=champion.fair_holdout if champion else None,
+        tell=work.progress.say,
     )
     return work.store.write_snapshot(request.run, snapshot), dataset
 
