@@ -28,6 +28,7 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_trainer.job import perform
+from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress
 
 WORDS = {
@@ -121,7 +122,7 @@ class Lab:
     def do(self, request: TrainingRequest) -> tuple[TrainingReport, int]:
         assert StorageUri.parse(request.model.storage)
         age(self.claims / "data")
-        return perform(request, str(self.claims), LogProgress())
+        return perform(request, Places(str(self.claims)), LogProgress())
 
     def diagnose(self, run: int, **changes: Any) -> TrainingReport:
         report, code = self.do(self.request(Operation.DIAGNOSE, run, **changes))

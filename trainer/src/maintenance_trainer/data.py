@@ -14,10 +14,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from maintenance_contract import Columns, DataRef, Holdout, RowCounts, StorageUri
+from maintenance_contract import Columns, DataRef, Holdout, RowCounts
 from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_trainer import settled
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
+from maintenance_trainer.places import Places
 from maintenance_trainer.reading import SUFFIXES, Records, sha256
 from maintenance_trainer.settled import Mark
 
@@ -206,7 +207,7 @@ def counts_document(counts: RowCounts) -> dict[str, int]:
 
 def take_snapshot(
     data: DataRef,
-    claims_root: str,
+    places: Places,
     *,
     known: frozenset[str],
     champion_holdout: Holdout | None,
@@ -216,7 +217,7 @@ def take_snapshot(
 
     Args:
         data: where the data lie and how they are read.
-        claims_root: where volume claims are mounted.
+        places: where they are for this process.
         known: digests of the files that the champion was trained on.
         champion_holdout: the percentages under which it was trained; None without a champion.
         tell: told of each file that is left out because it is still being written.
@@ -229,8 +230,8 @@ def take_snapshot(
     rows: list[Row] = []
     room = _Room()
     for origin in Origin:
-        root = _root(data, origin, claims_root)
-        found = settled.find(root, SUFFIXES)
+        root, moving = _root(data, origin, places)
+        found = settled.find(root, SUFFIXES, moving=moving)
         for path in found.unsettled:
             tell(f"{origin}/{path.relative_to(root).as_posix()} is still being written: left out")
         for path in found.settled:
@@ -245,7 +246,7 @@ def take_snapshot(
     ), dataset
 
 
-def read_again(snapshot: Snapshot, data: DataRef, claims_root: str, run: int) -> Dataset:
+def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> Dataset:
     """The rows of a snapshot, no matter what has arrived since.
 
     Raises:
@@ -254,7 +255,7 @@ def read_again(snapshot: Snapshot, data: DataRef, claims_root: str, run: int) ->
     rows: list[Row] = []
     room = _Room()
     for file in snapshot.files:
-        path = _root(data, file.origin, claims_root) / file.name
+        path = _root(data, file.origin, places)[0] / file.name
         named = _Named(file.origin, file.name)
         its_digest = sha256(path, named.where) if path.is_file() else ""
         if its_digest != file.digest:
@@ -318,16 +319,21 @@ def _recurrence(rows: Sequence[Row]) -> Recurrence:
     return Recurrence(len(again), sum(label not in before[key] for key, label in again))
 
 
-def _root(data: DataRef, origin: Origin, claims_root: str) -> Path:
-    uri = data.original if origin is Origin.ORIGINAL else data.updates
-    root = Path(StorageUri.parse(uri).local_path(claims_root))
+def _root(data: DataRef, origin: Origin, places: Places) -> tuple[Path, bool]:
+    """The folder, and whether files can still be in the making there."""
+    uri, secret = (
+        (data.original, data.original_secret)
+        if origin is Origin.ORIGINAL
+        else (data.updates, data.updates_secret)
+    )
+    root, moving = places.data(uri, secret)
     if not root.is_dir():
         message = (
             f"data.{origin}: the folder {uri} does not exist; mend the URI, or create the "
             f"folder{' (it may be empty)' if origin is Origin.UPDATES else ''}."
         )
         raise DataError("DataMissing", message)
-    return root
+    return root, moving
 
 
 def _refuse_nothing(files: Sequence[DataFile], data: DataRef) -> None:

@@ -59,20 +59,24 @@ def find(
     root: Path,
     suffixes: Sequence[str],
     *,
+    moving: bool = True,
     clock: Callable[[], float] = time.time,
     wait: Callable[[float], None] = time.sleep,
 ) -> Found:
-    """The files below a folder with one of these suffixes (in small letters)."""
+    """The files below a folder with one of these suffixes (in small letters).
+
+    ``moving`` False: nobody else writes there, so only names matter.
+    """
     marks = {path: Mark.of(path) for path in _walk(root, tuple(suffixes))}
     quiet_since = clock() - QUIET_SECONDS
     young = [path for path, mark in marks.items() if mark and mark.modified / 1e9 > quiet_since]
-    moving: set[Path] = set()
-    if young:
+    changed: set[Path] = set()
+    if young and moving:
         wait(QUIET_SECONDS)
-        moving = {path for path in young if Mark.of(path) != marks[path]}
+        changed = {path for path in young if Mark.of(path) != marks[path]}
     return Found(
-        tuple(path for path, mark in marks.items() if mark and path not in moving),
-        tuple(path for path in marks if path in moving),
+        tuple(path for path, mark in marks.items() if mark and path not in changed),
+        tuple(path for path in marks if path in changed),
     )
 
 
