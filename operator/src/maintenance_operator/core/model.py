@@ -109,6 +109,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Names of Secrets (``secretRef``), one per place; empty: the pod's own identity."""
+
+    base_model: str = ""
+    storage: str = ""
+    original: str = ""
+    updates: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """A ModelMaintenance's spec, parsed."""
 
@@ -127,6 +137,9 @@ class Spec:
     training: Training
     gate: Gate
     limits: Limits
+    access: Access = field(default_factory=Access)
+    revision: str = ""
+    """Of a base model from a hub."""
 
 
 # --- what is seen -----------------------------------------------------------------------
