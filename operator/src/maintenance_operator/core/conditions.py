@@ -165,12 +165,16 @@ def _training(seen: Observation, status: Status) -> _Row:
     if run is None:
         return TRAINING, "False", TrainingReason.IDLE, TrainingReason.IDLE.sentence
     about = f"Run {run.number}, Job {run.job_name}"
+    job = next((job for job in seen.jobs or () if job.name == run.job_name), None)
+    if job is not None and job.unmounted:
+        training = str(run.step is Step.TRAIN)
+        reason = TrainingReason.MOUNT_FAILED
+        return TRAINING, training, reason, f"{about}. {reason.sentence} {job.detail}"
     if run.step is not Step.TRAIN:
         reason = (
             TrainingReason.DIAGNOSING if run.step is Step.DIAGNOSE else TrainingReason.REPORTING
         )
         return TRAINING, "False", reason, f"{about}. {reason.sentence}"
-    job = next((job for job in seen.jobs or () if job.name == run.job_name), None)
     queued = job is None or job.phase is JobPhase.PENDING
     reason = TrainingReason.QUEUED if queued else TrainingReason.RUNNING
     detail = f" {job.detail}" if job is not None and job.detail else ""
@@ -203,4 +207,8 @@ def transitions(before: Status, after: Status) -> tuple[Note, ...]:
         if changed and not good_from_the_start:
             reason = now.reason if kind == READY else told
             notes.append(Note(reason, now.message, warning))
+    was, now = before.condition(TRAINING), after.condition(TRAINING)
+    stuck = TrainingReason.MOUNT_FAILED
+    if now is not None and now.reason == stuck and (was is None or was.reason != stuck):
+        notes.append(Note(EventReason.MOUNT_FAILED, now.message, warning=True))
     return tuple(notes)

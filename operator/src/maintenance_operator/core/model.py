@@ -207,7 +207,8 @@ class JobView:
 
     ``message`` is the raw termination message of its last pod, None where none can be had;
     ``failure`` is the reason of the Failed condition (``DeadlineExceeded``, ``PodFailurePolicy``,
-    ``BackoffLimitExceeded``) or of its pod; ``detail`` a sentence on it.
+    ``BackoffLimitExceeded``) or of its pod; ``detail`` a sentence on it. ``unmounted``: its pod
+    waits for a volume or a Secret that somebody must provide; ``detail`` says which.
     """
 
     name: str
@@ -219,6 +220,7 @@ class JobView:
     failure: str = ""
     detail: str = ""
     finished: datetime | None = None
+    unmounted: bool = False
 
 
 # --- what is remembered (status) --------------------------------------------------------
