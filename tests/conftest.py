@@ -68,6 +68,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(suite)
         elif NEEDS_API_SERVER & set(getattr(item, "fixturenames", ())):
             item.add_marker("api")
+        elif "s3" in getattr(item, "fixturenames", ()):
+            item.add_marker("s3")
     rank = {suite: number for number, suite in enumerate(ORDER)}
     items.sort(key=lambda item: rank.get(_suite(item), len(ORDER)))
 

@@ -35,6 +35,7 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_trainer.job import perform
+from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress
 
 RESOURCE: Final = ResourceRef("package-sections", "package-sections", "local")
@@ -84,7 +85,7 @@ class Laboratory:
             champion,
             **more,
         )
-        report, code = perform(request, str(self.root), LogProgress())
+        report, code = perform(request, Places(str(self.root)), LogProgress())
         if code:
             sys.exit(f"{report.reason}: {report.message}")
         return report

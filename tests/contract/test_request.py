@@ -1,6 +1,7 @@
 """A request survives the way through the Job, and says what is wrong with a bad one."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from maintenance_contract import (
     DEFAULT_TRAIN_BATCH,
     ChampionRef,
+    Columns,
     ContractError,
     DataRef,
     Holdout,
@@ -139,3 +141,24 @@ def test_a_live_run_outlives_an_upgrade_of_the_operator() -> None:
     assert a_request().digest == (
         "sha256:d16b69e42531032c50e2c97099360f86accccf428dd78f66595bc4b7414b830d"
     )
+
+
+def test_secrets_are_named_and_old_requests_keep_their_digest() -> None:
+    plain = a_request()
+    for key in ("Secret", "revision"):
+        assert key not in plain.to_json()
+    named = replace(
+        plain,
+        model=ModelRef(plain.model.task, "hf://org/m", "s3://models/news", "v1", "hub", "keys"),
+        data=DataRef("s3://data/o", "s3://data/u", Columns(), Holdout(), "keys", "other"),
+    )
+    assert TrainingRequest.from_json(named.to_json()) == named
+    assert named.digest != plain.digest
+
+
+@pytest.mark.parametrize("name", ["../other", "a/b", "UPPER", ".."])
+def test_a_secret_is_a_name_and_no_path(name: str) -> None:
+    document = json.loads(a_request().to_json())
+    document["data"]["originalSecret"] = name
+    with pytest.raises(ContractError, match=r"data\.originalSecret"):
+        TrainingRequest.from_json(json.dumps(document))

@@ -213,3 +213,55 @@ def test_what_a_retry_cannot_mend_is_not_retried() -> None:
     assert rules[0]["action"] == "Ignore", "an evicted pod may end with any code"
     assert rules[1]["action"] == "FailJob"
     assert rules[1]["onExitCodes"]["values"] == [65, 78, 137]
+
+
+def on_s3(step: Step = Step.TRAIN) -> Run:
+    spec = copy.deepcopy(SPEC)
+    spec["model"]["baseModel"] = {
+        "storageUri": "hf://org/encoder",
+        "revision": "v1",
+        "secretRef": {"name": "hub"},
+    }
+    spec["model"]["storage"] = {"storageUri": "s3://data/models", "secretRef": {"name": "bucket"}}
+    spec["data"]["original"] = {"storageUri": "s3://data/old", "secretRef": {"name": "bucket"}}
+    spec["data"]["updates"] = {"storageUri": "pvc://data/new"}
+    return replace(RUN, spec=spec, step=step, subject=Step.TRAIN)
+
+
+def test_secrets_are_mounted_once_and_read_only_and_the_request_names_them() -> None:
+    made = pod(on_s3())
+    mounts = {
+        mount["mountPath"]: (mount["name"], mount["readOnly"])
+        for mount in made["containers"][0]["volumeMounts"]
+        if mount["mountPath"].startswith("/mnt")
+    }
+    assert mounts == {
+        "/mnt/claims/data": ("claim-0", True),
+        "/mnt/secrets/bucket": ("secret-0", True),
+        "/mnt/secrets/hub": ("secret-1", True),
+    }, "a claim of the bucket's name is not the store"
+    volumes = {volume["name"]: volume for volume in made["volumes"]}
+    assert volumes["secret-0"]["secret"] == {"secretName": "bucket", "defaultMode": 0o440}
+    asked = request(IDENTITY, on_s3(), parse(on_s3().spec), Step.TRAIN)
+    assert asked.model.base_model == "hf://org/encoder"
+    assert asked.model.revision == "v1"
+    names = (
+        asked.model.base_model_secret,
+        asked.model.storage_secret,
+        asked.data.original_secret,
+        asked.data.updates_secret,
+    )
+    assert names == ("hub", "bucket", "bucket", "")
+    assert "secretKeyRef" not in str(made)
+
+
+def test_a_report_needs_the_store_alone() -> None:
+    made = pod(on_s3(Step.REPORT))
+    mounts = [mount["mountPath"] for mount in made["containers"][0]["volumeMounts"]]
+    assert [path for path in mounts if path.startswith("/mnt")] == ["/mnt/secrets/bucket"]
+
+
+def test_only_a_base_model_of_a_hub_may_ask_it() -> None:
+    offline = {"name": "HF_HUB_OFFLINE", "value": "0"}
+    assert offline in pod(on_s3())["containers"][0]["env"]
+    assert offline not in pod()["containers"][0]["env"]

@@ -77,7 +77,16 @@ def test_reads_every_field() -> None:
 @pytest.mark.parametrize(
     "path, value, field",
     [
-        ("model.baseModel.storageUri", "s3://bucket/base", "spec.model.baseModel.storageUri"),
+        ("model.baseModel.storageUri", "s3://bucket/../base", "spec.model.baseModel.storageUri"),
+        ("model.storage.storageUri", "hf://org/model", "spec.model.storage.storageUri"),
+        ("data.updates.storageUri", "hf://org/model", "spec.data.updates.storageUri"),
+        ("model.storage.secretRef", {"name": "keys"}, "spec.model.storage.secretRef"),
+        ("model.baseModel.revision", "main", "spec.model.baseModel.revision"),
+        (
+            "data.updates",
+            {"storageUri": "s3://bucket/x", "secretRef": {"name": "../x"}},
+            "spec.data.updates.secretRef.name",
+        ),
         ("model.baseModel.storageUri", "file:///etc", "spec.model.baseModel.storageUri"),
         ("model.storage.storageUri", "pvc://models/../x", "spec.model.storage.storageUri"),
         ("model.storage.storageUri", "pvc://data/updates/in", "spec.model.storage.storageUri"),
@@ -119,6 +128,10 @@ def test_names_the_field(path: str, value: Any, field: str) -> None:
 
 def test_a_folder_beside_the_store_is_no_part_of_it() -> None:
     assert parse(changed("data.updates.storageUri", "pvc://models/news-updates")).updates
+
+
+def test_a_bucket_of_a_claim_s_name_is_another_place() -> None:
+    assert parse(changed("data.updates.storageUri", "s3://models/news/updates")).updates
 
 
 @pytest.mark.parametrize(

@@ -313,6 +313,31 @@ class World:
         return self
 
 
+@pytest.mark.parametrize("step, training", [("diagnose", "False"), ("train", "True")])
+def test_a_volume_that_does_not_mount_is_said_once_and_forgotten(step: str, training: str) -> None:
+    world = World()
+    world.settle()
+    if step == "train":
+        world.finish(world.diagnosis())
+    (name,) = world.live
+    runs = world.jobs[name]
+    detail = 'FailedMount: secret "keys" not found'
+    world.jobs[name] = replace(runs, phase=JobPhase.PENDING, detail=detail, unmounted=True)
+    world.settle()
+    assert name.endswith(step)
+    assert world.condition("Training") == (training, "MountFailed")
+    message = world.parsed.condition("Training").message  # type: ignore[union-attr]
+    assert "create or mend it in this namespace" in message
+    assert detail in message
+    world.jobs[name] = replace(world.jobs[name], detail=f"{detail} again")
+    world.settle()
+    assert world.notes.count("MountFailed") == 1
+    assert world.condition("Ready") == ("True", "Watching")
+    world.jobs[name] = runs
+    world.settle()
+    assert world.condition("Training")[1] != "MountFailed"
+
+
 def test_the_first_run_makes_version_one_and_names_it() -> None:
     world = World()
     world.settle()

@@ -12,9 +12,14 @@ pytestmark = pytest.mark.api
 
 PLACES = ("model.baseModel", "model.storage", "data.original", "data.updates")
 PLACE_REFUSED = (
-    "s3://models/news",
-    "hf://google-bert/bert-base-uncased",
     "file:///models",
+    "s3://",
+    "s3://Bucket/news",
+    "s3://bucket/",
+    "s3://bucket/../other",
+    "s3://a..b/news",
+    "hf://a/b/c",
+    "hf://org/model:v1",
     "models/news",
     "pvc:models",
     "pvc://",
@@ -37,6 +42,8 @@ PLACE_ACCEPTED = (
     "pvc://place/..hidden/...",
     "pvc://place/Été 2026/v1.2",
     "pvc://p/" + "x" * 1016,
+    "s3://bucket",
+    "s3://my.bucket-2/models/news",
 )
 
 DURATIONS = {  # field: refused, accepted
@@ -57,6 +64,48 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         ({f"{place}.storageUri": uri}, f"spec.{place}.storageUri", "write pvc://<claim>/<path>")
         for place in PLACES
         for uri in PLACE_REFUSED
+    ),
+    *(
+        ({f"{place}.storageUri": "hf://org/model"}, f"spec.{place}.storageUri", "write pvc://")
+        for place in PLACES[1:]
+    ),
+    *(
+        (
+            {f"{place}.secretRef": {"name": "keys"}},
+            f"spec.{place}.secretRef",
+            "a volume claim needs no Secret; remove secretRef",
+        )
+        for place in PLACES
+    ),
+    *(
+        (
+            {f"{place}": {"storageUri": "s3://bucket/x", "secretRef": {"name": name}}},
+            f"spec.{place}.secretRef.name",
+            "write the name of a Secret",
+        )
+        for place in PLACES
+        for name in ("Keys", "a/b", "-a")
+    ),
+    (
+        {"model.baseModel": {"storageUri": "s3://bucket/x", "revision": "main"}},
+        "spec.model.baseModel.revision",
+        "only a model of a hub (hf://) has revisions; remove revision",
+    ),
+    *(
+        (
+            {"model.baseModel": {"storageUri": "hf://org/model", "revision": revision}},
+            "spec.model.baseModel.revision",
+            "write a commit, tag or branch",
+        )
+        for revision in ("../x", "-x", "a b")
+    ),
+    (
+        {
+            "model.storage.storageUri": "s3://bucket/models",
+            "data.updates.storageUri": "s3://bucket/models/updates",
+        },
+        "spec.model.storage.storageUri",
+        f"storage and data.updates lie in one another; {APART}",
     ),
     *(
         ({field: value}, f"spec.{field}", "write hours, minutes and seconds in this order")
@@ -209,6 +258,18 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
 
 ACCEPTED: list[dict[str, Any]] = [
     *({f"{place}.storageUri": uri} for place in PLACES for uri in PLACE_ACCEPTED),
+    *(
+        {place: {"storageUri": "s3://bucket/x", "secretRef": {"name": "my.keys-2"}}}
+        for place in PLACES
+    ),
+    {"model.baseModel.storageUri": "hf://bert-base-uncased"},
+    {
+        "model.baseModel": {
+            "storageUri": "hf://google-bert/bert-base-uncased",
+            "revision": "refs/pr/1",
+            "secretRef": {"name": "hub"},
+        }
+    },
     *({field: value} for field, (_, accepted) in DURATIONS.items() for value in accepted),
     # Alike names are not the same place.
     *(

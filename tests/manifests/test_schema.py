@@ -173,8 +173,8 @@ def test_what_has_no_default_must_be_said(api: Resources, minimal: Node, field: 
     "field",
     [
         "mode",
-        "model.baseModel.revision",
-        "model.storage.secretRef",
+        "model.storage.revision",
+        "model.storage.secretRef.key",
         "metrics.outcomes",
         "metrics.performance.probation",
         "training.pod.hostNetwork",

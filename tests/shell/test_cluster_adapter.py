@@ -26,7 +26,7 @@ from maintenance_contract import (
     Task,
     TrainingRequest,
 )
-from maintenance_operator.adapters.cluster import Cluster, job_view, login
+from maintenance_operator.adapters.cluster import Cluster, job_view, login, mount_failure
 from maintenance_operator.core.model import JobPhase
 from maintenance_operator.errors import ClusterError, Conflict, Gone
 
@@ -167,6 +167,40 @@ def test_a_pod_that_waits_says_why(
     assert (view.phase, view.detail) == (JobPhase.PENDING, detail)
 
 
+@pytest.mark.parametrize(
+    "message, unmounted",
+    [
+        ('0/1 nodes: persistentvolumeclaim "models" not found.', True),
+        ("0/1 nodes: pod has unbound immediate PersistentVolumeClaims.", True),
+        ("0/1 nodes: 1 node(s) had volume node affinity conflict.", True),
+        ("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.", False),
+    ],
+)
+def test_a_claim_that_is_missing_or_unbound_is_told_from_a_busy_cluster(
+    message: str,
+    unmounted: bool,  # noqa: FBT001
+) -> None:
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": message,
+    }
+    view = job_view(job(), [pod({}, conditions=(condition,))])
+    assert (view.phase, view.unmounted) == (JobPhase.PENDING, unmounted)
+    assert message in view.detail
+
+
+def test_the_newest_event_about_a_volume_counts() -> None:
+    events = [
+        {"reason": "FailedMount", "note": "newest\n of all", "eventTime": "2026-01-02T00:00:00Z"},
+        {"reason": "FailedMount", "note": "old", "deprecatedLastTimestamp": "2026-01-01T00:00:00Z"},
+        {"reason": "BackOff", "note": "another matter", "eventTime": "2026-01-03T00:00:00Z"},
+    ]
+    assert mount_failure(events) == "FailedMount: newest of all"
+    assert mount_failure(events[2:]) == ""
+
+
 # --- against a real API server -----------------------------------------------------------
 
 
@@ -288,6 +322,73 @@ async def test_a_job_lives_ends_and_goes(cluster: Cluster, api: Api, namespace: 
 
     await until(gone, 30, "the Job and its pods are gone")
     await cluster.delete_job(namespace, created.name, created.uid)
+
+
+@pytest.mark.api
+async def test_a_pod_whose_secret_is_missing_says_so_until_it_is_there(
+    cluster: Cluster, api: Api, namespace: str
+) -> None:
+    owner = await api.create(path("modelmaintenances", namespace), resource())
+    uid = owner["metadata"]["uid"]
+    created = await cluster.create_job(manifest(namespace, owner))
+    pods: list[dict[str, Any]] = []
+
+    async def made() -> bool:
+        pods[:] = (await api.get(path("pods", namespace)))["items"]
+        return bool(pods)
+
+    await until(made, 60, "the Job controller makes a pod")
+    name, pod_uid = pods[0]["metadata"]["name"], pods[0]["metadata"]["uid"]
+    status = path("pods", namespace, name, "status")
+    state = {"waiting": {"reason": "ContainerCreating"}}
+    waiting = {"name": "trainer", "image": "x", "imageID": "", "ready": False, "restartCount": 0}
+    # A Pending pod on a node; without a scheduler here its own condition must not speak first.
+    await api.patch(
+        status,
+        {
+            "status": {
+                "conditions": [{"type": "PodScheduled", "status": "True"}],
+                "containerStatuses": [{**waiting, "state": state}],
+            }
+        },
+    )
+    (view,) = await cluster.jobs(namespace, uid)
+    assert (view.phase, view.detail, view.unmounted) == (JobPhase.PENDING, "", False)
+    note = 'MountVolume.SetUp failed for volume "secret-0" : secret "keys" not found'
+    core_events = f"/api/v1/namespaces/{namespace}/events"  # where the kubelet tells
+    await api.create(core_events, kubelets_event(namespace, name, pod_uid, note))
+    for view in (*await cluster.jobs(namespace, uid), await cluster.job(namespace, created.name)):
+        assert (view.phase, view.unmounted) == (JobPhase.PENDING, True)
+        assert view.detail == f"FailedMount: {note}"
+    ready = [
+        {"type": "PodScheduled", "status": "True"},
+        {"type": "PodReadyToStartContainers", "status": "True"},
+    ]
+    await api.patch(status, {"status": {"conditions": ready}})
+    (view,) = await cluster.jobs(namespace, uid)
+    assert (view.detail, view.unmounted) == ("", False)
+
+
+def kubelets_event(namespace: str, pod: str, uid: str, note: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{pod}.1", "namespace": namespace},
+        "involvedObject": {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "namespace": namespace,
+            "name": pod,
+            "uid": uid,
+        },
+        "reason": "FailedMount",
+        "message": note,
+        "type": "Warning",
+        "source": {"component": "kubelet"},
+        "firstTimestamp": TIME,
+        "lastTimestamp": TIME,
+        "count": 3,
+    }
 
 
 @pytest.mark.api

@@ -1,13 +1,17 @@
 """Files in, rows out: what is read, what is refused and how it is said, who lands on which side."""
 
 import json
+import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.laboratory import age, write_parquet
 
 from maintenance_contract import Columns, DataRef, Holdout
+from maintenance_trainer import data as reading_rows
 from maintenance_trainer.data import (
     Dataset,
     Origin,
@@ -19,6 +23,7 @@ from maintenance_trainer.data import (
     take_snapshot,
 )
 from maintenance_trainer.errors import ConfigurationError, DataError
+from maintenance_trainer.places import Places
 
 GOOD = "text,label\na,x\nb,y\n"
 
@@ -32,7 +37,9 @@ def data(tmp_path: Path) -> DataRef:
 
 
 def take(data: DataRef, known: frozenset[str] = frozenset()) -> tuple[Snapshot, Dataset]:
-    return take_snapshot(data, "", known=known, champion_holdout=None)
+    for place in (data.original, data.updates):
+        age(Path(place.removeprefix("file://")))
+    return take_snapshot(data, Places(""), known=known, champion_holdout=None)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +93,110 @@ def test_json_lines_that_cannot_be_used_are_named(
         assert word in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "content, reason, words",
+    [
+        (b"PAR1 torn", "DataUnreadable", ["not Parquet", "torn"]),
+        (b"", "DataEmpty", ["empty"]),
+        ({"title": ["a"], "label": ["x"]}, "ColumnMissing", ["'text'", "'title', 'label'"]),
+        ({"text": [], "label": []}, "DataEmpty", ["no rows"]),
+        ({"text": ["a", "b"], "label": ["x", None]}, "LabelMissing", ["row 2", "'label'"]),
+        ({"text": [1], "label": ["x"]}, "DataUnreadable", ["row 1", "'text'", "a text"]),
+        ({"text": ["a"], "label": [1.5]}, "DataUnreadable", ["row 1", "'label'"]),
+        ({"text": [b"a"], "label": ["x"]}, "DataUnreadable", ["row 1", "'text'"]),
+        ({"text": [["a"]], "label": ["x"]}, "DataUnreadable", ["row 1", "'text'"]),
+    ],
+)
+def test_parquet_that_cannot_be_used_is_named(
+    data: DataRef,
+    tmp_path: Path,
+    content: bytes | dict[str, list[object]],
+    reason: str,
+    words: list[str],
+) -> None:
+    path = tmp_path / "updates/bad.parquet"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        write_parquet(path, content)
+    with pytest.raises(DataError) as caught:
+        take(data)
+    assert caught.value.reason == reason
+    for word in ["updates/bad.parquet", *words]:
+        assert word in caught.value.message
+
+
+def test_a_parquet_file_that_lacks_its_end_is_torn(data: DataRef, tmp_path: Path) -> None:
+    path = tmp_path / "updates/bad.parquet"
+    write_parquet(path, {"text": ["a"] * 1000, "label": ["x"] * 1000})
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(DataError, match=r"updates/bad\.parquet: not Parquet.*torn"):
+        take(data)
+
+
+def test_parquet_rows_are_those_of_csv(data: DataRef, tmp_path: Path) -> None:
+    write_parquet(
+        tmp_path / "updates/u.parquet",
+        {"n": [1.5] * 9000, "text": [f"row {n % 8999}" for n in range(9000)], "label": [7] * 9000},
+        row_group_size=1000,
+    )
+    snapshot, dataset = take(data)
+    assert snapshot.files[1].columns == ("n", "text", "label")
+    assert snapshot.files[1].rows == 9000
+    assert {row.text for row in dataset.rows if row.new} == {f"row {n}" for n in range(8999)}
+    assert {row.label for row in dataset.rows if row.new} == {"7"}
+    assert read_again(snapshot, data, Places(""), 1) == dataset
+
+
+def test_old_line_ends_are_read(data: DataRef, tmp_path: Path) -> None:
+    (tmp_path / "updates/u.csv").write_bytes(b"text,label\rc,x\rd,y\r")
+    _, dataset = take(data)
+    assert {row.text for row in dataset.rows if row.new} == {"c", "d"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["big.csv", "big.parquet"])
+def test_a_gigabyte_of_something_else_is_refused_in_little_memory(
+    data: DataRef, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "updates" / name
+    path.write_bytes(b"text,label\na,x\n" if name == "big.csv" else b"")
+    with path.open("r+b") as file:
+        file.truncate(2**30)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError) as caught:
+            take(data)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert caught.value.reason == "DataUnreadable"
+    assert name in caught.value.message
+    assert most < 100 * 2**20
+
+
+def test_rows_are_kept_up_to_a_bound(
+    data: DataRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the bound reckons per row is what a row really takes, or more."""
+    count = 20_000
+    (tmp_path / "updates/u.csv").write_text(
+        "text,label\n" + "".join(f"some words and number {n},x\n" for n in range(count))
+    )
+    tracemalloc.start()
+    try:
+        take(data)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    text = sys.getsizeof(f"some words and number {count}")
+    assert most / count < text + reading_rows.ROW_BYTES
+    monkeypatch.setattr(reading_rows._Room.__init__, "__defaults__", (count * text,))
+    with pytest.raises(DataError, match=r"updates/u\.csv, line \d+: the data are more") as caught:
+        take(data)
+    assert caught.value.reason == "DataTooLarge"
+
+
 def test_a_missing_folder_and_an_empty_one(data: DataRef, tmp_path: Path) -> None:
     (tmp_path / "updates").rmdir()
     with pytest.raises(DataError, match=r"data\.updates.*does not exist.*may be empty"):
@@ -98,7 +209,7 @@ def test_a_missing_folder_and_an_empty_one(data: DataRef, tmp_path: Path) -> Non
 
 
 def test_unsettled_and_foreign_files_are_left_alone(data: DataRef, tmp_path: Path) -> None:
-    for name in (".hidden.csv", "b.csv.tmp", "b.csv.part", "b.csv~", "README.md"):
+    for name in (".hidden.csv", "b.csv.tmp", "b.parquet.partial", "b.csv~", "README.md"):
         (tmp_path / "updates" / name).write_text("not, to\nbe read")
     (tmp_path / "updates/lost+found").mkdir()
     (tmp_path / "updates/..2026").mkdir()
@@ -145,13 +256,13 @@ def test_a_snapshot_survives_writing_and_refuses_changed_files(
     assert again == snapshot
     assert again.digest == snapshot.digest
     (tmp_path / "updates/later.csv").write_text("text,label\nlate,x\n")
-    assert read_again(again, data, "", 7) == dataset
+    assert read_again(again, data, Places(""), 7) == dataset
     update.write_text("text,label\nother,x\n")
     with pytest.raises(ConfigurationError, match=r"updates/u\.csv was rewritten since run 7"):
-        read_again(again, data, "", 7)
+        read_again(again, data, Places(""), 7)
     update.unlink()
     with pytest.raises(ConfigurationError, match=r"updates/u\.csv is gone") as caught:
-        read_again(again, data, "", 7)
+        read_again(again, data, Places(""), 7)
     assert caught.value.reason == "SnapshotChanged"
 
 

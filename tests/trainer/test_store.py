@@ -20,6 +20,7 @@ from maintenance_contract import (
 )
 from maintenance_trainer import checkpoints
 from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.places import Places
 from maintenance_trainer.store import Store
 
 OWNER = ResourceRef("finance", "news", "uid-1")
@@ -33,7 +34,7 @@ PROVENANCE = {
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store.open(f"file://{tmp_path}/store", OWNER, "")
+    return Store.open(f"file://{tmp_path}/store", OWNER, Places(""))
 
 
 def request(run: int, uid: str = "uid-1") -> TrainingRequest:
@@ -54,10 +55,11 @@ def save(folder: Path) -> None:
 
 def test_a_second_owner_is_refused_and_the_first_returns(store: Store) -> None:
     assert (
-        Store.open(store.uri, ResourceRef("finance", "news", "another-uid"), "").root == store.root
+        Store.open(store.uri, ResourceRef("finance", "news", "another-uid"), Places("")).root
+        == store.root
     )
     with pytest.raises(ConfigurationError, match="belongs to finance/news") as caught:
-        Store.open(store.uri, ResourceRef("finance", "other", "u"), "")
+        Store.open(store.uri, ResourceRef("finance", "other", "u"), Places(""))
     assert caught.value.reason == "StoreInUse"
     assert caught.value.exit_code == 78
 
@@ -65,7 +67,7 @@ def test_a_second_owner_is_refused_and_the_first_returns(store: Store) -> None:
 def test_a_store_that_cannot_be_written_says_who_must_act(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(ConfigurationError, match=r"model\.storage.*cannot be written") as caught:
-        Store.open(f"file://{tmp_path}/file/store", OWNER, "")
+        Store.open(f"file://{tmp_path}/file/store", OWNER, Places(""))
     assert caught.value.reason == "StoreUnwritable"
 
 

@@ -8,6 +8,9 @@ TERMINATION_LOG: Final = "/dev/termination-log"
 CLAIMS_ROOT: Final = "/mnt/claims"
 """A volume claim ``data`` is mounted, whole, at ``/mnt/claims/data``."""
 
+SECRETS_ROOT: Final = "/mnt/secrets"
+"""A Secret ``bucket`` that a place names is mounted, key by key, in ``/mnt/secrets/bucket``."""
+
 OWNER_FILE: Final = "owner.json"
 """In the store's root: ``{"namespace", "name"}`` of the one resource that owns it."""
 MANIFEST_FILE: Final = "manifest.json"

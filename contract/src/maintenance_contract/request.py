@@ -1,16 +1,19 @@
 """The request: everything one Job of a run needs to know. Immutable, inside the Job itself."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
 from maintenance_contract.codec import Fields, canonical, digest, load
+from maintenance_contract.errors import ContractError
 
 REQUEST_VERSION: Final = 1
 DEFAULT_MAX_ROWS: Final = 5000
 DEFAULT_TRAIN_BATCH: Final = 32
 """``per_device_train_batch_size`` where the user's arguments do not say it."""
+SECRET_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 class Operation(StrEnum):
@@ -45,11 +48,18 @@ class ResourceRef:
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """Where a retrain starts and where versions are kept (storage URIs)."""
+    """Where a retrain starts and where versions are kept (storage URIs).
+
+    ``revision`` is of a base model from a hub, empty: its newest. The secrets are names of mounted
+    Secrets, never what is in them; empty: the identity that the pod has anyway.
+    """
 
     task: Task
     base_model: str
     storage: str
+    revision: str = ""
+    base_model_secret: str = ""
+    storage_secret: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +88,14 @@ class Holdout:
 
 @dataclass(frozen=True, slots=True)
 class DataRef:
-    """Where the data lie (storage URIs) and how they are read."""
+    """Where the data lie (storage URIs), with which mounted Secrets, and how they are read."""
 
     original: str
     updates: str
     columns: Columns = field(default_factory=Columns)
     holdout: Holdout = field(default_factory=Holdout)
+    original_secret: str = ""
+    updates_secret: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +183,11 @@ class TrainingRequest:
                 "task": self.model.task.value,
                 "baseModel": self.model.base_model,
                 "storage": self.model.storage,
+                **_given(
+                    revision=self.model.revision,
+                    baseModelSecret=self.model.base_model_secret,
+                    storageSecret=self.model.storage_secret,
+                ),
             },
             "data": {
                 "original": self.data.original,
@@ -180,6 +197,10 @@ class TrainingRequest:
                     "originalPercent": self.data.holdout.original_percent,
                     "updatesPercent": self.data.holdout.updates_percent,
                 },
+                **_given(
+                    originalSecret=self.data.original_secret,
+                    updatesSecret=self.data.updates_secret,
+                ),
             },
             "recipes": {
                 "fineTune": {
@@ -228,11 +249,30 @@ def _resource(fields: Fields) -> ResourceRef:
     return ResourceRef(fields.string("namespace"), fields.string("name"), fields.string("uid"))
 
 
+def _given(**values: str) -> dict[str, str]:
+    """Left out where empty: requests that need none of it keep their digest."""
+    return {key: value for key, value in values.items() if value}
+
+
+def _optional(fields: Fields, key: str) -> str:
+    return fields.string(key) if fields.has(key) else ""
+
+
+def _secret(fields: Fields, key: str) -> str:
+    name = _optional(fields, key)
+    if name and not SECRET_NAME.fullmatch(name):
+        raise ContractError(f"{fields.name(key)}: {name!r} is no name of a Secret")
+    return name
+
+
 def _model(fields: Fields) -> ModelRef:
     return ModelRef(
         fields.one_of("task", Task),
         fields.string("baseModel", most=4096),
         fields.string("storage", most=4096),
+        revision=_optional(fields, "revision"),
+        base_model_secret=_secret(fields, "baseModelSecret"),
+        storage_secret=_secret(fields, "storageSecret"),
     )
 
 
@@ -246,6 +286,8 @@ def _data(fields: Fields) -> DataRef:
             holdout.integer("originalPercent", least=1, most=90),
             holdout.integer("updatesPercent", least=1, most=90),
         ),
+        original_secret=_secret(fields, "originalSecret"),
+        updates_secret=_secret(fields, "updatesSecret"),
     )
 
 

@@ -1,14 +1,12 @@
 """Versions: immutable folders of model files, each with a manifest that names every byte.
 
-A version is written to a hidden folder and renamed, its manifest last, so that a version that is
-there is complete.
+A version is made in a folder of its own and put in place with its manifest last, so that a version
+that is there is complete.
 """
 
 import hashlib
 import json
 import shutil
-import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +14,12 @@ from typing import Any, Final
 
 from maintenance_contract import ChampionRef, ContractError, Holdout
 from maintenance_contract.codec import Fields, canonical, digest, load
-from maintenance_contract.paths import MANIFEST_FILE
+from maintenance_contract.paths import MANIFEST_FILE, version_directory
 from maintenance_trainer.data import read_holdout
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.store import Store, place
+from maintenance_trainer.store import Store
 
 MANIFEST_VERSION: Final = 1
-UNFINISHED: Final = ".writing-"
-FORGOTTEN_SECONDS: Final = 86_400
 _BLOCK: Final = 2**20
 
 
@@ -59,7 +55,9 @@ def champion(store: Store, reference: ChampionRef) -> Version:
         raise ConfigurationError("ChampionMissing", message)
     if version.digest != reference.digest:
         raise _changed(version, f"its manifest is {version.digest}, not {reference.digest}")
-    for name, expected in _file_digests(version):
+    digests = _file_digests(version)
+    store.files.fetch(version.number, [name for name, _ in digests])
+    for name, expected in digests:
         path = version.folder / name
         if not path.is_file() or sha256(path) != expected:
             raise _changed(version, f"{name} is not the file that was written")
@@ -72,13 +70,9 @@ def find(store: Store, number: int) -> Version | None:
     Raises:
         ConfigurationError: ChampionChanged, its manifest cannot be read.
     """
-    folder = store.version(number)
     try:
-        text = (folder / MANIFEST_FILE).read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    try:
-        return _version(number, store, text)
+        text = store.files.read(f"{version_directory(number)}/{MANIFEST_FILE}")
+        return None if text is None else _version(number, store, text)
     except (ContractError, UnicodeDecodeError) as error:
         message = f"versions/{number} of {store.uri}: {error}"
         raise ConfigurationError("ChampionChanged", message) from None
@@ -102,11 +96,10 @@ def write(store: Store, save: Callable[[Path], None], provenance: Mapping[str, A
         provenance: the manifest without the files' digests.
 
     Raises:
-        ConfigurationError: StoreUnwritable.
+        ConfigurationError: StoreUnwritable, and those of a bucket.
     """
     try:
-        _sweep(store)
-        folder = Path(tempfile.mkdtemp(dir=store.root / "versions", prefix=UNFINISHED))
+        folder = store.files.workplace()
         try:
             save(folder)
             _open_to_readers(folder)
@@ -116,8 +109,7 @@ def write(store: Store, save: Callable[[Path], None], provenance: Mapping[str, A
                 if path.is_file()
             }
             manifest = canonical({"version": MANIFEST_VERSION, **provenance, "files": files})
-            place(folder / MANIFEST_FILE, manifest, replace=False)
-            return _version(_move(store, folder), store, manifest)
+            return _version(store.files.publish(folder, manifest), store, manifest)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -213,27 +205,7 @@ def _changed(version: Version, what: str) -> ConfigurationError:
     return ConfigurationError("ChampionChanged", message)
 
 
-def _sweep(store: Store) -> None:
-    """Remove what killed trainers left half-written, once nobody can be writing it any more."""
-    for folder in (store.root / "versions").glob(f"{UNFINISHED}*"):
-        if time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 def _open_to_readers(folder: Path) -> None:
     """Whoever serves the model is another user; some libraries write for the owner alone."""
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
-
-
-def _move(store: Store, folder: Path) -> int:
-    number = store.state().highest_version
-    while True:
-        number += 1
-        try:
-            folder.rename(store.version(number))
-        except OSError:
-            if not store.version(number).exists():
-                raise
-        else:
-            return number

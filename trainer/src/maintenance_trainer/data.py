@@ -1,40 +1,36 @@
 """Labelled rows: read, made unique, split. The same files always give the same rows and sides.
 
-Files are CSV (with a header line) or JSON lines, in UTF-8. A file counts once it is settled: names
-that begin with a dot or end like a file that is still being written are left alone.
+Files are CSV (with a header line) or JSON lines, in UTF-8, or Parquet. A file counts once it is
+settled (see settled.py).
 """
 
-import csv
 import hashlib
-import io
-import json
 import math
-import os
+import sys
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from maintenance_contract import Columns, DataRef, Holdout, RowCounts, StorageUri
+from maintenance_contract import Columns, DataRef, Holdout, RowCounts
 from maintenance_contract.codec import Fields, canonical, digest, load
-from maintenance_trainer.errors import ConfigurationError, DataError
+from maintenance_trainer import settled
+from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
+from maintenance_trainer.places import Places
+from maintenance_trainer.reading import SUFFIXES, Records, sha256
+from maintenance_trainer.settled import Mark
 
-if TYPE_CHECKING:
-    import _csv
-
-CSV_SUFFIXES: Final = (".csv",)
-LINES_SUFFIXES: Final = (".jsonl", ".ndjson")
-UNSETTLED_SUFFIXES: Final = (".tmp", ".part", ".partial", ".crdownload", ".swp", "~")
-UNSETTLED_NAMES: Final = ("lost+found",)
 SNAPSHOT_VERSION: Final = 1
 SEED: Final = 42
 """Of every sample and every training; part of the snapshot."""
 _NOT_A_LABEL: Final = frozenset({"", "nan", "none", "null"})
 _BUCKETS: Final = 10_000
-_MOST_NAMED: Final = 20
-csv.field_size_limit(16 * 2**20)
+MOST_BYTES: Final = 6 * 2**30
+"""Of rows in memory: a diagnosis has 8 GiB, and a model beside them."""
+ROW_BYTES: Final = 900
+"""What a row takes beside its text, on every list and table that it is on."""
 
 
 class Origin(StrEnum):
@@ -210,29 +206,38 @@ def counts_document(counts: RowCounts) -> dict[str, int]:
 
 
 def take_snapshot(
-    data: DataRef, claims_root: str, *, known: frozenset[str], champion_holdout: Holdout | None
+    data: DataRef,
+    places: Places,
+    *,
+    known: frozenset[str],
+    champion_holdout: Holdout | None,
+    tell: Callable[[str], None] = print,
 ) -> tuple[Snapshot, Dataset]:
     """Read everything that is settled.
 
     Args:
         data: where the data lie and how they are read.
-        claims_root: where volume claims are mounted.
+        places: where they are for this process.
         known: digests of the files that the champion was trained on.
         champion_holdout: the percentages under which it was trained; None without a champion.
+        tell: told of each file that is left out because it is still being written.
 
     Raises:
         DataError: with file, line and column.
+        TransientError: DataChanging.
     """
     files: list[DataFile] = []
     rows: list[Row] = []
+    room = _Room()
     for origin in Origin:
-        root = _root(data, origin, claims_root)
-        for path in _settled(root, origin, data):
-            name = path.relative_to(root).as_posix()
-            content, its_digest = _content(path, f"{origin}/{name}")
-            new = origin is Origin.UPDATES and its_digest not in known
-            header, its_rows = _parse(content, origin, name, data.columns, new=new)
-            files.append(DataFile(origin, name, its_digest, len(its_rows), new, header))
+        root, moving = _root(data, origin, places)
+        found = settled.find(root, SUFFIXES, moving=moving)
+        for path in found.unsettled:
+            tell(f"{origin}/{path.relative_to(root).as_posix()} is still being written: left out")
+        for path in found.settled:
+            named = _Named(origin, path.relative_to(root).as_posix())
+            file, its_rows = _read(path, named, data.columns, known, room)
+            files.append(file)
             rows.extend(its_rows)
     _refuse_nothing(files, data)
     dataset = split(rows, data.holdout, champion_holdout)
@@ -241,24 +246,27 @@ def take_snapshot(
     ), dataset
 
 
-def read_again(snapshot: Snapshot, data: DataRef, claims_root: str, run: int) -> Dataset:
+def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> Dataset:
     """The rows of a snapshot, no matter what has arrived since.
 
     Raises:
         ConfigurationError: SnapshotChanged, naming the file that is gone or was rewritten.
     """
     rows: list[Row] = []
+    room = _Room()
     for file in snapshot.files:
-        path = _root(data, file.origin, claims_root) / file.name
-        content, its_digest = _content(path, "") if path.is_file() else (b"", "")
+        path = _root(data, file.origin, places)[0] / file.name
+        named = _Named(file.origin, file.name)
+        its_digest = sha256(path, named.where) if path.is_file() else ""
         if its_digest != file.digest:
             message = (
-                f"{file.origin}/{file.name} {'was rewritten' if its_digest else 'is gone'} "
+                f"{named.where} {'was rewritten' if its_digest else 'is gone'} "
                 f"since run {run} took its snapshot; never change a file once it is there, "
                 "add another. A new run is needed."
             )
             raise ConfigurationError("SnapshotChanged", message)
-        rows += _parse(content, file.origin, file.name, snapshot.columns, new=file.new)[1]
+        known = frozenset() if file.new else frozenset({file.digest})
+        rows += _read(path, named, snapshot.columns, known, room)[1]
     return split(rows, snapshot.holdout, snapshot.champion_holdout)
 
 
@@ -311,160 +319,91 @@ def _recurrence(rows: Sequence[Row]) -> Recurrence:
     return Recurrence(len(again), sum(label not in before[key] for key, label in again))
 
 
-def _root(data: DataRef, origin: Origin, claims_root: str) -> Path:
-    uri = data.original if origin is Origin.ORIGINAL else data.updates
-    return Path(StorageUri.parse(uri).local_path(claims_root))
-
-
-def _settled(root: Path, origin: Origin, data: DataRef) -> list[Path]:
+def _root(data: DataRef, origin: Origin, places: Places) -> tuple[Path, bool]:
+    """The folder, and whether files can still be in the making there."""
+    uri, secret = (
+        (data.original, data.original_secret)
+        if origin is Origin.ORIGINAL
+        else (data.updates, data.updates_secret)
+    )
+    root, moving = places.data(uri, secret)
     if not root.is_dir():
-        uri = data.original if origin is Origin.ORIGINAL else data.updates
         message = (
             f"data.{origin}: the folder {uri} does not exist; mend the URI, or create the "
             f"folder{' (it may be empty)' if origin is Origin.UPDATES else ''}."
         )
         raise DataError("DataMissing", message)
-    found = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if _is_settled(name))
-        found += [
-            Path(folder, name)
-            for name in names
-            if _is_settled(name) and name.lower().endswith(CSV_SUFFIXES + LINES_SUFFIXES)
-        ]
-    return sorted(found)
-
-
-def _is_settled(name: str) -> bool:
-    return not (
-        name.startswith(".") or name.lower().endswith(UNSETTLED_SUFFIXES) or name in UNSETTLED_NAMES
-    )
+    return root, moving
 
 
 def _refuse_nothing(files: Sequence[DataFile], data: DataRef) -> None:
     if not any(file.origin is Origin.ORIGINAL for file in files):
         message = (
-            f"data.original: {data.original} holds no settled .csv, .jsonl or .ndjson file; "
+            f"data.original: {data.original} holds no settled .csv, .jsonl, .ndjson or "
+            ".parquet file; "
             "put the labelled rows of the first training there."
         )
         raise DataError("DataEmpty", message)
 
 
-def _content(path: Path, where: str) -> tuple[bytes, str]:
+@dataclass(slots=True)
+class _Room:
+    """What the rows may still take of the memory, all files together."""
+
+    free: int = MOST_BYTES
+
+    def take(self, text: str, where: str) -> None:
+        self.free -= sys.getsizeof(text) + ROW_BYTES
+        if self.free < 0:
+            message = (
+                f"{where}: the data are more than {MOST_BYTES // 2**30} GiB in memory from here "
+                "on; keep fewer files in data.original and data.updates."
+            )
+            raise DataError("DataTooLarge", message)
+
+
+def _read(
+    path: Path, file: "_Named", columns: Columns, known: frozenset[str], room: _Room
+) -> tuple[DataFile, list[Row]]:
+    """A file and its rows, all of the same bytes.
+
+    Raises:
+        TransientError: DataChanging, somebody wrote while it was read.
+    """
+    before = Mark.of(path)
+    its_digest = sha256(path, file.where)
+    new = file.origin is Origin.UPDATES and its_digest not in known
+    records = Records(path, file.where, columns)
+    rows: list[Row] = []
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError("DataUnreadable", f"{where}: {error.strerror or error}.") from None
-    return content, "sha256:" + hashlib.sha256(content).hexdigest()
-
-
-def _parse(
-    content: bytes,
-    origin: Origin,
-    name: str,
-    columns: Columns,
-    *,
-    new: bool,
-) -> tuple[tuple[str, ...], list[Row]]:
-    where = f"{origin}/{name}"
-    read = _csv_records if name.lower().endswith(CSV_SUFFIXES) else _lines_records
-    header, records = read(_decode(content, where), where, columns)
-    rows = [
-        make_row(*_cells(record, columns, f"{where}, line {line}"), origin, new=new)
-        for line, record in records
-    ]
-    if not rows:
-        raise DataError("DataEmpty", f"{where}: the file holds no rows; remove it or fill it.")
-    return header, rows
-
-
-def _decode(content: bytes, where: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        for place, record in records:
+            where = f"{file.where}, {place}"
+            text, label = _cells(record, columns, where)
+            room.take(text, where)
+            rows.append(make_row(text, sys.intern(label), file.origin, new=new))
+    except DataError:
+        if Mark.of(path) == before:
+            raise
+    if Mark.of(path) != before:
         message = (
-            f"{where}, line {line}: byte {error.object[error.start]:#04x} is not UTF-8; "
-            "save the file as UTF-8."
+            f"{file.where} was written while it was read; put files in place whole (write under "
+            "another name, then rename)."
         )
-        raise DataError("DataUnreadable", message) from None
+        raise TransientError("DataChanging", message)
+    if not rows:
+        message = f"{file.where}: the file holds no rows; remove it or fill it."
+        raise DataError("DataEmpty", message)
+    return DataFile(file.origin, file.name, its_digest, len(rows), new, records.columns), rows
 
 
-def _csv_records(
-    text: str,
-    where: str,
-    columns: Columns,
-) -> tuple[tuple[str, ...], Iterator[tuple[int, Mapping[str, object]]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = next(reader, None)
-    except csv.Error as error:
-        raise DataError("DataUnreadable", f"{where}, line 1: {error}.") from None
-    if not header:
-        raise DataError("DataEmpty", f"{where}: the file is empty; remove it or fill it.")
-    for column in (columns.text, columns.label):
-        if column not in header:
-            raise _column_missing(f"{where}, line 1", column, header)
-    if len(set(header)) != len(header):
-        raise DataError("DataUnreadable", f"{where}, line 1: a column name occurs twice.")
-    return tuple(header), _csv_rows(reader, header, where)
+@dataclass(frozen=True, slots=True)
+class _Named:
+    origin: Origin
+    name: str
 
-
-def _csv_rows(
-    reader: "_csv.Reader",
-    header: list[str],
-    where: str,
-) -> Iterator[tuple[int, Mapping[str, object]]]:
-    line = reader.line_num + 1
-    try:
-        for record in reader:
-            if record and len(record) != len(header):
-                message = (
-                    f"{where}, line {line}: {len(record)} fields where the header has "
-                    f"{len(header)}; the line is torn or a comma is not quoted."
-                )
-                raise DataError("DataUnreadable", message)
-            if record:
-                yield line, dict(zip(header, record, strict=True))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError("DataUnreadable", f"{where}, line {line}: {error}.") from None
-
-
-def _lines_records(
-    text: str,
-    where: str,
-    columns: Columns,
-) -> tuple[tuple[str, ...], Iterator[tuple[int, Mapping[str, object]]]]:
-    records: list[tuple[int, Mapping[str, object]]] = []
-    names: dict[str, None] = {}
-    for line, content in enumerate(text.split("\n"), start=1):
-        if not content.strip():
-            continue
-        try:
-            record = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            message = f"{where}, line {line}: not JSON: {str(error)[:120]}; the line may be torn."
-            raise DataError("DataUnreadable", message) from None
-        if not isinstance(record, dict):
-            message = f"{where}, line {line}: one JSON object per line is expected."
-            raise DataError("DataUnreadable", message)
-        for column in (columns.text, columns.label):
-            if column not in record:
-                raise _column_missing(f"{where}, line {line}", column, list(record))
-        names.update(dict.fromkeys(record))
-        records.append((line, record))
-    return tuple(names), iter(records)
-
-
-def _column_missing(where: str, column: str, there: Sequence[str]) -> DataError:
-    names = ", ".join(repr(name) for name in there[:_MOST_NAMED])
-    more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
-    message = (
-        f"{where}: there is no column {column!r}, only {names or 'none'}{more}; "
-        "name the right one in data.columns."
-    )
-    return DataError("ColumnMissing", message)
+    @property
+    def where(self) -> str:
+        return f"{self.origin}/{self.name}"
 
 
 def _cells(record: Mapping[str, object], columns: Columns, where: str) -> tuple[str, str]:

@@ -16,7 +16,8 @@ from maintenance_contract import (
     exits,
 )
 from maintenance_trainer import report as reports
-from maintenance_trainer.errors import ConfigurationError, Interrupted, TrainerError
+from maintenance_trainer.errors import Interrupted, TrainerError
+from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress, Progress
 from maintenance_trainer.store import Store
 from maintenance_trainer.work import Work
@@ -25,7 +26,7 @@ FAILURE = 1
 """Exit code of what a retry may mend."""
 
 
-def run(request_file: Path, claims_root: str, termination_log: Path) -> int:
+def run(request_file: Path, places: Places, termination_log: Path) -> int:
     """Do what the request asks; returns the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     progress = LogProgress()
@@ -34,8 +35,9 @@ def run(request_file: Path, claims_root: str, termination_log: Path) -> int:
     except (ContractError, OSError, UnicodeDecodeError) as error:
         print(f"request {request_file}: {error}", file=sys.stderr)  # noqa: T201
         return exits.CONFIGURATION_ERROR
-    with progress.heartbeat():
-        report, code = perform(request, claims_root, progress)
+    with progress.heartbeat(), places:
+        places.tell = progress.say
+        report, code = perform(request, places, progress)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the report is on its way out
     reports.emit(report, termination_log)
     if report.outcome is Outcome.FAILED:
@@ -46,18 +48,20 @@ def run(request_file: Path, claims_root: str, termination_log: Path) -> int:
 
 
 def perform(
-    request: TrainingRequest, claims_root: str, progress: Progress
+    request: TrainingRequest, places: Places, progress: Progress
 ) -> tuple[TrainingReport, int]:
     """The report and the exit code; what goes wrong is in the report."""
     store: Store | None = None
     claimed = False
     try:
         if request.operation is Operation.REPORT:
-            return reports.stored(request, claims_root), exits.OK
-        store = Store.open(request.model.storage, request.resource, claims_root)
+            return reports.stored(request, places), exits.OK
+        store = Store.open(
+            request.model.storage, request.resource, places, request.model.storage_secret
+        )
         store.claim_run(request)
         claimed = True
-        return _operate(Work(request, store, claims_root, progress)), exits.OK
+        return _operate(Work(request, store, places, progress)), exits.OK
     except Interrupted:
         report, code = (
             reports.failed(
@@ -100,7 +104,7 @@ def _kept(
         report = replace(report, store=store.state())
         if claimed and code in exits.DO_NOT_RETRY:
             store.write_report(report)
-    except (OSError, ConfigurationError) as error:
+    except (OSError, TrainerError) as error:
         print(f"report not stored: {error}", file=sys.stderr)  # noqa: T201
     return report
 

@@ -58,7 +58,7 @@ def provenance(
         "baseModel": (
             parent.provenance.get("baseModel")
             if parent
-            else _base_model(request.model.base_model, base_model)
+            else _base_model(request.model.base_model, request.model.revision, base_model)
         ),
         "snapshot": request.snapshot
         and {"run": request.snapshot.run, "digest": request.snapshot.digest},
@@ -122,9 +122,10 @@ def _both(one: Holdout, other: Holdout) -> Holdout:
     )
 
 
-def _base_model(uri: str, folder: Path) -> dict[str, Any]:
+def _base_model(uri: str, revision: str, folder: Path) -> dict[str, Any]:
     return {
         "storageUri": uri,
+        **({"revision": revision} if revision else {}),
         "files": {
             path.name: sha256(path)
             for path in sorted(folder.glob("*"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from maintenance_contract import Operation, Outcome, TrainingReport, TrainingRequest
 from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.places import Places
 from maintenance_trainer.store import Store
 
 
@@ -19,7 +20,7 @@ def emit(report: TrainingReport, termination_log: Path) -> None:
         print(f"termination message not written: {error}", file=sys.stderr)  # noqa: T201
 
 
-def stored(request: TrainingRequest, claims_root: str) -> TrainingReport:
+def stored(request: TrainingRequest, places: Places) -> TrainingReport:
     """The report that an earlier operation of this run left.
 
     Raises:
@@ -29,7 +30,9 @@ def stored(request: TrainingRequest, claims_root: str) -> TrainingReport:
     if subject not in {Operation.DIAGNOSE, Operation.TRAIN}:
         message = "request.subject: Diagnose or Train is expected."
         raise ConfigurationError("ReportMissing", message)
-    store = Store.open(request.model.storage, request.resource, claims_root)
+    store = Store.open(
+        request.model.storage, request.resource, places, request.model.storage_secret
+    )
     report = store.stored_report(subject, request.run)
     if report is None:
         message = (

@@ -1,14 +1,12 @@
-"""The model store on a file system: who owns it, which run asked what, what was found.
+"""The model store: who owns it, which run asked what, what was found.
 
     owner.json                      the one resource that owns the store
     versions/<n>/                   immutable (see checkpoints.py)
     runs/<n>/request-<operation>.json, data.json, diagnosis.json, report.json
 
-Every file appears whole or not at all: written beside its place, flushed, then moved there.
+Every file appears whole or not at all, on a file system and in a bucket (see store_files.py).
 """
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +34,8 @@ from maintenance_contract.paths import (
 )
 from maintenance_trainer.data import Snapshot
 from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.places import Places
+from maintenance_trainer.store_files import BucketFiles, FolderFiles, StoreFiles
 
 OWNER_VERSION = 1
 REPORT_FILES = {Operation.DIAGNOSE: DIAGNOSIS_FILE, Operation.TRAIN: REPORT_FILE}
@@ -45,31 +45,42 @@ REPORT_FILES = {Operation.DIAGNOSE: DIAGNOSIS_FILE, Operation.TRAIN: REPORT_FILE
 class Store:
     """A store and the resource that works in it."""
 
-    root: Path
+    files: StoreFiles
     uri: str
     owner: ResourceRef
 
     @classmethod
-    def open(cls, uri: str, owner: ResourceRef, claims_root: str) -> "Store":
+    def open(cls, uri: str, owner: ResourceRef, places: Places, secret: str = "") -> "Store":
         """Enter the store, leaving the owner marker if it has none.
 
         Raises:
-            ConfigurationError: StoreInUse, StoreUnwritable.
+            ConfigurationError: StoreInUse, StoreUnwritable, StoreUnsafe, and those of a bucket.
+            TransientError: StorageUnreachable.
         """
-        store = cls(Path(StorageUri.parse(uri).local_path(claims_root)), uri, owner)
+        place = StorageUri.parse(uri)
         try:
-            for folder in ("versions", "runs"):
-                (store.root / folder).mkdir(parents=True, exist_ok=True)
-            place(store.root / OWNER_FILE, store._owner_document(), replace=False)
-        except FileExistsError:
-            store._refuse_other_owner()
+            files: StoreFiles = (
+                FolderFiles(Path(place.local_path(places.claims_root)))
+                if place.mounted
+                else BucketFiles(places.bucket(place, secret), places.scratch())
+            )
+            store = cls(files, uri, owner)
+            store._take()
         except OSError as error:
             raise _unwritable(uri, error) from None
+        except UnicodeDecodeError:
+            raise _in_use(uri, ("an unreadable", OWNER_FILE), owner) from None
         return store
+
+    @property
+    def root(self) -> Path:
+        """Where versions are read; in a bucket's case a scratch folder."""
+        return self.files.root
 
     def state(self) -> StoreState:
         """The highest numbers used so far."""
-        return StoreState(_highest(self.root / "runs"), _highest(self.root / "versions"))
+        runs, versions = (self.files.numbers(folder) for folder in ("runs", "versions"))
+        return StoreState(max(runs, default=0), max(versions, default=0))
 
     def version(self, number: int) -> Path:
         """Where a version lies."""
@@ -82,12 +93,11 @@ class Store:
             ConfigurationError: RunNumberTaken, StoreUnwritable.
         """
         operation = request.operation.value.lower()
-        path = self.root / run_directory(request.run) / f"request-{operation}.json"
+        name = f"{run_directory(request.run)}/request-{operation}.json"
         try:
-            path.parent.mkdir(exist_ok=True)
-            place(path, request.to_json(), replace=False)
+            self.files.create(name, request.to_json())
         except FileExistsError:
-            if path.read_text(encoding="utf-8") != request.to_json():
+            if self.files.read(name) != request.to_json():
                 message = (
                     f"Run {request.run} of {self.uri} belongs to another request; the "
                     f"highest run there is {self.state().highest_run}: use a higher number."
@@ -98,17 +108,16 @@ class Store:
 
     def write_snapshot(self, run: int, snapshot: Snapshot) -> Snapshot:
         """Fix the snapshot of a run; a snapshot that is already there wins."""
-        path = self.root / run_directory(run) / SNAPSHOT_FILE
         try:
-            place(path, snapshot.to_json(), replace=False)
+            self.files.create(f"{run_directory(run)}/{SNAPSHOT_FILE}", snapshot.to_json())
         except FileExistsError:
-            return Snapshot.from_json(path.read_text(encoding="utf-8"))
+            return self.stored_snapshot(run) or snapshot
         return snapshot
 
     def stored_snapshot(self, run: int) -> Snapshot | None:
         """The snapshot of a run, or None before there is one."""
-        path = self.root / run_directory(run) / SNAPSHOT_FILE
-        return Snapshot.from_json(path.read_text(encoding="utf-8")) if path.is_file() else None
+        text = self.files.read(f"{run_directory(run)}/{SNAPSHOT_FILE}")
+        return None if text is None else Snapshot.from_json(text)
 
     def read_snapshot(self, reference: SnapshotRef) -> Snapshot:
         """The snapshot that a request names.
@@ -134,18 +143,17 @@ class Store:
         """Keep a report. One that succeeded is never replaced."""
         kept = self.stored_report(report.operation, report.run)
         if kept is None or kept.outcome is Outcome.FAILED:
-            path = self.root / run_directory(report.run) / REPORT_FILES[report.operation]
-            place(path, report.to_json(), replace=True)
+            name = f"{run_directory(report.run)}/{REPORT_FILES[report.operation]}"
+            self.files.replace(name, report.to_json())
 
     def stored_report(self, operation: Operation, run: int) -> TrainingReport | None:
         """The report that an operation left, or None."""
-        path = self.root / run_directory(run) / REPORT_FILES[operation]
+        name = REPORT_FILES[operation]
         try:
-            return TrainingReport.from_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
+            text = self.files.read(f"{run_directory(run)}/{name}")
+            return None if text is None else TrainingReport.from_json(text)
         except (ContractError, UnicodeDecodeError) as error:
-            message = f"{path.name} of run {run} in {self.uri} cannot be read: {error}"
+            message = f"{name} of run {run} in {self.uri} cannot be read: {error}"
             raise ConfigurationError("ReportMissing", message) from None
 
     def _owner_document(self) -> str:
@@ -153,52 +161,44 @@ class Store:
             {"version": OWNER_VERSION, "namespace": self.owner.namespace, "name": self.owner.name}
         )
 
-    def _refuse_other_owner(self) -> None:
-        found = _read_owner(self.root / OWNER_FILE)
-        if found != (self.owner.namespace, self.owner.name):
-            message = (
-                f"{self.uri} belongs to {'/'.join(found)}; give "
-                f"{self.owner.namespace}/{self.owner.name} a store of its own, or remove "
-                f"{OWNER_FILE} there if that resource is gone for good."
-            )
-            raise ConfigurationError("StoreInUse", message)
+    def _take(self) -> None:
+        """Leave the marker, or find one's own.
 
+        It is looked for first, and written twice: where the second time succeeds, nothing keeps two
+        writers apart, and the store must not be used.
+        """
+        found = self.files.read(OWNER_FILE)
+        if found is None:
+            document = self._owner_document()
+            try:
+                self.files.create(OWNER_FILE, document)
+            except FileExistsError:
+                found = self.files.read(OWNER_FILE)
+            else:
+                self._prove_exclusive(document)
+                return
+        owner = _read_owner(found or "")
+        if owner != (self.owner.namespace, self.owner.name):
+            raise _in_use(self.uri, owner, self.owner)
 
-def place(path: Path, text: str, *, replace: bool) -> None:
-    """Write a small file so that it is there whole or not at all.
-
-    Raises:
-        FileExistsError: it is there already and may not be replaced.
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        if replace:
-            Path(name).replace(path)
-        else:
-            path.hardlink_to(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _read_owner(path: Path) -> tuple[str, str]:
-    try:
-        fields: Fields = load(
-            path.read_text(encoding="utf-8"), version=OWNER_VERSION, kind=OWNER_FILE
+    def _prove_exclusive(self, document: str) -> None:
+        try:
+            self.files.create(OWNER_FILE, document)
+        except FileExistsError:
+            return
+        message = (
+            f"model.storage: the server of {self.uri} ignores conditional writes (If-None-Match), "
+            "so two trainers could overwrite each other; use another server or a volume."
         )
+        raise ConfigurationError("StoreUnsafe", message)
+
+
+def _read_owner(text: str) -> tuple[str, str]:
+    try:
+        fields: Fields = load(text, version=OWNER_VERSION, kind=OWNER_FILE)
         return fields.string("namespace"), fields.string("name")
-    except (ContractError, UnicodeDecodeError):
+    except ContractError:
         return "an unreadable", OWNER_FILE
-
-
-def _highest(folder: Path) -> int:
-    return max(
-        (int(path.name) for path in folder.glob("[0-9]*") if path.name.isdecimal()), default=0
-    )
 
 
 def _unwritable(uri: str, error: OSError) -> ConfigurationError:
@@ -207,6 +207,14 @@ def _unwritable(uri: str, error: OSError) -> ConfigurationError:
         "give the trainer's user (65532) a writable volume."
     )
     return ConfigurationError("StoreUnwritable", message)
+
+
+def _in_use(uri: str, found: tuple[str, str], owner: ResourceRef) -> ConfigurationError:
+    message = (
+        f"{uri} belongs to {'/'.join(found)}; give {owner.namespace}/{owner.name} a store of its "
+        f"own, or remove {OWNER_FILE} there if that resource is gone for good."
+    )
+    return ConfigurationError("StoreInUse", message)
 
 
 def _snapshot_changed(run: int, what: str) -> ConfigurationError:

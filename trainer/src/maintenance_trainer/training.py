@@ -97,7 +97,7 @@ def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
         checkpoints.check_base_model(request.model.base_model, work.base_model)
     with work.timings.of("read"):
         snapshot = work.store.read_snapshot(request.snapshot)
-        dataset = read_again(snapshot, request.data, work.claims_root, request.snapshot.run)
+        dataset = read_again(snapshot, request.data, work.places, request.snapshot.run)
         champion = checkpoints.champion(work.store, request.champion) if request.champion else None
     _refuse_too_little(dataset, request, fresh=champion is None)
     return snapshot, dataset, champion

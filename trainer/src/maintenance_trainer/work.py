@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from maintenance_contract import StorageUri, TrainingRequest
+from maintenance_contract import TrainingRequest
+from maintenance_trainer.places import Places
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.store import Store
 from maintenance_trainer.timing import Timings
@@ -15,11 +16,12 @@ class Work:
 
     request: TrainingRequest
     store: Store
-    claims_root: str
+    places: Places
     progress: Progress
     timings: Timings = field(default_factory=Timings)
 
     @property
     def base_model(self) -> Path:
         """Where a retrain starts."""
-        return Path(StorageUri.parse(self.request.model.base_model).local_path(self.claims_root))
+        model = self.request.model
+        return self.places.model(model.base_model, model.base_model_secret, model.revision)

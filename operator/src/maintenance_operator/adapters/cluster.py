@@ -10,7 +10,7 @@ import os
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import TracebackType
@@ -48,6 +48,10 @@ NOTE_BYTES: Final = 1024
 """What an Event's note may hold, by its validation."""
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 DETAIL_CHARACTERS: Final = 500
+MOUNT_FAILURES: Final = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
+"""Reasons of the kubelet's Events, and of the attach controller's."""
+VOLUME_WORDS: Final = ("persistentvolumeclaim", "volume node affinity", "unbound immediate")
+"""In what the scheduler says of a pod whose claim is missing, unbound or elsewhere."""
 CONTROLLER: Final = f"{GROUP}/operator"
 NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
 
@@ -204,14 +208,29 @@ class Cluster:
         if not jobs:
             return []
         pods = (await self._request("GET", _PODS.path(namespace), selector))["items"]
-        return [job_view(job, _pods_of(job, pods)) for job in jobs]
+        return [await self._view(job, _pods_of(job, pods)) for job in jobs]
 
     async def job(self, namespace: str, name: str) -> JobView:
         """A Job as it is now. Raises ``Gone``."""
         job = await self._request("GET", _JOBS.path(namespace, name))
         selector = {"labelSelector": f"batch.kubernetes.io/job-name={name}"}
         pods = (await self._request("GET", _PODS.path(namespace), selector))["items"]
-        return job_view(job, _pods_of(job, pods))
+        return await self._view(job, _pods_of(job, pods))
+
+    async def _view(self, job: Body, pods: list[Mapping[str, Any]]) -> JobView:
+        """The Job; where its pod hangs without saying why, the kubelet's Events say it."""
+        view = job_view(job, pods)
+        if view.phase is not JobPhase.PENDING or view.detail or not pods or _mounted(pods[-1]):
+            return view
+        namespace, uid = job["metadata"]["namespace"], pods[-1]["metadata"]["uid"]
+        selector = {"fieldSelector": f"regarding.uid={uid},type=Warning", "limit": str(PAGE)}
+        try:
+            events = (await self._request("GET", _EVENTS.path(namespace), selector))["items"]
+        except ClusterError as error:
+            logger.warning("Events of a waiting pod cannot be read: %s", error)
+            return view
+        detail = mount_failure(events)
+        return replace(view, detail=detail, unmounted=bool(detail))
 
     async def create_job(self, manifest: Mapping[str, Any]) -> JobView:
         """Create a Job. Raises ``Conflict`` where the name is taken, ``Gone`` without namespace."""
@@ -378,8 +397,10 @@ def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobVi
     metadata, status = job["metadata"], job.get("status") or {}
     pods = list(pods)
     phase, failure, detail, finished = _end(status)
+    unmounted = False
     if phase is None:
         phase, detail = _progress(status, pods)
+        unmounted = any(word in detail.lower() for word in VOLUME_WORDS)
     terminated = _terminated(phase, pods)
     if phase is JobPhase.FAILED and terminated:
         failure = "OOMKilled" if terminated.get("reason") == "OOMKilled" else failure
@@ -404,6 +425,7 @@ def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobVi
         deadline_exceeded=any(
             (pod.get("status") or {}).get("reason") == DEADLINE_EXCEEDED for pod in pods
         ),
+        unmounted=unmounted,
     )
 
 
@@ -459,6 +481,33 @@ def _waiting(pod: Mapping[str, Any]) -> str:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return _sentence(condition)
     return ""
+
+
+def _mounted(pod: Mapping[str, Any]) -> bool:
+    """Whether its volumes are there, so that older Events about them are past."""
+    return any(
+        condition.get("type") == "PodReadyToStartContainers" and condition.get("status") == "True"
+        for condition in (pod.get("status") or {}).get("conditions") or ()
+    )
+
+
+def mount_failure(events: Iterable[Mapping[str, Any]]) -> str:
+    """What the newest Event about a volume says, empty where none does."""
+    failures = [event for event in events if event.get("reason") in MOUNT_FAILURES]
+    newest = max(failures, key=_last_seen, default=None)
+    if newest is None:
+        return ""
+    sentence = f"{newest.get('reason')}: {newest.get('note') or ''}"
+    return " ".join(sentence.split())[:DETAIL_CHARACTERS]
+
+
+def _last_seen(event: Mapping[str, Any]) -> str:
+    times = (
+        (event.get("series") or {}).get("lastObservedTime"),
+        event.get("deprecatedLastTimestamp"),
+        event.get("eventTime"),
+    )
+    return max((str(time) for time in times if time), default="")
 
 
 def _sentence(state: Mapping[str, Any]) -> str:

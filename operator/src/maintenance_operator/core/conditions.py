@@ -221,12 +221,16 @@ def _training(seen: Observation, status: Status) -> _Row:
     if run is None:
         return TRAINING, "False", TrainingReason.IDLE, TrainingReason.IDLE.sentence
     about = f"Run {run.number}, Job {run.job_name}"
+    job = next((job for job in seen.jobs or () if job.name == run.job_name), None)
+    if job is not None and job.unmounted:
+        training = str(run.step is Step.TRAIN)
+        reason = TrainingReason.MOUNT_FAILED
+        return TRAINING, training, reason, f"{about}. {reason.sentence} {job.detail}"
     if run.step is not Step.TRAIN:
         reason = (
             TrainingReason.DIAGNOSING if run.step is Step.DIAGNOSE else TrainingReason.REPORTING
         )
         return TRAINING, "False", reason, f"{about}. {reason.sentence}"
-    job = next((job for job in seen.jobs or () if job.name == run.job_name), None)
     queued = job is None or job.phase is JobPhase.PENDING
     reason = TrainingReason.QUEUED if queued else TrainingReason.RUNNING
     detail = f" {job.detail}" if job is not None and job.detail else ""
@@ -285,4 +289,8 @@ def _told(before: Status, after: Status) -> list[tuple[str, Note]]:
         if changed and not good_from_the_start:
             reason = now.reason if kind == READY else told
             notes.append((kind, Note(reason, now.message, warning)))
+    was, now = before.condition(TRAINING), after.condition(TRAINING)
+    stuck = TrainingReason.MOUNT_FAILED
+    if now is not None and now.reason == stuck and (was is None or was.reason != stuck):
+        notes.append((TRAINING, Note(EventReason.MOUNT_FAILED, now.message, warning=True)))
     return notes

@@ -20,6 +20,7 @@ from maintenance_contract.paths import (
     CLAIMS_ROOT,
     REQUEST_DIRECTORY,
     REQUEST_FILE,
+    SECRETS_ROOT,
     version_directory,
 )
 from maintenance_operator.core.model import JobView, Pod, Run, Spec, Step
@@ -40,6 +41,8 @@ from maintenance_operator.core.names import (
 
 USER: Final = 65532
 GRACE_SECONDS: Final = 60
+SECRET_MODE: Final = 0o440
+"""Of mounted Secrets: the trainer's group (fsGroup) reads them."""
 KEEP_SECONDS: Final = 24 * 3600
 """How long an ended Job stays for a person to look at; status and store have its report."""
 REPORT_TIMEOUT_SECONDS: Final = 30 * 60
@@ -102,8 +105,22 @@ def request(
         operation=_OPERATIONS[step],
         resource=ResourceRef(identity.namespace, identity.name, identity.uid),
         run=run.number,
-        model=ModelRef(spec.task, str(spec.base_model), str(spec.storage)),
-        data=DataRef(str(spec.original), str(spec.updates), spec.columns, spec.holdout),
+        model=ModelRef(
+            spec.task,
+            str(spec.base_model),
+            str(spec.storage),
+            revision=spec.revision,
+            base_model_secret=spec.access.base_model,
+            storage_secret=spec.access.storage,
+        ),
+        data=DataRef(
+            str(spec.original),
+            str(spec.updates),
+            spec.columns,
+            spec.holdout,
+            original_secret=spec.access.original,
+            updates_secret=spec.access.updates,
+        ),
         recipes=recipes.in_half_batches() if run.half_batches else recipes,
         champion=run.champion,
         action=run.action.training if training and run.action else None,
@@ -209,7 +226,7 @@ def _chosen(chosen: Pod) -> dict[str, Any]:
 
 
 def _pod(step: Step, spec: Spec, trainer: TrainerImage, seconds: int) -> dict[str, Any]:
-    claims = _claims(step, spec)
+    claims, secrets = _claims(step, spec), _secrets(step, spec)
     return {
         **_chosen(spec.training.pod),
         "restartPolicy": "Never",
@@ -231,10 +248,7 @@ def _pod(step: Step, spec: Spec, trainer: TrainerImage, seconds: int) -> dict[st
                 "image": trainer.image,
                 "imagePullPolicy": trainer.pull_policy,
                 "args": [step.value.lower(), "--request", f"{REQUEST_DIRECTORY}/{REQUEST_FILE}"],
-                "env": [
-                    {"name": "HOME", "value": "/tmp"},  # noqa: S108 - an emptyDir of the pod
-                    *(dict(variable) for variable in spec.training.pod.env),
-                ],
+                "env": _environment(spec),
                 "resources": _resources(step, spec),
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
@@ -253,6 +267,14 @@ def _pod(step: Step, spec: Spec, trainer: TrainerImage, seconds: int) -> dict[st
                             "readOnly": read_only,
                         }
                         for index, (claim, read_only) in enumerate(claims.items())
+                    ),
+                    *(
+                        {
+                            "name": f"secret-{index}",
+                            "mountPath": f"{SECRETS_ROOT}/{secret}",
+                            "readOnly": True,
+                        }
+                        for index, secret in enumerate(secrets)
                     ),
                 ],
             }
@@ -277,6 +299,13 @@ def _pod(step: Step, spec: Spec, trainer: TrainerImage, seconds: int) -> dict[st
                 {"name": f"claim-{index}", "persistentVolumeClaim": {"claimName": claim}}
                 for index, claim in enumerate(claims)
             ),
+            *(
+                {
+                    "name": f"secret-{index}",
+                    "secret": {"secretName": secret, "defaultMode": SECRET_MODE},
+                }
+                for index, secret in enumerate(secrets)
+            ),
         ],
     }
 
@@ -286,7 +315,27 @@ def _claims(step: Step, spec: Spec) -> dict[str, bool]:
     places = [spec.storage]
     if step is not Step.REPORT:
         places += [spec.base_model, spec.original, spec.updates]
-    return {place.claim: place.claim != spec.storage.claim for place in places}
+    kept = spec.storage.claim if spec.storage.scheme == "pvc" else None
+    return {place.claim: place.claim != kept for place in places if place.scheme == "pvc"}
+
+
+def _secrets(step: Step, spec: Spec) -> list[str]:
+    """Secrets to mount, each once. The kubelet reads them; the operator never does."""
+    access = spec.access
+    names = [access.storage]
+    if step is not Step.REPORT:
+        names += [access.base_model, access.original, access.updates]
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _environment(spec: Spec) -> list[dict[str, Any]]:
+    environment: list[dict[str, Any]] = [
+        {"name": "HOME", "value": "/tmp"}  # noqa: S108 - an emptyDir of the pod
+    ]
+    if spec.base_model.scheme == "hf":
+        # The image asks no hub; only a base model from one lifts that.
+        environment.append({"name": "HF_HUB_OFFLINE", "value": "0"})
+    return environment + [dict(variable) for variable in spec.training.pod.env]
 
 
 def _resources(step: Step, spec: Spec) -> dict[str, Any]:

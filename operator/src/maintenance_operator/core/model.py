@@ -181,6 +181,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Names of Secrets (``secretRef``), one per place; empty: the pod's own identity."""
+
+    base_model: str = ""
+    storage: str = ""
+    original: str = ""
+    updates: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """A ModelMaintenance's spec, parsed."""
 
@@ -202,6 +212,9 @@ class Spec:
     limits: Limits
     history_runs: int
     triggers: Triggers
+    access: Access = field(default_factory=Access)
+    revision: str = ""
+    """Of a base model from a hub."""
 
 
 # --- what is configured -----------------------------------------------------------------
@@ -306,7 +319,8 @@ class JobView:
     ``message`` is the raw termination message of its last pod, None where none can be had;
     ``failure`` is the reason of the Failed condition (``DeadlineExceeded``, ``PodFailurePolicy``,
     ``BackoffLimitExceeded``) or of its pod; ``detail`` a sentence on it. ``deadline_exceeded``
-    tells that a pod of it ran longer than it may.
+    tells that a pod of it ran longer than it may; ``unmounted`` that its pod waits for a volume or
+    a Secret that somebody must provide, and ``detail`` says which.
     """
 
     name: str
@@ -319,6 +333,7 @@ class JobView:
     detail: str = ""
     finished: datetime | None = None
     deadline_exceeded: bool = False
+    unmounted: bool = False
 
 
 # --- what is remembered (status) --------------------------------------------------------

@@ -181,6 +181,7 @@ class EventReason(Reason):
     )
     DEGRADED = "Degraded", "Performance has left its range."
     RECOVERED = "Recovered", "Performance is back in its range."
+    MOUNT_FAILED = "MountFailed", "The Job's pod waits for a volume claim or Secret."
     METRICS_UNAVAILABLE = "MetricsUnavailable", "The metric cannot be read; the operator holds."
     METRICS_AVAILABLE = "MetricsAvailable", "The metric can be read again."
     INVALID_SPEC = "InvalidSpec", "The resource cannot be followed as it is."
@@ -193,4 +194,8 @@ class TrainingReason(Reason):
     DIAGNOSING = "Diagnosing", "A Job looks for the cause; nothing is trained yet."
     QUEUED = "Queued", "The training Job waits for a node."
     RUNNING = "Running", "The training Job runs."
+    MOUNT_FAILED = (
+        "MountFailed",
+        "The Job's pod waits for a volume claim or Secret; create or mend it in this namespace.",
+    )
     REPORTING = "Reporting", "A small Job reads the stored report again."

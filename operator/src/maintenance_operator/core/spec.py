@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from maintenance_contract import Columns, ContractError, Holdout, StorageUri, Task
 from maintenance_contract.codec import Fields, canonical
+from maintenance_contract.request import SECRET_NAME
 from maintenance_operator.core.model import (
+    Access,
     DiagnosisJob,
     Gate,
     Limits,
@@ -47,6 +49,8 @@ DEFAULT_DIAGNOSIS: Final = DiagnosisJob(
 
 _TOLERATION: Final = ("key", "operator", "value", "effect", "tolerationSeconds")
 _OURS: Final = re.compile(r"HOME$|PYTHON|LD_|KUBEFLOW_|MM_")
+STORES: Final = ("pvc", "s3")
+"""Schemes of places that hold data or versions in a cluster."""
 
 _DURATION = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?")
 _INTERVAL = re.compile(r"\{\{\s*interval\s*\}\}")
@@ -85,7 +89,7 @@ def _spec(fields: Fields) -> Spec:
     spec = Spec(
         suspend=fields.boolean("suspend") if fields.has("suspend") else False,
         task=model.one_of("task", Task),
-        base_model=_place(model, "baseModel"),
+        base_model=_place(model, "baseModel", (*STORES, "hf")),
         storage=_place(model, "storage"),
         original=_place(data, "original"),
         updates=_place(data, "updates"),
@@ -103,24 +107,56 @@ def _spec(fields: Fields) -> Spec:
         if fields.has("history")
         else DEFAULT_HISTORY,
         triggers=_triggers(fields),
+        access=_access(model, data),
+        revision=_revision(model),
     )
     _places_apart(spec)
     return spec
 
 
-def _place(parent: Fields, key: str) -> StorageUri:
+def _place(parent: Fields, key: str, schemes: tuple[str, ...] = STORES) -> StorageUri:
     fields = parent.fields(key)
     text = fields.string("storageUri", most=1024)
     try:
         place = StorageUri.parse(text)
     except ContractError as error:
         raise SpecError(fields.name("storageUri"), str(error)) from None
-    if place.scheme != "pvc":
+    if place.scheme not in schemes:
+        hub = " or hf://<organisation>/<model>" if "hf" in schemes else ""
         raise SpecError(
             fields.name("storageUri"),
-            f"{text!r}: write pvc://<claim>/<path>; other schemes are not for a cluster",
+            f"{text!r}: write pvc://<claim>/<path> or s3://<bucket>/<path>{hub}; "
+            "other schemes are not for this field",
         )
+    if place.scheme == "pvc" and fields.has("secretRef"):
+        raise SpecError(fields.name("secretRef"), "a volume claim needs no Secret: remove it")
+    if place.scheme != "hf" and fields.has("revision"):
+        raise SpecError(fields.name("revision"), "only a model of a hub (hf://) has revisions")
     return place
+
+
+def _access(model: Fields, data: Fields) -> Access:
+    return Access(
+        base_model=_secret(model.fields("baseModel")),
+        storage=_secret(model.fields("storage")),
+        original=_secret(data.fields("original")),
+        updates=_secret(data.fields("updates")),
+    )
+
+
+def _secret(place: Fields) -> str:
+    if not place.has("secretRef"):
+        return ""
+    reference = place.fields("secretRef")
+    name = reference.string("name", most=253)
+    if SECRET_NAME.fullmatch(name) is None:
+        raise SpecError(reference.name("name"), f"{name!r} is no name of a Secret")
+    return name
+
+
+def _revision(model: Fields) -> str:
+    base = model.fields("baseModel")
+    return base.string("revision", most=128) if base.has("revision") else ""
 
 
 def _places_apart(spec: Spec) -> None:
@@ -129,18 +165,12 @@ def _places_apart(spec: Spec) -> None:
         ("spec.data.original", spec.original),
         ("spec.data.updates", spec.updates),
     ):
-        if _inside(place, spec.storage) or _inside(spec.storage, place):
+        if place.inside(spec.storage) or spec.storage.inside(place):
             raise SpecError(
                 "spec.model.storage.storageUri",
                 f"{spec.storage} and {place} ({field}) "
                 "lie in one another: keep the store in a folder of its own",
             )
-
-
-def _inside(inner: StorageUri, outer: StorageUri) -> bool:
-    return inner.claim == outer.claim and f"{inner.path}/".startswith(
-        f"{outer.path}/".removeprefix("/")
-    )
 
 
 def _columns(data: Fields) -> Columns:

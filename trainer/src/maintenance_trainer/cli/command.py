@@ -11,6 +11,7 @@ from maintenance_contract import paths
 from maintenance_trainer import job
 from maintenance_trainer.cli import local
 from maintenance_trainer.errors import Interrupted, TrainerError
+from maintenance_trainer.places import Places
 
 DESCRIPTION: Final = """\
 Keeps a text classifier good: says why it got worse (diagnose), trains a challenger (train) and
@@ -26,15 +27,16 @@ a first round, with your rows in news/original/*.csv (columns text and label):
 version 1 is now in news/model/versions/1, a folder that transformers reads. When its accuracy
 falls, put newly labelled rows into news/updates (add files, never change one) and give the same two
 commands again: diagnose says what has changed, train follows it (or --action), compare shows
-the last fight again. Files: CSV with a header, or JSON lines; UTF-8. Base model: any encoder in
-Hugging Face's format with safetensors. Nothing is downloaded, nothing is sent."""
+the last fight again. Files: CSV with a header, JSON lines (UTF-8) or Parquet. Base model: any
+encoder in Hugging Face's format with safetensors. Nothing is downloaded, nothing is sent."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     options = parser().parse_args(argv)
     if getattr(options, "request", None) is not None:
-        return job.run(options.request, options.claims_root, options.termination_log)
+        places = Places(options.claims_root, options.secrets_root)
+        return job.run(options.request, places, options.termination_log)
     try:
         return _by_hand(options)
     except TrainerError as error:
@@ -130,6 +132,12 @@ def _job_options(verb: argparse.ArgumentParser) -> None:
         default=paths.CLAIMS_ROOT,
         metavar="DIR",
         help="where volume claims are mounted (%(default)s)",
+    )
+    job_options.add_argument(
+        "--secrets-root",
+        default=paths.SECRETS_ROOT,
+        metavar="DIR",
+        help="where Secrets are mounted (%(default)s)",
     )
     job_options.add_argument(
         "--termination-log",

@@ -26,6 +26,7 @@ from maintenance_trainer import checkpoints
 from maintenance_trainer.cli import tables
 from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.job import perform
+from maintenance_trainer.places import Places
 from maintenance_trainer.progress import BarProgress
 from maintenance_trainer.store import Store
 
@@ -78,7 +79,7 @@ class Folders:
 
 def diagnose(folders: Folders) -> int:
     """Open a new run and say what it finds."""
-    store = Store.open(_uri(folders.store), OWNER, "")
+    store = Store.open(_uri(folders.store), OWNER, Places(""))
     champion = _champion(store, folders.champion)
     report, code = _do(folders.request(Operation.DIAGNOSE, store.state().highest_run + 1, champion))
     if report.outcome is Outcome.SUCCEEDED:
@@ -90,7 +91,7 @@ def diagnose(folders: Folders) -> int:
 
 def train(folders: Folders, action: str | None, *, exclude: bool) -> int:
     """Train on the snapshot of the last diagnosis and show the fight."""
-    store = Store.open(_uri(folders.store), OWNER, "")
+    store = Store.open(_uri(folders.store), OWNER, Places(""))
     champion = _champion(store, folders.champion)
     found = _last(store, Operation.DIAGNOSE)
     if found is None:
@@ -123,7 +124,7 @@ def train(folders: Folders, action: str | None, *, exclude: bool) -> int:
 
 def compare(folder: Path, run: int | None) -> int:
     """Show a run's fight again."""
-    store = Store.open(_uri(folder), OWNER, "")
+    store = Store.open(_uri(folder), OWNER, Places(""))
     report = store.stored_report(Operation.TRAIN, run) if run else _last(store, Operation.TRAIN)
     if report is None:
         message = f"{folder} holds no report of a training{f' of run {run}' if run else ''}."
@@ -138,7 +139,7 @@ def compare(folder: Path, run: int | None) -> int:
 def _do(request: TrainingRequest) -> tuple[TrainingReport, int]:
     progress = BarProgress()
     try:
-        report, code = perform(request, "", progress)
+        report, code = perform(request, Places(""), progress)
     finally:
         progress.close()
     if report.outcome is Outcome.FAILED:

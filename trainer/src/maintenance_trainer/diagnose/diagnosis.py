@@ -84,12 +84,13 @@ def _snapshot(work: Work, champion: Version | None) -> tuple[Snapshot, Dataset]:
     request = work.request
     taken = work.store.stored_snapshot(request.run)
     if taken is not None:
-        return taken, read_again(taken, request.data, work.claims_root, request.run)
+        return taken, read_again(taken, request.data, work.places, request.run)
     snapshot, dataset = take_snapshot(
         request.data,
-        work.claims_root,
+        work.places,
         known=champion.data if champion else frozenset(),
         champion_holdout=champion.fair_holdout if champion else None,
+        tell=work.progress.say,
     )
     return work.store.write_snapshot(request.run, snapshot), dataset
 

@@ -1,0 +1,248 @@
+"""A prefix of an S3 bucket: objects by name, written conditionally, errors by who must act.
+
+Keys come from a mounted Secret, named as the AWS SDKs name them, or, without one, from what the
+pod's identity gives (web identity, pod identity, the instance's role).
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from maintenance_contract import StorageUri
+from maintenance_trainer.errors import ConfigurationError, TransientError
+from maintenance_trainer.secrets import read_secret
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+KEYS: Final = {
+    "AWS_ACCESS_KEY_ID": "access_key_id",
+    "AWS_SECRET_ACCESS_KEY": "secret_access_key",
+    "AWS_SESSION_TOKEN": "session_token",
+    "AWS_ENDPOINT_URL": "endpoint",
+    "AWS_REGION": "region",
+}
+"""Of the Secret, and what the client calls them."""
+RETRIES: Final = 6
+RETRY_SECONDS: Final = 60
+CONNECT_SECONDS: Final = 10
+REQUEST_SECONDS: Final = 120
+PIECE: Final = 32 * 2**20
+"""Bytes that one request moves, so that its time can be bounded."""
+
+_CODE = re.compile(r"<Code>([A-Za-z0-9]+)</Code>")
+_STATUS = re.compile(r"status code: (\d{3})")
+_DENIED: Final = frozenset(
+    {
+        "AccessDenied",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+        "XAdminUserNotFound",  # versitygw, of an unknown access key
+    }
+)
+_INSTANCE_ROLE: Final = "169.254.169.254"
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object: its name below the prefix, its size in bytes, when it was written."""
+
+    name: str
+    size: int
+    modified: datetime
+
+
+class Bucket:
+    """The objects below a prefix.
+
+    Every method raises
+
+    ConfigurationError: AccessDenied, BucketMissing, CredentialsMissing, StorageRefused;
+    TransientError: StorageUnreachable.
+    """
+
+    def __init__(self, uri: StorageUri, secret: str, secrets_root: str) -> None:
+        self.uri = str(uri)
+        self._secret = secret
+        self._store = _client(uri, _configuration(secret, secrets_root))
+
+    def read(self, name: str) -> bytes | None:
+        """A small object, whole; None where there is none."""
+        with self._errors(name):
+            try:
+                return bytes(self._store.get(name).bytes())
+            except FileNotFoundError as error:
+                if _code(error) == "NoSuchKey":
+                    return None
+                raise
+
+    def create(self, name: str, content: bytes) -> None:
+        """Write an object that is not there yet.
+
+        Raises:
+            FileExistsError: it is there, and stays as it is.
+        """
+        from obstore.exceptions import AlreadyExistsError  # noqa: PLC0415
+
+        with self._errors(name):
+            try:
+                self._store.put(name, content, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                raise FileExistsError(name) from None
+
+    def put(self, name: str, content: bytes | Path) -> None:
+        """Write an object, whatever was there. The server checks its SHA-256."""
+        with self._errors(name):
+            self._store.put(name, content, chunk_size=PIECE, max_concurrency=2)
+
+    def list(self, folder: str = "") -> list[Object]:
+        """All objects below a folder."""
+        with self._errors(folder):
+            return [
+                Object(meta["path"], meta["size"], meta["last_modified"])
+                for page in self._store.list(folder or None)
+                for meta in page
+            ]
+
+    def download(self, name: str, to: Path) -> None:
+        """Write an object into a file, piece by piece, all of the same version of it.
+
+        Raises:
+            TransientError: DataChanging, it was overwritten or removed meanwhile.
+        """
+        from obstore.exceptions import PreconditionError  # noqa: PLC0415
+
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with self._errors(name), to.open("wb") as file:
+            try:
+                meta = self._store.head(name)
+            except FileNotFoundError:
+                raise self._changing(name) from None
+            size, tag = meta["size"], meta["e_tag"]
+            for start in range(0, size, PIECE):
+                piece = (start, min(start + PIECE, size))
+                try:
+                    found = self._store.get(
+                        name, options={"range": piece, **({"if_match": tag} if tag else {})}
+                    )
+                    file.write(found.bytes())
+                except PreconditionError:
+                    raise self._changing(name) from None
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Remove objects; no error where there is none."""
+        with self._errors(names[0] if names else ""):
+            for name in names:
+                try:
+                    self._store.delete(name)
+                except FileNotFoundError as error:
+                    if _code(error) not in {"NoSuchKey", ""}:
+                        raise
+
+    def _changing(self, name: str) -> TransientError:
+        message = f"{self.uri}/{name} was overwritten or removed while it was read."
+        return TransientError("DataChanging", message)
+
+    @contextmanager
+    def _errors(self, name: str) -> Iterator[None]:
+        from obstore.exceptions import BaseError  # noqa: PLC0415
+
+        try:
+            yield
+        except FileExistsError:
+            raise
+        except (BaseError, FileNotFoundError, PermissionError) as error:
+            raise self._explained(name, error) from None
+
+    def _explained(self, name: str, error: Exception) -> ConfigurationError | TransientError:
+        code, status = _code(error), _status(error)
+        where = f"{self.uri}/{name}".rstrip("/")
+        using = f"the keys of Secret {self._secret}" if self._secret else "the pod's identity"
+        if code == "NoSuchBucket":
+            message = f"{self.uri}: there is no such bucket; mend the URI, or create the bucket."
+            return ConfigurationError("BucketMissing", message)
+        if _INSTANCE_ROLE in str(error):
+            message = (
+                f"{self.uri}: the pod has no identity there; name a Secret in secretRef, or give "
+                "the pod's service account a role (workload identity)."
+            )
+            return ConfigurationError("CredentialsMissing", message)
+        if code in _DENIED or status in {401, 403}:
+            message = (
+                f"{where}: {using} may not do this ({code or status}); mend the Secret or its "
+                "rights on the bucket."
+            )
+            return ConfigurationError("AccessDenied", message)
+        if status is not None and status < 500 and status not in {408, 409, 425, 429}:  # noqa: PLR2004
+            message = (
+                f"{where}: the server refuses ({code or status}); mend endpoint, region or URI."
+            )
+            return ConfigurationError("StorageRefused", message)
+        what = f"{code or status}" if status else str(error).split("\n", 1)[0][:200]
+        message = f"{where}: the server does not answer as it should ({what}); try again later."
+        return TransientError("StorageUnreachable", message)
+
+
+def safe_name(name: str) -> bool:
+    """Whether an object's name can be a path below a folder."""
+    parts = name.split("/")
+    return not ({"", ".", ".."} & set(parts)) and PurePosixPath(name).as_posix() == name
+
+
+def _code(error: Exception) -> str:
+    match = _CODE.search(str(error))
+    return match[1] if match else ""
+
+
+def _status(error: Exception) -> int | None:
+    match = _STATUS.search(str(error))
+    return int(match[1]) if match else None
+
+
+def _configuration(secret: str, secrets_root: str) -> dict[str, str]:
+    if not secret:
+        return {}
+    values = read_secret(secret, secrets_root)
+    found = {KEYS[key]: value for key, value in values.items() if key in KEYS}
+    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        if not found.get(KEYS[key]):
+            message = f"Secret {secret}: there is no {key}; its keys are {', '.join(KEYS)}."
+            raise ConfigurationError("CredentialsMissing", message)
+    endpoint = found.get("endpoint", "https://")
+    if not re.fullmatch(r"https?://[^\s/]*(/[^\s]*)?", endpoint):
+        message = f"Secret {secret}: AWS_ENDPOINT_URL is no URL: write https://host[:port]."
+        raise ConfigurationError("CredentialsMissing", message)
+    return found
+
+
+def _client(uri: StorageUri, configuration: dict[str, str]) -> "S3Store":
+    from obstore.store import S3Store  # noqa: PLC0415  # a library that most Jobs do not need
+
+    # An endpoint of one's own has its buckets in the path; AWS has them in the host's name.
+    own = "endpoint" in configuration or "AWS_ENDPOINT_URL" in os.environ
+    config: Any = {
+        "virtual_hosted_style_request": not own,
+        "checksum_algorithm": "sha256",
+        **configuration,
+    }
+    return S3Store(
+        uri.claim,
+        prefix=uri.path or None,
+        config=config,
+        client_options={
+            "allow_http": True,  # an endpoint is http:// only where its Secret says so
+            "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+            "timeout": timedelta(seconds=REQUEST_SECONDS),
+        },
+        retry_config={
+            "max_retries": RETRIES,
+            "retry_timeout": timedelta(seconds=RETRY_SECONDS),
+        },
+    )

@@ -1,0 +1,58 @@
+"""Base models of the Hugging Face Hub: the files that a model is read from, and no others."""
+
+from pathlib import Path
+from typing import Final
+
+from maintenance_contract import StorageUri
+from maintenance_trainer.errors import ConfigurationError, TransientError
+from maintenance_trainer.secrets import read_secret
+
+MODEL_FILES: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
+"""Patterns. Never code, never pickles."""
+TOKEN_KEY: Final = "HF_TOKEN"  # noqa: S105  # the name of a key in a Secret
+
+
+def fetch(uri: StorageUri, revision: str, secret: str, secrets_root: str) -> Path:
+    """The folder of a model in the local cache, fetched where it is not there.
+
+    ``revision`` is a branch, a tag or, best, a commit; empty: the newest.
+
+    Raises:
+        ConfigurationError: BaseModelMissing, AccessDenied, CredentialsMissing.
+        TransientError: StorageUnreachable.
+    """
+    from huggingface_hub import constants, snapshot_download  # noqa: PLC0415  # half a second
+    from huggingface_hub import errors as hub  # noqa: PLC0415
+
+    token = read_secret(secret, secrets_root).get(TOKEN_KEY) if secret else None
+    if secret and not token:
+        message = f"Secret {secret}: there is no {TOKEN_KEY}."
+        raise ConfigurationError("CredentialsMissing", message)
+    where = f"model.baseModel: {uri}{f' at {revision}' if revision else ''}"
+    try:
+        folder = snapshot_download(
+            uri.path,
+            revision=revision or None,
+            allow_patterns=list(MODEL_FILES),
+            ignore_patterns=["*/*"],
+            token=token or False,
+        )
+    except hub.GatedRepoError:
+        message = f"{where}: access must be granted there first, and needs a {TOKEN_KEY}."
+        raise ConfigurationError("AccessDenied", message) from None
+    except (hub.RepositoryNotFoundError, hub.RevisionNotFoundError):
+        message = f"{where} is not there, or is private and needs a {TOKEN_KEY} in secretRef."
+        raise ConfigurationError("BaseModelMissing", message) from None
+    except hub.LocalEntryNotFoundError:
+        if constants.HF_HUB_OFFLINE:
+            message = f"{where} is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it."
+            raise ConfigurationError("BaseModelMissing", message) from None
+        raise _unreachable(where) from None
+    except OSError:
+        raise _unreachable(where) from None
+    return Path(folder)
+
+
+def _unreachable(where: str) -> TransientError:
+    message = f"{where}: the hub does not answer; try again later."
+    return TransientError("StorageUnreachable", message)

@@ -1,0 +1,132 @@
+"""Every place as a local folder: claims are mounted, objects and models of a hub are fetched."""
+
+import fnmatch
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from maintenance_contract import StorageUri
+from maintenance_contract.paths import SECRETS_ROOT
+from maintenance_trainer import hub, settled
+from maintenance_trainer.bucket import Bucket, Object, safe_name
+from maintenance_trainer.errors import DataError
+from maintenance_trainer.reading import SUFFIXES
+
+Accept = Callable[[str], bool]
+
+
+class Places:
+    """Where things are for this process, and the scratch folder that fetched ones lie in.
+
+    Args:
+        claims_root: where volume claims are mounted.
+        secrets_root: where Secrets are mounted.
+        tell: told of what takes long.
+    """
+
+    def __init__(
+        self,
+        claims_root: str,
+        secrets_root: str = SECRETS_ROOT,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.claims_root = claims_root
+        self.secrets_root = secrets_root
+        self.tell = tell
+        self._scratch: Path | None = None
+        self._fetched: dict[tuple[str, str, str], Path] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove what was fetched."""
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch = None
+        self._fetched.clear()
+
+    def data(self, uri: str, secret: str) -> tuple[Path, bool]:
+        """A folder of data files, and whether they can still be in the making there."""
+        place = StorageUri.parse(uri)
+        if place.mounted:
+            return Path(place.local_path(self.claims_root)), True
+        return self._once(place, secret, "", self._data), False
+
+    def model(self, uri: str, secret: str, revision: str) -> Path:
+        """The folder of a base model."""
+        place = StorageUri.parse(uri)
+        if place.mounted:
+            return Path(place.local_path(self.claims_root))
+        if place.scheme == "hf":
+            return self._once(place, secret, revision, self._from_hub)
+        return self._once(place, secret, revision, self._model)
+
+    def bucket(self, uri: StorageUri, secret: str) -> Bucket:
+        """A client for an s3:// place."""
+        return Bucket(uri, secret, self.secrets_root)
+
+    def scratch(self) -> Path:
+        """A new folder that ends with this process."""
+        if self._scratch is None:
+            self._scratch = Path(tempfile.mkdtemp(prefix="places-"))
+        return Path(tempfile.mkdtemp(dir=self._scratch))
+
+    def _once(
+        self,
+        place: StorageUri,
+        secret: str,
+        revision: str,
+        fetch: Callable[[StorageUri, str, str], Path],
+    ) -> Path:
+        key = (str(place), secret, revision)
+        if key not in self._fetched:
+            self._fetched[key] = fetch(place, secret, revision)
+        return self._fetched[key]
+
+    def _from_hub(self, place: StorageUri, secret: str, revision: str) -> Path:
+        self.tell(f"fetching {place}")
+        return hub.fetch(place, revision, secret, self.secrets_root)
+
+    def _data(self, place: StorageUri, secret: str, _revision: str) -> Path:
+        def accept(name: str) -> bool:
+            return all(map(settled.counts_by_name, name.split("/"))) and name.lower().endswith(
+                SUFFIXES
+            )
+
+        return self._download(place, secret, accept)
+
+    def _model(self, place: StorageUri, secret: str, _revision: str) -> Path:
+        def accept(name: str) -> bool:
+            return "/" not in name and any(
+                fnmatch.fnmatch(name, pattern) for pattern in hub.MODEL_FILES
+            )
+
+        return self._download(place, secret, accept)
+
+    def _download(self, place: StorageUri, secret: str, accept: Accept) -> Path:
+        bucket = self.bucket(place, secret)
+        folder = self.scratch()
+        wanted = [found for found in bucket.list() if accept(found.name)]
+        for number, found in enumerate(wanted, start=1):
+            self.tell(_downloading(place, found, number, len(wanted)))
+            if not safe_name(found.name):
+                message = f"{place}: an object named {found.name!r} cannot be a file; rename it."
+                raise DataError("DataUnreadable", message)
+            bucket.download(found.name, folder / found.name)
+        return folder
+
+
+def _downloading(place: StorageUri, found: Object, number: int, count: int) -> str:
+    return f"downloading {place}/{found.name} ({found.size:,} bytes), {number} of {count}"
