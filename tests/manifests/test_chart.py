@@ -302,7 +302,7 @@ ALLOWED = {
     "jobs.batch": {"get", "list", "watch", "create", "delete"},
     "pods": {"list"},
     "configmaps": {"get", "list", "watch", "create", "update"},
-    "events.events.k8s.io": {"create"},
+    "events.events.k8s.io": {"create", "list"},
 }
 
 
