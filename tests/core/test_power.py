@@ -131,3 +131,9 @@ def _passing(rows: int, accuracy: float, margin: float) -> float:
         draws = chance.choices((1, -1, 0), (gain, loss, 1 - gain - loss), k=rows)
         passed += paired_lower_bound(rows, draws.count(1), draws.count(-1), 0.95) >= -margin
     return passed / 400
+
+
+@pytest.mark.parametrize("least", [5e-324, 2.2e-309, 1e-200, 1e-12])
+def test_numbers_at_the_edge_of_nothing_mean_more_rows_than_anybody_labels(least: float) -> None:
+    assert rows_to_show_no_loss(0.9, least, 0.95) == MOST_ROWS
+    assert rows_to_show_win(0.5, 0.5 + max(least, 1e-12), 0.95) == MOST_ROWS

@@ -139,15 +139,12 @@ async def test_a_caller_that_gives_up_leaves_the_others_their_answer() -> None:
 
 async def test_a_failure_is_shared_but_soon_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "FAILURE_SECONDS", 0.2)
-    replies = iter(
-        [
-            web.json_response({"status": "error", "error": "busy"}, status=503),
-            web.json_response(matrix(SERIES)),
-        ]
-    )
+    busy = {"status": "error", "error": "busy"}
+    replies = iter([(busy, 503), (busy, 503), (matrix(SERIES), 200)])  # asked once more by itself
 
     async def handler(_: web.Request) -> web.Response:
-        return next(replies)
+        document, status = next(replies)
+        return web.json_response(document, status=status)
 
     async with answering(handler) as (prometheus, counted):
         results = await asyncio.gather(

@@ -21,6 +21,8 @@ CORRELATION: Final = 0.5
 EXACT_ROWS: Final = 2000
 MOST_ROWS: Final = 1_000_000
 """Where the search for a number of rows ends: nobody labels so many for one decision."""
+LEAST_MARGIN: Final = 1e-9
+"""No number of rows shows that less than this is lost."""
 
 _DEVIATIONS: Final = 8.0
 
@@ -92,7 +94,8 @@ def rows_to_show_win(champion: float, challenger: float, confidence: float) -> i
     spread = normal_quantile(confidence) * math.sqrt(share) + normal_quantile(POWER) * math.sqrt(
         share - difference * difference
     )
-    rows = math.ceil(min(float(MOST_ROWS), (spread / difference) ** 2))
+    ratio = spread / difference
+    rows = math.ceil(min(float(MOST_ROWS), ratio * ratio))
     if rows > EXACT_ROWS:
         return rows
     low, high = fewest_rows(confidence) - 1, 2 * EXACT_ROWS
@@ -111,7 +114,7 @@ def rows_to_show_no_loss(accuracy: float, margin: float, confidence: float) -> i
     From the two variances of Tango's score, at the margin and at no difference (J. Nam,
     Biometrics 53, 1997); never fewer than on which not one loss would be a surprise.
     """
-    if margin <= 0.0:
+    if margin <= LEAST_MARGIN:
         return MOST_ROWS
     if margin >= 1.0:
         return 1
@@ -122,4 +125,5 @@ def rows_to_show_no_loss(accuracy: float, margin: float, confidence: float) -> i
     spread = normal_quantile(confidence) * math.sqrt(at_margin) + normal_quantile(
         POWER
     ) * math.sqrt(gain + loss)
-    return min(MOST_ROWS, max(lossless, math.ceil((spread / margin) ** 2)))
+    ratio = spread / margin
+    return min(MOST_ROWS, max(lossless, math.ceil(ratio * ratio)))
