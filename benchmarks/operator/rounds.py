@@ -232,7 +232,10 @@ async def _breaches(world: World, plan: Plan, say: Say) -> None:
         await asyncio.sleep(0.1)
     world.fallen.clear()
     say("metrics rise; the last runs end")
-    await _drained(world, 0.5 if plan.last else max(world.queries.values()) + AFTER_READING)
+    # The first reading that counts for a new version lies up to two intervals after its promotion;
+    # what it changes in status is this round's, not a write of the next one's start.
+    settled = 2 * max(world.queries.values()) + AFTER_READING
+    await _drained(world, 0.5 if plan.last else settled)
 
 
 def _let_one_fall(world: World, turn: int) -> int:

@@ -60,7 +60,9 @@ class Resource:
                 "breach": {"count": 1, "of": 1},
             },
         }
-        return resource(self.name, metrics=metrics, limits={"cooldown": "1s"})
+        # All rounds together ask more trainings of a resource than the default allows in a week.
+        limits = {"cooldown": "1s", "runs": {"max": 10, "per": "168h"}}
+        return resource(self.name, metrics=metrics, limits=limits)
 
     @property
     def champion(self) -> dict[str, Any]:
