@@ -11,11 +11,11 @@ WITH_VENV = PATH="$$(dev/venv)/bin:$$PATH"
 WITH_CLUSTER = PATH="$$(dev/cluster/build):$$PATH"
 
 ##@ The two commands
-demo: ## Set everything up on a real one-node Kubernetes and show the whole loop (about 15 minutes, cold)
+demo: ## Set everything up on a real one-node Kubernetes and show the whole loop (under 20 minutes cold, 8 warm)
 	@dev/prerequisites demo
 	@dev/setup
 	@$(WITH_VENV) examples/package-sections/demo
-test: ## Set everything up and pass every test, up to the whole product on a real node (under 25 minutes, cold)
+test: ## Set everything up and pass every test, up to the whole product on a real node (under 35 minutes cold, 16 warm)
 	@dev/test
 
 ##@ Every day
