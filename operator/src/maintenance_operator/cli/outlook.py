@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from maintenance_operator.cli.resource import NEVER_SEEN, LiveJob, Resource
-from maintenance_operator.core.conditions import DEGRADED, TRAINING
+from maintenance_operator.core.conditions import DEGRADED, TRAINING, is_true
 from maintenance_operator.core.grid import next_reading
 from maintenance_operator.core.jobs import TrainerImage
 from maintenance_operator.core.model import (
@@ -103,8 +103,7 @@ def state(resource: Resource) -> State:  # noqa: PLR0911 - one per guard, graves
         return State.NO_METRIC
     if status.champion is None:
         return State.NO_MODEL
-    degraded = status.condition(DEGRADED)
-    if degraded is not None and degraded.status == "True":
+    if is_true(status, DEGRADED):
         return State.DEGRADED
     return State.DOUBTFUL if _last_was_bad(resource) else State.HEALTHY
 
@@ -214,9 +213,8 @@ def _assessment(resource: Resource, spec: Spec, now: datetime) -> Assessment:
     if resource.unread is not None:
         return Unknown(resource.unread.reason, resource.unread.message)
     reading = resource.status.performance or Reading(now, spec.metrics.threshold.bound)
-    degraded = resource.status.condition(DEGRADED)
     metrics = spec.metrics
-    if degraded is not None and degraded.status == "True":
+    if is_true(resource.status, DEGRADED):
         return Degraded(reading, metrics.breach_count, metrics.breach_of, metrics.threshold)
     return Healthy(reading, 0, metrics.breach_of)
 
@@ -270,10 +268,7 @@ def _last_word(resource: Resource) -> Iterator[Task]:
         elif last.outcome is RunOutcome.STOPPED and resource.suspended:
             yield Task(RunReason.SUSPENDED, "To go on: set spec.suspend to false.")
         return
-    degraded = resource.status.condition(DEGRADED)
-    troubled = resource.status.champion is None or (
-        degraded is not None and degraded.status == "True"
-    )
+    troubled = resource.status.champion is None or is_true(resource.status, DEGRADED)
     if decision is not None and troubled and decision.action in _FOR_A_PERSON:
         yield Task(decision.reason, decision.message)
 

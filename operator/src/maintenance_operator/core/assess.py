@@ -77,15 +77,16 @@ def assess(
     ]
     if not counted:
         return _nothing_counts(readings, least)
-    down = _down(metrics, bounds, counted)
-    if down is not None:
-        return down
-    breached = sum(bounds.threshold.breached_by(reading.value) for reading in counted)
+    latest, threshold = counted[-1], bounds.threshold
+    breached = sum(threshold.breached_by(reading.value) for reading in counted)
+    breach = breached >= metrics.breach_count and threshold.breached_by(latest.value)
+    if breach or _short_of_recovery(bounds, latest.value):
+        return Degraded(latest, breached, len(counted), threshold, recovering=not breach)
     settled = len(counted) == len(grid) and (
         since is None or grid[0] - WARM_UP_INTERVALS * metrics.interval >= since
     )
     level = _level(counted) if settled and not breached else None
-    return Healthy(counted[-1], breached, len(counted), level)
+    return Healthy(latest, breached, len(counted), level)
 
 
 def _latest_problem(
@@ -205,15 +206,6 @@ def _reading(
         return Reading(time, value)
     count = _single(samples, metrics.match, time)
     return None if count is None else Reading(time, value, count)
-
-
-def _down(metrics: Metrics, bounds: Bounds, readings: Sequence[Reading]) -> Degraded | None:
-    threshold, latest = bounds.threshold, readings[-1]
-    breached = [threshold.breached_by(reading.value) for reading in readings]
-    breach = sum(breached) >= metrics.breach_count and breached[-1]
-    if not breach and not _short_of_recovery(bounds, latest.value):
-        return None
-    return Degraded(latest, sum(breached), len(readings), threshold, recovering=not breach)
 
 
 def _short_of_recovery(bounds: Bounds, value: float) -> bool:

@@ -168,7 +168,7 @@ def _degraded(seen: Observation, status: Status) -> _Row:
         case Degraded() as down:
             # The reason that it began with: a metric that comes and goes is no reason to write.
             held = status.condition(DEGRADED)
-            began = held.reason if held is not None and held.status == "True" else None
+            began = held.reason if held is not None and is_true(status, DEGRADED) else None
             return DEGRADED, "True", began or _why_degraded(down), _how_degraded(seen, down)
         case Healthy(reading=reading):
             return (

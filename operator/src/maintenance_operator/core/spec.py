@@ -30,13 +30,13 @@ from maintenance_operator.core.model import (
     Training,
     Triggers,
 )
+from maintenance_operator.core.status import HISTORY
 from maintenance_operator.errors import SpecError
 
 ARGUMENTS_BYTES: Final = 32 * 1024
 """Free-form arguments travel in an annotation; Kubernetes bounds all annotations to 256 KiB."""
 
 LEAST_CONFIDENCE: Final = 0.5
-MOST_HISTORY: Final = 50
 
 # For specs frozen by, or written for, an older schema; the defaults of the present one stand there.
 DEFAULT_HISTORY: Final = 10
@@ -103,7 +103,7 @@ def _spec(fields: Fields) -> Spec:
         training=_training(fields.fields("training")),
         gate=_gate(fields.fields("gate")),
         limits=_limits(fields.fields("limits")),
-        history_runs=fields.fields("history").integer("runs", least=1, most=MOST_HISTORY)
+        history_runs=fields.fields("history").integer("runs", least=1, most=HISTORY)
         if fields.has("history")
         else DEFAULT_HISTORY,
         triggers=_triggers(fields),
