@@ -52,13 +52,17 @@ class Reference(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One number behind an answer: the effect, what it was held against, how sure, on how many."""
+    """One number behind an answer: the effect, what it was held against, how sure, on how many.
+
+    ``upper`` is the effect's one-sided 95 % upper bound: what the rows do not exclude.
+    """
 
     name: str
     value: float
     threshold: float | None = None
     p_value: float | None = None
     n: int | None = None
+    upper: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +325,8 @@ def _evidence_document(evidence: Evidence) -> dict[str, Any]:
         document["pValue"] = _round(evidence.p_value)
     if evidence.n is not None:
         document["n"] = evidence.n
+    if evidence.upper is not None:
+        document["upper"] = _round(evidence.upper)
     return document
 
 
@@ -371,6 +377,7 @@ def _finding(fields: Fields) -> Finding:
                 threshold=item.optional("threshold", item.number),
                 p_value=item.optional("pValue", item.number),
                 n=item.optional("n", item.integer),
+                upper=item.optional("upper", item.number),
             )
             for item in fields.items("evidence", most=64)
         ),

@@ -44,7 +44,12 @@ class Measure:
         """The number, held against the bound that its answer turns on."""
         bound = self.bounds.major if self.answer(significant) is Answer.MAJOR else self.bounds.minor
         return Evidence(
-            self.name, self.effect, bound if math.isfinite(bound) else None, self.p, self.n
+            self.name,
+            self.effect,
+            bound if math.isfinite(bound) else None,
+            self.p,
+            self.n,
+            None if self.p is None else self.upper,
         )
 
 

@@ -6,28 +6,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from maintenance_contract import (
-    Answer,
     Diagnosis,
     Evidence,
     Finding,
     Operation,
     Outcome,
-    Question,
     TrainingAction,
     TrainingReport,
 )
 from maintenance_trainer import arguments, checkpoints
 from maintenance_trainer.checkpoints import Version
 from maintenance_trainer.data import Dataset, Row, Snapshot, read_again, take_snapshot
-from maintenance_trainer.diagnose import (
-    concept_drift,
-    distribution_shift,
-    feature_space,
-    statistics,
-)
+from maintenance_trainer.diagnose import examine, feature_space, quality
 from maintenance_trainer.diagnose import thresholds as at
-from maintenance_trainer.diagnose.answers import Measure, gravest
-from maintenance_trainer.diagnose.statistics import Scored
+from maintenance_trainer.diagnose.answers import Measure
+from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.evaluate import held_out
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.tasks import text_classification as task
@@ -102,20 +95,13 @@ class _View:
     rows: Sequence[Row]
     outputs: task.Outputs
 
-    def part(self, flags: Sequence[bool]) -> "_View":
-        chosen = [number for number, flag in enumerate(flags) if flag]
-        return _View(
-            [self.rows[i] for i in chosen],
-            task.Outputs(
-                tuple(self.outputs.predicted[i] for i in chosen), self.outputs.embeddings[chosen]
-            ),
+    def sample(self) -> Sample:
+        return Sample(
+            self.outputs.embeddings.astype(np.float64),
+            self.outputs.probabilities.astype(np.float64),
+            np.array([row.label for row in self.rows], str),
+            np.array(self.outputs.predicted, str),
         )
-
-    def scored(self) -> Scored:
-        wrong = [
-            row.label != label for row, label in zip(self.rows, self.outputs.predicted, strict=True)
-        ]
-        return Scored(np.array([row.label for row in self.rows]), np.array(wrong, float))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,66 +150,33 @@ def _compare(
 def _findings(
     classifier: task.Classifier, snapshot: Snapshot, dataset: Dataset, views: _Views
 ) -> tuple[Finding, ...]:
-    shift, drift = _measured(classifier, dataset, views)
-    space = []
-    if len(views.new.rows) >= at.LEAST_ROWS:
-        before, after = (
-            task.count_tokens(classifier, [row.text for row in view.rows])
-            for view in (views.old, views.new)
-        )
-        space = feature_space.measures(
-            views.old.rows, views.new.rows, classifier.labels, before, after
-        )
-    tests = {m.name: m.p for m in (*shift, *drift) if m.p is not None and m.counts}
-    significant = statistics.holm(tests, at.ALPHA)
+    """Raises DataError: LabelsConstant, LabelsUnpredictable."""
+    seen, old, new = (view.sample() for view in (views.seen, views.old, views.new))
+    # A label that is new to the champion is a question of its own.
+    known = np.isin(new.labels, classifier.labels)
+    quality.check(old, new.part(known))
+    trained = {row.key for row in dataset.old_train}
+    fresh = np.array([row.key not in trained for row in views.new.rows], bool)
+    measured = examine.measure(seen, old, new.part(known), fresh[known], dataset.recurrence)
     columns = feature_space.changed_columns(snapshot.files)
     told = tuple(
         Evidence(name, len(names))
         for name, names in zip(("newColumns", "lostColumns"), columns, strict=True)
         if names
     )
-    return (
-        _finding(Question.DATA_DISTRIBUTION_SHIFT, shift, significant),
-        _finding(Question.CONCEPT_DRIFT, drift, significant),
-        _finding(Question.FEATURE_SPACE_CHANGE, space, significant, told),
+    return examine.findings(replace(measured, space=_space(classifier, views)), told)
+
+
+def _space(classifier: task.Classifier, views: _Views) -> tuple[Measure, ...]:
+    if len(views.new.rows) < at.LEAST_ROWS:
+        return ()
+    before, after = (
+        task.count_tokens(classifier, [row.text for row in view.rows])
+        for view in (views.old, views.new)
     )
-
-
-def _measured(
-    classifier: task.Classifier, dataset: Dataset, views: _Views
-) -> tuple[list[Measure], list[Measure]]:
-    """Tests of inputs and of meaning; a label that is new to the champion is neither."""
-    drift = concept_drift.relabelled(dataset.recurrence)
-    known = set(classifier.labels)
-    new, old, seen = views.new, views.old, views.seen
-    new = new.part([row.label in known for row in new.rows])
-    if min(len(new.rows), len(old.rows), len(seen.rows)) < at.LEAST_ROWS:
-        return [], drift
-    old_x, new_x, seen_x = statistics.reduce(
-        old.outputs.embeddings, new.outputs.embeddings, seen.outputs.embeddings
+    return tuple(
+        feature_space.measures(views.old.rows, views.new.rows, classifier.labels, before, after)
     )
-    outside, inside = statistics.outside_support(seen_x, old_x, new_x)
-    shift = distribution_shift.measures(old.rows, new.rows, old_x, new_x, outside)
-    trained = {row.key for row in dataset.old_train}
-    fresh = np.array([row.key not in trained for row in new.rows])
-    unseen = new.part(fresh.tolist())
-    return shift, concept_drift.measures(
-        old_x, new_x[fresh], old.scored(), unseen.scored(), inside[fresh]
-    ) + drift
-
-
-def _finding(
-    question: Question,
-    measures: Sequence[Measure],
-    significant: frozenset[str],
-    told: tuple[Evidence, ...] = (),
-) -> Finding:
-    counted = [m for m in measures if m.counts]
-    answer = gravest([m.answer(significant) for m in counted])
-    # What the answer turns on comes first: a short report keeps the first evidence.
-    ordered = sorted(measures, key=lambda m: m.answer(significant) is not answer)
-    evidence = tuple(m.evidence(significant) for m in ordered)
-    return Finding(question, answer if counted else Answer.UNDETERMINED, evidence + told)
 
 
 def _view(

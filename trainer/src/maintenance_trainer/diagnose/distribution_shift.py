@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from maintenance_trainer.data import Row
 from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
@@ -10,19 +9,19 @@ from maintenance_trainer.diagnose.statistics import Floats, Measured
 
 
 def measures(
-    old: Sequence[Row], new: Sequence[Row], old_x: Floats, new_x: Floats, outside: Measured
+    old: Sequence[str], new: Sequence[str], old_x: Floats, new_x: Floats, outside: Measured
 ) -> list[Measure]:
     """Three tests, the most telling first.
 
     Args:
-        old: m old held-out rows.
-        new: n new rows.
+        old: labels of m old held-out rows.
+        new: labels of n new rows.
         old_x: (m, k) their embeddings, reduced.
         new_x: (n, k) the same of the new rows.
         outside: the share outside support.
     """
     apart = statistics.told_apart(old_x, new_x)
-    mix = statistics.class_mix([row.label for row in old], [row.label for row in new])
+    mix = statistics.class_mix(old, new)
     return [
         Measure.of("outsideSupport", outside, at.OUTSIDE_SUPPORT),
         Measure.of("classMix", mix, at.CLASS_MIX),

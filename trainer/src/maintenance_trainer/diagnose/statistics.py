@@ -26,6 +26,8 @@ from maintenance_trainer.diagnose.thresholds import INTERVAL_Z, RELABELLED
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+FEW_DIMENSIONS: Final = 12
+"""Up to so many columns are looked at one by one, and at their squares and products."""
 COMPONENTS: Final = 50
 ROWS_PER_COMPONENT: Final = 8
 FOLDS: Final = 5
@@ -45,12 +47,16 @@ class Measured:
     n: int
 
 
-def reduce(*samples: NDArray[np.float32]) -> tuple[Floats, ...]:
+def reduce(*samples: Floats) -> tuple[Floats, ...]:
     """Standardise and project samples together on their first principal components.
 
-    The samples are treated alike, so that no test can tell them apart by the projection.
+    The samples are treated alike, so that no test can tell them apart by the projection. Few
+    columns stay as they are: each may be one that a reader knows, and a change may lie in it alone.
     """
     together = np.concatenate(samples).astype(np.float64)
+    if together.shape[1] <= FEW_DIMENSIONS:
+        scaled = StandardScaler().fit_transform(together)
+        return tuple(np.split(scaled, np.cumsum([len(sample) for sample in samples])[:-1]))
     components = max(1, min(COMPONENTS, together.shape[1], len(together) // ROWS_PER_COMPONENT))
     scaled = StandardScaler().fit_transform(together)
     projected = PCA(components, random_state=SEED, svd_solver="full").fit_transform(scaled)

@@ -53,11 +53,12 @@ class Outputs:
     """What a model makes of n texts.
 
     ``predicted`` are n labels; ``embeddings`` (n, hidden size) the mean of the last hidden state
-    over the text's tokens.
+    over the text's tokens; ``probabilities`` (n, labels) in the order of the model's labels.
     """
 
     predicted: tuple[str, ...]
     embeddings: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,18 +183,18 @@ def fit(
 def read(classifier: Classifier, texts: Sequence[str], progress: Progress, stage: str) -> Outputs:
     """Predict and embed; always in 32 bits, so that two models are compared alike."""
     progress.stage(stage, len(texts))
+    hidden, labels = classifier.model.config.hidden_size, len(classifier.labels)
+    embeddings = np.zeros((len(texts), hidden), np.float32)
+    probabilities = np.zeros((len(texts), labels), np.float32)
+    predicted = [""] * len(texts)
     if not texts:
-        return Outputs((), np.zeros((0, classifier.model.config.hidden_size), np.float32))
+        return Outputs((), embeddings, probabilities)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = classifier.model.to(device).eval()
     encoded = _encode(classifier, texts)
     collate: Any = DataCollatorWithPadding(classifier.tokenizer)
     # Texts of one length share a batch: nothing is learnt here, so order costs no score.
     order = sorted(range(len(texts)), key=lambda number: len(encoded[number]["input_ids"]))
-    predicted, embeddings = (
-        [""] * len(texts),
-        np.zeros((len(texts), model.config.hidden_size), np.float32),
-    )
     with torch.inference_mode():
         for start in range(0, len(order), EVALUATION_BATCH):
             batch = order[start : start + EVALUATION_BATCH]
@@ -202,10 +203,11 @@ def read(classifier: Classifier, texts: Sequence[str], progress: Progress, stage
             mask = inputs["attention_mask"].unsqueeze(-1)
             pooled = (output.hidden_states[-1] * mask).sum(1) / mask.sum(1).clamp(min=1)
             embeddings[batch] = pooled.float().cpu().numpy()
+            probabilities[batch] = output.logits.float().softmax(-1).cpu().numpy()
             for number, best in zip(batch, output.logits.argmax(-1).tolist(), strict=True):
                 predicted[number] = classifier.labels[best]
             progress.step(start + len(batch))
-    return Outputs(tuple(predicted), embeddings)
+    return Outputs(tuple(predicted), embeddings, probabilities)
 
 
 def count_tokens(classifier: Classifier, texts: Sequence[str]) -> TokenCounts:

@@ -1,0 +1,126 @@
+"""The questions about inputs and meaning, asked of samples. Pure: the same for Jobs and benchmarks.
+
+``Workflow`` goes by the measures that count; ``Evidence`` by all of them, in the operator.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from maintenance_contract import Answer, Evidence, Finding, Question
+from maintenance_trainer.data import Recurrence
+from maintenance_trainer.diagnose import (
+    concept_drift,
+    distribution_shift,
+    regions,
+    shift,
+    statistics,
+)
+from maintenance_trainer.diagnose import posterior as likely
+from maintenance_trainer.diagnose import thresholds as at
+from maintenance_trainer.diagnose.answers import Measure, gravest
+from maintenance_trainer.diagnose.samples import Sample
+from maintenance_trainer.diagnose.statistics import Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What was measured for each question."""
+
+    shift: tuple[Measure, ...] = ()
+    drift: tuple[Measure, ...] = ()
+    space: tuple[Measure, ...] = ()
+
+
+def measure(
+    seen: Sample, old: Sample, new: Sample, fresh: Flags, recurrence: Recurrence
+) -> Measures:
+    """Measure shift of the inputs and drift of their meaning.
+
+    Args:
+        seen: rows that the champion was trained on.
+        old: rows of their time that it was not trained on.
+        new: newly labelled rows, with labels that it knows.
+        fresh: flags of new rows whose inputs it was not trained on.
+        recurrence: how inputs that come again are labelled.
+    """
+    again = tuple(concept_drift.relabelled(recurrence))
+    if min(len(new), len(old), len(seen)) < at.LEAST_ROWS:
+        return Measures(drift=again)
+    old_x, new_x, seen_x = statistics.reduce(old.x, new.x, seen.x)
+    old, new = replace(old, x=old_x), replace(new, x=new_x)
+    outside, inside = statistics.outside_support(seen_x, old_x, new_x)
+    expected = likely.expected_errors(old, new)
+    inputs = [
+        *distribution_shift.measures(
+            old.labels.tolist(), new.labels.tolist(), old_x, new_x, outside
+        ),
+        *_shifts(old, new, expected),
+    ]
+    drift = concept_drift.measures(
+        old_x, new_x[fresh], old.scored, new.part(fresh).scored, inside[fresh]
+    )
+    return Measures(tuple(inputs), (*drift, *again, *_rise(old, new, expected, inside & fresh)))
+
+
+def findings(measures: Measures, told: tuple[Evidence, ...] = ()) -> tuple[Finding, ...]:
+    """One finding a question; ``told`` is shown with the feature space."""
+    counted = (*measures.shift, *measures.drift)
+    tests = {m.name: m.p for m in counted if m.p is not None and m.counts}
+    significant = statistics.holm(tests, at.ALPHA)
+    return (
+        _finding(Question.DATA_DISTRIBUTION_SHIFT, measures.shift, significant),
+        _finding(Question.CONCEPT_DRIFT, measures.drift, significant),
+        _finding(Question.FEATURE_SPACE_CHANGE, measures.space, significant, told),
+    )
+
+
+def _shifts(
+    old: Sample, new: Sample, expected: tuple[likely.ExpectedError, likely.ExpectedError]
+) -> list[Measure]:
+    measured = (
+        ("inputShiftAuc", shift.of_inputs(old, new)),
+        ("shiftWithinClassesAuc", shift.within_classes(old, new)),
+        ("expectedErrorRise", shift.of_outputs(old, new, expected)),
+    )
+    return [
+        Measure.of(name, found, at.ONLY_TOLD, counts=False)
+        for name, found in measured
+        if found is not None
+    ]
+
+
+def _rise(
+    old: Sample,
+    new: Sample,
+    expected: tuple[likely.ExpectedError, likely.ExpectedError],
+    familiar: Flags,
+) -> list[Measure]:
+    if familiar.sum() < at.LEAST_ROWS:
+        return []
+    part = new.part(familiar)
+    there = likely.ExpectedError(expected[1].plain[familiar], expected[1].reweighted[familiar])
+    propensity = statistics.propensity(old.x, part.x)
+    rise = regions.error_rise(old, part, (expected[0], there), propensity)
+    of_region = Measure(
+        "errorRiseInRegion", rise.in_region, 1.0, at.ONLY_TOLD, None, rise.measured.n, counts=False
+    )
+    share = Measure("regionShare", rise.share, 1.0, at.ONLY_TOLD, None, len(part), counts=False)
+    return [
+        Measure.of("unexplainedErrorRise", rise.measured, at.ONLY_TOLD, counts=False),
+        of_region,
+        share,
+    ]
+
+
+def _finding(
+    question: Question,
+    measures: Sequence[Measure],
+    significant: frozenset[str],
+    told: tuple[Evidence, ...] = (),
+) -> Finding:
+    counted = [m for m in measures if m.counts]
+    answer = gravest([m.answer(significant) for m in counted])
+    # What the answer turns on comes first: a short report keeps the first evidence.
+    ordered = sorted(measures, key=lambda m: not m.counts or m.answer(significant) is not answer)
+    evidence = tuple(m.evidence(significant) for m in ordered)
+    return Finding(question, answer if counted else Answer.UNDETERMINED, evidence + told)

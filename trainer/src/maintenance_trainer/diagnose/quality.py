@@ -1,0 +1,110 @@
+"""Can the new labels be trusted at all? A model that is trained on broken ones is worse than none.
+
+Labels that were shuffled, shifted by a row or joined with the wrong rows keep their shares and lose
+their inputs. So the question is whether the new rows' labels can be learnt from their inputs as
+well as old ones can: drift changes what is learnt, not whether there is anything to learn.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import cohen_kappa_score
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from maintenance_trainer.data import SEED
+from maintenance_trainer.diagnose import thresholds as at
+from maintenance_trainer.diagnose.samples import Names, Sample, expanded, log_odds
+from maintenance_trainer.diagnose.statistics import Floats
+from maintenance_trainer.errors import DataError
+
+FOLDS: Final = 5
+STRENGTH: Final = 0.03
+LEARNABLE: Final = 0.2
+"""Cohen's kappa of old labels from which on they count as learnable: below, nothing can be lost."""
+LOST: Final = 0.4
+"""Broken: less than this part of the old labels' kappa is left, and the loss is no accident."""
+LEAST_Z: Final = 2.5
+"""Standard errors of a difference of two such kappas."""
+CHANCE: Final = 1e-6
+"""Below it, a sample of one class from a mix of several is no accident."""
+
+
+def check(old: Sample, new: Sample) -> None:
+    """Refuse new labels that no model can have learnt from.
+
+    Args:
+        old: rows that the champion was not trained on.
+        new: newly labelled rows, with labels that it knows.
+
+    Raises:
+        DataError: LabelsConstant, LabelsUnpredictable.
+    """
+    if min(len(old), len(new)) < at.LEAST_ROWS:
+        return
+    _varied(old, new)
+    _learnable(old, new)
+
+
+def _varied(old: Sample, new: Sample) -> None:
+    names = np.unique(new.labels)
+    share = float(np.mean(old.labels == names[0]))
+    if len(names) == 1 and share ** len(new) < CHANCE:
+        message = (
+            f"data.updates: all {len(new)} new rows are labelled {str(names[0])!r}; of old rows "
+            f"{share:.0%} are. Whoever provides the labels must mend them, or label rows of every "
+            "class."
+        )
+        raise DataError("LabelsConstant", message)
+
+
+def _learnable(old: Sample, new: Sample) -> None:
+    few = np.zeros(len(old), bool)
+    few[np.random.default_rng(SEED).permutation(len(old))[: len(new)]] = True
+    before, _ = _kappa(old.part(few))
+    after, error = _kappa(new)
+    # The champion's own answers are a second way to read the labels.
+    answers = float(np.mean(new.wrong))
+    by_chance = _chance(new.labels, new.predicted)
+    reads = (1 - answers - by_chance) / max(1 - by_chance, 1e-9)
+    best = max(after, reads)
+    lost = best < LOST * before and before - best > LEAST_Z * np.sqrt(2) * error
+    if before >= LEARNABLE and lost:
+        message = (
+            f"data.updates: the labels of {len(new)} new rows do not follow from their inputs "
+            f"(Cohen's kappa {best:.2f}; of as many old rows {before:.2f}): they look shuffled, "
+            "late or joined with the wrong rows. Whoever provides the labels must mend them; "
+            "nothing is trained on them."
+        )
+        raise DataError("LabelsUnpredictable", message)
+
+
+def _kappa(rows: Sample) -> tuple[float, float]:
+    """Agreement of labels with what others of these rows teach, beyond chance; standard error."""
+    features = np.hstack([expanded(rows.x), log_odds(rows.probabilities)])
+    learnt = _out_of_fold(features, rows.labels)
+    kappa = float(np.nan_to_num(cohen_kappa_score(rows.labels, learnt)))
+    agree, chance = float(np.mean(rows.labels == learnt)), _chance(rows.labels, learnt)
+    error = np.sqrt(max(agree * (1 - agree), 1 / len(rows)) / len(rows)) / max(1 - chance, 0.05)
+    return kappa, float(error)
+
+
+def _out_of_fold(x: Floats, labels: Names) -> Names:
+    model: Any = make_pipeline(  # scikit-learn ships no types
+        StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=300)
+    )
+    if len(np.unique(labels)) < 2:  # noqa: PLR2004
+        return labels
+    folds = KFold(FOLDS, shuffle=True, random_state=SEED)
+    try:
+        return np.asarray(cross_val_predict(model, x, labels, cv=folds))
+    except ValueError:
+        # A fold without a second class: the rarest one is learnt nowhere.
+        names, counts = np.unique(labels, return_counts=True)
+        return np.full(len(labels), names[counts.argmax()])
+
+
+def _chance(a: Names, b: Names) -> float:
+    return sum(float(np.mean(a == name)) * float(np.mean(b == name)) for name in np.unique(a))

@@ -1,0 +1,138 @@
+"""Have the inputs moved, within classes too, and does the champion see it?
+
+Kolmogorov-Smirnov tests of each dimension under Bonferroni find a shift of one column, a domain
+classifier one of their interplay; the champion's own outputs tell whether what moved is anything
+that it looks at (Rabanser, Guennemann and Lipton 2019, section 3).
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from maintenance_trainer.data import SEED
+from maintenance_trainer.diagnose.posterior import ExpectedError
+from maintenance_trainer.diagnose.samples import Sample, expanded, log_odds
+from maintenance_trainer.diagnose.statistics import Floats, Measured
+from maintenance_trainer.diagnose.thresholds import INTERVAL_Z
+
+LEAST_IN_CLASS: Final = 10
+STRENGTH: Final = 0.02
+
+
+def of_inputs(old: Sample, new: Sample) -> Measured:
+    """Any shift of the inputs: columns one by one, and a domain classifier."""
+    return _either(
+        _columns(old.x, new.x), *_classifier(old, new, np.zeros(len(old)), np.zeros(len(new)))
+    )
+
+
+def within_classes(old: Sample, new: Sample) -> Measured | None:
+    """A shift of the inputs of one class or more: a moved class mix alone is none.
+
+    Returns:
+        None where no class has rows enough on both sides.
+    """
+    classes = [
+        name
+        for name in np.unique(old.labels)
+        if min((old.labels == name).sum(), (new.labels == name).sum()) >= LEAST_IN_CLASS
+    ]
+    if not classes:
+        return None
+    mine, theirs = (
+        sum((number + 1) * (sample.labels == name) for number, name in enumerate(classes))
+        for sample in (old, new)
+    )
+    old, new = old.part(mine > 0), new.part(theirs > 0)
+    p = min(
+        _columns(old.x[old.labels == name], new.x[new.labels == name]) for name in classes
+    ) * len(classes)
+    return _either(min(1.0, p), *_classifier(old, new, mine[mine > 0], theirs[theirs > 0]))
+
+
+def of_outputs(old: Sample, new: Sample, expected: tuple[ExpectedError, ExpectedError]) -> Measured:
+    """A shift of what the champion makes of the inputs, and of the error they lead to expect.
+
+    The effect is the rise of the expected error: what the shift of the inputs should cost.
+    """
+    sides = [
+        np.column_stack([log_odds(s.probabilities), s.probabilities.max(axis=1), e.plain])
+        for s, e in zip((old, new), expected, strict=True)
+    ]
+    mine, theirs = expected[0].plain, expected[1].plain
+    rise = float(theirs.mean() - mine.mean())
+    error = np.sqrt(mine.var() / len(mine) + theirs.var() / len(theirs))
+    return Measured(rise, rise + INTERVAL_Z * float(error), _columns(*sides), len(new))
+
+
+def _columns(old: Floats, new: Floats) -> float:
+    """Kolmogorov-Smirnov, each column, under Bonferroni."""
+    p = [
+        float(stats.ks_2samp(mine, theirs, method="asymp").pvalue)
+        for mine, theirs in zip(old.T, new.T, strict=True)
+    ]
+    return min(1.0, min(p) * len(p))
+
+
+def _classifier(
+    old: Sample, new: Sample, old_class: Floats, new_class: Floats
+) -> tuple[float, float, int]:
+    """Domain classifier fitted on each half, judged on the other within classes.
+
+    Mann-Whitney statistics of the classes are added up (van Elteren 1960).
+
+    Returns:
+        p-value (Bonferroni over the halves), area under the curve, rows judged.
+    """
+    chance = np.random.default_rng(SEED)
+    halves = [chance.permutation(len(s)) < len(s) // 2 for s in (old, new)]
+    x = [
+        np.hstack([expanded(s.x), np.equal.outer(c, np.unique(old_class)[1:]).astype(float)])
+        for s, c in ((old, old_class), (new, new_class))
+    ]
+    p, areas = [], []
+    for flip in (False, True):
+        fit = [half ^ flip for half in halves]
+        model: Any = make_pipeline(  # scikit-learn ships no types
+            StandardScaler(),
+            LogisticRegression(C=STRENGTH, max_iter=300, class_weight="balanced"),
+        )
+        model.fit(
+            np.concatenate([x[0][fit[0]], x[1][fit[1]]]),
+            np.repeat([0, 1], [fit[0].sum(), fit[1].sum()]),
+        )
+        scores = [model.decision_function(side[~f]) for side, f in zip(x, fit, strict=True)]
+        area, one = _ranked(scores[0], scores[1], old_class[~fit[0]], new_class[~fit[1]])
+        p.append(one)
+        areas.append(area)
+    return min(1.0, 2 * min(p)), float(np.mean(areas)), len(new)
+
+
+def _ranked(
+    mine: Floats, theirs: Floats, my_class: Floats, their_class: Floats
+) -> tuple[float, float]:
+    excess = variance = pairs = higher = 0.0
+    for name in np.unique(my_class):
+        a, b = mine[my_class == name], theirs[their_class == name]
+        m, n = len(a), len(b)
+        if min(m, n) == 0:
+            continue
+        u = float(stats.mannwhitneyu(b, a).statistic)
+        excess += (u - m * n / 2) / (m + n + 1)
+        variance += m * n / 12 / (m + n + 1)
+        pairs, higher = pairs + m * n, higher + u
+    if not pairs:
+        return 0.5, 1.0
+    return higher / pairs, float(stats.norm.sf(excess / np.sqrt(variance)))
+
+
+def _either(columns: float, classifier: float, area: float, n: int) -> Measured:
+    """Two tests of one question share its budget; the classifier's area is the effect."""
+    error = np.sqrt(area * (1 - area) / max(n // 2, 1))
+    return Measured(
+        area, area + INTERVAL_Z * float(error), min(1.0, 2 * min(columns, classifier)), n
+    )
