@@ -20,9 +20,12 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_operator.core import judge, power, statistics
-from maintenance_operator.core.decide import BRAKES, RULES, propose
+from maintenance_operator.core.brakes import BRAKES
+from maintenance_operator.core.decide import propose
+from maintenance_operator.core.evidence import DEFAULTS as AT
 from maintenance_operator.core.findings import CAUSES, NEW_LABELS, OUTSIDE_SUPPORT
 from maintenance_operator.core.model import Champion, Situation, Trigger
+from maintenance_operator.core.rules import EVIDENCE, WORKFLOW
 from maintenance_operator.core.spec import parse
 
 PAGE = Path(__file__).parent.parent / "docs" / "decision-table.md"
@@ -77,8 +80,20 @@ The workflow draws the questions *Data Distribution Shift?* and *Concept Drift?*
 they are asked in turn, and the graver answer decides.
 """
 
+TESTED = f"""
+## Rules of the policy Evidence
+
+The same questions, answered by the tests of the diagnosis as one family (Holm, error budget
+{AT.alpha}). The cause that they name, the gravest first: an error risen beyond what inputs
+and class mix explain by {AT.error_rise} or more (concept drift); {AT.new_domain:.0%} of the
+new rows or more outside what was trained on (new domain); a class mix moved by {AT.class_mix} or
+more while each class looks as before (label shift); moved inputs that the champion's answers follow
+(covariate shift) or do not (benign). *None* is claimed where every upper bound lies within its
+tolerance; what is neither shown nor excluded is Undetermined.
+"""
+
 ANSWERED = f"""
-## What the answers lead to
+## What the answers lead to under Workflow
 
 The action that the rules propose for each set of answers, where there are enough new rows and the
 champion does worse on them than on old ones. Undetermined stands for "the rows do not settle it",
@@ -116,8 +131,11 @@ def page() -> str:
     return "".join(
         [
             INTRODUCTION,
-            "\n## Rules\n\n",
-            *_table(("", "rule", "says"), _steps(RULES)),
+            "\n## Rules of the policy Workflow\n\n",
+            *_table(("", "rule", "says"), _steps(WORKFLOW)),
+            TESTED,
+            "\n",
+            *_table(("", "rule", "says"), _steps(EVIDENCE)),
             ANSWERED,
             *_answers(),
             BRAKED,

@@ -24,13 +24,8 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_operator.core import status as status_json
-from maintenance_operator.core.decide import (
-    BRAKES,
-    RULES,
-    concept_drift,
-    decide,
-    propose,
-)
+from maintenance_operator.core.brakes import BRAKES
+from maintenance_operator.core.decide import concept_drift, decide, propose
 from maintenance_operator.core.findings import CAUSES
 from maintenance_operator.core.model import (
     Action,
@@ -48,6 +43,7 @@ from maintenance_operator.core.model import (
     Trigger,
 )
 from maintenance_operator.core.reasons import DecisionReason
+from maintenance_operator.core.rules import EVIDENCE, WORKFLOW
 from maintenance_operator.core.spec import parse
 
 ROOT = Path(__file__).parents[2]
@@ -720,7 +716,7 @@ def test_a_brake_only_ever_stops(situation: Situation) -> None:
 
 
 def test_each_rule_and_brake_is_a_sentence() -> None:
-    for step in (*RULES, *BRAKES):
+    for step in (*WORKFLOW, *EVIDENCE, *BRAKES):
         assert step.__doc__ is not None
         first = step.__doc__.partition("\n")[0]
         assert first.endswith("."), first

@@ -57,9 +57,20 @@ DURATIONS = {  # field: refused, accepted
 }
 NO_DURATIONS = ("5", "5 m", "-5m", "1d", "P1D", "1.5h", "30s5m", "5M", "100ms", "5m ", "123456h")
 
+EARLY = "a share cannot be a major change before it is a minor one"
 APART = "give the store a folder of its own"
 # Fields that are set, the field that is named, a part of the message.
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    (
+        {"decision.thresholds": {"newDomain": 0.4}},
+        "spec.decision.thresholds.newDomain",
+        EARLY,
+    ),
+    (
+        {"decision.thresholds": {"newDomain": 0.2, "otherStream": 0.19}},
+        "spec.decision.thresholds.newDomain",
+        EARLY,
+    ),
     *(
         ({f"{place}.storageUri": uri}, f"spec.{place}.storageUri", "write pvc://<claim>/<path>")
         for place in PLACES
@@ -306,6 +317,9 @@ ACCEPTED: list[dict[str, Any]] = [
     },
     {"suspend": True},
     {"decision.minNewRows": 1},
+    {"decision.thresholds": {"alpha": 0.05, "newDomain": 0.3, "otherStream": 0.3}},
+    {"decision.thresholds": {"otherStream": 0.1}},
+    {"decision.policy": "Workflow"},
     {"training.fineTune.replayPercent": 0},
     {
         "training.fineTune.arguments": {

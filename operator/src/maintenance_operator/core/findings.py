@@ -3,10 +3,11 @@
 from typing import Final
 
 from maintenance_contract import Answer, Diagnosis, Finding, HeldOut, Outcome, Question, RowCounts
-from maintenance_operator.core.model import Situation, Trigger
+from maintenance_operator.core.evidence import OUTSIDE, answers
+from maintenance_operator.core.model import Policy, Situation, Trigger
 from maintenance_operator.core.statistics import binomial_at_least, fewer_right
 
-OUTSIDE_SUPPORT: Final = "outsideSupport"
+OUTSIDE_SUPPORT: Final = OUTSIDE
 """Evidence: the share of new rows that lie outside what the champion was trained on."""
 NEW_LABELS: Final = "newLabels"
 """Evidence: the share of new rows whose label the champion does not know."""
@@ -45,8 +46,18 @@ def findings(situation: Situation) -> tuple[Finding, ...]:
     """One finding a question, in the workflow's order.
 
     Undetermined where the report is silent, or says Yes, which is no answer to these questions.
+    Under ``Evidence`` the answers follow from the tests, as one family.
     """
-    return tuple(_finding(situation, question) for question in CAUSES)
+    found = tuple(_finding(situation, question) for question in CAUSES)
+    if situation.spec.policy is not Policy.EVIDENCE:
+        return found
+    return answers(found, situation.spec.thresholds)
+
+
+def where_expected(situation: Situation) -> str:
+    """What ``expected_accuracy`` is taken from, in words."""
+    old = diagnosis_of(situation).old
+    return f"of {rows(old)} old ones" if rows(old) else "where spec.metrics asks for"
 
 
 def _finding(situation: Situation, question: Question) -> Finding:

@@ -19,6 +19,7 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
+from maintenance_operator.core.evidence import Thresholds
 
 # --- what is declared -------------------------------------------------------------------
 
@@ -27,6 +28,7 @@ class Policy(StrEnum):
     """How causes become actions."""
 
     WORKFLOW = "Workflow"
+    EVIDENCE = "Evidence"
 
 
 class OnConceptDrift(StrEnum):
@@ -212,6 +214,7 @@ class Spec:
     limits: Limits
     history_runs: int
     triggers: Triggers
+    thresholds: Thresholds = field(default_factory=Thresholds)
     access: Access = field(default_factory=Access)
     revision: str = ""
     """Of a base model from a hub."""

@@ -30,6 +30,7 @@ _NO_DROP: Final = "There is no drop that training would mend."
 _NO_CAUSE: Final = "There is no cause that training would mend."
 _CAUSE: Final = "There is a cause that training can mend."
 _MAJOR: Final = "The change is major; fine-tuning is for minor ones."
+_FAMILIAR: Final = "What the model has learnt still holds; a fine-tune keeps it."
 _NOT_MAJOR: Final = "No question is answered Major."
 
 INSTEAD: Final[dict[DecisionReason, dict[Action, str]]] = {
@@ -62,6 +63,9 @@ INSTEAD: Final[dict[DecisionReason, dict[Action, str]]] = {
     DecisionReason.CONCEPT_DRIFT: {Action.NONE: _CAUSE, Action.FINE_TUNE: _MAJOR},
     DecisionReason.DISTRIBUTION_SHIFT: {Action.NONE: _CAUSE, Action.FINE_TUNE: _MAJOR},
     DecisionReason.DOMAIN_EXPANSION: {Action.NONE: _CAUSE, Action.RETRAIN: _NOT_MAJOR},
+    DecisionReason.LABEL_SHIFT: {Action.NONE: _CAUSE, Action.RETRAIN: _FAMILIAR},
+    DecisionReason.COVARIATE_SHIFT: {Action.NONE: _CAUSE, Action.RETRAIN: _FAMILIAR},
+    DecisionReason.BENIGN_SHIFT: {Action.FINE_TUNE: _NO_DROP, Action.RETRAIN: _NO_DROP},
     DecisionReason.MINOR_CHANGE: {Action.NONE: _CAUSE, Action.RETRAIN: _NOT_MAJOR},
     DecisionReason.UNDETERMINED: {
         Action.NONE: "A drop that no test explains is still a drop.",

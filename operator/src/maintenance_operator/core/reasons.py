@@ -107,6 +107,9 @@ class DecisionReason(Reason):
     CONCEPT_DRIFT = "ConceptDrift", "The same inputs now mean something else."
     DISTRIBUTION_SHIFT = "DistributionShift", "The inputs have changed at large."
     DOMAIN_EXPANSION = "DomainExpansion", "A minor share of the inputs is new to the model."
+    COVARIATE_SHIFT = "CovariateShift", "The inputs have moved towards what the model errs on."
+    LABEL_SHIFT = "LabelShift", "The classes come in other shares; each looks as before."
+    BENIGN_SHIFT = "BenignShift", "The inputs have moved where the model does not look."
     MINOR_CHANGE = "MinorChange", "The change is minor: adapt the current model."
     UNDETERMINED = "Undetermined", "No test names a cause: try the cheapest arm, the gate decides."
     FINE_TUNE_REJECTED = (

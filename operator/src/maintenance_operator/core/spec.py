@@ -12,6 +12,7 @@ from typing import Any, Final
 from maintenance_contract import Columns, ContractError, Holdout, StorageUri, Task
 from maintenance_contract.codec import Fields, canonical
 from maintenance_contract.request import SECRET_NAME
+from maintenance_operator.core.evidence import Thresholds
 from maintenance_operator.core.model import (
     Access,
     DiagnosisJob,
@@ -97,6 +98,7 @@ def _spec(fields: Fields) -> Spec:
         holdout=_holdout(data),
         metrics=_metrics(fields.fields("metrics")),
         policy=decision.one_of("policy", Policy),
+        thresholds=_thresholds(decision),
         min_new_rows=decision.integer("minNewRows", least=1),
         recheck_after=_duration(decision, "recheckAfter"),
         diagnosis=_diagnosis(fields),
@@ -171,6 +173,29 @@ def _places_apart(spec: Spec) -> None:
                 f"{spec.storage} and {place} ({field}) "
                 "lie in one another: keep the store in a folder of its own",
             )
+
+
+def _thresholds(decision: Fields) -> Thresholds:
+    if not decision.has("thresholds"):
+        return Thresholds()
+    given = decision.fields("thresholds")
+    names = {
+        "alpha": "alpha",
+        "newDomain": "new_domain",
+        "otherStream": "other_stream",
+        "classMix": "class_mix",
+        "errorRise": "error_rise",
+    }
+    thresholds = Thresholds(
+        **{name: given.number(key) for key, name in names.items() if given.has(key)}
+    )
+    if thresholds.new_domain > thresholds.other_stream:
+        raise SpecError(
+            given.name("newDomain"),
+            f"{thresholds.new_domain:g} is above otherStream ({thresholds.other_stream:g}): "
+            "a share cannot be a major change before it is a minor one",
+        )
+    return thresholds
 
 
 def _columns(data: Fields) -> Columns:

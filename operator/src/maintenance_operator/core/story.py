@@ -26,8 +26,9 @@ from maintenance_contract import (
 )
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core import status as status_json
+from maintenance_operator.core.brakes import runs_left
 from maintenance_operator.core.conditions import conditions, hindered, transitions
-from maintenance_operator.core.decide import concept_drift, decide, runs_left
+from maintenance_operator.core.decide import concept_drift, decide
 from maintenance_operator.core.jobs import (
     Identity,
     champion_uri,

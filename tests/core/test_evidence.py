@@ -1,0 +1,256 @@
+"""The cause that the tests name, and what Evidence makes of it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.bodies import SPEC as BODY
+
+from maintenance_contract import (
+    Answer,
+    Diagnosis,
+    Evidence,
+    Finding,
+    HeldOut,
+    Operation,
+    Outcome,
+    Question,
+    RowCounts,
+    TrainingAction,
+    TrainingReport,
+)
+from maintenance_operator.core.decide import decide
+from maintenance_operator.core.evidence import (
+    CLAIMS,
+    CLASS_MIX,
+    INPUTS,
+    LARGEST_UNSEEN,
+    OUTPUTS,
+    OUTSIDE,
+    RELABELLED,
+    UNEXPLAINED,
+    WITHIN,
+    Cause,
+    Thresholds,
+    answers,
+    cause,
+    holm,
+)
+from maintenance_operator.core.findings import CAUSES
+from maintenance_operator.core.model import (
+    Action,
+    Champion,
+    Decision,
+    Degraded,
+    Policy,
+    Reading,
+    Situation,
+    ThresholdRange,
+    Trigger,
+)
+from maintenance_operator.core.spec import parse
+
+NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+SPEC = replace(parse(BODY), policy=Policy.EVIDENCE)
+QUIET = {
+    OUTSIDE: (0.01, 0.6, 0.03),
+    CLASS_MIX: (0.01, 0.5, 0.06),
+    INPUTS: (0.51, 0.4, 0.55),
+    WITHIN: (0.51, 0.5, 0.55),
+    OUTPUTS: (0.0, 0.7, 0.01),
+    UNEXPLAINED: (0.005, 0.4, 0.04),
+}
+"""Effect, p-value and upper bound where nothing has changed."""
+SHOWN = {
+    OUTSIDE: (0.2, 1e-6, 0.25),
+    CLASS_MIX: (0.2, 1e-6, 0.25),
+    INPUTS: (0.7, 1e-6, 0.75),
+    WITHIN: (0.7, 1e-6, 0.75),
+    OUTPUTS: (0.03, 1e-6, 0.05),
+    UNEXPLAINED: (0.06, 1e-6, 0.1),
+    RELABELLED: (0.2, 1e-6, 0.3),
+}
+OF_DRIFT = {UNEXPLAINED, RELABELLED}
+
+
+def findings(*shown: str, space: Answer = Answer.NO, **numbers: Any) -> tuple[Finding, ...]:
+    values = QUIET | {name: SHOWN[name] for name in shown} | numbers
+    evidence = [
+        Evidence(name, effect, None, p, 500, upper) for name, (effect, p, upper) in values.items()
+    ]
+    return (
+        Finding(CAUSES[0], Answer.NO, tuple(e for e in evidence if e.name not in OF_DRIFT)),
+        Finding(CAUSES[1], Answer.NO, tuple(e for e in evidence if e.name in OF_DRIFT)),
+        Finding(CAUSES[2], space),
+    )
+
+
+@pytest.mark.parametrize(
+    "shown, named",
+    [
+        ((), Cause.NONE),
+        ((INPUTS, WITHIN), Cause.BENIGN_SHIFT),
+        ((INPUTS, WITHIN, OUTPUTS), Cause.COVARIATE_SHIFT),
+        ((CLASS_MIX, INPUTS, OUTPUTS), Cause.LABEL_SHIFT),
+        ((CLASS_MIX, WITHIN, OUTPUTS), Cause.COVARIATE_SHIFT),
+        ((OUTSIDE, INPUTS, WITHIN, OUTPUTS), Cause.NEW_DOMAIN),
+        ((UNEXPLAINED,), Cause.CONCEPT_DRIFT),
+        ((RELABELLED,), Cause.CONCEPT_DRIFT),
+        (tuple(SHOWN), Cause.CONCEPT_DRIFT),
+    ],
+)
+def test_the_gravest_cause_that_is_shown(shown: tuple[str, ...], named: Cause) -> None:
+    assert cause(findings(*shown)) is named
+
+
+@pytest.mark.parametrize("name", sorted(LARGEST_UNSEEN))
+def test_none_is_a_claim_that_needs_each_effect_excluded(name: str) -> None:
+    effect, p, _ = QUIET[name]
+    wide = findings(**{name: (effect, p, 0.9)})
+    assert cause(wide) is Cause.UNDETERMINED
+    assert Answer.UNDETERMINED in {found.answer for found in answers(wide)}
+
+
+@pytest.mark.parametrize("name", sorted(LARGEST_UNSEEN))
+def test_what_was_not_measured_is_not_excluded(name: str) -> None:
+    less = tuple(
+        replace(found, evidence=tuple(e for e in found.evidence if e.name != name))
+        for found in findings()
+    )
+    assert cause(less) is Cause.UNDETERMINED
+
+
+def test_an_effect_that_does_not_matter_names_nothing_however_sure() -> None:
+    assert cause(findings(**{UNEXPLAINED: (0.019, 1e-9, 0.03)})) is Cause.NONE
+    assert cause(findings(**{OUTSIDE: (0.09, 1e-9, 0.099)})) is Cause.NONE
+
+
+def test_thresholds_of_the_spec_decide() -> None:
+    small = findings(**{UNEXPLAINED: (0.019, 0.001, 0.03)})
+    assert cause(small, Thresholds(error_rise=0.01)) is Cause.CONCEPT_DRIFT
+    unsure = findings(**{UNEXPLAINED: (0.06, 0.02, 0.09)})
+    assert cause(unsure) is Cause.NONE
+    assert cause(unsure, Thresholds(alpha=0.1)) is Cause.CONCEPT_DRIFT
+
+
+def test_claims_share_one_error_budget() -> None:
+    level = 0.01 / len(CLAIMS)
+    p = dict.fromkeys(CLAIMS, 0.9)
+    assert holm(p | {UNEXPLAINED: level}, 0.01) == {UNEXPLAINED}
+    assert holm(p | {UNEXPLAINED: level * 1.01}, 0.01) == set()
+
+
+P_VALUES = st.dictionaries(st.sampled_from(CLAIMS), st.floats(0, 1))
+
+
+@given(P_VALUES, st.floats(1e-4, 0.2))
+def test_a_larger_budget_never_loses_a_claim(p: dict[str, float], alpha: float) -> None:
+    assert holm(p, alpha) <= holm(p, min(1.0, 2 * alpha))
+
+
+# --- decisions --------------------------------------------------------------------------
+
+
+def decision(*found: Finding, **changes: Any) -> Decision:
+    of_diagnosis = {
+        "rows": RowCounts(700, 300, 5000, 5000),
+        "findings": found,
+        "new": HeldOut(300, 210),
+        "old": HeldOut(5000, 4500),
+    } | {key: changes.pop(key) for key in ("new", "old") if key in changes}
+    report = TrainingReport(
+        Operation.DIAGNOSE,
+        7,
+        "",
+        Outcome.SUCCEEDED,
+        diagnosis=Diagnosis(**of_diagnosis),
+    )
+    return decide(
+        Situation(
+            number=7,
+            trigger=Trigger.PERFORMANCE_DROP,
+            spec=SPEC,
+            report=changes.pop("report", report),
+            now=NOW,
+            degraded=Degraded(Reading(NOW, 0.7, 1250.0), 3, 5, ThresholdRange(min=0.9)),
+            champion=Champion(6, "", "sha256:six", NOW, TrainingAction.RETRAIN),
+        )
+    )
+
+
+AS_GOOD = HeldOut(300, 268)
+
+
+@pytest.mark.parametrize(
+    "found, changes, action, reason",
+    [
+        (findings(UNEXPLAINED), {}, Action.RETRAIN, "ConceptDrift"),
+        (findings(RELABELLED), {}, Action.RETRAIN, "ConceptDrift"),
+        (findings(OUTSIDE, INPUTS), {}, Action.FINE_TUNE, "DomainExpansion"),
+        (
+            findings(INPUTS, **{OUTSIDE: (0.4, 1e-9, 0.5)}),
+            {},
+            Action.RETRAIN,
+            "DistributionShift",
+        ),
+        (findings(CLASS_MIX, INPUTS), {}, Action.FINE_TUNE, "LabelShift"),
+        (findings(INPUTS, OUTPUTS), {}, Action.FINE_TUNE, "CovariateShift"),
+        (findings(INPUTS), {"new": AS_GOOD}, Action.NONE, "BenignShift"),
+        (findings(INPUTS), {}, Action.FINE_TUNE, "MinorChange"),
+        (findings(INPUTS, OUTPUTS), {"new": HeldOut(300, 290)}, Action.NONE, "NoCauseFound"),
+        (findings(), {}, Action.NONE, "NoCauseFound"),
+        (findings(space=Answer.MAJOR), {}, Action.RETRAIN, "FeatureSpaceChanged"),
+        (findings(space=Answer.MINOR), {}, Action.FINE_TUNE, "MinorChange"),
+        (
+            findings(**{UNEXPLAINED: (0.05, 0.05, 0.2)}),
+            {},
+            Action.FINE_TUNE,
+            "Undetermined",
+        ),
+    ],
+)
+def test_each_cause_has_its_action(
+    found: tuple[Finding, ...], changes: dict[str, Any], action: Action, reason: str
+) -> None:
+    decided = decision(*found, **changes)
+    assert (decided.action, decided.reason) == (action, reason)
+
+
+def test_the_path_shows_the_answers_of_the_evidence_and_what_decides_first() -> None:
+    decided = decision(*findings(UNEXPLAINED, INPUTS))
+    path = {step.question: step for step in decided.path}
+    drift = path[Question.CONCEPT_DRIFT]
+    assert drift.answer is Answer.MAJOR
+    assert drift.evidence[0].name == UNEXPLAINED
+    assert path[Question.DATA_DISTRIBUTION_SHIFT].answer is Answer.MINOR
+
+
+def test_a_benign_shift_says_so_with_its_numbers() -> None:
+    decided = decision(*findings(INPUTS), new=AS_GOOD)
+    assert "(inputShiftAuc 0.7, p <0.0001, 500 rows)" in decided.message
+    assert {rejected.action for rejected in decided.rejected} == {Action.FINE_TUNE, Action.RETRAIN}
+
+
+NUMBERS = st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+FOUND = st.dictionaries(st.sampled_from([*QUIET, RELABELLED]), NUMBERS).map(
+    lambda numbers: findings(**numbers)
+)
+
+
+@given(FOUND, st.integers(0, 300))
+def test_total_and_the_same_twice(found: tuple[Finding, ...], correct: int) -> None:
+    decided = decision(*found, new=HeldOut(300, correct))
+    assert decision(*found, new=HeldOut(300, correct)) == decided
+    if decided.action is Action.NONE:
+        assert cause(found) is not Cause.CONCEPT_DRIFT
+
+
+@given(FOUND)
+def test_answers_are_settled_by_the_evidence_alone(found: tuple[Finding, ...]) -> None:
+    """Whatever the trainer answered: it is the operator that answers, and asking twice is safe."""
+    said = tuple(replace(one, answer=Answer.MAJOR) for one in found[:2])
+    assert answers((*said, found[2])) == answers(found)
+    assert answers(answers(found)) == answers(found)
