@@ -30,6 +30,7 @@ from maintenance_operator.core.evidence import (
     LARGEST_UNSEEN,
     OUTPUTS,
     OUTSIDE,
+    OUTSIDE_ERROR,
     RELABELLED,
     UNEXPLAINED,
     WITHIN,
@@ -61,11 +62,13 @@ QUIET = {
     INPUTS: (0.51, 0.4, 0.55),
     WITHIN: (0.51, 0.5, 0.55),
     OUTPUTS: (0.0, 0.7, 0.01),
+    OUTSIDE_ERROR: (0.0, 0.5, 0.1),
     UNEXPLAINED: (0.005, 0.4, 0.04),
 }
 """Effect, p-value and upper bound where nothing has changed."""
 SHOWN = {
     OUTSIDE: (0.2, 1e-6, 0.25),
+    OUTSIDE_ERROR: (0.3, 1e-6, 0.4),
     CLASS_MIX: (0.2, 1e-6, 0.25),
     INPUTS: (0.7, 1e-6, 0.75),
     WITHIN: (0.7, 1e-6, 0.75),
@@ -96,7 +99,8 @@ def findings(*shown: str, space: Answer = Answer.NO, **numbers: Any) -> tuple[Fi
         ((INPUTS, WITHIN, OUTPUTS), Cause.COVARIATE_SHIFT),
         ((CLASS_MIX, INPUTS, OUTPUTS), Cause.LABEL_SHIFT),
         ((CLASS_MIX, WITHIN, OUTPUTS), Cause.COVARIATE_SHIFT),
-        ((OUTSIDE, INPUTS, WITHIN, OUTPUTS), Cause.NEW_DOMAIN),
+        ((OUTSIDE, OUTSIDE_ERROR, INPUTS, WITHIN, OUTPUTS), Cause.NEW_DOMAIN),
+        ((OUTSIDE, INPUTS), Cause.BENIGN_SHIFT),
         ((UNEXPLAINED,), Cause.CONCEPT_DRIFT),
         ((RELABELLED,), Cause.CONCEPT_DRIFT),
         (tuple(SHOWN), Cause.CONCEPT_DRIFT),
@@ -189,9 +193,9 @@ AS_GOOD = HeldOut(300, 268)
     [
         (findings(UNEXPLAINED), {}, Action.RETRAIN, "ConceptDrift"),
         (findings(RELABELLED), {}, Action.RETRAIN, "ConceptDrift"),
-        (findings(OUTSIDE, INPUTS), {}, Action.FINE_TUNE, "DomainExpansion"),
+        (findings(OUTSIDE, OUTSIDE_ERROR, INPUTS), {}, Action.FINE_TUNE, "DomainExpansion"),
         (
-            findings(INPUTS, **{OUTSIDE: (0.4, 1e-9, 0.5)}),
+            findings(INPUTS, OUTSIDE_ERROR, **{OUTSIDE: (0.4, 1e-9, 0.5)}),
             {},
             Action.RETRAIN,
             "DistributionShift",

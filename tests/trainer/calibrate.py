@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 
 from maintenance_contract import TrainingAction
+from maintenance_operator.core.evidence import cause
 from maintenance_trainer import arguments
-from maintenance_trainer.data import Origin, Row, make_row
-from maintenance_trainer.diagnose import concept_drift, distribution_shift, statistics
-from maintenance_trainer.diagnose import thresholds as at
-from maintenance_trainer.diagnose.answers import Measure, gravest
-from maintenance_trainer.diagnose.statistics import Scored
+from maintenance_trainer.data import Origin, Recurrence, make_row
+from maintenance_trainer.diagnose import examine
+from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.progress import LogProgress
 
 GROUPS = {
@@ -35,7 +34,7 @@ GROUPS = {
     "text": "text doc",
 }
 SECTIONS = {section: group for group, names in GROUPS.items() for section in names.split()}
-TRAINED_PER_GROUP, DRAWN_PER_GROUP, GAMES, OLD = 350, 600, 500, 200
+TRAINED_PER_GROUP, DRAWN_PER_GROUP, GAMES = 350, 600, 500
 MIX = {"programming": 0.45, "system": 0.25, "science": 0.1, "desktop": 0.1, "text": 0.1}
 SCENARIOS = {
     "null": "the same law",
@@ -104,6 +103,7 @@ def embed(target: Path, base_model: Path) -> None:
         target,
         x=outputs.embeddings,
         pred=np.array(outputs.predicted),
+        p=outputs.probabilities,
         y=np.array([row[1] for row in everything]),
         sec=np.array([row[2] for row in everything]),
         ntrain=len(train),
@@ -115,16 +115,20 @@ class Pool:
 
     def __init__(self, path: Path) -> None:
         kept = np.load(path)
-        self.x, self.predicted, self.y, section = (kept[k] for k in ("x", "pred", "y", "sec"))
+        self.x, self.p, self.predicted, self.y, section = (
+            kept[k] for k in ("x", "p", "pred", "y", "sec")
+        )
         drawn = len(self.y) - int(kept["ntrain"])
         self.seen = np.arange(drawn, len(self.y))
         self.known = np.flatnonzero(section[:drawn] != "games")
         self.games = np.flatnonzero(section[:drawn] == "games")
 
-    def draw(self, scenario: str, count: int, chance: np.random.Generator) -> tuple[Any, Any, Any]:
+    def draw(
+        self, scenario: str, old_count: int, count: int, chance: np.random.Generator
+    ) -> tuple[Any, Any, Any]:
         """Old held-out rows, new rows, and all labels as they are now."""
         order = chance.permutation(self.known)
-        old, rest = order[:OLD], order[OLD:]
+        old, rest = order[:old_count], order[old_count:]
         labels, new = self.y.copy(), rest[:count]
         if scenario.startswith("domain"):
             games = min(count * int(scenario[6:]) // 100, len(self.games))
@@ -145,52 +149,46 @@ class Pool:
             labels[science[: len(science) // 3]] = "text"
         return old, new, labels
 
-    def scored(self, rows: Any, labels: Any) -> Scored:  # numpy index
-        return Scored(labels[rows], (self.predicted[rows] != labels[rows]).astype(float))
+    def sample(self, rows: Any, labels: Any) -> Sample:  # numpy index
+        """Rows as the diagnosis sees them."""
+        return Sample(
+            self.x[rows].astype(float),
+            self.p[rows].astype(float),
+            labels[rows],
+            self.predicted[rows],
+        )
 
 
-def measured(
-    pool: Pool, scenario: str, count: int, seed: int
-) -> tuple[list[Measure], list[Measure]]:
+def measured(pool: Pool, scenario: str, counts: tuple[int, int], seed: int) -> examine.Measures:
     """One drawn window through the diagnosis' own tests."""
     chance = np.random.default_rng([seed, list(SCENARIOS).index(scenario)])
-    old, new, labels = pool.draw(scenario, count, chance)
-    old_x, new_x, seen_x = statistics.reduce(pool.x[old], pool.x[new], pool.x[pool.seen])
-    outside, inside = statistics.outside_support(seen_x, old_x, new_x)
-
-    def rows(index: Any, names: Any) -> list[Row]:  # numpy index
-        return [make_row("", name, Origin.ORIGINAL, new=False) for name in names[index]]
-
-    shift = distribution_shift.measures(rows(old, pool.y), rows(new, labels), old_x, new_x, outside)
-    return shift, concept_drift.measures(
-        old_x, new_x, pool.scored(old, pool.y), pool.scored(new, labels), inside
+    old, new, labels = pool.draw(scenario, *counts, chance)
+    return examine.measure(
+        pool.sample(pool.seen, pool.y),
+        pool.sample(old, pool.y),
+        pool.sample(new, labels),
+        np.ones(len(new), bool),
+        Recurrence(0, 0),
     )
 
 
-def table(pool: Pool, count: int, seeds: int) -> None:
+def table(pool: Pool, old: int, count: int, seeds: int) -> None:
     """Print one row of the table per scenario."""
-    tell(f"| new window (n = {count}) | data distribution shift | concept drift | outside | rise |")
-    tell("|---|---|---|---|---|")
+    tell(f"{old} old held-out rows\n")
+    tell(
+        f"| new window (n = {count}) | data distribution shift | concept drift | cause (Evidence) |"
+    )
+    tell("|---|---|---|---|")
     for scenario, words in SCENARIOS.items():
-        shifts: Counter[str] = Counter()
-        drifts: Counter[str] = Counter()
-        effects = defaultdict(list)
+        answers: tuple[Counter[str], ...] = (Counter(), Counter(), Counter())
         for seed in range(seeds):
-            shift, drift = measured(pool, scenario, count, 1000 + seed)
-            tests = {m.name: m.p for m in (*shift, *drift) if m.p is not None and m.counts}
-            significant = statistics.holm(tests, at.ALPHA)
-            for answers, measures in ((shifts, shift), (drifts, drift)):
-                answers[gravest([m.answer(significant) for m in measures if m.counts])] += 1
-            for m in (*shift, *drift):
-                effects[m.name].append(m.effect)
-        spelled = [
-            ", ".join(f"{name} {n}" for name, n in its.most_common()) for its in (shifts, drifts)
-        ]
-        rise = effects["errorRiseAtEqualClass"]
-        numbers = f"{np.mean(effects['outsideSupport']):.2f} | " + (
-            f"{np.mean(rise):.2f}" if rise else "not asked"
-        )
-        tell(f"| {words} | {spelled[0]} | {spelled[1]} | {numbers} |")
+            found = examine.findings(measured(pool, scenario, (old, count), 1000 + seed))
+            for counted, said in zip(
+                answers, (found[0].answer, found[1].answer, cause(found)), strict=True
+            ):
+                counted[said.value] += 1
+        spelled = [", ".join(f"{name} {n}" for name, n in its.most_common()) for its in answers]
+        tell(f"| {words} | {' | '.join(spelled)} |")
 
 
 def tell(line: str) -> None:
@@ -208,13 +206,14 @@ def main() -> None:
     embedding.add_argument("base_model", type=Path)
     printing = verbs.add_parser("table")
     printing.add_argument("pool", type=Path)
+    printing.add_argument("--old", type=int, default=200)
     printing.add_argument("--new", type=int, default=400)
     printing.add_argument("--seeds", type=int, default=50)
     options = parser.parse_args()
     if options.verb == "embed":
         embed(options.pool, options.base_model)
     else:
-        table(Pool(options.pool), options.new, options.seeds)
+        table(Pool(options.pool), options.old, options.new, options.seeds)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,9 @@ def named(change: str, seed: int, n: int = 400) -> Cause:
     if change == "a domain":
         x[: n // 4] += [0.0, 0.0, 5.0, 5.0, 0.0]
     new = drawn(chance, x)
+    if change == "a domain":
+        unknown = chance.permutation(np.repeat(["yes", "no"], n // 8))
+        new = replace(new, labels=np.concatenate([unknown, new.labels[len(unknown) :]]))
     if change == "classes":
         kept = (new.labels == "yes") | (chance.random(n) < 0.4)
         new = new.part(kept)

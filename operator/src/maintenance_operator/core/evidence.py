@@ -59,6 +59,7 @@ can exclude no less."""
 
 UNEXPLAINED: Final = "unexplainedErrorRise"
 OUTSIDE: Final = "outsideSupport"
+OUTSIDE_ERROR: Final = "errorRiseOutside"
 CLASS_MIX: Final = "classMix"
 INPUTS: Final = "inputShiftAuc"
 WITHIN: Final = "shiftWithinClassesAuc"
@@ -129,7 +130,8 @@ def _concept_drift(tests: Tests) -> bool:
 
 
 def _new_domain(tests: Tests) -> bool:
-    return tests.shown(OUTSIDE, tests.at.new_domain)
+    """Rows unlike any before, on which the champion does worse: others need no training."""
+    return tests.shown(OUTSIDE, tests.at.new_domain) and tests.told(OUTSIDE_ERROR)
 
 
 def _label_shift(tests: Tests) -> bool:
@@ -180,7 +182,7 @@ def answers(findings: tuple[Finding, ...], at: Thresholds = DEFAULTS) -> tuple[F
 def _answer(found: Finding, tests: Tests, named: Cause) -> Answer:
     match found.question:
         case Question.DATA_DISTRIBUTION_SHIFT:
-            if tests.shown(OUTSIDE, tests.at.other_stream):
+            if _new_domain(tests) and tests.shown(OUTSIDE, tests.at.other_stream):
                 return Answer.MAJOR
             if _new_domain(tests) or _label_shift(tests) or _shifted(tests):
                 return Answer.MINOR

@@ -54,7 +54,7 @@ def measure(
         *distribution_shift.measures(
             old.labels.tolist(), new.labels.tolist(), old_x, new_x, outside
         ),
-        *_shifts(old, new, expected),
+        *_shifts(old, new, expected, inside),
     ]
     drift = concept_drift.measures(
         old_x, new_x[fresh], old.scored, new.part(fresh).scored, inside[fresh]
@@ -75,9 +75,13 @@ def findings(measures: Measures, told: tuple[Evidence, ...] = ()) -> tuple[Findi
 
 
 def _shifts(
-    old: Sample, new: Sample, expected: tuple[likely.ExpectedError, likely.ExpectedError]
+    old: Sample,
+    new: Sample,
+    expected: tuple[likely.ExpectedError, likely.ExpectedError],
+    inside: Flags,
 ) -> list[Measure]:
     measured = (
+        ("errorRiseOutside", statistics.error_outside(old.scored, new.scored, inside)),
         ("inputShiftAuc", shift.of_inputs(old, new)),
         ("shiftWithinClassesAuc", shift.within_classes(old, new)),
         ("expectedErrorRise", shift.of_outputs(old, new, expected)),

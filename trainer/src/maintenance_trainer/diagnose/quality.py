@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import cohen_kappa_score
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,11 +22,11 @@ from maintenance_trainer.errors import DataError
 FOLDS: Final = 5
 STRENGTH: Final = 0.03
 LEARNABLE: Final = 0.2
-"""Cohen's kappa of old labels from which on they count as learnable: below, nothing can be lost."""
+"""Informedness of old labels from which on they count as learnable: below, nothing can be lost."""
 LOST: Final = 0.4
-"""Broken: less than this part of the old labels' kappa is left, and the loss is no accident."""
+"""Broken: less than this part of the old labels' informedness is left, and by no accident."""
 LEAST_Z: Final = 2.5
-"""Standard errors of a difference of two such kappas."""
+"""Standard errors of a difference of two such numbers."""
 CHANCE: Final = 1e-6
 """Below it, a sample of one class from a mix of several is no accident."""
 
@@ -63,37 +62,43 @@ def _varied(old: Sample, new: Sample) -> None:
 def _learnable(old: Sample, new: Sample) -> None:
     few = np.zeros(len(old), bool)
     few[np.random.default_rng(SEED).permutation(len(old))[: len(new)]] = True
-    before, _ = _kappa(old.part(few))
-    after, error = _kappa(new)
+    before, _ = _learnt(old.part(few))
+    after, error = _learnt(new)
     # The champion's own answers are a second way to read the labels.
-    answers = float(np.mean(new.wrong))
-    by_chance = _chance(new.labels, new.predicted)
-    reads = (1 - answers - by_chance) / max(1 - by_chance, 1e-9)
-    best = max(after, reads)
+    best = max(after, _informedness(new.labels, new.predicted)[0])
     lost = best < LOST * before and before - best > LEAST_Z * np.sqrt(2) * error
     if before >= LEARNABLE and lost:
         message = (
             f"data.updates: the labels of {len(new)} new rows do not follow from their inputs "
-            f"(Cohen's kappa {best:.2f}; of as many old rows {before:.2f}): they look shuffled, "
+            f"(informedness {best:.2f}; of as many old rows {before:.2f}): they look shuffled, "
             "late or joined with the wrong rows. Whoever provides the labels must mend them; "
             "nothing is trained on them."
         )
         raise DataError("LabelsUnpredictable", message)
 
 
-def _kappa(rows: Sample) -> tuple[float, float]:
-    """Agreement of labels with what others of these rows teach, beyond chance; standard error."""
+def _learnt(rows: Sample) -> tuple[float, float]:
+    """How well other rows teach these labels; standard error."""
     features = np.hstack([expanded(rows.x), log_odds(rows.probabilities)])
-    learnt = _out_of_fold(features, rows.labels)
-    kappa = float(np.nan_to_num(cohen_kappa_score(rows.labels, learnt)))
-    agree, chance = float(np.mean(rows.labels == learnt)), _chance(rows.labels, learnt)
-    error = np.sqrt(max(agree * (1 - agree), 1 / len(rows)) / len(rows)) / max(1 - chance, 0.05)
-    return kappa, float(error)
+    return _informedness(rows.labels, _out_of_fold(features, rows.labels))
+
+
+def _informedness(labels: Names, answers: Names) -> tuple[float, float]:
+    """Mean recall of the classes, from 0 (chance) to 1; standard error. No class mix moves it."""
+    names, counts = np.unique(labels, return_counts=True)
+    if len(names) < 2:  # noqa: PLR2004
+        return 1.0, 0.0
+    recalls = np.array([np.mean(answers[labels == name] == name) for name in names])
+    # Half a row each way: a class of one row is not certain.
+    smooth = (recalls * counts + 0.5) / (counts + 1)
+    beyond = len(names) / (len(names) - 1)
+    error = np.sqrt(np.sum(smooth * (1 - smooth) / counts)) / len(names) * beyond
+    return float((recalls.mean() - 1 / len(names)) * beyond), float(error)
 
 
 def _out_of_fold(x: Floats, labels: Names) -> Names:
     model: Any = make_pipeline(  # scikit-learn ships no types
-        StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=300)
+        StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=300, class_weight="balanced")
     )
     if len(np.unique(labels)) < 2:  # noqa: PLR2004
         return labels
@@ -104,7 +109,3 @@ def _out_of_fold(x: Floats, labels: Names) -> Names:
         # A fold without a second class: the rarest one is learnt nowhere.
         names, counts = np.unique(labels, return_counts=True)
         return np.full(len(labels), names[counts.argmax()])
-
-
-def _chance(a: Names, b: Names) -> float:
-    return sum(float(np.mean(a == name)) * float(np.mean(b == name)) for name in np.unique(a))

@@ -131,6 +131,22 @@ def outside_support(seen: Floats, unseen: Floats, new: Floats) -> tuple[Measured
     return Measured(effect, float(upper), p, len(new)), inside
 
 
+def error_outside(old: "Scored", new: "Scored", inside: Flags) -> Measured | None:
+    """Rise of the error on new rows outside the support over that of old rows; Fisher's exact test.
+
+    Returns:
+        None where no new row lies outside.
+    """
+    wrong = new.wrong[~inside]
+    n, k, m, j = len(wrong), int(wrong.sum()), len(old.wrong), int(old.wrong.sum())
+    if n == 0:
+        return None
+    effect = k / n - j / m
+    error = np.sqrt((k + 0.5) * (n - k + 0.5) / (n + 1) ** 3 + j * (m - j) / m**3)
+    p = float(stats.hypergeom.sf(k - 1, n + m, k + j, n))
+    return Measured(effect, effect + INTERVAL_Z * float(error), p, n)
+
+
 def propensity(old: Floats, new: Floats) -> tuple[Floats, Floats]:
     """Out-of-fold probability that a row is new, at equal weight of both samples."""
     x = np.concatenate([old, new])

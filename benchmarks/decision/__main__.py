@@ -1,0 +1,27 @@
+"""Is it decided right? Measured on changes whose cause and best answer are known."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: the processes share the cores
+
+import argparse
+import sys
+
+import calibration
+import cause
+
+
+def main() -> int:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="benchmarks/decision", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
+    subparsers = parser.add_subparsers(required=True, metavar="PART")
+    cause.add_to(subparsers)
+    calibration.add_to(subparsers)
+    args = parser.parse_args()
+    args.run(args)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""What was measured, on record: each run under its date, the newest figures in one file."""
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+RESULTS: Final = Path(__file__).resolve().parent.parent / "results"
+
+
+def record(part: str, cells: list[dict[str, Any]], figures: dict[str, Any]) -> None:
+    """Keep a run, and its figures as the newest."""
+    now = datetime.now(UTC)
+    folder = RESULTS / "decision"
+    folder.mkdir(exist_ok=True)
+    surroundings = {
+        "time": now.isoformat(timespec="seconds"),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, no GPU used",
+    }
+    dated = folder / f"{now:%Y-%m-%dT%H%M}-{part}.json"
+    dated.write_text(_spelled(surroundings | {"figures": figures, "cells": cells}))
+    newest = RESULTS / "decision.json"
+    kept = json.loads(newest.read_text()) if newest.exists() else {}
+    for name, value in figures.items():
+        kept[name] = {"measured": dated.name, **value}
+    newest.write_text(_spelled(kept))
+
+
+def _spelled(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1) + "\n"
