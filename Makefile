@@ -30,6 +30,11 @@ bench-operator: ## Measure the operator on a real API server; writes benchmarks/
 	@dev/prerequisites bench
 	@export $(WITH_CLUSTER); $(WITH_VENV) python benchmarks/operator
 
+bench-decision: ## Measure whether causes are named right (quick: six minutes; benchmarks/README.md has the full runs)
+	@dev/prerequisites check
+	@$(WITH_VENV) python benchmarks/decision cause --seeds 12
+	@$(WITH_VENV) python benchmarks/decision cause --families --n 500 --seeds 12
+
 ##@ A real Kubernetes on this machine
 cluster-up: ## Start it (repeatable); prints how to point kubectl at it
 	@dev/prerequisites cluster
@@ -62,4 +67,4 @@ help: ## This list
 	@printf '\n%s\n' "Built things are cached in $(MM_CACHE) (MM_CACHE=... moves it)."
 
 # The recipes know what is up to date; make only names them.
-.PHONY: demo test check format docs bench-operator cluster-up cluster-down images push venv venv-path lock clean help
+.PHONY: demo test check format docs bench-operator bench-decision cluster-up cluster-down images push venv venv-path lock clean help

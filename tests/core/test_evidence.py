@@ -129,7 +129,7 @@ def test_what_was_not_measured_is_not_excluded(name: str) -> None:
 
 def test_an_effect_that_does_not_matter_names_nothing_however_sure() -> None:
     assert cause(findings(**{UNEXPLAINED: (0.019, 1e-9, 0.03)})) is Cause.NONE
-    assert cause(findings(**{OUTSIDE: (0.09, 1e-9, 0.099)})) is Cause.NONE
+    assert cause(findings(**{OUTSIDE: (0.06, 1e-9, 0.099)})) is Cause.NONE
 
 
 def test_thresholds_of_the_spec_decide() -> None:

@@ -1,4 +1,4 @@
-"""How often the diagnosis answers what, on real text: the table of docs/diagnosis-first-version.md.
+"""How often the diagnosis answers what, on real text: the table of docs/diagnosis.md.
 
     python tests/trainer/calibrate.py embed POOL.npz BASE_MODEL     minutes, once
     python tests/trainer/calibrate.py table POOL.npz --new 400 --seeds 50

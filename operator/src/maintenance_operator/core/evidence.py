@@ -40,7 +40,7 @@ class Thresholds:
     """
 
     alpha: float = 0.01
-    new_domain: float = 0.10
+    new_domain: float = 0.07
     other_stream: float = 0.30
     class_mix: float = 0.05
     error_rise: float = 0.02

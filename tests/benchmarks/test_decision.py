@@ -1,0 +1,111 @@
+"""The decision benchmark draws what it says it draws, and a cell can be run again."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCHMARK = ROOT / "benchmarks/decision"
+
+
+def part(name: str) -> ModuleType:
+    """A module of the benchmark, which is a folder of scripts and no package."""
+    spec = importlib.util.spec_from_file_location(f"decision_{name}", BENCHMARK / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+weak, intervals = part("weak"), part("intervals")
+
+
+def errors(scenario: str, n: int = 20_000, seed: int = 7) -> tuple[float, float]:
+    """The deployed model's error on rows of the old law and on a large new window."""
+    case = weak.case(scenario, n, seed)
+    return tuple(  # type: ignore[return-value]  # two of them
+        float(np.mean(case.champion.predict(x) != y)) for x, y in (case.reference, case.new)
+    )
+
+
+@pytest.mark.parametrize(
+    "scenario, least, most",
+    [
+        ("none", -0.02, 0.02),
+        ("benign", -0.02, 0.02),
+        ("covariate", 0.005, 0.045),
+        ("label", 0.0, 0.045),
+        ("concept-local", 0.09, 0.16),
+        ("concept-coefficient", 0.06, 0.13),
+        ("concept-6", 0.02, 0.06),
+        ("concept-and-shift", 0.04, 0.09),
+        ("new-domain", 0.05, 0.12),
+    ],
+)
+def test_a_scenario_hurts_as_much_as_its_definition_says(
+    scenario: str, least: float, most: float
+) -> None:
+    old, new = errors(scenario)
+    assert 0.13 < old < 0.19
+    assert least <= new - old <= most
+
+
+def test_shares_of_the_definitions() -> None:
+    chance = np.random.default_rng(1)
+    x, y = weak.SCENARIOS["label"].draw(20_000, chance)
+    assert y.mean() == pytest.approx(0.2, abs=0.01)
+    _, mild = weak.SCENARIOS["label-mild"].draw(20_000, chance)
+    assert mild.mean() == pytest.approx(0.35, abs=0.01)
+    x, _ = weak.SCENARIOS["new-domain"].draw(20_000, chance)
+    assert np.mean(x[:, :2].min(axis=1) > 2) == pytest.approx(0.25, abs=0.015)
+    x, _ = weak.usual(20_000, chance)
+    assert np.mean(x[:, 3] > 1.5) == pytest.approx(0.067, abs=0.01)
+
+
+def test_a_seed_draws_the_same_again_and_another_seed_does_not() -> None:
+    one, again, other = (weak.case("covariate", 200, seed) for seed in (1, 1, 2))
+    assert np.array_equal(one.new[0], again.new[0])
+    assert not np.array_equal(one.new[0], other.new[0])
+
+
+def test_intervals_cover_their_value_and_are_not_certain_of_ones() -> None:
+    low, high = intervals.wilson(60, 60)
+    assert low < 1.0 == high
+    value, low, high = intervals.mean_of_shares([(60, 60), (30, 60)])
+    assert value == 0.75
+    assert low < 0.75 < high
+    assert intervals.mean_of_shares([(60, 60)])[1] < 1.0
+
+
+def test_a_cell_can_be_run_again_by_its_seeds() -> None:
+    command = [
+        *(sys.executable, BENCHMARK, "--jobs", "1", "cause", "--json"),
+        *("--scenario", "concept-local", "--scenario", "labels-shuffled"),
+        *("--n", "500", "--first-seed", "100000", "--seeds", "2"),
+    ]
+    source = ":".join(str(ROOT / part / "src") for part in ("contract", "operator", "trainer"))
+    outputs = [
+        subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONPATH": source},
+        ).stdout
+        for _ in range(2)
+    ]
+    first, again = (
+        [{k: v for k, v in cell.items() if k != "seconds"} for cell in json.loads(output)]
+        for output in outputs
+    )
+    assert first == again
+    assert [cell["verdicts"] for cell in first] == [{"concept": 2}, {"blocked": 2}]
