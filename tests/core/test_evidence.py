@@ -24,6 +24,7 @@ from maintenance_contract import (
 )
 from maintenance_operator.core.decide import decide
 from maintenance_operator.core.evidence import (
+    AT_CLASS,
     CLAIMS,
     CLASS_MIX,
     INPUTS,
@@ -64,6 +65,7 @@ QUIET = {
     OUTPUTS: (0.0, 0.7, 0.01),
     OUTSIDE_ERROR: (0.0, 0.5, 0.1),
     UNEXPLAINED: (0.005, 0.4, 0.04),
+    AT_CLASS: (0.005, 0.4, 0.04),
 }
 """Effect, p-value and upper bound where nothing has changed."""
 SHOWN = {
@@ -74,9 +76,10 @@ SHOWN = {
     WITHIN: (0.7, 1e-6, 0.75),
     OUTPUTS: (0.03, 1e-6, 0.05),
     UNEXPLAINED: (0.06, 1e-6, 0.1),
+    AT_CLASS: (0.1, 1e-6, 0.2),
     RELABELLED: (0.2, 1e-6, 0.3),
 }
-OF_DRIFT = {UNEXPLAINED, RELABELLED}
+OF_DRIFT = {UNEXPLAINED, AT_CLASS, RELABELLED}
 
 
 def findings(*shown: str, space: Answer = Answer.NO, **numbers: Any) -> tuple[Finding, ...]:
@@ -102,6 +105,8 @@ def findings(*shown: str, space: Answer = Answer.NO, **numbers: Any) -> tuple[Fi
         ((OUTSIDE, OUTSIDE_ERROR, INPUTS, WITHIN, OUTPUTS), Cause.NEW_DOMAIN),
         ((OUTSIDE, INPUTS), Cause.BENIGN_SHIFT),
         ((UNEXPLAINED,), Cause.CONCEPT_DRIFT),
+        ((AT_CLASS, CLASS_MIX, WITHIN), Cause.CONCEPT_DRIFT),
+        ((AT_CLASS, CLASS_MIX), Cause.LABEL_SHIFT),
         ((RELABELLED,), Cause.CONCEPT_DRIFT),
         (tuple(SHOWN), Cause.CONCEPT_DRIFT),
     ],

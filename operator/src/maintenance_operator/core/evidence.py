@@ -64,10 +64,14 @@ CLASS_MIX: Final = "classMix"
 INPUTS: Final = "inputShiftAuc"
 WITHIN: Final = "shiftWithinClassesAuc"
 OUTPUTS: Final = "expectedErrorRise"
+AT_CLASS: Final = "errorRiseAtEqualClass"
 RELABELLED: Final = "relabelledTexts"
-CLAIMS: Final = (UNEXPLAINED, OUTSIDE, CLASS_MIX, INPUTS, RELABELLED)
+CLAIMS: Final = (UNEXPLAINED, AT_CLASS, OUTSIDE, CLASS_MIX, INPUTS, RELABELLED)
 """Tests that share the budget; the others only tell a shown shift's kind."""
 RELABELLED_RISE: Final = 0.03
+"""Share of inputs that come again with another label: fewer are slips of labelling."""
+AT_CLASS_RISE: Final = 0.05
+"""Rise of the error within classes: of those that remain, where others have vanished into them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,12 @@ def cause(findings: tuple[Finding, ...], at: Thresholds = DEFAULTS) -> Cause:
 
 
 def _concept_drift(tests: Tests) -> bool:
-    return tests.shown(UNEXPLAINED, tests.at.error_rise) or tests.shown(RELABELLED, RELABELLED_RISE)
+    """Beyond inputs and class mix; or within classes, whose moved inputs no class mix explains."""
+    return (
+        tests.shown(UNEXPLAINED, tests.at.error_rise)
+        or (tests.told(WITHIN) and tests.shown(AT_CLASS, AT_CLASS_RISE))
+        or tests.shown(RELABELLED, RELABELLED_RISE)
+    )
 
 
 def _new_domain(tests: Tests) -> bool:
@@ -197,7 +206,7 @@ def _answer(found: Finding, tests: Tests, named: Cause) -> Answer:
 
 
 _DECISIVE: Final[Mapping[Cause, tuple[str, ...]]] = {
-    Cause.CONCEPT_DRIFT: (UNEXPLAINED, RELABELLED),
+    Cause.CONCEPT_DRIFT: (UNEXPLAINED, AT_CLASS, RELABELLED),
     Cause.NEW_DOMAIN: (OUTSIDE,),
     Cause.LABEL_SHIFT: (CLASS_MIX,),
     Cause.COVARIATE_SHIFT: (OUTPUTS,),
