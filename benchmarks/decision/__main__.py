@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: the processes sha
 import argparse
 import sys
 
+import action
 import calibration
 import cause
 
@@ -18,6 +19,7 @@ def main() -> int:
     subparsers = parser.add_subparsers(required=True, metavar="PART")
     cause.add_to(subparsers)
     calibration.add_to(subparsers)
+    action.add_to(subparsers)
     args = parser.parse_args()
     args.run(args)
     return 0

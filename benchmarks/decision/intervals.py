@@ -22,3 +22,16 @@ def mean_of_shares(counts: Sequence[tuple[int, int]]) -> tuple[float, float, flo
     variance = sum((k + 0.5) * (n - k + 0.5) / (n + 1) ** 2 / n for k, n in counts)
     error = 1.96 * variance**0.5 / len(counts)
     return round(value, 4), round(max(0.0, value - error), 4), round(min(1.0, value + error), 4)
+
+
+def mean_with_interval(values: Sequence[float]) -> dict[str, float]:
+    """Of a mean of independent values, by the normal law."""
+    n = len(values)
+    value = sum(values) / n
+    spread = (sum((v - value) ** 2 for v in values) / max(n - 1, 1) / n) ** 0.5
+    return {
+        "value": round(value, 5),
+        "low": round(value - 1.96 * spread, 5),
+        "high": round(value + 1.96 * spread, 5),
+        "cases": n,
+    }

@@ -47,7 +47,7 @@ REQUESTS = st.builds(
         st.text(max_size=40),
         holdout=st.builds(Holdout, st.integers(1, 90), st.integers(1, 90)),
     ),
-    recipes=st.builds(Recipes, st.integers(0, 1000), ARGUMENTS, ARGUMENTS),
+    recipes=st.builds(Recipes, st.integers(0, 1000), ARGUMENTS, ARGUMENTS, st.integers(0, 99)),
     champion=st.none() | st.builds(ChampionRef, st.integers(1, 10**6), st.text(max_size=80)),
     action=st.none() | st.sampled_from(TrainingAction),
     snapshot=st.none() | st.builds(Snapshot, st.integers(1, 10**6), st.text(max_size=80)),

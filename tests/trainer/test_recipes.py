@@ -11,6 +11,7 @@ from maintenance_trainer.data import Origin, Row, make_row
 from maintenance_trainer.evaluate import majority_class, paired_counts
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import replay
+from maintenance_trainer.recipes.retrain import repeated
 
 
 def rows(labels: list[str], *, new: bool = False, prefix: str = "t") -> list[Row]:
@@ -30,6 +31,25 @@ def test_replay_is_a_stratified_sample_without_repeats(labels: list[str], count:
         assert abs(got[label] - min(count, len(old)) * its / len(old)) < 1
 
 
+@given(
+    st.lists(st.sampled_from("ab"), max_size=40),
+    st.integers(0, 500),
+    st.integers(min_value=0, max_value=99),
+)
+def test_new_rows_are_seen_as_often_as_asked_and_no_row_is_lost(
+    labels: list[str], old: int, percent: int
+) -> None:
+    new = rows(labels)
+    seen = repeated(new, old, percent)
+    assert set(seen) == set(new)
+    if new:
+        assert len(seen) * 100 >= percent * (len(seen) + old)
+        times = Counter(seen)
+        assert max(times.values()) - min(times.values()) <= 1
+    if percent == 0:
+        assert seen == new
+
+
 def cloud(chance: np.random.Generator, centre: float, count: int) -> np.ndarray:
     return (chance.normal(size=(count, 6)) * 0.5 + np.eye(6)[int(centre)] * 4).astype(np.float32)
 
@@ -45,6 +65,23 @@ def test_refuted_rows_go_and_rows_elsewhere_stay() -> None:
     assert flags[:100].mean() > 0.8
     assert flags[100:200].mean() < 0.05
     assert flags[200:].mean() < 0.05
+
+
+def test_half_of_the_space_with_the_labels_swapped_is_refuted_and_the_rest_stays() -> None:
+    """Labels follow the second column; where the first is high they mean the opposite."""
+    chance = np.random.default_rng(4)
+
+    def drawn(count: int, swapped: bool) -> tuple[np.ndarray, list[str]]:  # noqa: FBT001
+        x = chance.normal(size=(count, 3)).astype(np.float32)
+        yes = chance.random(count) < 1 / (1 + np.exp(-3 * x[:, 1]))
+        return x, ["yes" if y else "no" for y in np.where(swapped & (x[:, 0] > 0), ~yes, yes)]
+
+    old_x, old = drawn(1500, swapped=False)
+    new_x, new = drawn(500, swapped=True)
+    flags = contradicted(rows(old), rows(new, new=True, prefix="n"), old_x, new_x)
+    strange = (old_x[:, 0] > 0.5) & (np.abs(old_x[:, 1]) > 1)
+    assert flags[strange].mean() > 0.6
+    assert flags[old_x[:, 0] < -0.5].mean() < 0.05
 
 
 def test_the_same_text_with_another_label_is_refuted() -> None:

@@ -100,11 +100,16 @@ class DataRef:
 
 @dataclass(frozen=True, slots=True)
 class Recipes:
-    """How each action trains. Arguments are Hugging Face ``TrainingArguments`` names."""
+    """How each action trains. Arguments are Hugging Face ``TrainingArguments`` names.
+
+    ``new_data_percent``: a retrain sees new rows so often that they make up at least this share of
+    what it is trained on; 0 is the plain merge.
+    """
 
     replay_percent: int = 50
     fine_tune_arguments: dict[str, Any] = field(default_factory=dict)
     retrain_arguments: dict[str, Any] = field(default_factory=dict)
+    new_data_percent: int = 0
 
     def in_half_batches(self) -> "Recipes":
         """The same optimisation steps in half the memory: half the batch, twice accumulated."""
@@ -207,7 +212,10 @@ class TrainingRequest:
                     "replayPercent": self.recipes.replay_percent,
                     "arguments": self.recipes.fine_tune_arguments,
                 },
-                "retrain": {"arguments": self.recipes.retrain_arguments},
+                "retrain": {
+                    "arguments": self.recipes.retrain_arguments,
+                    **_unless_zero(newDataPercent=self.recipes.new_data_percent),
+                },
             },
             "champion": champion and {"version": champion.version, "digest": champion.digest},
             "action": self.action and self.action.value,
@@ -254,6 +262,11 @@ def _given(**values: str) -> dict[str, str]:
     return {key: value for key, value in values.items() if value}
 
 
+def _unless_zero(**values: int) -> dict[str, int]:
+    """As above, for numbers."""
+    return {key: value for key, value in values.items() if value}
+
+
 def _optional(fields: Fields, key: str) -> str:
     return fields.string(key) if fields.has(key) else ""
 
@@ -297,6 +310,7 @@ def _recipes(fields: Fields) -> Recipes:
         fine_tune.integer("replayPercent", most=1000),
         fine_tune.raw("arguments"),
         retrain.raw("arguments"),
+        retrain.integer("newDataPercent", most=99) if retrain.has("newDataPercent") else 0,
     )
 
 

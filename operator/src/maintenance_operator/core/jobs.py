@@ -23,7 +23,7 @@ from maintenance_contract.paths import (
     SECRETS_ROOT,
     version_directory,
 )
-from maintenance_operator.core.model import JobView, Pod, Run, Spec, Step
+from maintenance_operator.core.model import JobView, Pod, Policy, Run, Spec, Step
 from maintenance_operator.core.names import (
     ANNOTATION_DIGEST,
     ANNOTATION_REQUEST,
@@ -51,6 +51,7 @@ REPORT_RESOURCES: Final[Mapping[str, Any]] = {
     "limits": {"memory": "512Mi"},
 }
 
+HALF: Final = 50
 _OPERATIONS: Final = {
     Step.DIAGNOSE: Operation.DIAGNOSE,
     Step.TRAIN: Operation.TRAIN,
@@ -100,6 +101,7 @@ def request(
         spec.training.replay_percent,
         dict(spec.training.fine_tune_arguments),
         dict(spec.training.retrain_arguments),
+        _new_data_percent(spec, drifted=training and exclude_contradicted),
     )
     return TrainingRequest(
         operation=_OPERATIONS[step],
@@ -129,6 +131,17 @@ def request(
         subject=_OPERATIONS[run.subject] if step is Step.REPORT and run.subject else None,
         max_rows=spec.diagnosis.max_rows,
     )
+
+
+def _new_data_percent(spec: Spec, *, drifted: bool) -> int:
+    """As the spec says; else new rows get half of a retrain after concept drift under Evidence.
+
+    The old rows that are left then still outnumber the new ones, and teach the old meaning where
+    the new labels were too few to refute them.
+    """
+    if spec.training.new_data_percent is not None:
+        return spec.training.new_data_percent
+    return HALF if drifted and spec.policy is Policy.EVIDENCE else 0
 
 
 def champion_uri(spec: Spec, champion: ChampionRef) -> str:

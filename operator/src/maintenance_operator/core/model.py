@@ -160,7 +160,10 @@ class DiagnosisJob:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """``spec.training``; ``resources`` as in a container."""
+    """``spec.training``; ``resources`` as in a container.
+
+    ``new_data_percent``: share of new rows in a retrain; None leaves it to the decision.
+    """
 
     replay_percent: int
     fine_tune_arguments: Mapping[str, Any]
@@ -170,6 +173,7 @@ class Training:
     retries: int
     pending_timeout: timedelta
     pod: Pod
+    new_data_percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -311,6 +311,9 @@ def _training(fields: Fields) -> Training:
         if fields.has("pendingTimeout")
         else DEFAULT_PENDING,
         pod=_pod(fields.fields("pod")) if fields.has("pod") else Pod(),
+        new_data_percent=retrain.integer("newDataPercent", most=99)
+        if retrain.has("newDataPercent")
+        else None,
     )
 
 

@@ -6,21 +6,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from maintenance_trainer.data import SEED, Row
+from maintenance_trainer.diagnose.samples import expanded
+from maintenance_trainer.diagnose.statistics import Floats
 
-FOLDS: Final = 5
-LEAST_ROWS_PER_LABEL: Final = FOLDS
-TRUSTED_ACCURACY: Final = 0.9
-"""Out of fold, the new labels must be told this well above the confidence that is acted on."""
-IMPROBABLE: Final = 0.05
-"""An old label this unlikely under the new rows is contradicted."""
+LEAST_ROWS_PER_LABEL: Final = 5
+REFUTED: Final = 0.3
+"""An old label is contradicted where new labels make it less than this part as likely as old ones
+did. Where nothing has changed, the two differ by chance and seldom that much."""
 COVERED_QUANTILE: Final = 0.95
 """An old row is covered if it lies as near to a new row as this share of new rows do."""
+MOST_ROWS: Final = 5000
+"""Old rows that a classifier of them is fitted on: more say nothing new, and take minutes."""
 
 
 def contradicted(
@@ -31,10 +32,10 @@ def contradicted(
 ) -> NDArray[np.bool_]:
     """Mark old rows whose label the new rows refute.
 
-    Two rules. The same text carries only other labels now. Or: a classifier of the new rows, on
-    the champion's embeddings, finds the old label improbable and is sure of another one; it is
-    believed only above the confidence at which it is right out of fold, and only where new rows
-    lie, so regions that the new rows do not cover stay as they were.
+    Two rules. The same text carries only other labels now. Or: given the champion's embedding, a
+    classifier of the new rows finds the old label far less likely than one of other old rows does;
+    it is believed only where new rows lie, so regions that they do not cover stay as they were. The
+    ratio, not the likelihood itself: an old label that always was doubtful is no sign of change.
 
     Args:
         old: m old training rows.
@@ -58,46 +59,45 @@ def _improbable(
     old_embeddings: NDArray[np.float32],
     new_embeddings: NDArray[np.float32],
 ) -> NDArray[np.bool_]:
-    nothing = np.zeros(len(old), bool)
-    labels = np.array([row.label for row in new])
+    labels = np.array([row.label for row in new], str)
     names, counts = np.unique(labels, return_counts=True)
     usable = np.isin(labels, names[counts >= LEAST_ROWS_PER_LABEL])
-    if len(old) == 0 or len(set(labels[usable])) < 2:  # noqa: PLR2004  # two labels to tell apart
-        return nothing
-    x, y = new_embeddings[usable], labels[usable]
-    confidence = _trusted_confidence(x, y)
-    if confidence is None:
-        return nothing
-    model = _classifier().fit(x, y)
-    probabilities = model.predict_proba(old_embeddings)
-    column = {name: number for number, name in enumerate(model.classes_)}
-    of_old_label = np.array(
-        [
-            probabilities[i, column[row.label]] if row.label in column else 0.0
-            for i, row in enumerate(old)
-        ]
+    if len(old) < 2 or len(set(labels[usable])) < 2:  # noqa: PLR2004  # two labels to tell apart
+        return np.zeros(len(old), bool)
+    was = np.array([row.label for row in old], str)
+    x, of_new = (expanded(e.astype(np.float64)) for e in (old_embeddings, new_embeddings[usable]))
+    now = _likelihood(of_new, labels[usable], x, was)
+    before = _among_themselves(x, was)
+    # A label too rare for the new rows to show one is not refuted by their having none.
+    share = np.array([np.mean(was == name) for name in was])
+    to_be_seen = np.isin(was, labels) | (share * len(new) >= LEAST_ROWS_PER_LABEL)
+    refuted = (now < REFUTED * before) & to_be_seen
+    return np.asarray(refuted & _covered(old_embeddings, new_embeddings[usable]))
+
+
+def _among_themselves(x: Floats, labels: NDArray[np.str_]) -> Floats:
+    """How likely each label is by the rows of the other half."""
+    order = np.random.default_rng(SEED).permutation(len(x))
+    halves = order[::2], order[1::2]
+    found = np.ones(len(x))
+    for half, other in (halves, halves[::-1]):
+        if len(np.unique(labels[half[:MOST_ROWS]])) > 1:
+            fit = half[:MOST_ROWS]
+            found[other] = _likelihood(x[fit], labels[fit], x[other], labels[other])
+    return found
+
+
+def _likelihood(
+    x: Floats, labels: NDArray[np.str_], rows: Floats, theirs: NDArray[np.str_]
+) -> Floats:
+    """P(label | row) by a classifier of other rows; 0 for a label that they do not have."""
+    model: Any = make_pipeline(  # scikit-learn ships no types
+        StandardScaler(), LogisticRegression(C=0.1, max_iter=500)
     )
-    return np.asarray(
-        (probabilities.max(axis=1) >= confidence)
-        & (of_old_label < IMPROBABLE)
-        & _covered(old_embeddings, x)
-    )
-
-
-def _classifier() -> Any:  # scikit-learn ships no types
-    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
-
-
-def _trusted_confidence(x: NDArray[np.float32], y: NDArray[np.str_]) -> float | None:
-    """The lowest confidence above which out-of-fold predictions are right often enough."""
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
-    out_of_fold = cross_val_predict(_classifier(), x, y, cv=folds, method="predict_proba")
-    sure = out_of_fold.max(axis=1)
-    right = np.unique(y)[out_of_fold.argmax(axis=1)] == y
-    order = np.argsort(-sure)
-    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    trusted = np.flatnonzero(accuracy >= TRUSTED_ACCURACY)
-    return float(sure[order][trusted[-1]]) if len(trusted) else None
+    probabilities = model.fit(x, labels).predict_proba(rows)
+    column = np.searchsorted(model.classes_, theirs).clip(max=len(model.classes_) - 1)
+    known = model.classes_[column] == theirs
+    return np.where(known, probabilities[np.arange(len(rows)), column], 0.0)
 
 
 def _covered(old: NDArray[np.float32], new: NDArray[np.float32]) -> NDArray[np.bool_]:

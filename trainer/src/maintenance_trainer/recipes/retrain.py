@@ -1,10 +1,12 @@
-"""Retrain: begin again from the base model with everything, old and new alike (plain merge)."""
+"""Retrain: begin again from the base model with everything, new rows as often as asked for."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from maintenance_contract import Recipes, TrainingAction
 from maintenance_trainer import arguments
-from maintenance_trainer.data import SEED, Dataset
+from maintenance_trainer.data import SEED, Dataset, Row
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.recipes import Trained
 from maintenance_trainer.tasks import text_classification as task
@@ -18,15 +20,20 @@ def retrain(
     Args:
         base_model: a folder in Hugging Face's format.
         dataset: the snapshot's rows; contradicted old ones are already gone.
-        recipes: the user's arguments.
+        recipes: the least share of new rows and the user's arguments.
         scratch: an empty folder for the library.
         progress: whom to tell.
     """
-    rows = [*dataset.old_train, *dataset.new_train]
+    new = repeated(dataset.new_train, len(dataset.old_train), recipes.new_data_percent)
+    rows = [*dataset.old_train, *new]
     labels = sorted({row.label for row in rows})
     classifier = task.from_base_model(base_model, labels, SEED)
     how = arguments.build(TrainingAction.RETRAIN, recipes.retrain_arguments, scratch)
     seconds = task.fit(classifier, rows, how, progress)
-    return Trained(
-        classifier, {"new": len(dataset.new_train), "old": len(dataset.old_train)}, seconds
-    )
+    return Trained(classifier, {"new": len(new), "old": len(dataset.old_train)}, seconds)
+
+
+def repeated(new: Sequence[Row], old: int, percent: int) -> list[Row]:
+    """The new rows so often, one after another, that they are ``percent`` of all beside ``old``."""
+    wanted = math.ceil(old * percent / (100 - percent)) if new else 0
+    return [new[number % len(new)] for number in range(max(len(new), wanted))]

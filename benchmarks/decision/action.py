@@ -1,0 +1,461 @@
+"""Is the right thing done? Every arm is trained; policies are held against the best of them.
+
+A case is a change, a number of newly labelled rows and a seed. U = l * accuracy on new rows +
+(1 - l) * accuracy on old ones - c * cost, where a merged retrain costs 1. The oracle of a change
+and n is the arm with the best mean U over the seeds. ``regret_decision`` holds a policy's first
+action against it, ``regret_loop`` what serves after the product's gate and its one escalation.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import arms
+import numpy as np
+import results
+import torch
+import weak
+from arms import Network
+from cause import NO_RECURRENCE, SCENARIOS
+from intervals import mean_with_interval
+from scipy import stats
+from weak import Rows
+
+from maintenance_contract import (
+    Candidate,
+    Diagnosis,
+    Evaluation,
+    HeldOut,
+    Operation,
+    Outcome,
+    PairedCounts,
+    Reference,
+    RowCounts,
+    TrainingAction,
+    TrainingReport,
+)
+from maintenance_operator.core.decide import concept_drift, decide
+from maintenance_operator.core.judge import judge
+from maintenance_operator.core.model import (
+    Action,
+    Champion,
+    Decision,
+    Degraded,
+    Gate,
+    OnConceptDrift,
+    Policy,
+    Reading,
+    Situation,
+    ThresholdRange,
+    Trigger,
+)
+from maintenance_operator.core.spec import parse
+from maintenance_trainer.diagnose import examine, quality
+from maintenance_trainer.diagnose.samples import Sample
+from maintenance_trainer.errors import DataError
+
+FAMILIES: Final = (
+    "none",
+    "benign",
+    "benign-strong",
+    "covariate",
+    "label",
+    "label-strong",
+    "concept-local",
+    "concept-6",
+    "concept-and-shift",
+    "concept-other-rule",
+    "label-and-concept",
+    "new-domain",
+    "labels-shuffled",
+)
+BROKEN: Final = {"labels-shuffled"}
+TESTED: Final = 4000
+HELD_OUT: Final = 0.3
+"""Of the new rows: the default of ``spec.data.holdout.updatesPercent``."""
+LAMBDAS: Final = (1.0, 0.8, 0.5)
+COSTS: Final = (0.0, 0.005, 0.02)
+MAIN: Final = (0.8, 0.005)
+GATE: Final = Gate(0.0, 0.95, 0.02, OnConceptDrift.REPORT_ONLY)
+NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
+SERVED: Final = Champion(1, "", "sha256:champion", NOW, TrainingAction.RETRAIN)
+TWO_ERRORS: Final = 2.0
+
+SPEC: Final = parse(
+    {
+        "model": {
+            "task": "TextClassification",
+            "baseModel": {"storageUri": "pvc://models/base"},
+            "storage": {"storageUri": "pvc://models/store"},
+        },
+        "data": {
+            "original": {"storageUri": "pvc://data/original"},
+            "updates": {"storageUri": "pvc://data/updates"},
+        },
+        "metrics": {
+            "server": "default",
+            "interval": "5m",
+            "performance": {
+                "query": "model_accuracy",
+                "thresholdRange": {"min": 0.8},
+                "breach": {"count": 3, "of": 5},
+            },
+        },
+        "decision": {"policy": "Evidence", "minNewRows": 100, "recheckAfter": "1h"},
+        "training": {
+            "fineTune": {"replayPercent": 50},
+            "retrain": {},
+            "resources": {},
+            "timeout": "4h",
+            "retries": 1,
+        },
+        "gate": {
+            "minImprovement": 0,
+            "confidence": 0.95,
+            "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
+        },
+        "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
+    }
+)
+
+
+def one(scenario: str, n: int, seed: int) -> dict[str, Any]:
+    """One case: what each arm scores and costs, and what each policy does."""
+    torch.set_num_threads(1)
+    case = weak.case(scenario, n, seed, SCENARIOS)
+    chance = np.random.default_rng(seed + 1_000_000)
+    served = arms.champion(case.trained, seed).network
+    held = max(1, round(HELD_OUT * n))
+    tried = case.new[0][held:], case.new[1][held:]
+    judged = case.new[0][:held], case.new[1][:held]
+    law = "none" if scenario in BROKEN else scenario
+    tests = {
+        "new": SCENARIOS[law].draw(TESTED, chance),
+        "old": weak.usual(TESTED, chance),
+    }
+    trained = arms.arms(served, case.trained, tried, seed)
+    decisions = {policy: _decided(policy, served, case, judged) for policy in Policy}
+    firsts = {policy.value: _arm(decision, policy) for policy, decision in decisions.items()}
+    firsts |= _constant(case)
+    passes = {
+        (name, drift): _passes(served, trained[name].network, judged, case.reference, drift)
+        for name in arms.ARMS[1:]
+        for drift in (False, True)
+    }
+    return {
+        "scenario": scenario,
+        "n": n,
+        "seed": seed,
+        "scores": {
+            name: {
+                **{side: float(arm.network.right(rows).mean()) for side, rows in tests.items()},
+                "cost": arm.steps / trained["retrain merged"].steps,
+            }
+            for name, arm in trained.items()
+        },
+        "first": firsts,
+        "last": {
+            name: _loop(first, passes, drift=_drifted(decisions, name))
+            for name, first in firsts.items()
+        },
+        "reasons": {policy.value: decision.reason for policy, decision in decisions.items()},
+    }
+
+
+def _sample(served: Network, rows: Rows) -> Sample:
+    p = served.probabilities(rows[0])
+    return Sample(
+        (rows[0] - served.mean) / served.scale,
+        p,
+        rows[1].astype(str),
+        p.argmax(axis=1).astype(str),
+    )
+
+
+def _decided(policy: Policy, served: Network, case: weak.Case, judged: Rows) -> Decision:
+    """The product: its diagnosis, its rules, its brakes."""
+    seen, old, new = (_sample(served, rows) for rows in (case.trained, case.reference, case.new))
+    report = TrainingReport(Operation.DIAGNOSE, 2, "", Outcome.SUCCEEDED)
+    try:
+        quality.check(old, new)
+    except DataError as error:
+        report = replace(report, outcome=Outcome.FAILED, reason=error.reason)
+    else:
+        fresh = np.ones(len(new), bool)
+        right = served.right(judged), served.right(case.reference)
+        report = replace(
+            report,
+            diagnosis=Diagnosis(
+                RowCounts(
+                    len(new) - len(right[0]), len(right[0]), len(seen), len(case.reference[1])
+                ),
+                examine.findings(examine.measure(seen, old, new, fresh, NO_RECURRENCE)),
+                new=HeldOut(len(right[0]), int(right[0].sum())),
+                old=HeldOut(len(right[1]), int(right[1].sum())),
+            ),
+        )
+    return decide(
+        Situation(
+            number=2,
+            trigger=Trigger.PERFORMANCE_DROP,
+            spec=replace(SPEC, policy=policy),
+            report=report,
+            now=NOW,
+            degraded=Degraded(Reading(NOW, 0.75, 1000.0), 3, 5, ThresholdRange(min=0.8)),
+            champion=SERVED,
+        )
+    )
+
+
+def _arm(decision: Decision, policy: Policy) -> str:
+    match decision.action:
+        case Action.FINE_TUNE:
+            return "fine-tune + replay"
+        case Action.RETRAIN if concept_drift(decision.path) and policy is Policy.EVIDENCE:
+            return "the same, new at 50 %"
+        case Action.RETRAIN if concept_drift(decision.path):
+            return "retrain without contradicted"
+        case Action.RETRAIN:
+            return "retrain merged"
+        case _:
+            return "keep"
+
+
+def _drifted(decisions: dict[Policy, Decision], name: str) -> bool:
+    return any(
+        policy.value == name and concept_drift(decision.path)
+        for policy, decision in decisions.items()
+    )
+
+
+def _constant(case: weak.Case) -> dict[str, str]:
+    """What others do: always the same, or by the share of columns that moved."""
+    p = [
+        stats.ks_2samp(mine, theirs, method="asymp").pvalue
+        for mine, theirs in zip(case.reference[0].T, case.new[0].T, strict=True)
+    ]
+    moved = np.mean(np.array(p) < 0.05) > 0.5  # noqa: PLR2004 - the usual defaults
+    return {
+        "never": "keep",
+        "always fine-tune": "fine-tune + replay",
+        "always retrain merged": "retrain merged",
+        "always retrain, new at 50 %": "retrain new at 50 %",
+        "half of the columns moved": "retrain merged" if moved else "keep",
+    }
+
+
+def _passes(served: Network, other: Network, new: Rows, old: Rows, drift: bool) -> bool:  # noqa: FBT001
+    """The product's gate."""
+    report = TrainingReport(
+        Operation.TRAIN,
+        2,
+        "",
+        Outcome.SUCCEEDED,
+        candidate=Candidate(2, "sha256:challenger", TrainingAction.RETRAIN),
+        evaluation=Evaluation(
+            Reference.CHAMPION, _paired(served, other, new), _paired(served, other, old)
+        ),
+    )
+    return judge(report, gate=GATE, champion=SERVED, concept_drift=drift).promote
+
+
+def _paired(served: Network, other: Network, rows: Rows) -> PairedCounts:
+    a, b = served.right(rows), other.right(rows)
+    return PairedCounts(
+        len(a), int((a & b).sum()), int((a & ~b & 1).sum()), int((b & ~a & 1).sum())
+    )
+
+
+def _loop(first: str, passes: dict[tuple[str, bool], bool], *, drift: bool) -> list[str]:
+    """What was trained, in order, then what serves."""
+    if first == "keep":
+        return ["keep"]
+    if passes[first, drift]:
+        return [first, first]
+    if not first.startswith("fine-tune"):
+        return [first, "keep"]
+    serves = "retrain merged" if passes["retrain merged", drift] else "keep"
+    return [first, "retrain merged", serves]
+
+
+# --- from cases to figures --------------------------------------------------------------
+
+
+def utility(score: dict[str, float], weight: float) -> float:
+    """Without its cost."""
+    return weight * score["new"] + (1 - weight) * score["old"]
+
+
+def regrets(
+    cases: Sequence[dict[str, Any]], weight: float, price: float
+) -> dict[str, dict[str, list[Any]]]:
+    """Per policy: regret of the decision and of the loop, whether right, cost; a value a case."""
+    groups = defaultdict(list)
+    for case in cases:
+        groups[case["scenario"], case["n"]].append(case)
+    found: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
+    for (scenario, n), group in groups.items():
+        net = {
+            arm: np.array(
+                [
+                    utility(case["scores"][arm], weight) - price * case["scores"][arm]["cost"]
+                    for case in group
+                ]
+            )
+            for arm in arms.ARMS
+        }
+        oracle = max(net, key=lambda arm: net[arm].mean())
+        for number, case in enumerate(group):
+            for policy, first in case["first"].items():
+                *trained, serves = case["last"][policy]
+                cost = sum(case["scores"][arm]["cost"] for arm in trained)
+                after = utility(case["scores"][serves], weight) - price * cost
+                away = net[oracle] - net[first]
+                tie = TWO_ERRORS * away.std(ddof=1) / len(away) ** 0.5 if len(away) > 1 else 0.0
+                row = {
+                    "scenario": scenario,
+                    "n": n,
+                    "decision": float(net[oracle][number] - net[first][number]),
+                    "loop": float(net[oracle][number] - after),
+                    "right": bool(away.mean() <= tie),
+                    "cost": cost,
+                    "trains": bool(trained and trained[0] != "keep"),
+                }
+                for key, value in row.items():
+                    found[policy][key].append(value)
+    return found
+
+
+def figures(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The names that others look for, at the main weight and price."""
+    found = regrets(cases, *MAIN)
+    by_policy: dict[str, dict[str, Any]] = defaultdict(dict)
+    for policy, values in found.items():
+        for key, name in (
+            ("decision", "regret_decision"),
+            ("loop", "regret_loop"),
+            ("cost", "train_cost"),
+        ):
+            by_policy[name][policy] = mean_with_interval(values[key])
+            for n in sorted(set(values["n"])):
+                chosen = [v for v, m in zip(values[key], values["n"], strict=True) if m == n]
+                by_policy[name][f"{policy}, n {n}"] = mean_with_interval(chosen)
+        by_policy["action_accuracy"][policy] = mean_with_interval(
+            [float(v) for v in values["right"]]
+        )
+        by_policy["worst_family_regret"][policy] = max(
+            _by_family(values).items(), key=lambda i: i[1]
+        )
+    return dict(by_policy)
+
+
+def _by_family(values: dict[str, list[Any]]) -> dict[str, float]:
+    families = defaultdict(list)
+    for scenario, regret in zip(values["scenario"], values["loop"], strict=True):
+        families[scenario].append(regret)
+    return {name: round(float(np.mean(regret)), 4) for name, regret in families.items()}
+
+
+def table(cases: Sequence[dict[str, Any]]) -> str:
+    """Policies, then arms, then families of Evidence, as Markdown."""
+    lines = []
+    for weight in LAMBDAS:
+        for price in COSTS if weight == MAIN[0] else MAIN[1:]:
+            lines.append(f"\n**weight of new rows {weight}, a merged retrain costs {price}**\n")
+            lines.append("| policy | regret of the decision | of the loop | right | cost | worst |")
+            lines.append("|---|---|---|---|---|---|")
+            for policy, values in regrets(cases, weight, price).items():
+                cells = [
+                    "{value:.4f} ({low:.4f} to {high:.4f})".format(
+                        **mean_with_interval(values[key])
+                    )
+                    for key in ("decision", "loop")
+                ]
+                worst = max(_by_family(values).items(), key=lambda item: item[1])
+                cells += [
+                    f"{np.mean(values['right']):.2f}",
+                    f"{np.mean(values['cost']):.2f}",
+                    f"{worst[1]:.3f} ({worst[0]})",
+                ]
+                lines.append(f"| {policy} | {' | '.join(cells)} |")
+    lines += [
+        "\n**accuracy new / old, by arm**\n",
+        f"| change | n | {' | '.join(arms.ARMS)} | Evidence |",
+    ]
+    lines.append(f"|---|---|{'---|' * len(arms.ARMS)}---|")
+    groups = defaultdict(list)
+    for case in cases:
+        groups[case["scenario"], case["n"]].append(case)
+    for (scenario, n), group in groups.items():
+        scores = [
+            "/".join(f"{np.mean([c['scores'][arm][s] for c in group]):.3f}" for s in ("new", "old"))
+            for arm in arms.ARMS
+        ]
+        reasons: dict[str, int] = defaultdict(int)
+        for case in group:
+            reasons[case["reasons"]["Evidence"]] += 1
+        said = ", ".join(f"{name} {k}" for name, k in sorted(reasons.items(), key=lambda i: -i[1]))
+        lines.append(f"| {scenario} | {n} | {' | '.join(scores)} | {said} |")
+    return "\n".join(lines)
+
+
+# --- running ----------------------------------------------------------------------------
+
+
+def add_to(subparsers: Any) -> None:
+    """The subcommand's arguments."""
+    parser = subparsers.add_parser(
+        "action",
+        help="is the right thing done?",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--scenario", action="append", choices=FAMILIES, metavar="S")
+    parser.add_argument("--n", action="append", type=int, metavar="N", help="newly labelled rows")
+    parser.add_argument("--first-seed", type=int, default=0, metavar="K")
+    parser.add_argument("--seeds", type=int, default=5, metavar="M")
+    parser.add_argument("--json", action="store_true", help="print the cases as JSON")
+    parser.add_argument("--record", action="store_true", help="write benchmarks/results")
+    parser.add_argument(
+        "--work", type=Path, help="keep finished cases here (JSON lines) and go on from them"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the cases that were asked for and are not finished yet."""
+    wanted = [
+        (scenario, n, args.first_seed + number)
+        for n in args.n or (500, 2000)
+        for scenario in args.scenario or FAMILIES
+        for number in range(args.seeds)
+    ]
+    cases = _finished(args.work)
+    missing = [key for key in wanted if key not in cases]
+    with ProcessPoolExecutor(args.jobs) as pool:
+        for number, case in (
+            enumerate(pool.map(one, *zip(*missing, strict=True)), start=1) if missing else ()
+        ):
+            cases[case["scenario"], case["n"], case["seed"]] = case
+            if args.work:
+                with args.work.open("a") as file:
+                    file.write(json.dumps(case) + os.linesep)
+            print(f"{number}/{len(missing)}", *list(case.values())[:3], file=sys.stderr, flush=True)
+    found = [cases[key] for key in wanted]
+    print(json.dumps(found) if args.json else table(found))
+    if args.record:
+        results.record("action", found, figures(found))
+
+
+def _finished(work: Path | None) -> dict[tuple[str, int, int], dict[str, Any]]:
+    lines: Iterable[str] = work.read_text().splitlines() if work and work.exists() else ()
+    read: Callable[[str], dict[str, Any]] = json.loads
+    return {(c["scenario"], c["n"], c["seed"]): c for c in map(read, lines)}
