@@ -39,6 +39,8 @@ ACTIONS: Final = {
 }
 """What a decision may ask for: its name, what it means, its colour."""
 
+_BOLD: Final = 1.2
+"""How much wider bold letters are, at most."""
 _FIGURES: Final = 3
 _LEFT: Final = 60
 _WIDE: Final = 330
@@ -116,7 +118,7 @@ def flowchart(record: DecisionRecord) -> Drawing:
 
 def _heading(record: DecisionRecord) -> tuple[list[str], float]:
     room = WIDTH - 2 * _SIDE
-    where = fitted(f"{record.namespace}/{record.name}", room, 18)
+    where = fitted(f"{record.namespace}/{record.name}", room, 18 * _BOLD)
     what = f"Decision {record.number}, {record.time}, because of {record.trigger}"
     return [
         text(_SIDE, 14, where, "title"),
@@ -192,7 +194,7 @@ def _outcomes(record: DecisionRecord, bus: float) -> tuple[list[str], float]:
         marks.append(line([(middle, bus), (middle, top)], "edge", arrow=True))
         taken = action == record.action
         reason = record.reason if taken else because.get(action, "")
-        lines = wrapped(reason, _OUTCOME, 12, _BECAUSE)
+        lines = wrapped(reason, _OUTCOME, 12 * _BOLD if taken else 12, _BECAUSE)
         notes += _outcome(action, middle - _OUTCOME / 2, top, taken=taken)
         notes += [
             text(

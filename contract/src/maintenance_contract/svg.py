@@ -19,7 +19,8 @@ _BROAD: Final = frozenset("mwMW@%…—")
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 _STYLE: Final = """\
-text{font-family:Helvetica,Arial,sans-serif;font-size:13px;fill:#334155}
+text{font-family:Helvetica,Arial,'Liberation Sans','DejaVu Sans','Noto Sans',sans-serif;
+font-size:13px;fill:#334155}
 .page{fill:#ffffff}
 .title{font-size:18px;font-weight:bold;fill:#0f172a}
 .strong{font-size:14px;font-weight:bold;fill:#0f172a}

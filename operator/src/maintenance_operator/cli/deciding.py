@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from maintenance_contract import ContractError
 from maintenance_contract.decision import DecisionRecord
+from maintenance_contract.svg import Drawing, document, text
 from maintenance_operator.cli import why
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.history import found
@@ -68,14 +70,14 @@ async def shown(access: Access, resource: Resource, wish: Wish, page: Page, now:
         picture = why.picture(case, readings, now)
         content = png(picture) if wish.form == "png" else picture.encode()
         return Shown(content, _file(wish, case))
-    text = json.dumps(why.document(case, readings), indent=2, ensure_ascii=False)
+    written = json.dumps(why.document(case, readings), indent=2, ensure_ascii=False)
     if wish.form == "yaml":
-        text = yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True).rstrip()
-    return Shown(_line(text), _file(wish, case))
+        written = yaml.safe_dump(json.loads(written), sort_keys=False, allow_unicode=True).rstrip()
+    return Shown(_line(written), _file(wish, case))
 
 
-def _line(text: str) -> bytes:
-    return f"{text}\n".encode()
+def _line(words: str) -> bytes:
+    return f"{words}\n".encode()
 
 
 def write(result: Shown, output: BinaryIO) -> None:
@@ -165,4 +167,16 @@ def png(picture: str) -> bytes:
             "-o png needs resvg, which is not installed: pip install './operator[png]' (or "
             "resvg-py) beside kubectl-mm, or write -o svg, which every browser shows"
         ) from None
+    if not _written(resvg_py.svg_to_bytes):
+        raise OperatorError(
+            "-o png finds none of the fonts that the picture may be written in (Helvetica, Arial, "
+            "Liberation Sans, DejaVu Sans, Noto Sans): install one, or write -o svg"
+        )
     return bytes(resvg_py.svg_to_bytes(svg_string=picture, zoom=_ZOOM))
+
+
+def _written(draw: Callable[..., bytes]) -> bool:
+    """Whether text is drawn at all: without a font it is left out, and nobody would be told."""
+    word = document("", [Drawing((text(10, 20, "word"),), 40, "")])
+    blank = document("", [Drawing((), 40, "")])
+    return bytes(draw(svg_string=word)) != bytes(draw(svg_string=blank))

@@ -142,7 +142,7 @@ def _marks(shown: Timeline, across: _Axis) -> Iterator[str]:
         left = max(left, taken[row] + 8) if taken[row] else left
         taken[row] = left + wide
         y = _TOP - 6 - 14 * row
-        yield line([(x, y + 3), (x, _TOP + _HIGH)], "mark")
+        yield line([(x, _TOP), (x, _TOP + _HIGH)], "mark")
         yield text(left, y, words, "tiny")
 
 
