@@ -51,6 +51,8 @@ EVIDENCE = st.builds(
     st.none() | NUMBER,
     st.none() | NUMBER,
     st.none() | COUNT,
+    st.none() | NUMBER,
+    st.none() | NUMBER,
 )
 FINDINGS = st.lists(
     st.builds(

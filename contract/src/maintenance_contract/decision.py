@@ -58,6 +58,7 @@ class DecisionRecord:
     time: str
     path: tuple[Asked, ...] = ()
     rejected: tuple[NotTaken, ...] = ()
+    escalated_from: int | None = None
 
     def to_json(self) -> str:
         """The canonical spelling."""
@@ -68,6 +69,7 @@ class DecisionRecord:
                 "name": self.name,
                 "number": self.number,
                 "trigger": self.trigger,
+                "escalatedFrom": self.escalated_from,
                 "action": self.action,
                 "reason": self.reason,
                 "message": self.message,
@@ -108,6 +110,7 @@ class DecisionRecord:
                 NotTaken(item.string("action"), item.string("because"))
                 for item in document.items("rejected", most=16)
             ),
+            escalated_from=document.optional("escalatedFrom", document.integer),
         )
 
 

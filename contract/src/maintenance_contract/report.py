@@ -52,13 +52,18 @@ class Reference(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One number behind an answer: the effect, what it was held against, how sure, on how many."""
+    """One number behind an answer: the effect, what it was held against, how sure, on how many.
+
+    ``lower`` and ``upper`` are the ends of the effect's interval, None where it has none.
+    """
 
     name: str
     value: float
     threshold: float | None = None
     p_value: float | None = None
     n: int | None = None
+    lower: float | None = None
+    upper: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +326,10 @@ def _evidence_document(evidence: Evidence) -> dict[str, Any]:
         document["pValue"] = _round(evidence.p_value)
     if evidence.n is not None:
         document["n"] = evidence.n
+    if evidence.lower is not None:
+        document["lower"] = _round(evidence.lower)
+    if evidence.upper is not None:
+        document["upper"] = _round(evidence.upper)
     return document
 
 
@@ -371,6 +380,8 @@ def _finding(fields: Fields) -> Finding:
                 threshold=item.optional("threshold", item.number),
                 p_value=item.optional("pValue", item.number),
                 n=item.optional("n", item.integer),
+                lower=item.optional("lower", item.number),
+                upper=item.optional("upper", item.number),
             )
             for item in fields.items("evidence", most=64)
         ),

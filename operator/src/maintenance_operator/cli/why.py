@@ -30,6 +30,7 @@ from maintenance_operator.core.model import (
     Trigger,
     Trouble,
 )
+from maintenance_operator.core.narrate import interval
 from maintenance_operator.core.numbers import moment
 from maintenance_operator.core.reasons import DecisionReason
 from maintenance_operator.core.records import record_of
@@ -108,9 +109,10 @@ def known(resource: Resource) -> str:
 def explained(case: Case, page: Page) -> str:
     """The way to the decision, what was not done and why, and what would have changed it."""
     decision = case.decision
+    origin = "" if decision.escalated_from is None else f" of run {decision.escalated_from}"
     head = (
         f"{case.name}, decision {decision.number} of {moment(decision.time)}, because of "
-        f"{decision.trigger.value}: {decision.action.value} ({decision.reason})"
+        f"{decision.trigger.value}{origin}: {decision.action.value} ({decision.reason})"
     )
     parts = [page.paint(paragraph(head, page), _TONES[decision.action]), ""]
     for number, step in enumerate(_questions(decision), 1):
@@ -143,7 +145,7 @@ def _question(number: int, step: PathStep, page: Page) -> Iterator[str]:
 def measured(evidence: StatusEvidence) -> str:
     """``outsideSupport 0.18 on 1000 rows, threshold 0.05, p <0.0001: share of new rows …``."""
     parts = (
-        f"{evidence.name} {evidence.value}",
+        f"{evidence.name} {evidence.value}{interval(evidence)}",
         evidence.threshold and f"threshold {evidence.threshold}",
         evidence.p_value and f"p {evidence.p_value}",
         "" if evidence.n is None else f"n {evidence.n}",

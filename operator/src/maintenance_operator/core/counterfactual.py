@@ -120,7 +120,8 @@ def _moved(evidence: Evidence, crossed: dict[str, float | None], *, milder: bool
     bound = crossed.get(evidence.name)
     if bound is None:
         return evidence
-    return replace(evidence, value=math.nextafter(bound, -math.inf) if milder else bound)
+    value = math.nextafter(bound, -math.inf) if milder else bound
+    return replace(evidence, value=value, lower=None, upper=None)
 
 
 def _changes(
@@ -201,6 +202,8 @@ def _finding(step: PathStep) -> Finding:
                 _number(evidence.threshold),
                 _number(evidence.p_value.removeprefix("<")),
                 evidence.n,
+                _number(evidence.lower),
+                _number(evidence.upper),
             )
             for evidence in step.evidence
         ),

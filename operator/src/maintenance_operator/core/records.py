@@ -32,11 +32,20 @@ def record_of(identity: Identity, decision: Decision) -> DecisionRecord:
             for step in decision.path
         ),
         rejected=tuple(NotTaken(other.action.value, other.because) for other in decision.rejected),
+        escalated_from=decision.escalated_from,
     )
 
 
 def _figure(evidence: StatusEvidence) -> Figure:
-    return Figure(evidence.name, evidence.value, evidence.threshold, evidence.p_value, evidence.n)
+    return Figure(
+        evidence.name,
+        evidence.value,
+        evidence.threshold,
+        evidence.p_value,
+        evidence.n,
+        evidence.lower,
+        evidence.upper,
+    )
 
 
 def decision_of(record: DecisionRecord) -> Decision:
@@ -60,10 +69,19 @@ def decision_of(record: DecisionRecord) -> Decision:
                 RejectedAction(Action(other.action), other.because) for other in record.rejected
             ),
             time=datetime.fromisoformat(record.time).astimezone(UTC),
+            escalated_from=record.escalated_from,
         )
     except ValueError as error:
         raise ContractError(f"decision: {error}") from None
 
 
 def _evidence(figure: Figure) -> StatusEvidence:
-    return StatusEvidence(figure.name, figure.value, figure.threshold, figure.p_value, figure.n)
+    return StatusEvidence(
+        figure.name,
+        figure.value,
+        figure.threshold,
+        figure.p_value,
+        figure.n,
+        figure.lower,
+        figure.upper,
+    )
