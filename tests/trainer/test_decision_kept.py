@@ -14,13 +14,16 @@ from maintenance_contract import (
     ResourceRef,
     Task,
     TrainingAction,
+    TrainingReport,
     TrainingRequest,
 )
 from maintenance_contract.decision import Asked, DecisionRecord, Figure
 from maintenance_contract.flowchart import picture
 from maintenance_contract.paths import DECISION_FILE, REQUEST_FILE
 from maintenance_trainer import job
+from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.places import Places
+from maintenance_trainer.work import Work
 
 RECORD = DecisionRecord(
     "finance",
@@ -38,8 +41,18 @@ RECORD = DecisionRecord(
 )
 
 
+@pytest.fixture(autouse=True)
+def _no_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work itself fails, at once and without torch."""
+
+    def fail(work: Work) -> TrainingReport:
+        raise ConfigurationError("SnapshotMissing", f"run {work.request.run} has none")
+
+    monkeypatch.setattr(job, "_operate", fail)
+
+
 def run(tmp_path: Path, decision: str | None) -> Path:
-    """A training whose data are missing: it fails, and has its folder all the same."""
+    """A training that fails, and has its folder all the same."""
     told = tmp_path / "told"
     told.mkdir()
     request = TrainingRequest(
