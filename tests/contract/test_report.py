@@ -52,6 +52,7 @@ EVIDENCE = st.builds(
     st.none() | NUMBER,
     st.none() | COUNT,
     st.none() | NUMBER,
+    st.none() | NUMBER,
 )
 FINDINGS = st.lists(
     st.builds(

@@ -17,7 +17,11 @@ from maintenance_operator.core.jobs import (
     run_number,
 )
 from maintenance_operator.core.model import Action, JobPhase, JobView, Run, Step, Trigger
-from maintenance_operator.core.names import ANNOTATION_DIGEST, ANNOTATION_REQUEST
+from maintenance_operator.core.names import (
+    ANNOTATION_DECISION,
+    ANNOTATION_DIGEST,
+    ANNOTATION_REQUEST,
+)
 from maintenance_operator.core.spec import parse
 from maintenance_operator.errors import SpecError
 
@@ -88,6 +92,26 @@ def test_the_request_inside_is_the_one_whose_digest_is_outside() -> None:
     assert asked.digest == made["metadata"]["annotations"][ANNOTATION_DIGEST]
     assert (asked.operation, asked.action) == (Operation.TRAIN, TrainingAction.FINE_TUNE)
     assert asked.champion == ChampionRef(3, "sha256:c")
+
+
+def test_the_decision_travels_beside_the_request_and_changes_nothing_else() -> None:
+    spec = parse(RUN.spec)
+    asked = request(IDENTITY, RUN, spec, RUN.step)
+    without = job()
+    made = manifest(IDENTITY, RUN, spec, asked, TrainerImage("t:1"), decision='{"version":1}')
+    assert made["metadata"] == without["metadata"]
+    told = made["spec"]["template"]["metadata"]["annotations"]
+    assert told.pop(ANNOTATION_DECISION) == '{"version":1}'
+    [files] = [
+        volume["downwardAPI"]["items"]
+        for volume in made["spec"]["template"]["spec"]["volumes"]
+        if volume["name"] == "request"
+    ]
+    assert [item["path"] for item in files] == ["request.json", "decision.json"]
+    assert files.pop()["fieldRef"] == {
+        "fieldPath": f"metadata.annotations['{ANNOTATION_DECISION}']"
+    }
+    assert made == without
 
 
 def test_made_twice_it_is_the_same() -> None:

@@ -27,6 +27,7 @@ from maintenance_contract import (
     TrainingReport,
     TrainingRequest,
 )
+from maintenance_contract.decision import DecisionRecord
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.jobs import Identity, TrainerImage
 from maintenance_operator.core.model import (
@@ -51,8 +52,13 @@ from maintenance_operator.core.model import (
     WriteConfigMap,
     WriteStatus,
 )
-from maintenance_operator.core.names import ANNOTATION_DIGEST, ANNOTATION_REQUEST
+from maintenance_operator.core.names import (
+    ANNOTATION_DECISION,
+    ANNOTATION_DIGEST,
+    ANNOTATION_REQUEST,
+)
 from maintenance_operator.core.observation import Observation
+from maintenance_operator.core.records import decision_of
 from maintenance_operator.core.spec import parse
 from maintenance_operator.core.story import next_effect, wanted
 from maintenance_operator.errors import SpecError
@@ -121,6 +127,7 @@ class World:
     status: dict[str, Any] = field(default_factory=lambda: {"observedGeneration": -1})
     jobs: dict[str, JobView] = field(default_factory=dict)
     requests: dict[str, TrainingRequest] = field(default_factory=dict)
+    records: dict[str, DecisionRecord] = field(default_factory=dict)
     config_map: dict[str, Any] | None = None
     created: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -176,8 +183,10 @@ class World:
                 name = manifest["metadata"]["name"]
                 assert name not in self.created, "never a second Job"
                 self.created.append(name)
-                text = manifest["spec"]["template"]["metadata"]["annotations"][ANNOTATION_REQUEST]
-                self.requests[name] = TrainingRequest.from_json(text)
+                told = manifest["spec"]["template"]["metadata"]["annotations"]
+                self.requests[name] = TrainingRequest.from_json(told[ANNOTATION_REQUEST])
+                if ANNOTATION_DECISION in told:
+                    self.records[name] = DecisionRecord.from_json(told[ANNOTATION_DECISION])
                 self.jobs[name] = JobView(
                     name,
                     f"uid-{name}",
@@ -386,6 +395,19 @@ def test_a_sustained_drop_is_diagnosed_fine_tuned_and_promoted() -> None:
     assert world.parsed.history[0].new is not None
     assert world.config_map is not None
     assert world.config_map["data"]["version"] == str(after.version)
+
+
+def test_every_training_and_nothing_else_carries_its_own_decision() -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    fine_tune = world.parsed.decision
+    world.finish(world.training(new=WORSE))
+    retrain = world.parsed.decision
+    assert fine_tune is not None
+    assert retrain is not None
+    told = {name: decision_of(record) for name, record in world.records.items()}
+    assert told.pop("news-1a2b3c-1-train").reason == "FirstVersion"
+    assert told == {"news-1a2b3c-2-train": fine_tune, "news-1a2b3c-3-train": retrain}
 
 
 def test_concept_drift_retrains_without_contradicted_rows() -> None:

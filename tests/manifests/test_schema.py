@@ -330,7 +330,11 @@ FULL = Status(
         escalated_from=6,
         time=TIME,
         path=tuple(
-            PathStep(question, answer, (StatusEvidence("accuracy", "0.87", "0.90", "0.01", 400),))
+            PathStep(
+                question,
+                answer,
+                (StatusEvidence("accuracy", "0.87", "0.90", "0.01", 400, "0.15", "0.21"),),
+            )
             for question, answer in zip(Question, Answer, strict=True)
         ),
         rejected=tuple(RejectedAction(action, "not called for") for action in Action),

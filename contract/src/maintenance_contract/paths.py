@@ -4,6 +4,9 @@ from typing import Final
 
 REQUEST_DIRECTORY: Final = "/etc/maintenance"
 REQUEST_FILE: Final = "request.json"
+DECISION_FILE: Final = "decision.json"
+"""Beside the request of a training, and in the run's folder: the decision that asked for it."""
+PICTURE_FILE: Final = "decision.svg"
 TERMINATION_LOG: Final = "/dev/termination-log"
 CLAIMS_ROOT: Final = "/mnt/claims"
 """A volume claim ``data`` is mounted, whole, at ``/mnt/claims/data``."""

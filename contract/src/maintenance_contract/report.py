@@ -54,7 +54,7 @@ class Reference(StrEnum):
 class Evidence:
     """One number behind an answer: the effect, what it was held against, how sure, on how many.
 
-    ``upper`` is the effect's one-sided 95 % upper bound: what the rows do not exclude.
+    ``lower`` and ``upper`` are one-sided 95 % bounds of the effect, None where it has none.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Evidence:
     threshold: float | None = None
     p_value: float | None = None
     n: int | None = None
+    lower: float | None = None
     upper: float | None = None
 
 
@@ -325,6 +326,8 @@ def _evidence_document(evidence: Evidence) -> dict[str, Any]:
         document["pValue"] = _round(evidence.p_value)
     if evidence.n is not None:
         document["n"] = evidence.n
+    if evidence.lower is not None:
+        document["lower"] = _round(evidence.lower)
     if evidence.upper is not None:
         document["upper"] = _round(evidence.upper)
     return document
@@ -377,6 +380,7 @@ def _finding(fields: Fields) -> Finding:
                 threshold=item.optional("threshold", item.number),
                 p_value=item.optional("pValue", item.number),
                 n=item.optional("n", item.integer),
+                lower=item.optional("lower", item.number),
                 upper=item.optional("upper", item.number),
             )
             for item in fields.items("evidence", most=64)

@@ -15,6 +15,8 @@ from maintenance_contract import (
     TrainingRequest,
     exits,
 )
+from maintenance_contract.decision import DecisionRecord
+from maintenance_contract.paths import DECISION_FILE
 from maintenance_trainer import report as reports
 from maintenance_trainer.errors import Interrupted, TrainerError
 from maintenance_trainer.places import Places
@@ -37,7 +39,8 @@ def run(request_file: Path, places: Places, termination_log: Path) -> int:
         return exits.CONFIGURATION_ERROR
     with progress.heartbeat(), places:
         places.tell = progress.say
-        report, code = perform(request, places, progress)
+        decision = request_file.parent / DECISION_FILE
+        report, code = perform(request, places, progress, decision)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the report is on its way out
     reports.emit(report, termination_log)
     if report.outcome is Outcome.FAILED:
@@ -48,9 +51,12 @@ def run(request_file: Path, places: Places, termination_log: Path) -> int:
 
 
 def perform(
-    request: TrainingRequest, places: Places, progress: Progress
+    request: TrainingRequest, places: Places, progress: Progress, decision: Path | None = None
 ) -> tuple[TrainingReport, int]:
-    """The report and the exit code; what goes wrong is in the report."""
+    """The report and the exit code; what goes wrong is in the report.
+
+    ``decision`` is where the operator left its decision, if it did: it is kept with the run.
+    """
     store: Store | None = None
     claimed = False
     try:
@@ -61,6 +67,8 @@ def perform(
         )
         store.claim_run(request)
         claimed = True
+        if decision is not None:
+            _keep(decision, store, request, progress)
         return _operate(Work(request, store, places, progress)), exits.OK
     except Interrupted:
         report, code = (
@@ -81,6 +89,17 @@ def perform(
         message = f"{type(error).__name__}: {str(error)[:400]}"
         report, code = reports.failed(request, "InternalError", message), FAILURE
     return _kept(report, store, claimed=claimed, code=code), code
+
+
+def _keep(decision: Path, store: Store, request: TrainingRequest, progress: Progress) -> None:
+    """The decision and its picture are for people: without them the run goes on all the same."""
+    try:
+        record = DecisionRecord.from_json(decision.read_text(encoding="utf-8"))
+        store.write_decision(request.run, record)
+    except FileNotFoundError:
+        return
+    except (ContractError, TrainerError, OSError, UnicodeDecodeError) as error:
+        progress.say(f"the decision's picture is not kept: {error}")
 
 
 def _operate(work: Work) -> TrainingReport:

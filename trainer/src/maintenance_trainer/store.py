@@ -3,6 +3,7 @@
     owner.json                      the one resource that owns the store
     versions/<n>/                   immutable (see checkpoints.py)
     runs/<n>/request-<operation>.json, data.json, diagnosis.json, report.json
+    runs/<n>/decision.json, decision.svg    why it was trained, where the operator told
 
 Every file appears whole or not at all, on a file system and in a bucket (see store_files.py).
 """
@@ -24,9 +25,13 @@ from maintenance_contract import (
     Snapshot as SnapshotRef,
 )
 from maintenance_contract.codec import Fields, canonical, load
+from maintenance_contract.decision import DecisionRecord
+from maintenance_contract.flowchart import picture
 from maintenance_contract.paths import (
+    DECISION_FILE,
     DIAGNOSIS_FILE,
     OWNER_FILE,
+    PICTURE_FILE,
     REPORT_FILE,
     SNAPSHOT_FILE,
     run_directory,
@@ -138,6 +143,12 @@ class Store:
         if snapshot.digest != reference.digest:
             raise _snapshot_changed(reference.run, "its digest is not the one asked for")
         return snapshot
+
+    def write_decision(self, run: int, record: DecisionRecord) -> None:
+        """Keep why a run trains, and the picture of it."""
+        folder = run_directory(run)
+        self.files.replace(f"{folder}/{DECISION_FILE}", record.to_json())
+        self.files.replace(f"{folder}/{PICTURE_FILE}", picture(record))
 
     def write_report(self, report: TrainingReport) -> None:
         """Keep a report. One that succeeded is never replaced."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 
 from maintenance_operator import __version__
-from maintenance_operator.cli import check, findings, history, logs, status
+from maintenance_operator.cli import check, deciding, findings, history, logs, status
 from maintenance_operator.cli.access import Access, login
 from maintenance_operator.cli.layout import Page
 from maintenance_operator.cli.live import assessment_of, job_of
@@ -37,6 +37,7 @@ _EPILOG: Final = """\
 examples:
   kubectl mm status -A                            all resources, a line each
   kubectl mm status news-sentiment -n finance     one, explained; says what you must do
+  kubectl mm why news-sentiment                   its last decision, question by question
   kubectl mm history news-sentiment               its runs, with the scores of both versions
   kubectl mm logs news-sentiment -f               what its training writes
   kubectl mm check -f resource.yaml               before kubectl apply: would it work?
@@ -57,6 +58,21 @@ your cluster. Prometheus is then asked for the last readings, just as the operat
       without any cluster; the schema's rules (CEL) are not asked then
 
 Exit codes: 0 all are usable, 1 one is not, 2 nothing could be said (no cluster, no rights).
+"""
+
+_WHY_EPILOG: Final = """\
+The questions with their numbers, the action, why no other, and what would have changed it: the
+operator's own rules, asked again with one answer changed.
+
+  kubectl mm why news-sentiment
+  kubectl mm why news-sentiment -o svg            a file news-sentiment-decision-7.svg: the workflow
+      with the way taken, and the metric around it (Prometheus is asked as by kubectl mm check;
+      without it the picture says so)
+  kubectl mm why news-sentiment -o png -f -       to standard output
+  kubectl mm why news-sentiment --run 3           an older run: status holds its outcome, its
+      folder in the store (runs/3/) the decision
+  kubectl mm why news-sentiment --record decision.json
+      that folder's decision.json, as if it were the last
 """
 
 
@@ -116,6 +132,7 @@ def parser() -> argparse.ArgumentParser:
 
     _status_options(verb("status", "one resource explained, or several in a table"))
     _history_options(verb("history", "the runs of a resource, newest first"))
+    _why_options(verb("why", "the way to a decision, in words or as a picture", _WHY_EPILOG))
     _logs_options(verb("logs", "what a run's Job writes"))
     _check_options(
         verb("check", "say what the operator would see, before you apply", _CHECK_EPILOG)
@@ -170,6 +187,30 @@ def _history_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--run", type=int, metavar="N", help="one run, whole")
     _output(verb)
     verb.set_defaults(do=_history)
+
+
+def _why_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("name", metavar="NAME")
+    verb.add_argument("--run", type=int, metavar="N", help="default: the last decision")
+    verb.add_argument(
+        "--record", metavar="FILE", help="a run's decision.json, from its folder in the store"
+    )
+    verb.add_argument(
+        "-o",
+        "--output",
+        choices=deciding.FORMS,
+        default=deciding.TEXT,
+        help="default: %(default)s",
+    )
+    verb.add_argument(
+        "-f",
+        "--filename",
+        metavar="FILE",
+        help="write it there; - is standard output (default: standard output for text, json and "
+        "yaml, NAME-decision-N.svg or .png for pictures)",
+    )
+    _prometheus(verb)
+    verb.set_defaults(do=_why)
 
 
 def _logs_options(verb: argparse.ArgumentParser) -> None:
@@ -293,6 +334,23 @@ def _one_run(context: Context, resource: Resource) -> int:
         _print_document(found, context.options.output)
     else:
         print(history.explained(entry, context.now, context.page))
+    return 0
+
+
+async def _why(context: Context) -> int:
+    options = context.options
+    wish = deciding.Wish(
+        options.output,
+        options.filename,
+        options.run,
+        options.record,
+        options.prometheus,
+        options.operator_namespace,
+    )
+    shown = await deciding.shown(
+        context.access, await _resource(context), wish, context.page, context.now
+    )
+    deciding.write(shown, sys.stdout.buffer)
     return 0
 
 

@@ -126,9 +126,9 @@ def of_answers(
         findings += _of_query("samples.query", answers.samples, metrics)
     if isinstance(answers.performance, MetricsError) or isinstance(answers.samples, MetricsError):
         return list(dict.fromkeys(findings)), ()  # a server that is away is away for both
-    points = _points(metrics, answers.performance, answers.samples, grid)
+    read = points(metrics, answers.performance, answers.samples, grid)
     found = assess(metrics, answers.performance, answers.samples, grid, since)
-    return [*findings, *_of_assessment(metrics, found)], points
+    return [*findings, *_of_assessment(metrics, found)], read
 
 
 def _interval(metrics: Metrics, grid: Sequence[datetime]) -> Finding:
@@ -198,12 +198,13 @@ def _of_breach(metrics: Metrics, found: Healthy | Degraded) -> Finding:
     )
 
 
-def _points(
+def points(
     metrics: Metrics,
     performance: Sequence[Series],
     samples: Sequence[Series] | None,
     grid: Sequence[datetime],
 ) -> tuple[Point, ...]:
+    """What both queries say at each time of the grid."""
     return tuple(
         Point(
             time,

@@ -1,14 +1,16 @@
 """What ``kubectl mm status`` looks up beside the resource: the live run's Job, the metric."""
 
+import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from maintenance_operator.cli import check
+from maintenance_operator.cli import check, findings
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.resource import LiveJob, Resource, moment_of
 from maintenance_operator.core.assess import assess, in_force
 from maintenance_operator.core.conditions import DEGRADED, is_true
 from maintenance_operator.core.grid import reading_times
-from maintenance_operator.core.model import Assessment, JobPhase, Spec, Unknown
+from maintenance_operator.core.model import Assessment, JobPhase, Metrics, Spec, Unknown
 from maintenance_operator.errors import ClusterError, Gone, MetricsError
 
 
@@ -59,3 +61,31 @@ async def assessment_of(
     since = champion.promoted_time if champion is not None else None
     bounds = in_force(metrics, champion, degraded=is_true(resource.status, DEGRADED))
     return assess(metrics, answers.performance, answers.samples, grid, since, bounds)
+
+
+async def readings_of(
+    access: Access,
+    namespace: str,
+    metrics: Metrics,
+    grid: Sequence[datetime],
+    ask: tuple[str | None, str],
+) -> tuple[tuple[tuple[datetime, float], ...], str]:
+    """The metric at these times, and what Prometheus it is from.
+
+    ``ask`` is the Prometheus that the person names, if any, and the operator's namespace.
+
+    Raises:
+        MetricsError: it does not answer the query.
+        ClusterError: which Prometheus it is cannot be found out.
+    """
+    server = await check.chosen(metrics, access, *ask)
+    answers = await check.asked(server, metrics, tuple(grid), namespace)
+    if isinstance(answers.performance, MetricsError):
+        raise answers.performance
+    points = findings.points(metrics, answers.performance, None, grid)
+    known = tuple(
+        (point.time, point.value)
+        for point in points
+        if point.value is not None and math.isfinite(point.value)
+    )
+    return known, server.told

@@ -180,7 +180,9 @@ def path_step(step: PathStep) -> str:
 
 
 def _evidence(evidence: StatusEvidence) -> str:
+    ends = f"{evidence.lower} to {evidence.upper}"
     parts = [
+        ends if evidence.lower and evidence.upper else "",
         evidence.threshold and f"threshold {evidence.threshold}",
         evidence.p_value and f"p {evidence.p_value}",
         "" if evidence.n is None else f"n {evidence.n}",

@@ -18,6 +18,7 @@ from maintenance_contract import (
 from maintenance_contract.exits import FAIL_THE_JOB
 from maintenance_contract.paths import (
     CLAIMS_ROOT,
+    DECISION_FILE,
     REQUEST_DIRECTORY,
     REQUEST_FILE,
     SECRETS_ROOT,
@@ -25,6 +26,7 @@ from maintenance_contract.paths import (
 )
 from maintenance_operator.core.model import JobView, Pod, Policy, Run, Spec, Step
 from maintenance_operator.core.names import (
+    ANNOTATION_DECISION,
     ANNOTATION_DIGEST,
     ANNOTATION_REQUEST,
     ANNOTATION_RESOURCE,
@@ -150,9 +152,21 @@ def champion_uri(spec: Spec, champion: ChampionRef) -> str:
 
 
 def manifest(
-    identity: Identity, run: Run, spec: Spec, asked: TrainingRequest, trainer: TrainerImage
+    identity: Identity,
+    run: Run,
+    spec: Spec,
+    asked: TrainingRequest,
+    trainer: TrainerImage,
+    *,
+    decision: str = "",
 ) -> dict[str, Any]:
-    """The Job: one create, immutable, with everything inside."""
+    """The Job: one create, immutable, with everything inside.
+
+    ``decision`` is the record to be kept with the run, beside the request: what is asked, and so
+    its digest, does not depend on why.
+    """
+    told = {ANNOTATION_REQUEST: asked.to_json()}
+    told |= {ANNOTATION_DECISION: decision} if decision else {}
     labels = {
         LABEL_MANAGED_BY: MANAGER,
         LABEL_UID: identity.uid,
@@ -207,9 +221,9 @@ def manifest(
             "template": {
                 "metadata": {
                     "labels": labels,
-                    "annotations": {ANNOTATION_REQUEST: asked.to_json()},
+                    "annotations": told,
                 },
-                "spec": _pod(run.step, spec, trainer, seconds),
+                "spec": _pod(run.step, spec, trainer, seconds, decided=bool(decision)),
             },
         },
     }
@@ -238,7 +252,14 @@ def _chosen(chosen: Pod) -> dict[str, Any]:
     return {name: part for name, part in parts.items() if part}
 
 
-def _pod(step: Step, spec: Spec, trainer: TrainerImage, seconds: int) -> dict[str, Any]:
+def _told(annotation: str, file: str) -> dict[str, Any]:
+    """A file of the pod that holds one of its annotations."""
+    return {"path": file, "fieldRef": {"fieldPath": f"metadata.annotations['{annotation}']"}}
+
+
+def _pod(
+    step: Step, spec: Spec, trainer: TrainerImage, seconds: int, *, decided: bool
+) -> dict[str, Any]:
     claims, secrets = _claims(step, spec), _secrets(step, spec)
     return {
         **_chosen(spec.training.pod),
@@ -297,12 +318,8 @@ def _pod(step: Step, spec: Spec, trainer: TrainerImage, seconds: int) -> dict[st
                 "name": "request",
                 "downwardAPI": {
                     "items": [
-                        {
-                            "path": REQUEST_FILE,
-                            "fieldRef": {
-                                "fieldPath": f"metadata.annotations['{ANNOTATION_REQUEST}']"
-                            },
-                        }
+                        _told(ANNOTATION_REQUEST, REQUEST_FILE),
+                        *([_told(ANNOTATION_DECISION, DECISION_FILE)] if decided else []),
                     ]
                 },
             },

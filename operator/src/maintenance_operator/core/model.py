@@ -403,6 +403,8 @@ class StatusEvidence:
     threshold: str = ""
     p_value: str = ""
     n: int | None = None
+    lower: str = ""
+    upper: str = ""
 
 
 @dataclass(frozen=True, slots=True)

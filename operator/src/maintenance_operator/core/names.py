@@ -16,6 +16,7 @@ ANNOTATION_BREAKER_RESET: Final = f"{GROUP}/breaker-reset"
 """On a resource: failed and rejected runs that ended before this time are forgiven."""
 ANNOTATION_RESOURCE: Final = f"{GROUP}/resource"
 ANNOTATION_REQUEST: Final = f"{GROUP}/request"
+ANNOTATION_DECISION: Final = f"{GROUP}/decision"
 ANNOTATION_DIGEST: Final = f"{GROUP}/request-digest"
 
 CONTAINER: Final = "trainer"

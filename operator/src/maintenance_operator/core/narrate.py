@@ -156,6 +156,8 @@ def _evidence(evidence: Evidence) -> StatusEvidence:
         threshold="" if evidence.threshold is None else figure(evidence.threshold),
         p_value="" if evidence.p_value is None else p_value(evidence.p_value),
         n=evidence.n,
+        lower="" if evidence.lower is None else figure(evidence.lower),
+        upper="" if evidence.upper is None else figure(evidence.upper),
     )
 
 
@@ -172,6 +174,13 @@ def trouble(degraded: Degraded | None) -> str:
     )
 
 
+def interval(evidence: StatusEvidence) -> str:
+    """`` (0.15 to 0.21)``; empty where the number has none."""
+    if not evidence.lower or not evidence.upper:
+        return ""
+    return f" ({evidence.lower} to {evidence.upper})"
+
+
 def answer(finding: Finding) -> str:
     """A question, its answer, and the number that the answer rests on: its first evidence."""
     spelled = f"{finding.question.value} is {finding.answer.value}"
@@ -179,7 +188,7 @@ def answer(finding: Finding) -> str:
         return spelled
     evidence = _evidence(finding.evidence[0])
     parts = (
-        f"{evidence.name} {evidence.value}",
+        f"{evidence.name} {evidence.value}{interval(evidence)}",
         evidence.threshold and f"threshold {evidence.threshold}",
         evidence.p_value and f"p {evidence.p_value}",
         "" if evidence.n is None else f"n {evidence.n}",

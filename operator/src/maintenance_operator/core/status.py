@@ -280,6 +280,8 @@ def _path_step_in(fields: Fields) -> PathStep:
                 _optional_string(item, "threshold"),
                 _optional_string(item, "pValue"),
                 item.optional("n", item.integer),
+                _optional_string(item, "lower"),
+                _optional_string(item, "upper"),
             )
             for item in fields.items("evidence", most=64)
         ),
@@ -294,6 +296,8 @@ def _evidence_out(evidence: StatusEvidence) -> dict[str, Any]:
             "threshold": evidence.threshold,
             "pValue": evidence.p_value,
             "n": evidence.n,
+            "lower": evidence.lower,
+            "upper": evidence.upper,
         }
     )
 

@@ -75,6 +75,7 @@ from maintenance_operator.core.reasons import (
     RunReason,
     VerdictReason,
 )
+from maintenance_operator.core.records import record_of
 from maintenance_operator.core.spec import parse
 from maintenance_operator.errors import SpecError
 
@@ -354,6 +355,14 @@ def _concept_drifted(seen: Observation) -> bool:
     return decision is not None and concept_drift(decision.path)
 
 
+def _record(seen: Observation, run: Run) -> str:
+    """The decision that a training is for, to be kept in its folder; empty for other steps."""
+    decision = seen.status.decision
+    if run.step is not Step.TRAIN or decision is None or decision.number != run.number:
+        return ""
+    return record_of(seen.identity, decision).to_json()
+
+
 def _without_job(seen: Observation, run: Run, spec: Spec, asked: TrainingRequest) -> Effect | None:
     """Not yet created; given up; or seen once, and somebody deleted it."""
     if run.stopping is not None:
@@ -366,7 +375,9 @@ def _without_job(seen: Observation, run: Run, spec: Spec, asked: TrainingRequest
                 RunReason.JOB_REFUSED,
                 f"The API server refuses Job {run.job_name}: {seen.refused}",
             )
-        return CreateJob(manifest(seen.identity, run, spec, asked, seen.trainer))
+        return CreateJob(
+            manifest(seen.identity, run, spec, asked, seen.trainer, decision=_record(seen, run))
+        )
     message = f"Job {run.job_name} was deleted before its result was read."
     if run.step is Step.TRAIN:
         return _ask_for_report(seen, run, message)

@@ -49,7 +49,7 @@ class Measure:
             bound if math.isfinite(bound) else None,
             self.p,
             self.n,
-            None if self.p is None else self.upper,
+            upper=None if self.p is None else self.upper,
         )
 
 

@@ -1,0 +1,32 @@
+"""Names of evidence in plain words, for those who read a decision."""
+
+import re
+from typing import Final
+
+EVIDENCE: Final = {
+    "accuracy": "accuracy in production",
+    "errorRate": "error rate in production",
+    "breachedReadings": "bad readings among the last",
+    "accuracyOnNewRows": "the champion's accuracy on new held-out rows",
+    "outsideSupport": "share of new rows that lie outside what the champion was trained on",
+    "classMix": "share of rows that would have to change class to get the old mix",
+    "toldApartAuc": "how well new and old rows can be told apart (.5 not at all, 1 always)",
+    "errorRiseAtEqualClass": "rise of the error on familiar rows of the same class",
+    "errorRiseGivenInput": "rise of the error that the inputs do not explain",
+    "relabelledTexts": "share of known texts that come back with another label",
+    "newLabels": "share of new rows whose label the champion does not know",
+    "vanishedLabels": "share of old rows whose label is seen no more",
+    "unknownTokens": "rise of the share of tokens that the tokenizer does not know",
+    "subwordsPerWord": "subwords per word, new over old",
+    "truncatedTexts": "rise of the share of texts too long for the model",
+    "emptyTexts": "rise of the share of empty texts",
+    "newColumns": "columns that are new",
+    "lostColumns": "columns that are gone",
+}
+
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def in_words(name: str) -> str:
+    """What a number measures; a name that is not known here is spelled out."""
+    return EVIDENCE.get(name) or _HUMP.sub(" ", name).lower()
