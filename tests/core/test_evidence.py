@@ -85,7 +85,8 @@ OF_DRIFT = {UNEXPLAINED, AT_CLASS, RELABELLED}
 def findings(*shown: str, space: Answer = Answer.NO, **numbers: Any) -> tuple[Finding, ...]:
     values = QUIET | {name: SHOWN[name] for name in shown} | numbers
     evidence = [
-        Evidence(name, effect, None, p, 500, upper=upper) for name, (effect, p, upper) in values.items()
+        Evidence(name, effect, None, p, 500, upper=upper)
+        for name, (effect, p, upper) in values.items()
     ]
     return (
         Finding(CAUSES[0], Answer.NO, tuple(e for e in evidence if e.name not in OF_DRIFT)),

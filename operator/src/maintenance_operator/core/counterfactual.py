@@ -25,7 +25,7 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_operator.core.decide import Proposal, propose
+from maintenance_operator.core.decide import propose
 from maintenance_operator.core.findings import CAUSES
 from maintenance_operator.core.model import (
     Action,
@@ -37,6 +37,7 @@ from maintenance_operator.core.model import (
     StatusEvidence,
     Trigger,
 )
+from maintenance_operator.core.proposal import Proposal
 
 GRAVITY: Final = (Answer.NO, Answer.MINOR, Answer.MAJOR)
 """From mild to grave; Undetermined is none of them: nothing was shown."""

@@ -7,7 +7,7 @@ claim needs a test that survives Holm's correction over all claims *and* an effe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -183,9 +183,26 @@ def answers(findings: tuple[Finding, ...], at: Thresholds = DEFAULTS) -> tuple[F
     """
     tests, named = Tests.of(findings, at), cause(findings, at)
     return tuple(
-        Finding(found.question, _answer(found, tests, named), _first(found.evidence, named))
+        Finding(
+            found.question,
+            _answer(found, tests, named),
+            tuple(_held(item, at) for item in _first(found.evidence, named)),
+        )
         for found in findings
     )
+
+
+def _held(evidence: Evidence, at: Thresholds) -> Evidence:
+    """With the bound that this policy holds it against; none where it holds it against none."""
+    bounds = {
+        OUTSIDE: at.new_domain,
+        CLASS_MIX: at.class_mix,
+        UNEXPLAINED: at.error_rise,
+        AT_CLASS: AT_CLASS_RISE,
+        RELABELLED: RELABELLED_RISE,
+    }
+    tested = evidence.p_value is not None
+    return replace(evidence, threshold=bounds.get(evidence.name)) if tested else evidence
 
 
 def _answer(found: Finding, tests: Tests, named: Cause) -> Answer:
