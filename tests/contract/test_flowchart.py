@@ -76,9 +76,10 @@ def test_only_the_action_that_was_taken_is_lit(action: str) -> None:
     assert not {other[0] for key, other in ACTIONS.items() if key != action} & {*strong}
     assert texts(root, "reason") == ["DomainExpansion"]
     path = [line.get("d", "") for line in root.iter(f"{SVG}path") if line.get("class") == "path"]
-    ends = [float(re.findall(r"[\d.]+", way)[-2]) for way in path]
+    questions = [re.findall(r"[\d.]+", way) for way in path if way.startswith("M100 ")]
+    ends = [float(way[-2]) for way in questions]
     [box] = [x for x, text in _placed(root, "strong") if text == name]
-    assert box in ends, "a lit line ends at the action"
+    assert box in ends, "a lit line leads from the questions to the action"
 
 
 def _placed(root: ET.Element, kind: str) -> list[tuple[float, str]]:

@@ -152,6 +152,16 @@ def test_all_numbers_beyond_their_thresholds_must_come_back() -> None:
     assert math.isclose(first.distance, 2.0)
 
 
+def test_the_number_that_would_have_risen_is_the_one_that_the_answer_turns_on() -> None:
+    low = (evidence("outsideSupport", 0.0, 0.05), evidence("classMix", 0.08))
+    decision = decided(
+        Finding(SHIFT, Answer.NO, low), Finding(DRIFT, Answer.NO), Finding(SPACE, Answer.NO)
+    )
+    first = counterfactual(decision, SPEC).changes[0]
+    assert [one.name for one in first.evidence] == ["classMix"]
+    assert (first.action, first.reason) == (Action.FINE_TUNE, "MinorChange")
+
+
 @pytest.mark.parametrize(
     "answer, value",
     [

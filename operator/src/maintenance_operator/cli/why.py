@@ -302,8 +302,7 @@ def window(case: Case, metrics: Metrics, now: datetime) -> tuple[datetime, ...]:
     every = max(1, math.ceil((last - first + 1) / _MOST_READINGS))
     zone = case.decision.time.tzinfo
     return tuple(
-        datetime.fromtimestamp(index * seconds, zone)
-        for index in range(first - first % every, last + 1, every)
+        datetime.fromtimestamp(index * seconds, zone) for index in range(first, last + 1, every)
     )
 
 
