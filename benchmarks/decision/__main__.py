@@ -5,11 +5,11 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: the processes share the cores
 
 import argparse
+import importlib
 import sys
 
-import action
-import calibration
-import cause
+PARTS = ("cause", "calibration", "action")
+"""Modules of this folder. Only the one that is asked for is read: some take seconds."""
 
 
 def main() -> int:
@@ -17,9 +17,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks/decision", description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     subparsers = parser.add_subparsers(required=True, metavar="PART")
-    cause.add_to(subparsers)
-    calibration.add_to(subparsers)
-    action.add_to(subparsers)
+    wanted = [part for part in PARTS if part in sys.argv] or PARTS
+    for part in wanted:
+        importlib.import_module(part).add_to(subparsers)
     args = parser.parse_args()
     args.run(args)
     return 0
