@@ -9,6 +9,7 @@ import sys
 
 import calibration
 import cause
+import replay
 
 
 def main() -> int:
@@ -18,6 +19,7 @@ def main() -> int:
     subparsers = parser.add_subparsers(required=True, metavar="PART")
     cause.add_to(subparsers)
     calibration.add_to(subparsers)
+    replay.add_to(subparsers)
     args = parser.parse_args()
     args.run(args)
     return 0
