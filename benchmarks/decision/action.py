@@ -8,24 +8,22 @@ action against it, ``regret_loop`` what serves after the product's gate and its 
 
 import argparse
 import json
-import os
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import arms
+import cells
 import numpy as np
 import results
 import torch
 import weak
 from arms import Network
 from cause import NO_RECURRENCE, SCENARIOS
-from intervals import mean_with_interval
+from intervals import bootstrap
 from scipy import stats
 from weak import Rows
 
@@ -88,6 +86,7 @@ GATE: Final = Gate(0.0, 0.95, 0.02, OnConceptDrift.REPORT_ONLY)
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 SERVED: Final = Champion(1, "", "sha256:champion", NOW, TrainingAction.RETRAIN)
 TWO_ERRORS: Final = 2.0
+HERE: Final = Path(__file__).resolve().parent
 
 SPEC: Final = parse(
     {
@@ -163,7 +162,12 @@ def one(scenario: str, n: int, seed: int) -> dict[str, Any]:
         },
         "first": firsts,
         "last": {
-            name: _loop(first, passes, drift=_drifted(decisions, name))
+            name: _loop(
+                first,
+                passes,
+                drift=_drifted(decisions, name),
+                retrain="retrain new at 50 %" if name == "Evidence" else "retrain merged",
+            )
             for name, first in firsts.items()
         },
         "reasons": {policy.value: decision.reason for policy, decision in decisions.items()},
@@ -223,6 +227,8 @@ def _arm(decision: Decision, policy: Policy) -> str:
             return "the same, new at 50 %"
         case Action.RETRAIN if concept_drift(decision.path):
             return "retrain without contradicted"
+        case Action.RETRAIN if policy is Policy.EVIDENCE:
+            return "retrain new at 50 %"
         case Action.RETRAIN:
             return "retrain merged"
         case _:
@@ -274,16 +280,17 @@ def _paired(served: Network, other: Network, rows: Rows) -> PairedCounts:
     )
 
 
-def _loop(first: str, passes: dict[tuple[str, bool], bool], *, drift: bool) -> list[str]:
-    """What was trained, in order, then what serves."""
+def _loop(
+    first: str, passes: dict[tuple[str, bool], bool], *, drift: bool, retrain: str
+) -> list[str]:
+    """What was trained, in order, then what serves; a fine-tune escalates to ``retrain``."""
     if first == "keep":
         return ["keep"]
     if passes[first, drift]:
         return [first, first]
     if not first.startswith("fine-tune"):
         return [first, "keep"]
-    serves = "retrain merged" if passes["retrain merged", drift] else "keep"
-    return [first, "retrain merged", serves]
+    return [first, retrain, retrain if passes[retrain, drift] else "keep"]
 
 
 # --- from cases to figures --------------------------------------------------------------
@@ -344,13 +351,11 @@ def figures(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
             ("loop", "regret_loop"),
             ("cost", "train_cost"),
         ):
-            by_policy[name][policy] = mean_with_interval(values[key])
+            by_policy[name][policy] = bootstrap(values[key])
             for n in sorted(set(values["n"])):
                 chosen = [v for v, m in zip(values[key], values["n"], strict=True) if m == n]
-                by_policy[name][f"{policy}, n {n}"] = mean_with_interval(chosen)
-        by_policy["action_accuracy"][policy] = mean_with_interval(
-            [float(v) for v in values["right"]]
-        )
+                by_policy[name][f"{policy}, n {n}"] = bootstrap(chosen)
+        by_policy["action_accuracy"][policy] = bootstrap([float(v) for v in values["right"]])
         by_policy["worst_family_regret"][policy] = max(
             _by_family(values).items(), key=lambda i: i[1]
         )
@@ -374,9 +379,7 @@ def table(cases: Sequence[dict[str, Any]]) -> str:
             lines.append("|---|---|---|---|---|---|")
             for policy, values in regrets(cases, weight, price).items():
                 cells = [
-                    "{value:.4f} ({low:.4f} to {high:.4f})".format(
-                        **mean_with_interval(values[key])
-                    )
+                    "{value:.4f} ({low:.4f} to {high:.4f})".format(**bootstrap(values[key]))
                     for key in ("decision", "loop")
                 ]
                 worst = max(_by_family(values).items(), key=lambda item: item[1])
@@ -425,37 +428,27 @@ def add_to(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print the cases as JSON")
     parser.add_argument("--record", action="store_true", help="write benchmarks/results")
     parser.add_argument(
-        "--work", type=Path, help="keep finished cases here (JSON lines) and go on from them"
+        "--work",
+        type=Path,
+        default=cells.default_work(),
+        metavar="DIR",
+        help="where finished cases are kept (%(default)s)",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Run the cases that were asked for and are not finished yet."""
-    wanted = [
+    """Train what is missing, print the tables."""
+    keys = [
         (scenario, n, args.first_seed + number)
         for n in args.n or (500, 2000)
         for scenario in args.scenario or FAMILIES
         for number in range(args.seeds)
     ]
-    cases = _finished(args.work)
-    missing = [key for key in wanted if key not in cases]
-    with ProcessPoolExecutor(args.jobs) as pool:
-        for number, case in (
-            enumerate(pool.map(one, *zip(*missing, strict=True)), start=1) if missing else ()
-        ):
-            cases[case["scenario"], case["n"], case["seed"]] = case
-            if args.work:
-                with args.work.open("a") as file:
-                    file.write(json.dumps(case) + os.linesep)
-            print(f"{number}/{len(missing)}", *list(case.values())[:3], file=sys.stderr, flush=True)
-    found = [cases[key] for key in wanted]
+    parts = ("action", "arms", "cause", "weak", "families")
+    code = cells.digest(HERE / f"{part}.py" for part in parts)
+    kept = cells.Kept(args.work / "action.jsonl", code)
+    found = cells.computed(one, keys, kept, jobs=args.jobs)
     print(json.dumps(found) if args.json else table(found))
     if args.record:
         results.record("action", found, figures(found))
-
-
-def _finished(work: Path | None) -> dict[tuple[str, int, int], dict[str, Any]]:
-    lines: Iterable[str] = work.read_text().splitlines() if work and work.exists() else ()
-    read: Callable[[str], dict[str, Any]] = json.loads
-    return {(c["scenario"], c["n"], c["seed"]): c for c in map(read, lines)}

@@ -94,6 +94,29 @@ def test_the_request_inside_is_the_one_whose_digest_is_outside() -> None:
     assert asked.champion == ChampionRef(3, "sha256:c")
 
 
+@pytest.mark.parametrize(
+    "policy, given, changes, percent",
+    [
+        ("Workflow", None, {}, 0),
+        ("Evidence", None, {}, 50),
+        ("Evidence", 0, {}, 0),
+        ("Workflow", 30, {}, 30),
+        ("Evidence", None, {"action": Action.FINE_TUNE}, 0),
+        ("Evidence", None, {"champion": None}, 0),
+        ("Evidence", 30, {"step": Step.DIAGNOSE}, 0),
+    ],
+)
+def test_the_share_of_new_rows_in_a_retrain(
+    policy: str, given: int | None, changes: dict[str, Any], percent: int
+) -> None:
+    body = copy.deepcopy(SPEC)
+    body["decision"]["policy"] = policy
+    if given is not None:
+        body["training"]["retrain"]["newDataPercent"] = given
+    run = replace(RUN, **{"spec": body, "action": Action.RETRAIN, **changes})
+    assert request(IDENTITY, run, parse(body), run.step).recipes.new_data_percent == percent
+
+
 def test_the_decision_travels_beside_the_request_and_changes_nothing_else() -> None:
     spec = parse(RUN.spec)
     asked = request(IDENTITY, RUN, spec, RUN.step)

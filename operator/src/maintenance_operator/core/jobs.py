@@ -24,7 +24,7 @@ from maintenance_contract.paths import (
     SECRETS_ROOT,
     version_directory,
 )
-from maintenance_operator.core.model import JobView, Pod, Policy, Run, Spec, Step
+from maintenance_operator.core.model import Action, JobView, Pod, Policy, Run, Spec, Step
 from maintenance_operator.core.names import (
     ANNOTATION_DECISION,
     ANNOTATION_DIGEST,
@@ -103,7 +103,7 @@ def request(
         spec.training.replay_percent,
         dict(spec.training.fine_tune_arguments),
         dict(spec.training.retrain_arguments),
-        _new_data_percent(spec, drifted=training and exclude_contradicted),
+        _new_data_percent(spec, run, training=training),
     )
     return TrainingRequest(
         operation=_OPERATIONS[step],
@@ -135,15 +135,17 @@ def request(
     )
 
 
-def _new_data_percent(spec: Spec, *, drifted: bool) -> int:
-    """As the spec says; else new rows get half of a retrain after concept drift under Evidence.
+def _new_data_percent(spec: Spec, run: Run, *, training: bool) -> int:
+    """As the spec says; else half of a retrain under Evidence, the plain merge under Workflow.
 
-    The old rows that are left then still outnumber the new ones, and teach the old meaning where
-    the new labels were too few to refute them.
+    Merged plainly, few new rows are outvoted by many old ones (benchmarks/README.md, replay). It
+    is left out where it means nothing: a fine-tune, a diagnosis, a first version.
     """
+    if not training or run.action is not Action.RETRAIN:
+        return 0
     if spec.training.new_data_percent is not None:
         return spec.training.new_data_percent
-    return HALF if drifted and spec.policy is Policy.EVIDENCE else 0
+    return HALF if spec.policy is Policy.EVIDENCE and run.champion is not None else 0
 
 
 def champion_uri(spec: Spec, champion: ChampionRef) -> str:
