@@ -182,7 +182,7 @@ def table(pool: Pool, old: int, count: int, seeds: int) -> None:
     for scenario, words in SCENARIOS.items():
         answers: tuple[Counter[str], ...] = (Counter(), Counter(), Counter())
         for seed in range(seeds):
-            found = examine.findings(measured(pool, scenario, (old, count), 1000 + seed))
+            found = examine.findings(measured(pool, scenario, (old, count), 5000 + seed))
             for counted, said in zip(
                 answers, (found[0].answer, found[1].answer, cause(found)), strict=True
             ):
