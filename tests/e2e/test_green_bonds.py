@@ -58,6 +58,9 @@ def test_a_domain_that_the_model_has_not_seen_is_fine_tuned_and_promoted(
     assert answers["DataDistributionShift"] == "Minor"
     assert answers["ConceptDrift"] != "Major"
 
+    run = "/mnt/claims/models/green-bonds/runs/2"
+    kept = example.kubectl("exec", "deployment/serving", "--", "ls", run)
+    assert {"decision.json", "decision.svg", "report.json"} <= set(kept.split())
     until("version 2 above the floor", lambda: _healthy(green_bonds, 2), seconds=120)
     until("the end of Degraded", lambda: not is_true(green_bonds.status(), "Degraded") or None,
           seconds=60)  # fmt: skip
