@@ -351,15 +351,21 @@ def figures(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
             ("loop", "regret_loop"),
             ("cost", "train_cost"),
         ):
-            by_policy[name][policy] = bootstrap(values[key])
+            by_policy[name][policy] = _of(values[key])
             for n in sorted(set(values["n"])):
                 chosen = [v for v, m in zip(values[key], values["n"], strict=True) if m == n]
-                by_policy[name][f"{policy}, n {n}"] = bootstrap(chosen)
-        by_policy["action_accuracy"][policy] = bootstrap([float(v) for v in values["right"]])
+                by_policy[name][f"{policy}, n {n}"] = _of(chosen)
+        by_policy["action_accuracy"][policy] = _of([float(v) for v in values["right"]])
         by_policy["worst_family_regret"][policy] = max(
             _by_family(values).items(), key=lambda i: i[1]
         )
     return dict(by_policy)
+
+
+def _of(values: Sequence[float]) -> dict[str, float]:
+    """Mean and interval over cases: a change, n and a seed each."""
+    found = bootstrap(values)
+    return {"cases" if name == "seeds" else name: value for name, value in found.items()}
 
 
 def _by_family(values: dict[str, list[Any]]) -> dict[str, float]:
