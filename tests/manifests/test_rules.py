@@ -57,6 +57,14 @@ DURATIONS = {  # field: refused, accepted
 }
 NO_DURATIONS = ("5", "5 m", "-5m", "1d", "P1D", "1.5h", "30s5m", "5M", "100ms", "5m ", "123456h")
 
+COUNTERS = {"counter": "model_predictions_total"}
+
+
+def counted(**outcomes: Any) -> dict[str, Any]:
+    """Counters instead of the gauge."""
+    return {"metrics.performance": ..., "metrics.outcomes": COUNTERS | outcomes}
+
+
 EARLY = "a share cannot be a major change before it is a minor one"
 APART = "give the store a folder of its own"
 # Fields that are set, the field that is named, a part of the message.
@@ -256,6 +264,37 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "spec.metrics.performance.breach.count",
         "count is more than of",
     ),
+    ({"metrics.outcomes": COUNTERS}, "spec.metrics", "set exactly one of performance (a gauge"),
+    ({"metrics.performance": ...}, "spec.metrics", "set exactly one of performance (a gauge"),
+    *(
+        (counted(counter=counter), "spec.metrics.outcomes.counter", "write the name of a counter")
+        for counter in ("sum(a)", "a{b='c'}", "1st", "a-b")
+    ),
+    *(
+        (counted(**{label: "a-b"}), f"spec.metrics.outcomes.{label}", "write the name of a label")
+        for label in ("classLabel", "correctLabel", "versionLabel")
+    ),
+    *(
+        (counted(**labels), "spec.metrics.outcomes", "are three different labels")
+        for labels in (
+            {"classLabel": "correct"},
+            {"versionLabel": "correct"},
+            {"versionLabel": "true_class"},
+        )
+    ),
+    *(
+        (
+            counted(matchLabels={name: "x"}, versionLabel="version"),
+            "spec.metrics.outcomes.matchLabels",
+            "the operator itself tells right from wrong",
+        )
+        for name in ("correct", "version")
+    ),
+    (
+        counted(matchLabels={"a.b": "x"}),
+        "spec.metrics.outcomes.matchLabels",
+        "names of labels have letters",
+    ),
     *(
         (
             {f"{job}.resources": {kind: {"x" * 254: 1}}},
@@ -315,6 +354,16 @@ ACCEPTED: list[dict[str, Any]] = [
         "metrics.performance.recover": 0.1,
         "metrics.performance.onMissing": "Breach",
     },
+    counted(),
+    counted(
+        counter="job:predictions:total",
+        matchLabels={"model": 'a "b" \\', "true_class": "x"},
+        classLabel="label",
+        correctLabel="ok",
+        versionLabel="version",
+        tolerance=0,
+        baselineSamples=100,
+    ),
     {"suspend": True},
     {"decision.minNewRows": 1},
     {"decision.thresholds": {"alpha": 0.05, "newDomain": 0.3, "otherStream": 0.3}},

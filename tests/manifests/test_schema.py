@@ -19,6 +19,7 @@ from maintenance_operator.core.model import (
     Condition,
     Decision,
     HistoryEntry,
+    Monitor,
     PathStep,
     Reading,
     Recheck,
@@ -33,6 +34,7 @@ from maintenance_operator.core.model import (
     Trigger,
     Trouble,
 )
+from maintenance_operator.core.sequential import Alarm, Counts, Kind, Reference
 from maintenance_operator.core.spec import parse
 
 TIME = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
@@ -175,7 +177,7 @@ def test_what_has_no_default_must_be_said(api: Resources, minimal: Node, field: 
         "mode",
         "model.storage.revision",
         "model.storage.secretRef.key",
-        "metrics.outcomes",
+        "metrics.outcomes.query",
         "metrics.performance.probation",
         "training.pod.hostNetwork",
         "training.pod.securityContext",
@@ -286,8 +288,14 @@ def test_samples_apply_and_the_operator_can_read_them(cluster: Programs, sample:
 
 
 def test_the_complete_sample_says_every_field(schema: Node) -> None:
-    spec = yaml.safe_load((ROOT / "manifests/samples/news-sentiment.yaml").read_text())["spec"]
-    said = {f"spec.{path}" for path in _paths(spec)}
+    """Counters stand where the gauge does, so they are said in a sample of their own."""
+    said = {
+        f"spec.{path}"
+        for sample in ("news-sentiment", "outcomes")
+        for path in _paths(
+            yaml.safe_load((ROOT / f"manifests/samples/{sample}.yaml").read_text())["spec"]
+        )
+    }
 
     leaves = {
         path.replace("{}", "")
@@ -348,7 +356,15 @@ FULL = Status(
         job_name="news-1a2b3c-7-train",
         job_uid="u-1",
         champion=ChampionRef(6, "sha256:aa"),
-        trouble=Trouble(TIME, 0.87, 3, 5, 1250, 0.9),
+        trouble=Trouble(
+            TIME,
+            0.87,
+            3,
+            5,
+            1250,
+            0.9,
+            Alarm(Kind.ERROR_AT_EQUAL_CLASS, 31000, 20000, 0.1, TIME, Counts(412, 54)),
+        ),
         escalated_from=6,
         action=Action.FINE_TUNE,
         subject=Step.TRAIN,
@@ -366,6 +382,12 @@ FULL = Status(
         TIME,
         TrainingAction.RETRAIN,
         Baseline(0.93, TIME, 5000),
+    ),
+    monitor=Monitor(
+        6,
+        "1a2b3c4d5e6f",
+        TIME,
+        Reference(TIME, {"sport": Counts(1800.5, 120.25), "文": Counts(3, 1)}),
     ),
     history=tuple(
         HistoryEntry(

@@ -1,9 +1,9 @@
 """The story, read top to bottom: wake, observe, ask what is next, do it, look again.
 
-Level-triggered and safe to run twice: nothing is remembered here. What to do is decided by the
-pure core (``core.story``); this module only looks and acts. Before anything is changed, the live
-object is read, and every status write carries its resourceVersion, so a second operator or a
-stale cache loses the write and looks again.
+Level-triggered and safe to run twice: nothing is remembered here but what Prometheus would say
+again. What to do is decided by the pure core (``core.story``); this module only looks and acts.
+Before anything is changed, the live object is read, and every status write carries its
+resourceVersion, so a second operator or a stale cache loses the write and looks again.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from maintenance_operator.core import champion as projection
+from maintenance_operator.core import outcomes
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.assess import assess, in_force
 from maintenance_operator.core.conditions import DEGRADED, is_true, untold
@@ -31,6 +32,7 @@ from maintenance_operator.core.model import (
     JobView,
     Metrics,
     Note,
+    Outcomes,
     Schedule,
     Series,
     Spec,
@@ -44,6 +46,7 @@ from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.reasons import EventReason, ReadyReason
 from maintenance_operator.core.spec import parse
 from maintenance_operator.core.story import next_effect, wanted
+from maintenance_operator.counting import Counting
 from maintenance_operator.errors import (
     ClusterError,
     Conflict,
@@ -174,6 +177,7 @@ class Reconciler:
         self._telemetry = telemetry
         self._trainer = trainer
         self._clock = clock
+        self._counting = Counting(metrics)
 
     async def __call__(self, key: Key) -> timedelta | None:
         """One pass.
@@ -260,6 +264,7 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._resources.forget(key)
+        self._counting.forget(key)
         self._telemetry.forget(*key)
 
     # --- observe ------------------------------------------------------------------------
@@ -342,32 +347,53 @@ class Reconciler:
     ) -> Assessment:
         if isinstance(spec, SpecError):
             return Unknown(spec.reason, "spec cannot be followed, so the metric is not read.")
-        metrics, champion = spec.metrics, status.champion
-        grid = reading_times(metrics, now)
-        queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
+        metrics = spec.metrics
         try:
-            self._metrics.admit(identity.namespace, metrics.server, *queries)
-            performance, samples = await asyncio.gather(
-                self._metrics.range(metrics.server, metrics.query, grid),
-                self._samples(metrics, grid),
-            )
+            if isinstance(metrics, Outcomes):
+                found, bound = await self._assess_outcomes(identity, metrics, status, now)
+            else:
+                found, bound = await self._assess_gauge(identity, metrics, status, now)
         except MetricsError as error:
             self._telemetry.metrics_error(metrics.server, error.reason)
             return Unknown(error.reason, str(error))
-        bounds = in_force(metrics, champion, degraded=is_true(status, DEGRADED))
-        found = assess(
-            metrics,
-            performance,
-            samples,
-            grid,
-            champion.promoted_time if champion else None,
-            bounds,
-        )
         if isinstance(found, Healthy | Degraded):
-            self._telemetry.performance(
-                identity.namespace, identity.name, found.reading.value, bounds.threshold.bound
-            )
+            value = found.reading.value
+            self._telemetry.performance(identity.namespace, identity.name, value, bound)
         return found
+
+    async def _assess_gauge(
+        self, identity: Identity, metrics: Metrics, status: Status, now: datetime
+    ) -> tuple[Assessment, float]:
+        """The assessment, and the bound that readings are held against."""
+        champion, grid = status.champion, reading_times(metrics, now)
+        queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
+        self._metrics.admit(identity.namespace, metrics.server, *queries)
+        performance, samples = await asyncio.gather(
+            self._metrics.range(metrics.server, metrics.query, grid),
+            self._samples(metrics, grid),
+        )
+        bounds = in_force(metrics, champion, degraded=is_true(status, DEGRADED))
+        since = champion.promoted_time if champion else None
+        found = assess(metrics, performance, samples, grid, since, bounds)
+        return found, bounds.threshold.bound
+
+    async def _assess_outcomes(
+        self, identity: Identity, metrics: Outcomes, status: Status, now: datetime
+    ) -> tuple[Assessment, float]:
+        """The same from counters, which the sequential test looks at."""
+        champion = status.champion
+        version = champion.version if champion is not None else None
+        query = outcomes.query(metrics, version)
+        self._metrics.admit(identity.namespace, metrics.server, query)
+        if champion is None:
+            return outcomes.unserved(), math.nan
+        counted = await self._counting.counted(
+            (identity.namespace, identity.name), metrics, champion, status.monitor, now
+        )
+        found = outcomes.assess(metrics, champion, counted)
+        monitor = counted.monitor
+        bound = math.nan if monitor is None else outcomes.floor(metrics, monitor.reference).bound
+        return found, bound
 
     async def _samples(
         self, metrics: Metrics, grid: Sequence[datetime]

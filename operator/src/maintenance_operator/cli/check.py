@@ -16,9 +16,11 @@ from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.findings import UNKNOWN_FIELD, Answers, Checked, Finding, wrong
 from maintenance_operator.cli.resource import moment_of, parsed
 from maintenance_operator.cli.schema import Schema
+from maintenance_operator.core import outcomes as counters
 from maintenance_operator.core.grid import reading_times
-from maintenance_operator.core.model import Metrics, Series, Spec
+from maintenance_operator.core.model import Metrics, Outcomes, Series, Spec
 from maintenance_operator.core.names import GROUP, KIND, VERSION
+from maintenance_operator.core.sequential import Window
 from maintenance_operator.errors import ClusterError, Gone, MetricsError, OperatorError, SpecError
 
 API_VERSION: Final = f"{GROUP}/{VERSION}"
@@ -129,7 +131,8 @@ async def check(source: Source, around: Surroundings) -> Checked:
         return Checked(source.name, name, tuple(found))
     namespace = str(document["metadata"]["namespace"])
     read, points = await _readings(spec.metrics, since, around, namespace)
-    return Checked(source.name, name, (*found, *read), points, spec.metrics)
+    gauge = spec.metrics if isinstance(spec.metrics, Metrics) else None
+    return Checked(source.name, name, (*found, *read), points, gauge)
 
 
 def _about(field: str, other: str) -> bool:
@@ -228,7 +231,7 @@ def _spec_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 async def _readings(
-    metrics: Metrics, since: datetime | None, around: Surroundings, namespace: str
+    metrics: Metrics | Outcomes, since: datetime | None, around: Surroundings, namespace: str
 ) -> tuple[list[Finding], tuple[findings.Point, ...]]:
     """Ask as the operator does, on the same grid, with the same client."""
     try:
@@ -236,13 +239,41 @@ async def _readings(
     except MetricsError as error:
         return [wrong("spec.metrics.server", str(error), error.reason)], ()
     grid = reading_times(metrics, around.now)
+    if isinstance(metrics, Outcomes):
+        labels = await _windows(server, metrics, grid, namespace)
+        return [
+            Finding("spec.metrics.server", server.told),
+            *findings.of_labels(metrics, labels),
+        ], ()
     answers = await asked(server, metrics, grid, namespace)
     found, points = findings.of_answers(metrics, answers, grid, since)
     return [Finding("spec.metrics.server", server.told), *found], points
 
 
+async def _windows(
+    server: servers.Server, outcomes: Outcomes, grid: tuple[datetime, ...], namespace: str
+) -> tuple[Window, ...] | MetricsError:
+    """What the counters say of the last interval, whichever version is in service."""
+    try:
+        async with reaching(server, outcomes.server) as prometheus:
+            query = counters.query(outcomes, None)
+            prometheus.admit(namespace, outcomes.server, query)
+            return counters.windows(outcomes, await prometheus.range(outcomes.server, query, grid))
+    except MetricsError as error:
+        return error
+
+
+def reaching(server: servers.Server, name: str) -> Prometheus:
+    """The operator's own client of a server."""
+    options: dict[str, Any] = {} if server.connect is None else {"connect": server.connect}
+    return Prometheus({name: server.asked}, Silent(), **options)
+
+
 async def chosen(
-    metrics: Metrics, access: Access | None, prometheus: str | None, operator_namespace: str
+    metrics: Metrics | Outcomes,
+    access: Access | None,
+    prometheus: str | None,
+    operator_namespace: str,
 ) -> servers.Server:
     """The Prometheus to ask: the one given, or the operator's of that name."""
     if prometheus is not None:
@@ -255,8 +286,7 @@ async def asked(
     server: servers.Server, metrics: Metrics, grid: tuple[datetime, ...], namespace: str
 ) -> Answers:
     """Both queries of a resource of that namespace, each answered or refused."""
-    options: dict[str, Any] = {} if server.connect is None else {"connect": server.connect}
-    async with Prometheus({metrics.server: server.asked}, Silent(), **options) as prometheus:
+    async with reaching(server, metrics.server) as prometheus:
 
         async def ask(query: str) -> tuple[Series, ...] | MetricsError:
             try:

@@ -20,6 +20,7 @@ from maintenance_operator.cli.layout import Page
 from maintenance_operator.cli.live import readings_of
 from maintenance_operator.cli.resource import Resource
 from maintenance_operator.cli.why import Case, Readings
+from maintenance_operator.core.outcomes import as_gauge
 from maintenance_operator.core.records import decision_of
 from maintenance_operator.errors import ClusterError, MetricsError, OperatorError
 from maintenance_operator.settings import ConfigurationError
@@ -139,7 +140,9 @@ async def _readings(access: Access, case: Case, wish: Wish, now: datetime) -> Re
     kept = why.remembered_readings(case)
     if case.spec is None:
         return Readings(kept, "The spec cannot be read: only the readings that status holds.")
-    metrics, ask = case.spec.metrics, (wish.prometheus, wish.operator_namespace)
+    status = case.resource.status
+    metrics = as_gauge(case.spec.metrics, status.champion, status.monitor)
+    ask = (wish.prometheus, wish.operator_namespace)
     grid = why.window(case, metrics, now)
     namespace = case.resource.identity.namespace
     try:

@@ -15,11 +15,13 @@ from maintenance_operator.core.model import (
     Degraded,
     Healthy,
     Metrics,
+    Outcomes,
     Series,
     Unknown,
 )
 from maintenance_operator.core.numbers import duration, figure, moment
 from maintenance_operator.core.reasons import MetricsReason, ReadyReason
+from maintenance_operator.core.sequential import Window
 from maintenance_operator.core.status import timestamp
 from maintenance_operator.errors import MetricsError, SpecError
 
@@ -129,6 +131,34 @@ def of_answers(
     read = points(metrics, answers.performance, answers.samples, grid)
     found = assess(metrics, answers.performance, answers.samples, grid, since)
     return [*findings, *_of_assessment(metrics, found)], read
+
+
+def of_labels(outcomes: Outcomes, answer: Sequence[Window] | MetricsError) -> Iterator[Finding]:
+    """What the counters of right and wrong say of the last interval."""
+    where = "spec.metrics.outcomes"
+    if isinstance(answer, MetricsError):
+        unread = answer.reason == MetricsReason.OUTCOMES_UNREADABLE
+        yield wrong(where if unread else "spec.metrics.server", str(answer), answer.reason)
+        return
+    if not answer:
+        yield wrong(
+            f"{where}.counter",
+            f"no series of {outcomes.counter} counts anything: check the name, matchLabels, and "
+            "that the labelled predictions are scraped",
+            MetricsReason.NO_DATA,
+        )
+        return
+    total = answer[-1].total
+    yield Finding(
+        f"{where}.counter",
+        f"{figure(total.samples)} labelled predictions of {len(answer[-1].classes)} classes in the "
+        f"last {duration(outcomes.interval)}, {figure(total.errors)} of them wrong",
+    )
+    yield Finding(
+        f"{where}.baselineSamples",
+        f"the first {outcomes.baseline_samples} after a promotion tell what a version achieves; "
+        "the test begins then",
+    )
 
 
 def _interval(metrics: Metrics, grid: Sequence[datetime]) -> Finding:

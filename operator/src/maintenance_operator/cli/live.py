@@ -7,10 +7,19 @@ from datetime import datetime, timedelta
 from maintenance_operator.cli import check, findings
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.resource import LiveJob, Resource, moment_of
+from maintenance_operator.core import outcomes
 from maintenance_operator.core.assess import assess, in_force
 from maintenance_operator.core.conditions import DEGRADED, is_true
 from maintenance_operator.core.grid import reading_times
-from maintenance_operator.core.model import Assessment, JobPhase, Metrics, Spec, Unknown
+from maintenance_operator.core.model import (
+    Assessment,
+    JobPhase,
+    Metrics,
+    Outcomes,
+    Spec,
+    Unknown,
+)
+from maintenance_operator.counting import Counting
 from maintenance_operator.errors import ClusterError, Gone, MetricsError
 
 
@@ -47,6 +56,8 @@ async def assessment_of(
     if not isinstance(resource.spec, Spec):
         return Unknown(resource.spec.reason, str(resource.spec))
     metrics, champion = resource.spec.metrics, resource.status.champion
+    if isinstance(metrics, Outcomes):
+        return await _of_counters(access, resource, metrics, now, (prometheus, operator_namespace))
     grid = reading_times(metrics, now)
     try:
         server = await check.chosen(metrics, access, prometheus, operator_namespace)
@@ -61,6 +72,29 @@ async def assessment_of(
     since = champion.promoted_time if champion is not None else None
     bounds = in_force(metrics, champion, degraded=is_true(resource.status, DEGRADED))
     return assess(metrics, answers.performance, answers.samples, grid, since, bounds)
+
+
+async def _of_counters(
+    access: Access,
+    resource: Resource,
+    metrics: Outcomes,
+    now: datetime,
+    ask: tuple[str | None, str],
+) -> Assessment:
+    identity, status = resource.identity, resource.status
+    if status.champion is None:
+        return outcomes.unserved()
+    try:
+        server = await check.chosen(metrics, access, *ask)
+        async with check.reaching(server, metrics.server) as prometheus:
+            query = outcomes.query(metrics, status.champion.version)
+            prometheus.admit(identity.namespace, metrics.server, query)
+            counted = await Counting(prometheus).counted(
+                (identity.namespace, identity.name), metrics, status.champion, status.monitor, now
+            )
+    except MetricsError as error:
+        return Unknown(error.reason, str(error))
+    return outcomes.assess(metrics, status.champion, counted)
 
 
 async def readings_of(

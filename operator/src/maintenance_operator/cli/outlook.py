@@ -19,9 +19,11 @@ from maintenance_operator.core.model import (
     RunOutcome,
     Spec,
     Step,
+    ThresholdRange,
     Unknown,
 )
 from maintenance_operator.core.observation import Observation
+from maintenance_operator.core.outcomes import as_gauge, bound_of
 from maintenance_operator.core.reasons import MetricsReason, RunReason, TrainingReason
 from maintenance_operator.core.status import write
 from maintenance_operator.core.story import wanted
@@ -109,10 +111,16 @@ def state(resource: Resource) -> State:  # noqa: PLR0911 - one per guard, graves
 
 
 def _last_was_bad(resource: Resource) -> bool:
-    reading, spec = resource.status.performance, resource.spec
-    if reading is None or not isinstance(spec, Spec):
-        return False
-    return spec.metrics.threshold.breached_by(reading.value)
+    reading, threshold = resource.status.performance, bound(resource)
+    return reading is not None and threshold is not None and threshold.breached_by(reading.value)
+
+
+def bound(resource: Resource) -> ThresholdRange | None:
+    """What the metric is held against, where that is known."""
+    if not isinstance(resource.spec, Spec):
+        return None
+    status = resource.status
+    return bound_of(resource.spec.metrics, status.champion, status.monitor)
 
 
 def _running(resource: Resource, step: Step) -> State:
@@ -212,8 +220,9 @@ def _assessment(resource: Resource, spec: Spec, now: datetime) -> Assessment:
     """What the conditions say of the last readings."""
     if resource.unread is not None:
         return Unknown(resource.unread.reason, resource.unread.message)
-    reading = resource.status.performance or Reading(now, spec.metrics.threshold.bound)
-    metrics = spec.metrics
+    status = resource.status
+    metrics = as_gauge(spec.metrics, status.champion, status.monitor)
+    reading = status.performance or Reading(now, metrics.threshold.bound)
     if is_true(resource.status, DEGRADED):
         return Degraded(reading, metrics.breach_count, metrics.breach_of, metrics.threshold)
     return Healthy(reading, 0, metrics.breach_of)

@@ -7,7 +7,16 @@ from typing import Any, Final
 
 from maintenance_operator.cli.history import what_ran
 from maintenance_operator.cli.layout import NOTHING, Page, Tone, clean, paragraph, span, table
-from maintenance_operator.cli.outlook import SENTENCES, Next, State, Task, outlook, state, tasks
+from maintenance_operator.cli.outlook import (
+    SENTENCES,
+    Next,
+    State,
+    Task,
+    bound,
+    outlook,
+    state,
+    tasks,
+)
 from maintenance_operator.cli.resource import LiveJob, Resource
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.model import (
@@ -20,8 +29,10 @@ from maintenance_operator.core.model import (
     Spec,
     StatusEvidence,
     Step,
+    ThresholdRange,
     Unknown,
 )
+from maintenance_operator.core.narrate import shown
 from maintenance_operator.core.numbers import duration, figure, moment
 
 _LABEL: Final = 14
@@ -90,41 +101,44 @@ def _section(label: str, lines: Sequence[str], page: Page) -> list[str]:
 
 
 def _performance(view: View) -> Iterator[str]:
-    spec, status = view.resource.spec, view.resource.status
+    status, threshold = view.resource.status, bound(view.resource)
     if view.live is not None:
-        yield _assessed(view.live, spec, view.now)
+        yield _assessed(view.live, threshold, view.now)
         return
     unread = view.resource.unread
     if unread is not None:
         yield f"no reading: {unread.reason}, for {span(view.now - unread.last_transition_time)}"
     if status.performance is not None:
         before = "last known " if unread is not None else ""
-        yield before + _reading(status.performance, spec, view.now)
+        yield before + _reading(status.performance, threshold, view.now)
     elif unread is None:
         yield "not read yet"
 
 
-def _assessed(assessment: Assessment, spec: object, now: datetime) -> str:
+def _assessed(assessment: Assessment, threshold: ThresholdRange | None, now: datetime) -> str:
     match assessment:
         case Unknown(reason=reason, message=message):
             return f"no reading: {reason}. {message}"
+        case Degraded(reading=reading, alarm=alarm) if alarm is not None:
+            return f"{_reading(reading, threshold, now)}; {shown(alarm)}"
+        case Healthy(reading=reading, monitor=monitor) if monitor is not None:
+            return f"{_reading(reading, threshold, now)}; the test of the counters is quiet"
         case Degraded(reading=reading) | Healthy(reading=reading):
             bad = f"{assessment.breached} of {assessment.counted} readings are bad"
-            return f"{_reading(reading, spec, now)}; {bad}"
+            return f"{_reading(reading, threshold, now)}; {bad}"
 
 
-def _reading(reading: Reading, spec: object, now: datetime) -> str:
+def _reading(reading: Reading, threshold: ThresholdRange | None, now: datetime) -> str:
     """``0.87, floor 0.9, on 1250 samples, read 12m ago (…)``."""
     samples = "" if reading.samples is None else f", on {figure(reading.samples)} samples"
-    bound = f", {_bound(spec)}" if isinstance(spec, Spec) else ""
+    bound = "" if threshold is None else f", {_bound(threshold)}"
     return (
         f"{figure(reading.value)}{bound}{samples}, read {span(now - reading.time)} ago "
         f"({moment(reading.time)})"
     )
 
 
-def _bound(spec: Spec) -> str:
-    threshold = spec.metrics.threshold
+def _bound(threshold: ThresholdRange) -> str:
     return f"{'floor' if threshold.min is not None else 'ceiling'} {figure(threshold.bound)}"
 
 
@@ -236,14 +250,14 @@ def listed(views: Sequence[View], page: Page, *, namespaces: bool) -> str:
 
 def _row(view: View) -> tuple[str, ...]:
     resource = view.resource
-    status, spec = resource.status, resource.spec
+    status = resource.status
     run, decision = status.run, status.decision
-    coming = outlook(resource, view.now)
+    coming, threshold = outlook(resource, view.now), bound(resource)
     return (
         resource.identity.name,
         state(resource).value,
         figure(status.performance.value) if status.performance else NOTHING,
-        _short_bound(spec) if isinstance(spec, Spec) else NOTHING,
+        _short_bound(threshold) if threshold is not None else NOTHING,
         str(status.champion.version) if status.champion else NOTHING,
         f"{run.number} {run.step.value} {span(view.now - run.start_time)}" if run else NOTHING,
         f"{decision.action.value} {decision.reason}" if decision else NOTHING,
@@ -251,8 +265,7 @@ def _row(view: View) -> tuple[str, ...]:
     )
 
 
-def _short_bound(spec: Spec) -> str:
-    threshold = spec.metrics.threshold
+def _short_bound(threshold: ThresholdRange) -> str:
     return f"{'>=' if threshold.min is not None else '<='}{figure(threshold.bound)}"
 
 
@@ -264,7 +277,7 @@ def document(view: View) -> dict[str, Any]:
     resource, coming = view.resource, outlook(view.resource, view.now, view.job)
     written = status_json.write(resource.status)
     run = {key: value for key, value in (written.get("run") or {}).items() if key != "spec"}
-    spec = resource.spec
+    spec, threshold = resource.spec, bound(resource)
     told: dict[str, Any] = {
         "namespace": resource.identity.namespace,
         "name": resource.identity.name,
@@ -275,12 +288,7 @@ def document(view: View) -> dict[str, Any]:
             for task in tasks(resource, view.now, view.job)
         ],
         "performance": written.get("performance"),
-        "bound": {
-            "min": spec.metrics.threshold.min,
-            "max": spec.metrics.threshold.max,
-        }
-        if isinstance(spec, Spec)
-        else None,
+        "bound": None if threshold is None else {"min": threshold.min, "max": threshold.max},
         "interval": duration(spec.metrics.interval) if isinstance(spec, Spec) else None,
         "champion": written.get("champion"),
         "run": run or None,

@@ -32,6 +32,7 @@ from maintenance_operator.core.model import (
 )
 from maintenance_operator.core.narrate import interval
 from maintenance_operator.core.numbers import moment
+from maintenance_operator.core.outcomes import as_gauge
 from maintenance_operator.core.reasons import DecisionReason
 from maintenance_operator.core.records import record_of
 from maintenance_operator.core.words import in_words
@@ -288,8 +289,9 @@ def picture(case: Case, readings: Readings, now: datetime) -> str:
     """The flowchart with the way taken, and the metric around the decision below it."""
     record = record_of(case.resource.identity, case.decision)
     drawings = [flowchart(record)]
-    metrics = case.spec.metrics if case.spec is not None else None
-    if metrics is not None:
+    if case.spec is not None:
+        status = case.resource.status
+        metrics = as_gauge(case.spec.metrics, status.champion, status.monitor)
         drawings.append(timeline(_timeline(case, metrics, readings, now)))
     return drawing.document(title(record), drawings)
 

@@ -6,6 +6,7 @@ while Prometheus is away: a maintenance controller at work, or waiting, is healt
 
 import math
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from maintenance_contract import ContractError
@@ -17,6 +18,7 @@ from maintenance_operator.core.model import (
     Degraded,
     Healthy,
     JobPhase,
+    Metrics,
     Note,
     Reading,
     Spec,
@@ -24,6 +26,7 @@ from maintenance_operator.core.model import (
     Step,
     Unknown,
 )
+from maintenance_operator.core.narrate import trouble
 from maintenance_operator.core.numbers import reading as spelled
 from maintenance_operator.core.numbers import shortened
 from maintenance_operator.core.observation import Observation
@@ -170,6 +173,8 @@ def _degraded(seen: Observation, status: Status) -> _Row:
             held = status.condition(DEGRADED)
             began = held.reason if held is not None and is_true(status, DEGRADED) else None
             return DEGRADED, "True", began or _why_degraded(down), _how_degraded(seen, down)
+        case Healthy(reading=reading, season=season) if season is not None:
+            return DEGRADED, "False", DegradedReason.SEASON, _how_seasonal(reading, season)
         case Healthy(reading=reading):
             return (
                 DEGRADED,
@@ -188,7 +193,17 @@ def _degraded(seen: Observation, status: Status) -> _Row:
             return DEGRADED, held.status, held.reason, held.message
 
 
+def _how_seasonal(reading: Reading, season: timedelta) -> str:
+    ago = "a day" if season == timedelta(days=1) else "a week"
+    return (
+        f"The error is up ({spelled(reading.value)} right at {timestamp(reading.time)}), but no "
+        f"more than {ago} before, when it came down again."
+    )
+
+
 def _why_degraded(down: Degraded) -> DegradedReason:
+    if down.alarm is not None:
+        return DegradedReason.ERROR_ROSE
     if math.isnan(down.reading.value):
         return DegradedReason.MISSING
     if down.threshold.min is not None:
@@ -197,10 +212,13 @@ def _why_degraded(down: Degraded) -> DegradedReason:
 
 
 def _how_degraded(seen: Observation, down: Degraded) -> str:
-    if down.recovering and isinstance(seen.spec, Spec) and seen.spec.metrics.recover is not None:
+    if down.alarm is not None:
+        return trouble(down)
+    metrics = seen.spec.metrics if isinstance(seen.spec, Spec) else None
+    if down.recovering and isinstance(metrics, Metrics) and metrics.recover is not None:
         return (
             f"Performance was out of its range; {spelled(down.reading.value)} is not yet beyond "
-            f"{seen.spec.metrics.recover:.4g} (recover)."
+            f"{metrics.recover:.4g} (recover)."
         )
     return (
         f"{_why_degraded(down).sentence} {spelled(down.reading.value)} against "
@@ -211,9 +229,10 @@ def _how_degraded(seen: Observation, down: Degraded) -> str:
 
 def _from_baseline(seen: Observation, down: Degraded) -> str:
     """Where the bound comes from, if not from thresholdRange."""
-    if not isinstance(seen.spec, Spec) or down.threshold == seen.spec.metrics.threshold:
+    metrics = seen.spec.metrics if isinstance(seen.spec, Spec) else None
+    if not isinstance(metrics, Metrics) or down.threshold == metrics.threshold:
         return ""
-    return f" (maxDrop {seen.spec.metrics.max_drop:g} from the baseline)"
+    return f" (maxDrop {metrics.max_drop:g} from the baseline)"
 
 
 def _training(seen: Observation, status: Status) -> _Row:

@@ -4,7 +4,7 @@ from typing import Final
 
 from maintenance_contract import Answer, Diagnosis, Finding, HeldOut, Outcome, Question, RowCounts
 from maintenance_operator.core.evidence import OUTSIDE, answers
-from maintenance_operator.core.model import Policy, Situation, Trigger
+from maintenance_operator.core.model import Outcomes, Policy, Situation, Trigger
 from maintenance_operator.core.statistics import binomial_at_least, fewer_right
 
 OUTSIDE_SUPPORT: Final = OUTSIDE
@@ -106,11 +106,16 @@ def drop_p_value(situation: Situation) -> float | None:
 def expected_accuracy(situation: Situation) -> float | None:
     """What the champion is worth where nothing has changed: its accuracy on old held-out rows.
 
-    Without such rows the metric's threshold stands in; None where that is no share.
+    Without such rows the metric's threshold stands in, or with counters what it achieved when it
+    was new; None where that is no share.
     """
     old = accuracy(diagnosis_of(situation).old)
     if old is not None:
         return old
-    threshold = situation.spec.metrics.threshold
+    metrics, champion = situation.spec.metrics, situation.champion
+    if isinstance(metrics, Outcomes):
+        baseline = champion.baseline if champion is not None else None
+        return None if baseline is None else baseline.value
+    threshold = metrics.threshold
     floor = threshold.bound if threshold.min is not None else 1.0 - threshold.bound
     return floor if 0.0 <= floor <= 1.0 else None

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from maintenance_operator.core.model import Metrics
+from maintenance_operator.core.model import Metrics, Outcomes
 
 
-def reading_times(metrics: Metrics, now: datetime) -> tuple[datetime, ...]:
+def reading_times(metrics: Metrics | Outcomes, now: datetime) -> tuple[datetime, ...]:
     """The last reading times, oldest first: multiples of the interval since the epoch.
 
     Absolute, so that equal queries of many resources are one request, and an operator that starts
@@ -13,12 +13,13 @@ def reading_times(metrics: Metrics, now: datetime) -> tuple[datetime, ...]:
     """
     seconds = int(metrics.interval.total_seconds())
     latest = int(now.timestamp()) // seconds
+    count = metrics.breach_of if isinstance(metrics, Metrics) else 1
     return tuple(
         datetime.fromtimestamp(index * seconds, UTC)
-        for index in range(latest - metrics.breach_of + 1, latest + 1)
+        for index in range(latest - count + 1, latest + 1)
     )
 
 
-def next_reading(metrics: Metrics, now: datetime) -> datetime:
+def next_reading(metrics: Metrics | Outcomes, now: datetime) -> datetime:
     """The first reading time after ``now``."""
     return reading_times(metrics, now + timedelta(seconds=metrics.interval.total_seconds()))[-1]

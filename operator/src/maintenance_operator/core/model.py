@@ -20,6 +20,7 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_operator.core.evidence import Thresholds
+from maintenance_operator.core.sequential import Alarm, Reference
 
 # --- what is declared -------------------------------------------------------------------
 
@@ -101,6 +102,24 @@ class Metrics:
     max_drop: float | None = None
     recover: float | None = None
     on_missing: OnMissing = OnMissing.HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """``spec.metrics`` with ``outcomes``: counters of right and wrong predictions by true class.
+
+    ``baseline_samples``: so many after a promotion tell what the version achieves.
+    """
+
+    server: str
+    interval: timedelta
+    counter: str
+    match_labels: Mapping[str, str]
+    class_label: str
+    correct_label: str
+    version_label: str = ""
+    tolerance: float = 0.02
+    baseline_samples: int = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +227,7 @@ class Spec:
     updates: StorageUri
     columns: Columns
     holdout: Holdout
-    metrics: Metrics
+    metrics: Metrics | Outcomes
     policy: Policy
     min_new_rows: int
     recheck_after: timedelta
@@ -276,12 +295,16 @@ class Healthy:
     """Not enough bad readings. ``reading`` is the latest that counts.
 
     ``level`` is their mean, weighted by samples, once all of them lie well after the promotion.
+    With counters: ``monitor`` is what they are held against, ``season`` the time after which the
+    error is up just as it was then.
     """
 
     reading: Reading
     breached: int
     counted: int
     level: "Baseline | None" = None
+    monitor: "Monitor | None" = None
+    season: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +312,7 @@ class Degraded:
     """Performance is down, sustained, on enough samples. ``reading`` is the latest.
 
     ``recovering``: it was, and is no more, but has not reached ``recover`` either. Nothing starts
-    then.
+    then. ``alarm``: it is the sequential test of counters that says so, and no single reading.
     """
 
     reading: Reading
@@ -297,6 +320,7 @@ class Degraded:
     counted: int
     threshold: ThresholdRange
     recovering: bool = False
+    alarm: Alarm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,6 +473,20 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class Monitor:
+    """What the sequential test rests on, beside Prometheus.
+
+    ``version`` is the champion's, ``counter`` a digest of what is counted, and both must still be
+    the same; the test is rebuilt from ``checkpoint_time`` on.
+    """
+
+    version: int
+    counter: str
+    checkpoint_time: datetime
+    reference: Reference
+
+
+@dataclass(frozen=True, slots=True)
 class Champion:
     """The version in service."""
 
@@ -502,6 +540,7 @@ class Trouble:
     counted: int
     samples: float | None = None
     bound: float | None = None
+    alarm: Alarm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -575,6 +614,7 @@ class Status:
     recheck: Recheck | None = None
     champion: Champion | None = None
     history: tuple[HistoryEntry, ...] = ()
+    monitor: Monitor | None = None
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of that type, if it is set."""

@@ -15,14 +15,16 @@ from maintenance_operator.core.findings import (
 from maintenance_operator.core.model import (
     Action,
     Degraded,
+    Metrics,
     PathStep,
     RejectedAction,
     Situation,
     StatusEvidence,
     Trigger,
 )
-from maintenance_operator.core.numbers import figure, p_value, reading
+from maintenance_operator.core.numbers import figure, moment, p_value, reading
 from maintenance_operator.core.reasons import DecisionReason
+from maintenance_operator.core.sequential import Alarm, Kind
 
 _NO_DATA: Final = "There are no data that a training could be trusted with."
 _NO_ROWS: Final = "There are too few newly labelled rows to say."
@@ -122,14 +124,25 @@ def _performance_drop(situation: Situation) -> PathStep:
             threshold=figure(threshold.bound),
             n=None if latest.samples is None else int(latest.samples),
         ),
-        StatusEvidence(
-            "breachedReadings",
-            str(degraded.breached),
-            threshold=str(situation.spec.metrics.breach_count),
-            n=degraded.counted,
-        ),
+        _sustained(situation, degraded),
     )
     return PathStep(Question.PERFORMANCE_DROP, Answer.YES, evidence)
+
+
+def _sustained(situation: Situation, degraded: Degraded) -> StatusEvidence:
+    """What makes it more than one bad reading."""
+    alarm, metrics = degraded.alarm, situation.spec.metrics
+    if alarm is not None:
+        return StatusEvidence(
+            f"{alarm.kind.value}Evidence",
+            figure(alarm.statistic),
+            threshold=figure(alarm.threshold),
+            n=round(alarm.since.samples),
+        )
+    asked = str(metrics.breach_count) if isinstance(metrics, Metrics) else ""
+    return StatusEvidence(
+        "breachedReadings", str(degraded.breached), threshold=asked, n=degraded.counted
+    )
 
 
 def _drop_in_labels(situation: Situation) -> PathStep:
@@ -165,12 +178,31 @@ def trouble(degraded: Degraded | None) -> str:
     """The breach in one sentence; empty where there was none."""
     if degraded is None:
         return ""
+    if degraded.alarm is not None:
+        said = shown(degraded.alarm)
+        return f"{said[0].upper()}{said[1:]}."
     latest, threshold = degraded.reading, degraded.threshold
     what, side = ("Accuracy", "below") if threshold.min is not None else ("The error rate", "above")
     samples = "" if latest.samples is None else f" ({figure(latest.samples)} samples)"
     return (
         f"{what} {reading(latest.value)} was {side} {figure(threshold.bound)} in "
         f"{degraded.breached} of {degraded.counted} readings{samples}."
+    )
+
+
+_ERROR: Final = {
+    Kind.ERROR: "the error rate",
+    Kind.ERROR_AT_EQUAL_CLASS: "the error rate at equal class mix",
+}
+
+
+def shown(alarm: Alarm) -> str:
+    """What the sequential test shows, as a clause."""
+    return (
+        f"{_ERROR[alarm.kind]} rose: {reading(alarm.since.rate)} of {alarm.since.samples:.0f} "
+        f"labelled predictions since {moment(alarm.onset)} were wrong, where at most "
+        f"{figure(alarm.bound)} may be (evidence {figure(alarm.statistic)}, threshold "
+        f"{figure(alarm.threshold)})"
     )
 
 

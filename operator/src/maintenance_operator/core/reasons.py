@@ -70,6 +70,10 @@ class MetricsReason(Reason):
         "Ambiguous",
         "The query yields several series; spec.metrics.performance.match must pick one.",
     )
+    OUTCOMES_UNREADABLE = (
+        "OutcomesUnreadable",
+        "The counters of spec.metrics.outcomes lack a label, or it says neither true nor false.",
+    )
     INVALID_QUERY = "InvalidQuery", "Prometheus refuses the query as malformed."
     QUERY_FAILED = "QueryFailed", "Prometheus answered with an error."
     UNREACHABLE = "Unreachable", "Prometheus does not answer."
@@ -92,6 +96,11 @@ class DegradedReason(Reason):
 
     BELOW_THRESHOLD = "BelowThreshold", "Performance is below its floor in enough readings."
     ABOVE_THRESHOLD = "AboveThreshold", "The error rate is above its ceiling in enough readings."
+    ERROR_ROSE = "ErrorRose", "The error has risen by more than the tolerance, says the test."
+    SEASON = (
+        "SeasonSeenBefore",
+        "The error is up as it was a day or a week before, and came down again then.",
+    )
     MISSING = "Missing", "The metric is missing, and onMissing counts that as a bad reading."
     WITHIN_RANGE = "WithinRange", "Performance is within its range."
 

@@ -22,6 +22,7 @@ from maintenance_operator.core.model import (
     NewData,
     OnConceptDrift,
     OnMissing,
+    Outcomes,
     Pod,
     Policy,
     SamplesQuery,
@@ -53,6 +54,9 @@ _OURS: Final = re.compile(r"HOME$|PYTHON|LD_|KUBEFLOW_|MM_")
 STORES: Final = ("pvc", "s3")
 """Schemes of places that hold data or versions in a cluster."""
 
+MOST_TOLERANCE: Final = 0.5
+_METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _DURATION = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?")
 _INTERVAL = re.compile(r"\{\{\s*interval\s*\}\}")
 
@@ -215,7 +219,60 @@ def _holdout(data: Fields) -> Holdout:
     )
 
 
-def _metrics(fields: Fields) -> Metrics:
+def _metrics(fields: Fields) -> Metrics | Outcomes:
+    if fields.has("outcomes") == fields.has("performance"):
+        raise SpecError(
+            fields.name("performance"),
+            "set exactly one of performance (a gauge) and outcomes (counters)",
+        )
+    return _outcomes(fields) if fields.has("outcomes") else _gauge(fields)
+
+
+def _outcomes(metrics: Fields) -> Outcomes:
+    fields = metrics.fields("outcomes")
+    labels = fields.raw("matchLabels") if fields.has("matchLabels") else {}
+    found = Outcomes(
+        server=metrics.string("server", most=63),
+        interval=_duration(metrics, "interval"),
+        counter=_name(fields, "counter", _METRIC),
+        match_labels=labels,
+        class_label=_name(fields, "classLabel", _LABEL),
+        correct_label=_name(fields, "correctLabel", _LABEL),
+        version_label=_name(fields, "versionLabel", _LABEL) if fields.has("versionLabel") else "",
+        tolerance=fields.number("tolerance") if fields.has("tolerance") else 0.02,
+        baseline_samples=fields.integer("baselineSamples", least=100)
+        if fields.has("baselineSamples")
+        else 2000,
+    )
+    if not 0.0 <= found.tolerance <= MOST_TOLERANCE:
+        raise SpecError(fields.name("tolerance"), f"write a share from 0 to {MOST_TOLERANCE}")
+    own = [found.class_label, found.correct_label, *filter(None, [found.version_label])]
+    if len(set(own)) < len(own):
+        raise SpecError(
+            fields.name("classLabel"), "classLabel, correctLabel and versionLabel differ"
+        )
+    for name, value in labels.items():
+        if _LABEL.fullmatch(name) is None or not isinstance(value, str):
+            raise SpecError(
+                fields.name("matchLabels"), f"{name!r}: labels are names with a string each"
+            )
+        if name in {found.correct_label, found.version_label}:
+            raise SpecError(
+                fields.name("matchLabels"), f"{name!r} is what the operator tells apart: remove it"
+            )
+    return found
+
+
+def _name(fields: Fields, key: str, form: re.Pattern[str]) -> str:
+    text = fields.string(key, most=256)
+    if form.fullmatch(text) is None:
+        raise SpecError(
+            fields.name(key), f"{text[:60]!r} is no name that Prometheus knows, like true_class"
+        )
+    return text
+
+
+def _gauge(fields: Fields) -> Metrics:
     interval = _duration(fields, "interval")
     performance = fields.fields("performance")
     breach = performance.fields("breach")

@@ -14,6 +14,7 @@ from maintenance_operator.core.model import (
     Condition,
     Decision,
     HistoryEntry,
+    Monitor,
     PathStep,
     Reading,
     Recheck,
@@ -28,12 +29,15 @@ from maintenance_operator.core.model import (
     Trigger,
     Trouble,
 )
+from maintenance_operator.core.sequential import Alarm, Counts, Kind, Reference
 from maintenance_operator.errors import SpecError
 
 HISTORY: Final = 50
 """What the schema holds; ``spec.history.runs`` says how many of these are kept."""
 BASELINE_SOURCE: Final = "Production"
 MESSAGE_CHARACTERS: Final = 4096
+MOST_CLASSES: Final = 100
+"""Of ``status.monitor.reference``; rarer ones count together."""
 
 
 def read(status: Mapping[str, Any]) -> Status:
@@ -64,6 +68,7 @@ def write(status: Status) -> dict[str, Any]:
             "run": status.run and _run_out(status.run),
             "recheck": status.recheck and _recheck_out(status.recheck),
             "champion": status.champion and _champion_out(status.champion),
+            "monitor": status.monitor and _monitor_out(status.monitor),
             "history": [_entry_out(entry) for entry in status.history[:HISTORY]],
         }
     )
@@ -155,6 +160,7 @@ def _read(fields: Fields) -> Status:
         recheck=_optional(fields, "recheck", _recheck_in),
         champion=_optional(fields, "champion", _champion_in),
         history=tuple(_entry_in(item) for item in fields.items("history", most=100)),
+        monitor=_optional(fields, "monitor", _monitor_in),
     )
 
 
@@ -182,6 +188,45 @@ def _baseline_out(baseline: Baseline) -> dict[str, Any]:
             "time": timestamp(baseline.time),
         }
     )
+
+
+def _monitor_in(fields: Fields) -> Monitor:
+    reference = fields.fields("reference")
+    return Monitor(
+        version=fields.integer("version", least=1),
+        counter=fields.string("counter"),
+        checkpoint_time=_time(fields, "checkpointTime"),
+        reference=Reference(
+            _time(reference, "time"),
+            {
+                item.string("name"): _counts_in(item)
+                for item in reference.items("classes", most=MOST_CLASSES)
+            },
+        ),
+    )
+
+
+def _monitor_out(monitor: Monitor) -> dict[str, Any]:
+    reference = monitor.reference
+    return {
+        "version": monitor.version,
+        "counter": monitor.counter,
+        "checkpointTime": timestamp(monitor.checkpoint_time),
+        "reference": {
+            "time": timestamp(reference.end),
+            "classes": [
+                {"name": name, **_counts_out(counts)} for name, counts in reference.classes.items()
+            ],
+        },
+    }
+
+
+def _counts_in(fields: Fields) -> Counts:
+    return Counts(_float(fields, "samples"), _float(fields, "errors"))
+
+
+def _counts_out(counts: Counts) -> dict[str, str]:
+    return {"samples": f"{counts.samples:.15g}", "errors": f"{counts.errors:.15g}"}
 
 
 def _condition_in(fields: Fields) -> Condition:
@@ -368,6 +413,7 @@ def _trouble_in(fields: Fields) -> Trouble:
         fields.integer("counted"),
         fields.optional("samples", fields.number),
         _float(fields, "threshold") if fields.has("threshold") else None,
+        _optional(fields, "alarm", _alarm_in),
     )
 
 
@@ -380,8 +426,31 @@ def _trouble_out(trouble: Trouble) -> dict[str, Any]:
             "counted": trouble.counted,
             "samples": _whole(trouble.samples),
             "threshold": None if trouble.bound is None else number(trouble.bound),
+            "alarm": trouble.alarm and _alarm_out(trouble.alarm),
         }
     )
+
+
+def _alarm_in(fields: Fields) -> Alarm:
+    return Alarm(
+        kind=fields.one_of("test", Kind),
+        statistic=_float(fields, "statistic"),
+        threshold=_float(fields, "threshold"),
+        bound=_float(fields, "bound"),
+        onset=_time(fields, "onsetTime"),
+        since=_counts_in(fields),
+    )
+
+
+def _alarm_out(alarm: Alarm) -> dict[str, Any]:
+    return {
+        "test": alarm.kind.value,
+        "statistic": number(alarm.statistic),
+        "threshold": number(alarm.threshold),
+        "bound": number(alarm.bound),
+        "onsetTime": timestamp(alarm.onset),
+        **{key: number(float(text)) for key, text in _counts_out(alarm.since).items()},
+    }
 
 
 def _recheck_in(fields: Fields) -> Recheck:

@@ -50,7 +50,9 @@ from maintenance_operator.core.model import (
     HistoryEntry,
     JobPhase,
     JobView,
+    Metrics,
     Note,
+    Outcomes,
     Reading,
     Recheck,
     Run,
@@ -67,8 +69,10 @@ from maintenance_operator.core.model import (
     WriteConfigMap,
     WriteStatus,
 )
+from maintenance_operator.core.narrate import shown
 from maintenance_operator.core.numbers import duration, reading, shortened
 from maintenance_operator.core.observation import Observation
+from maintenance_operator.core.outcomes import beginning, still_holds
 from maintenance_operator.core.reasons import (
     EventReason,
     ReadyReason,
@@ -165,18 +169,20 @@ def _cooled_down(status: Status, spec: Spec) -> datetime:
 
 
 def _with_baseline(seen: Observation) -> Status:
-    """Remember what the champion achieves when it is new, where ``maxDrop`` asks for it."""
-    champion, found = seen.status.champion, seen.assessment
-    if (
-        champion is None
-        or champion.baseline is not None
-        or not isinstance(seen.spec, Spec)
-        or seen.spec.metrics.max_drop is None
-        or not isinstance(found, Healthy)
-        or found.level is None
-    ):
-        return seen.status
-    return replace(seen.status, champion=replace(champion, baseline=found.level))
+    """Remember what the champion achieves when it is new, if ``maxDrop`` or a test needs that."""
+    status, found = seen.status, seen.assessment
+    champion = status.champion
+    if champion is None or not isinstance(seen.spec, Spec) or not isinstance(found, Healthy):
+        return status
+    metrics = seen.spec.metrics
+    if isinstance(metrics, Outcomes):
+        if found.monitor is None or still_holds(metrics, champion, status.monitor):
+            return status
+        champion = replace(champion, baseline=found.level)
+        return replace(status, champion=champion, monitor=found.monitor)
+    if metrics.max_drop is None or champion.baseline is not None or found.level is None:
+        return status
+    return replace(status, champion=replace(champion, baseline=found.level))
 
 
 def _adopt(seen: Observation) -> Effect | None:
@@ -246,6 +252,7 @@ def _as_trouble(down: Degraded | None) -> Trouble | None:
         down.counted,
         latest.samples,
         down.threshold.bound,
+        down.alarm,
     )
 
 
@@ -262,6 +269,8 @@ def _ref(champion: Champion | None) -> ChampionRef | None:
 
 
 def _down(down: Degraded) -> str:
+    if down.alarm is not None:
+        return shown(down.alarm)
     side = "below" if down.threshold.min is not None else "above"
     samples = "" if down.reading.samples is None else f" ({down.reading.samples:.0f} samples)"
     return (
@@ -549,6 +558,7 @@ def _promote(
     status = replace(
         seen.status,
         champion=champion,
+        monitor=None,
         run=None,
         recheck=None,
         history=(entry, *seen.status.history),
@@ -706,17 +716,17 @@ def _trouble(run: Run, spec: Spec) -> Degraded | None:
     trouble = run.trouble
     if trouble is None:
         return None
-    bounds = spec.metrics.threshold
-    if trouble.bound is not None:
-        low = bounds.min is not None
-        bounds = ThresholdRange(
-            min=trouble.bound if low else None, max=None if low else trouble.bound
-        )
+    low = isinstance(spec.metrics, Outcomes) or spec.metrics.threshold.min is not None
+    bound = trouble.bound
+    if bound is None:  # by a version that did not write it down
+        assert isinstance(spec.metrics, Metrics)  # noqa: S101 - counters came later
+        bound = spec.metrics.threshold.bound
     return Degraded(
         Reading(trouble.time, trouble.value, trouble.samples),
         trouble.breached,
         trouble.counted,
-        bounds,
+        ThresholdRange(min=bound) if low else ThresholdRange(max=bound),
+        alarm=trouble.alarm,
     )
 
 
@@ -743,5 +753,15 @@ def _settle(
     settled = conditions(seen, replace(status, observed_generation=seen.generation))
     if status_json.write(settled) == seen.raw_status:
         return None
+    settled = _with_later_checkpoint(settled, seen.now)
     notes = (*notes, *transitions(seen.status, settled))
     return WriteStatus(settled, notes, decided, ended)
+
+
+def _with_later_checkpoint(status: Status, now: datetime) -> Status:
+    """Where the test is rebuilt from rides on other writes."""
+    monitor = status.monitor
+    if monitor is None:
+        return status
+    later = beginning(monitor.checkpoint_time, now)
+    return replace(status, monitor=replace(monitor, checkpoint_time=later))

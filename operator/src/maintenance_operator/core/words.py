@@ -7,6 +7,8 @@ EVIDENCE: Final = {
     "accuracy": "accuracy in production",
     "errorRate": "error rate in production",
     "breachedReadings": "bad readings among the last",
+    "errorEvidence": "evidence that the error rose, in labels",
+    "errorAtEqualClassEvidence": "the same at equal class mix",
     "accuracyOnNewRows": "the champion's accuracy on new held-out rows",
     "outsideSupport": "share of new rows that lie outside what the champion was trained on",
     "classMix": "share of rows that would have to change class to get the old mix",

@@ -1,0 +1,99 @@
+"""What was counted of each resource, kept between looks: a window is asked for once.
+
+Nothing here is the truth. It can be rebuilt from Prometheus at any time, and is after a restart.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from maintenance_operator.core import outcomes as core
+from maintenance_operator.core.model import Champion, Monitor, Outcomes, Series
+from maintenance_operator.core.outcomes import Counted
+
+POINTS_AT_ONCE: Final = 1000
+"""Prometheus answers up to 11,000 points a series; an answer of many classes must stay small."""
+
+Key = tuple[str, str]
+
+
+class Source(Protocol):
+    """Who answers range queries."""
+
+    async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
+        """The query at each time; MetricsError where there is no usable answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """``about``: what is counted; ``start``: where it began."""
+
+    about: tuple[object, ...]
+    start: datetime
+    counted: Counted
+
+
+class Counting:
+    """The counters of all resources that have some."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._kept: dict[Key, _Kept] = {}
+
+    async def counted(
+        self,
+        key: Key,
+        outcomes: Outcomes,
+        champion: Champion,
+        written: Monitor | None,
+        now: datetime,
+    ) -> Counted:
+        """What was counted of the champion up to now; ``written`` is what status holds.
+
+        Raises:
+            MetricsError: Prometheus does not answer; what was counted is kept.
+        """
+        kept = self._begun(key, outcomes, champion, written, now)
+        query = core.query(outcomes, champion.version)
+        missing = core.times(outcomes, kept.counted.time, now)
+        for at in range(0, len(missing), POINTS_AT_ONCE):
+            asked = missing[at : at + POINTS_AT_ONCE]
+            answer = await self._source.range(outcomes.server, query, asked)
+            found = core.windows(outcomes, answer)
+            counted = core.taken(outcomes, champion, kept.counted, asked, found)
+            start = kept.start
+            if kept.counted.monitor is None and counted.monitor is not None:
+                start = counted.monitor.checkpoint_time
+            kept = self._kept[key] = _Kept(kept.about, start, counted)
+        return kept.counted
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+        self._kept.pop(key, None)
+
+    def _begun(
+        self,
+        key: Key,
+        outcomes: Outcomes,
+        champion: Champion,
+        written: Monitor | None,
+        now: datetime,
+    ) -> _Kept:
+        """What is kept, if it is still about the same; otherwise a beginning."""
+        known = written if core.still_holds(outcomes, champion, written) else None
+        about = (outcomes, champion.version, champion.promoted_time)
+        kept = self._kept.get(key)
+        if kept is not None and kept.about == about and _agree(kept.counted.monitor, known):
+            known = kept.counted.monitor
+            if known is None or core.beginning(known.checkpoint_time, now) <= kept.start:
+                return kept
+        counted = core.started(outcomes, champion, known, now)
+        return _Kept(about, counted.time, counted)
+
+
+def _agree(kept: Monitor | None, written: Monitor | None) -> bool:
+    """Whether status says what is kept here, or does not say it yet."""
+    if written is None:
+        return True
+    return kept is not None and kept.reference == written.reference
