@@ -374,6 +374,105 @@ def test_the_first_run_makes_version_one_and_names_it() -> None:
     assert "Promoted" in world.notes
 
 
+def bringing(**changes: Any) -> World:
+    spec = a_spec(**changes)
+    spec["model"]["initialModel"] = {"storageUri": "pvc://models/before"}
+    return World(spec=spec)
+
+
+def test_a_model_brought_along_becomes_version_one_and_nothing_is_trained() -> None:
+    world = bringing()
+    world.settle()
+    assert world.requests["news-1a2b3c-1-diagnose"].model.initial_model == "pvc://models/before"
+    world.finish(world.diagnosis())
+    decision = world.parsed.decision
+    assert decision is not None
+    assert (decision.action, decision.reason) == (Action.IMPORT, "InitialModel")
+    assert world.live == ["news-1a2b3c-1-train"]
+    request = world.requests["news-1a2b3c-1-train"]
+    assert (request.action, request.champion) == (TrainingAction.IMPORT, None)
+    assert world.condition("Training") == ("False", "Importing")
+    assert "ImportStarted" in world.notes
+    assert "TrainingStarted" not in world.notes
+    world.finish(world.training(timings={}))
+    champion = world.parsed.champion
+    assert champion is not None
+    assert champion.action is TrainingAction.IMPORT
+    (entry,) = world.parsed.history
+    assert (entry.outcome, entry.reason) == (RunOutcome.PROMOTED, "Imported")
+    assert (entry.trained, entry.train_seconds) == (False, None)
+    assert world.config_map is not None
+    assert world.config_map["data"]["version"] == str(champion.version)
+
+
+def test_a_model_brought_along_is_asked_for_once() -> None:
+    """Once a version serves, spec.model.initialModel may say anything."""
+    world = bringing().with_champion()
+    world.spec["model"]["initialModel"] = {"storageUri": "pvc://models/another"}
+    world.generation += 1
+    created = list(world.created)
+    world.settle()
+    world.now += timedelta(days=30)
+    world.settle()
+    assert world.created == created
+    world.assessment = DOWN
+    world.settle()
+    world.finish(world.diagnosis())
+    assert world.parsed.decision is not None
+    assert world.parsed.decision.action is Action.FINE_TUNE
+    assert all(
+        request.model.initial_model == ""
+        for request in world.requests.values()
+        if request.champion is not None
+    )
+
+
+def test_a_wrong_model_is_rejected_once_and_looked_at_again_when_the_spec_changes() -> None:
+    world = bringing()
+    world.settle()
+    world.finish(world.diagnosis())
+    wrong = Evaluation(Reference.MAJORITY_CLASS, None, paired(5000, 500, 2000, 100))
+    world.finish(world.training(evaluation=wrong))
+    (entry,) = world.parsed.history
+    assert (entry.outcome, entry.reason) == (RunOutcome.REJECTED, "WorseThanMajority")
+    assert (world.parsed.champion, world.config_map, world.parsed.run) == (None, None, None)
+    world.now += timedelta(days=2)
+    world.settle()
+    world.finish(world.diagnosis())
+    assert world.parsed.decision is not None
+    assert world.parsed.decision.reason == "NoNewEvidence"
+    assert world.live == []
+    del world.spec["model"]["initialModel"]
+    world.generation += 1
+    world.settle()
+    world.finish(world.diagnosis())
+    assert world.requests[world.live[0]].action is TrainingAction.RETRAIN
+
+
+def test_a_model_brought_along_that_needs_more_memory_is_not_tried_in_halves() -> None:
+    world = bringing()
+    world.settle()
+    world.finish(world.diagnosis())
+    world.finish(None, phase=JobPhase.FAILED, failure="OOMKilled", detail="out of memory")
+    (entry,) = world.parsed.history
+    assert (entry.outcome, entry.reason) == (RunOutcome.FAILED, "OutOfMemory")
+    assert "Raise the memory limit of spec.diagnosis.resources." in entry.message
+    assert world.live == []
+
+
+def test_a_lost_import_is_read_from_the_store_and_never_repeated() -> None:
+    world = bringing()
+    world.settle()
+    world.finish(world.diagnosis())
+    done = world.training(timings={})
+    del world.jobs[world.live[0]]
+    world.settle()
+    assert world.live == ["news-1a2b3c-1-report"]
+    assert world.requests[world.live[0]].subject is Operation.TRAIN
+    world.finish(done)
+    assert world.parsed.history[0].reason == "Imported"
+
+
 def test_a_sustained_drop_is_diagnosed_fine_tuned_and_promoted() -> None:
     world = World().degraded()
     assert world.condition("Degraded") == ("True", "BelowThreshold")

@@ -194,6 +194,7 @@ class Access:
     storage: str = ""
     original: str = ""
     updates: str = ""
+    initial_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +223,9 @@ class Spec:
     access: Access = field(default_factory=Access)
     revision: str = ""
     """Of a base model from a hub."""
+    initial_model: StorageUri | None = None
+    """Becomes version 1; nothing is made of it once there is a champion."""
+    initial_revision: str = ""
 
 
 # --- what is configured -----------------------------------------------------------------
@@ -350,6 +354,7 @@ class Action(StrEnum):
     """What a decision asks for."""
 
     NONE = "None"
+    IMPORT = "Import"
     FINE_TUNE = "FineTune"
     RETRAIN = "Retrain"
     WAIT = "Wait"
@@ -357,8 +362,10 @@ class Action(StrEnum):
 
     @property
     def training(self) -> TrainingAction | None:
-        """The training it stands for, if any."""
+        """The way to a new version that it stands for, if any."""
         match self:
+            case Action.IMPORT:
+                return TrainingAction.IMPORT
             case Action.FINE_TUNE:
                 return TrainingAction.FINE_TUNE
             case Action.RETRAIN:
