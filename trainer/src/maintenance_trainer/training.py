@@ -18,8 +18,8 @@ from maintenance_contract import (
 from maintenance_contract.codec import Fields
 from maintenance_trainer import arguments, checkpoints
 from maintenance_trainer.checkpoints import Version
-from maintenance_trainer.data import Dataset, Snapshot, read_again
-from maintenance_trainer.errors import ConfigurationError, DataError
+from maintenance_trainer.data import Dataset, Snapshot, read_again, refuse_too_little
+from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import majority_class, paired_counts
 from maintenance_trainer.given import Given
 from maintenance_trainer.provenance import Made, provenance, read_evaluation, taken_over
@@ -102,7 +102,7 @@ def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
         snapshot = work.store.read_snapshot(request.snapshot)
         dataset = read_again(snapshot, request.data, work.places, request.snapshot.run)
         champion = checkpoints.champion(work.store, request.champion) if request.champion else None
-    _refuse_too_little(dataset, request, fresh=champion is None)
+    refuse_too_little(dataset, request.action, fresh=champion is None)
     return snapshot, dataset, champion
 
 
@@ -120,19 +120,6 @@ def _check(work: Work, action: TrainingAction) -> None:
                 message = "request: Import needs an initial model, and no champion."
                 raise ConfigurationError("InitialModelMissing", message)
             checkpoints.check_model(model.initial_model, work.initial_model, Given.INITIAL)
-
-
-def _refuse_too_little(dataset: Dataset, request: TrainingRequest, *, fresh: bool) -> None:
-    rows = dataset.new_train
-    if request.action is not TrainingAction.FINE_TUNE:
-        rows += dataset.old_train
-    labels = {row.label for row in rows}
-    if not rows or (fresh and len(labels) == 1):
-        message = (
-            f"The snapshot leaves {len(rows)} rows of {len(labels)} labels to learn from; "
-            "add labelled rows of at least two labels."
-        )
-        raise DataError("DataEmpty", message)
 
 
 def _reference_predictions(

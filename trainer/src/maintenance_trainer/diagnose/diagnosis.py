@@ -16,7 +16,14 @@ from maintenance_contract import (
 )
 from maintenance_trainer import arguments, checkpoints
 from maintenance_trainer.checkpoints import Version
-from maintenance_trainer.data import Dataset, Row, Snapshot, read_again, take_snapshot
+from maintenance_trainer.data import (
+    Dataset,
+    Row,
+    Snapshot,
+    read_again,
+    refuse_too_little,
+    take_snapshot,
+)
 from maintenance_trainer.diagnose import examine, feature_space, quality
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
@@ -43,6 +50,8 @@ def diagnose(work: Work) -> TrainingReport:
     work.progress.stage("reading data")
     with work.timings.of("read"):
         snapshot, dataset = _snapshot(work, champion)
+    if champion is None:
+        refuse_too_little(dataset, None, fresh=True)
     diagnosis = Diagnosis(rows=dataset.counts, labels=len({row.label for row in dataset.rows}))
     if champion is not None:
         diagnosis = _compare(work, champion, snapshot, dataset, diagnosis)
