@@ -509,6 +509,30 @@ def test_every_training_and_nothing_else_carries_its_own_decision() -> None:
     assert told == {"news-1a2b3c-2-train": fine_tune, "news-1a2b3c-3-train": retrain}
 
 
+def flap(world: World, minutes: int = 300) -> None:
+    """Bad and good by turns, fewer readings than the cooldown lasts."""
+    for minute in range(minutes):
+        world.now += timedelta(minutes=1)
+        world.assessment = HEALTHY if minute % 2 else DOWN
+        before = world.writes
+        world.settle()
+        began = minute == 0
+        assert world.writes - before <= (3 if began else 1), "the condition turns, and that is all"
+
+
+def test_a_metric_that_flaps_starts_one_run_and_no_other_before_the_cooldown_is_over() -> None:
+    world = World().with_champion()
+    flap(world)
+    assert world.live == ["news-1a2b3c-2-diagnose"], "it goes on with the breach that began it"
+    world.finish(world.diagnosis())
+    assert world.parsed.decision is not None
+    assert world.parsed.decision.action is Action.FINE_TUNE
+    world.finish(world.training())
+    created = list(world.created)
+    flap(world)
+    assert world.created == created
+
+
 def test_concept_drift_retrains_without_contradicted_rows() -> None:
     world = World(drift=Answer.MAJOR).degraded()
     world.finish(world.diagnosis())
