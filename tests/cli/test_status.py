@@ -41,6 +41,7 @@ from maintenance_operator.core.model import (
 STALLED = condition("Ready", "False", "InvalidSpec", "spec.metrics.interval: write it like 5m")
 UNREAD = condition("MetricsAvailable", "False", "NoData", "The query yields no series.")
 AWAITING = condition("MetricsAvailable", "Unknown", "AwaitingReadings", "None counts yet.")
+BRINGING = {**SPEC, "model": {**SPEC["model"], "initialModel": {"storageUri": "hf://org/news"}}}
 QUEUED = condition("Training", "True", "Queued", "0/3 nodes are available.")
 TRAINING = condition("Training", "True", "Running")
 DIAGNOSE = {**RUN, "step": "Diagnose", "action": None, "trainStartTime": None}
@@ -65,6 +66,7 @@ STATES: dict[str, tuple[dict[str, Any], State]] = {
     "diagnosing": (body(FOLLOWED, READ, DOWN, run=DIAGNOSE), State.DIAGNOSING),
     "queued": (body(FOLLOWED, READ, DOWN, QUEUED, run=RUN), State.QUEUED),
     "training": (body(FOLLOWED, READ, DOWN, TRAINING, run=RUN), State.TRAINING),
+    "importing": (body(FOLLOWED, READ, DOWN, run={**RUN, "action": "Import"}), State.IMPORTING),
     "reporting": (body(FOLLOWED, READ, DOWN, run={**RUN, "step": "Report"}), State.REPORTING),
     "suspended": (
         body(FOLLOWED, READ, FINE, spec={**SPEC, "suspend": True}, champion=CHAMPION),
@@ -138,6 +140,16 @@ You           nothing to do."""
     )
 
 
+def test_a_model_to_begin_with_that_comes_too_late_is_said_to_be_ignored() -> None:
+    late = read(body(FOLLOWED, READ, FINE, spec=BRINGING, champion=CHAMPION))
+    told = "spec.model.initialModel is not looked at any more: it is for a first version alone"
+    assert told in explained(View(late, NOW), Page(120))
+    usual = read(body(FOLLOWED, READ, FINE, champion=CHAMPION))
+    assert "initialModel" not in explained(View(usual, NOW), Page(120))
+    early = read(body(FOLLOWED, READ, FINE, spec=BRINGING))
+    assert "not looked at" not in explained(View(early, NOW), Page(120))
+
+
 # --- what happens next ------------------------------------------------------------------
 
 
@@ -148,6 +160,8 @@ You           nothing to do."""
         (body(FOLLOWED, UNREAD, DOWN, champion=CHAMPION), "The metric is read again", 4.5),
         (body(FOLLOWED, READ, DOWN, champion=CHAMPION), "A run begins: performance is down", None),
         (body(FOLLOWED, READ, DOWN), "A run begins: a first version is wanted", None),
+        (body(FOLLOWED, READ, DOWN, spec=BRINGING), "A run begins: spec.model.initialModel", None),
+        (body(FOLLOWED, READ, DOWN, run={**RUN, "action": "Import"}), "The model is copied", None),
         (
             body(FOLLOWED, READ, DOWN, champion=CHAMPION, recheck=RECHECK),
             "A run may begin, if performance is still down",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from maintenance_contract import Answer, ContractError, Question
 from maintenance_contract.decision import Asked, DecisionRecord, Figure, NotTaken
-from maintenance_contract.flowchart import ACTIONS, QUESTIONS, picture
+from maintenance_contract.flowchart import ACTIONS, QUESTIONS, actions, picture
 from maintenance_contract.svg import WIDTH, fitted, plain, width, wrapped
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -67,13 +67,15 @@ def test_a_record_that_is_none_is_refused(text: str) -> None:
         DecisionRecord.from_json(text)
 
 
-@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("action", [*ACTIONS, "Import"])
 def test_only_the_action_that_was_taken_is_lit(action: str) -> None:
-    root = parsed(record(action))
-    name = ACTIONS[action][0]
+    one = record(action)
+    root, shown = parsed(one), actions(one)
+    assert len(shown) == len(ACTIONS)
+    name = shown[action][0]
     strong = texts(root, "strong")
     assert name in strong
-    assert not {other[0] for key, other in ACTIONS.items() if key != action} & {*strong}
+    assert not {other[0] for key, other in shown.items() if key != action} & {*strong}
     assert texts(root, "reason") == ["DomainExpansion"]
     path = [line.get("d", "") for line in root.iter(f"{SVG}path") if line.get("class") == "path"]
     questions = [re.findall(r"[\d.]+", way) for way in path if way.startswith("M100 ")]

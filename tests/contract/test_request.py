@@ -40,7 +40,15 @@ REQUESTS = st.builds(
         ResourceRef, st.text(max_size=20), st.text(max_size=20), st.text(max_size=20)
     ),
     run=st.integers(1, 10**9),
-    model=st.builds(ModelRef, st.sampled_from(Task), st.text(max_size=40), st.text(max_size=40)),
+    model=st.builds(
+        ModelRef,
+        st.sampled_from(Task),
+        st.text(max_size=40),
+        st.text(max_size=40),
+        initial_model=st.text(max_size=40),
+        initial_revision=st.text(max_size=40),
+        initial_model_secret=st.sampled_from(["", "keys"]),
+    ),
     data=st.builds(
         DataRef,
         st.text(max_size=40),
@@ -145,7 +153,7 @@ def test_a_live_run_outlives_an_upgrade_of_the_operator() -> None:
 
 def test_secrets_are_named_and_old_requests_keep_their_digest() -> None:
     plain = a_request()
-    for key in ("Secret", "revision"):
+    for key in ("Secret", "revision", "initial"):
         assert key not in plain.to_json()
     named = replace(
         plain,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maintenance_contract import TrainingAction
-from maintenance_operator.core.assess import Bounds, assess, in_force
+from maintenance_operator.core.assess import Bounds, assess, in_force, with_clocks
 from maintenance_operator.core.model import (
     Baseline,
     Champion,
@@ -24,6 +24,7 @@ from maintenance_operator.core.model import (
     ThresholdRange,
     Unknown,
 )
+from maintenance_operator.core.reasons import MetricsReason
 
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -395,3 +396,21 @@ def test_recover_is_never_laxer_than_the_range_in_force() -> None:
     bounds = Bounds(ThresholdRange(min=0.95), recover=0.93)
     found = assess(METRICS, [series([0.8, 0.8, 0.96, 0.96, 0.94])], None, GRID, None, bounds)
     assert isinstance(found, Degraded)
+
+
+# --- clocks -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "minutes, told",
+    [(-10, "is 10m behind the operator's"), (10, "is 10m ahead of the operator's"), (0.9, "")],
+)
+def test_an_absence_names_clocks_that_differ(minutes: float, told: str) -> None:
+    absent = Unknown(MetricsReason.NO_DATA, "Nothing.")
+    found = with_clocks(absent, "default", timedelta(minutes=minutes))
+    assert isinstance(found, Unknown)
+    assert found.message.endswith("Nothing.")
+    assert told in found.message
+    assert found.message.startswith("The clock of") == bool(told)
+    refused = Unknown(MetricsReason.INVALID_QUERY, "Wrong.")
+    assert with_clocks(refused, "default", timedelta(minutes=minutes)) == refused

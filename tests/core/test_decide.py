@@ -20,6 +20,7 @@ from maintenance_contract import (
     Outcome,
     Question,
     RowCounts,
+    StorageUri,
     TrainingAction,
     TrainingReport,
 )
@@ -282,6 +283,46 @@ def test_the_first_version_is_trained_from_the_base_model() -> None:
         (Question.PERFORMANCE_DROP, Answer.NO),
         (Question.MONITOR_AND_OPTIMIZE, Answer.YES),
     ]
+
+
+def bringing(**changes: Any) -> Situation:
+    given = StorageUri.parse("hf://org/news")
+    spec = replace(SPEC, initial_model=given, initial_revision="v1", **changes)
+    found = replace(a_report().diagnosis, new=HeldOut(200, 150), old=HeldOut(300, 250))  # type: ignore[type-var]
+    return initial(spec=spec, report=replace(a_report(), diagnosis=found))
+
+
+def test_a_model_that_is_given_is_taken_over_and_nothing_is_trained() -> None:
+    decision = decide(bringing())
+    assert verdict(decision) == (Action.IMPORT, "InitialModel")
+    assert "spec.model.initialModel is given: hf://org/news at v1 becomes the" in decision.message
+    assert "It gets 80% of them right." in decision.message
+    assert decision.path[-1].answer is Answer.YES, "there will be something to watch"
+    assert {other.action for other in decision.rejected} == {Action.FINE_TUNE, Action.RETRAIN}
+
+
+def test_an_import_needs_no_power_and_no_training_left_but_new_evidence() -> None:
+    few = Diagnosis(RowCounts(0, 1, 5, 1), new=HeldOut(1, 1), old=HeldOut(1, 1))
+    sparse = replace(bringing(), report=replace(a_report(), diagnosis=few))
+    assert verdict(decide(sparse))[0] is Action.IMPORT
+    tried = entry(Action.RETRAIN, outcome=RunOutcome.FAILED)
+    spent = replace(sparse, history=(tried,) * SPEC.limits.max_runs)
+    assert verdict(decide(spent))[0] is Action.IMPORT
+    refused = entry(
+        Action.IMPORT,
+        reason="WorseThanMajority",
+        champion_digest="",
+        generation=sparse.generation,
+    )
+    assert verdict(decide(replace(sparse, history=(refused,)))) == (Action.WAIT, "NoNewEvidence")
+    mended = replace(sparse, history=(refused,), generation=sparse.generation + 1)
+    assert verdict(decide(mended))[0] is Action.IMPORT
+
+
+def test_a_model_is_given_for_a_first_version_alone() -> None:
+    given = replace(SPEC, initial_model=StorageUri.parse("pvc://models/old"))
+    assert verdict(decide(a_situation(spec=given)))[0] is not Action.IMPORT
+    assert verdict(decide(a_situation(spec=given, champion=None)))[0] is Action.RETRAIN
 
 
 def test_without_a_first_version_there_is_nothing_to_watch() -> None:

@@ -308,6 +308,48 @@ def test_a_report_needs_the_store_alone() -> None:
     assert [path for path in mounts if path.startswith("/mnt")] == ["/mnt/secrets/bucket"]
 
 
+def bringing(action: Action | None = Action.IMPORT, **changes: Any) -> Run:
+    spec = copy.deepcopy(dict(RUN.spec))
+    place = {"storageUri": "s3://old/news", "secretRef": {"name": "old-keys"}}
+    spec["model"]["initialModel"] = place
+    return replace(RUN, spec=spec, action=action, champion=None, **changes)
+
+
+def test_an_import_is_a_small_job_without_a_gpu() -> None:
+    run = bringing()
+    spec = parse(run.spec)
+    made = manifest(
+        IDENTITY, run, spec, request(IDENTITY, run, spec, Step.TRAIN), TrainerImage("t")
+    )
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    assert container["resources"] == spec.diagnosis.resources != spec.training.resources
+    assert made["spec"]["template"]["spec"]["activeDeadlineSeconds"] == (
+        spec.diagnosis.timeout.total_seconds()
+    )
+    mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert "/mnt/secrets/old-keys" in mounts
+    asked = request(IDENTITY, run, spec, Step.TRAIN)
+    assert asked.action is TrainingAction.IMPORT
+    assert asked.model.initial_model == "s3://old/news"
+    assert asked.model.initial_model_secret == "old-keys"  # noqa: S105  # its name
+
+
+def test_a_model_to_begin_with_is_forgotten_once_there_is_a_champion() -> None:
+    run = replace(bringing(Action.RETRAIN), champion=ChampionRef(3, "sha256:3"))
+    spec = parse(run.spec)
+    assert request(IDENTITY, run, spec, Step.TRAIN).model.initial_model == ""
+    assert "old-keys" not in str(pod(run))
+    assert "old-keys" in str(pod(bringing(None, step=Step.DIAGNOSE)))
+    assert "old-keys" not in str(pod(bringing(step=Step.REPORT, subject=Step.TRAIN)))
+
+
+def test_a_model_to_begin_with_may_be_of_a_hub() -> None:
+    run = bringing()
+    run.spec["model"]["initialModel"] = {"storageUri": "hf://org/news", "revision": "v1"}
+    assert {"name": "HF_HUB_OFFLINE", "value": "0"} in pod(run)["containers"][0]["env"]
+    assert request(IDENTITY, run, parse(run.spec), Step.TRAIN).model.initial_revision == "v1"
+
+
 def test_only_a_base_model_of_a_hub_may_ask_it() -> None:
     offline = {"name": "HF_HUB_OFFLINE", "value": "0"}
     assert offline in pod(on_s3())["containers"][0]["env"]

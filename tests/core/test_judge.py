@@ -191,6 +191,43 @@ def test_a_first_version_needs_a_row() -> None:
     assert "spec.data.holdout" in verdict.message
 
 
+# --- a model that was brought along -----------------------------------------------------
+
+
+def imported(new: PairedCounts | None, old: PairedCounts | None, **changes: Any) -> Verdict:
+    report = a_report(new, old, reference=Reference.MAJORITY_CLASS, **changes)
+    return judge(report, gate=GATE, champion=None, concept_drift=False, imported=True)
+
+
+def test_a_model_brought_along_may_not_do_worse_than_the_most_frequent_label() -> None:
+    equal = PairedCounts(500, 200, 50, 50)
+    verdict = imported(None, equal)
+    assert (verdict.promote, verdict.reason) == (True, VerdictReason.IMPORTED)
+    assert verdict.message == (
+        "The model of spec.model.initialModel gets 50% of 500 held-out rows right, against 50% by "
+        "always naming the most frequent label. They may be among what it was trained on: it is "
+        "the right model, no more is shown."
+    )
+    verdict = imported(PairedCounts(100, 20, 30, 0), equal)
+    assert (verdict.promote, verdict.reason) == (False, VerdictReason.WORSE_THAN_MAJORITY)
+    assert "gets 45% of 600 held-out rows right, against 50% by" in verdict.message
+    assert "or remove spec.model.initialModel, and a first version is trained" in verdict.message
+    assert verdict.new == Score(100, 0.5, 0.2)
+
+
+def test_a_model_brought_along_needs_a_row_and_a_report() -> None:
+    verdict = imported(None, None)
+    assert (verdict.promote, verdict.reason) == (False, VerdictReason.WORSE_THAN_MAJORITY)
+    assert "raise spec.data.holdout" in verdict.message
+    assert imported(None, SAME, candidate=None).reason == VerdictReason.REPORT_INVALID
+
+
+def test_only_who_asked_for_an_import_judges_it_so_mildly() -> None:
+    equal = PairedCounts(500, 200, 50, 50)
+    claims = Candidate(7, "sha256:seven", TrainingAction.IMPORT)
+    assert first(None, equal, candidate=claims).reason == VerdictReason.NOT_BETTER_THAN_MAJORITY
+
+
 # --- reports that cannot be judged ------------------------------------------------------
 
 

@@ -91,6 +91,21 @@ def test_reads_every_field() -> None:
         ("model.storage.storageUri", "pvc://models/../x", "spec.model.storage.storageUri"),
         ("model.storage.storageUri", "pvc://data/updates/in", "spec.model.storage.storageUri"),
         ("model.storage.storageUri", "pvc://data", "spec.model.storage.storageUri"),
+        (
+            "model.initialModel",
+            {"storageUri": "file:///models"},
+            "spec.model.initialModel.storageUri",
+        ),
+        (
+            "model.initialModel",
+            {"storageUri": "pvc://models/news/versions/3"},
+            "spec.model.storage.storageUri",
+        ),
+        (
+            "model.initialModel",
+            {"storageUri": "s3://models/x", "revision": "v1"},
+            "spec.model.initialModel.revision",
+        ),
         ("model.task", "Juggling", "spec.model.task"),
         ("metrics.interval", "0s", "spec.metrics.interval"),
         ("metrics.interval", "5 minutes", "spec.metrics.interval"),
@@ -124,6 +139,15 @@ def test_names_the_field(path: str, value: Any, field: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse(changed(path, value))
     assert caught.value.field == field
+
+
+def test_a_model_to_begin_with_is_a_place_like_others() -> None:
+    assert parse(SPEC).initial_model is None
+    place = {"storageUri": "hf://org/news", "revision": "v1", "secretRef": {"name": "hub"}}
+    spec = parse(changed("model.initialModel", place))
+    assert str(spec.initial_model) == "hf://org/news"
+    assert (spec.initial_revision, spec.access.initial_model) == ("v1", "hub")
+    assert (spec.revision, spec.access.base_model) == ("", "")
 
 
 def test_a_folder_beside_the_store_is_no_part_of_it() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from support.world import AWAY, DOWN, HEALTHY, START, WORSE, World, a_spec, paired
 
 from maintenance_contract import (
     Answer,
@@ -63,264 +64,6 @@ from maintenance_operator.core.spec import parse
 from maintenance_operator.core.story import next_effect, wanted
 from maintenance_operator.errors import SpecError
 
-START = datetime(2026, 11, 23, 12, tzinfo=UTC)
-HEALTHY = Healthy(Reading(START, 0.95, 500), 0, 5)
-DOWN = Degraded(Reading(START, 0.80, 500), 3, 5, ThresholdRange(min=0.9))
-AWAY = Unknown("Unreachable", "Prometheus does not answer.")
-
-
-def a_spec(**changes: Any) -> dict[str, Any]:
-    return {
-        "model": {
-            "task": "TextClassification",
-            "baseModel": {"storageUri": "pvc://models/base"},
-            "storage": {"storageUri": "pvc://models/news"},
-        },
-        "data": {
-            "original": {"storageUri": "pvc://data/original"},
-            "updates": {"storageUri": "pvc://data/updates"},
-        },
-        "metrics": {
-            "server": "default",
-            "interval": "1m",
-            "performance": {
-                "query": "model_accuracy",
-                "thresholdRange": {"min": 0.9},
-                "breach": {"count": 3, "of": 5},
-            },
-        },
-        "decision": {"policy": "Workflow", "minNewRows": 300, "recheckAfter": "1h"},
-        "training": {
-            "fineTune": {"replayPercent": 50},
-            "retrain": {},
-            "resources": {"limits": {"nvidia.com/gpu": 1}},
-            "timeout": "4h",
-            "retries": 1,
-        },
-        "gate": {
-            "minImprovement": 0,
-            "confidence": 0.95,
-            "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
-        },
-        "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
-        **changes,
-    }
-
-
-def paired(n: int, both: int, champion: int, challenger: int) -> PairedCounts:
-    return PairedCounts(n, both, champion, challenger)
-
-
-BETTER = paired(300, 150, 5, 100)
-SAME = paired(5000, 4500, 5, 5)
-WORSE = paired(300, 150, 60, 50)
-
-
-@dataclass
-class World:
-    """What a cluster remembers, and what the pods and people in it do."""
-
-    spec: dict[str, Any] = field(default_factory=a_spec)
-    generation: int = 1
-    now: datetime = START
-    assessment: Assessment = HEALTHY
-    status: dict[str, Any] = field(default_factory=lambda: {"observedGeneration": -1})
-    jobs: dict[str, JobView] = field(default_factory=dict)
-    requests: dict[str, TrainingRequest] = field(default_factory=dict)
-    records: dict[str, DecisionRecord] = field(default_factory=dict)
-    config_map: dict[str, Any] | None = None
-    created: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    writes: int = 0
-    refused: str = ""
-    breaker_reset: datetime | None = None
-    scheduled: tuple[datetime, datetime] | None = None
-    labels_arrived: float | None = None
-    new_correct: int = 150
-    answer: Answer = Answer.MINOR
-    drift: Answer = Answer.NO
-
-    identity = Identity("finance", "news", "1a2b3c4d-0000")
-
-    # -- the operator's side
-
-    def seen(self) -> Observation:
-        spec: Spec | SpecError
-        try:
-            spec = parse(self.spec)
-        except SpecError as error:
-            spec = error
-        status = status_json.read(self.status)
-        if status.observed_generation not in {-1, self.generation}:
-            status = replace(status, recheck=None)
-        return Observation(
-            identity=self.identity,
-            generation=self.generation,
-            suspended=self.spec.get("suspend") is True,
-            spec=spec,
-            raw_spec=self.spec,
-            status=status,
-            raw_status=self.status,
-            assessment=self.assessment,
-            now=self.now,
-            trainer=TrainerImage("trainer:1"),
-            jobs=tuple(self.jobs.values()),
-            config_map=self.config_map,
-            refused=self.refused,
-            breaker_reset=self.breaker_reset,
-            created=START,
-            scheduled=self.scheduled,
-            new_data=self.labels_arrived,
-        )
-
-    def do(self, effect: Effect) -> None:
-        match effect:
-            case WriteStatus():
-                self.status = status_json.write(effect.status)
-                self.notes += [str(note.reason) for note in effect.notes]
-                self.writes += 1
-            case CreateJob(manifest=manifest):
-                name = manifest["metadata"]["name"]
-                assert name not in self.created, "never a second Job"
-                self.created.append(name)
-                told = manifest["spec"]["template"]["metadata"]["annotations"]
-                self.requests[name] = TrainingRequest.from_json(told[ANNOTATION_REQUEST])
-                if ANNOTATION_DECISION in told:
-                    self.records[name] = DecisionRecord.from_json(told[ANNOTATION_DECISION])
-                self.jobs[name] = JobView(
-                    name,
-                    f"uid-{name}",
-                    self.identity.uid,
-                    manifest["metadata"]["annotations"][ANNOTATION_DIGEST],
-                    JobPhase.RUNNING,
-                )
-            case DeleteJob(name=name):
-                del self.jobs[name]
-            case WriteConfigMap(manifest=manifest):
-                self.config_map = dict(manifest)
-
-    def settle(self) -> None:
-        for _ in range(20):
-            effect = next_effect(self.seen())
-            if effect is None:
-                return
-            self.do(effect)
-        pytest.fail("the story does not come to rest")
-
-    # -- the pods' side
-
-    @property
-    def live(self) -> list[str]:
-        return [name for name, job in self.jobs.items() if job.phase is JobPhase.RUNNING]
-
-    def finish(
-        self,
-        report: TrainingReport | str | None = None,
-        *,
-        phase: JobPhase = JobPhase.COMPLETE,
-        detail: str = "",
-        failure: str = "",
-    ) -> None:
-        """End the one live Job with this message, and let the operator see it."""
-        (name,) = self.live
-        message = report.to_message() if isinstance(report, TrainingReport) else report
-        self.jobs[name] = replace(
-            self.jobs[name], phase=phase, message=message, detail=detail, failure=failure
-        )
-        self.settle()
-
-    def report(self, **changes: Any) -> TrainingReport:
-        (name,) = self.live
-        request = self.requests[name]
-        return TrainingReport(
-            **{  # type: ignore[arg-type]
-                "operation": request.operation,
-                "run": request.run,
-                "request_digest": request.digest,
-                "outcome": Outcome.SUCCEEDED,
-                "snapshot_digest": "sha256:data",
-                **changes,
-            }
-        )
-
-    def diagnosis(self, **changes: Any) -> TrainingReport:
-        first = self.seen().status.champion is None
-        findings = (
-            ()
-            if first
-            else (
-                Finding(
-                    Question.DATA_DISTRIBUTION_SHIFT,
-                    self.answer,
-                    (Evidence("outsideSupport", 0.18, 0.3, 0.001, 500),),
-                ),
-                Finding(
-                    Question.CONCEPT_DRIFT,
-                    self.drift,
-                    (Evidence("errorChange", 0.3, 0.1, 0.0001, 500),),
-                ),
-                Finding(Question.FEATURE_SPACE_CHANGE, Answer.NO),
-            )
-        )
-        return self.report(
-            **{
-                "diagnosis": Diagnosis(
-                    RowCounts(0, 0, 3000, 5000) if first else RowCounts(700, 300, 3000, 5000),
-                    findings,
-                    None if first else HeldOut(300, self.new_correct),
-                    None if first else HeldOut(5000, 4500),
-                ),
-                **changes,
-            }
-        )
-
-    def training(
-        self, new: PairedCounts = BETTER, old: PairedCounts = SAME, **changes: Any
-    ) -> TrainingReport:
-        (name,) = self.live
-        request = self.requests[name]
-        assert request.action is not None
-        version = (request.champion.version if request.champion else 0) + 1 + request.run
-        first = request.champion is None
-        return self.report(
-            **{
-                "candidate": Candidate(version, f"sha256:v{version}", request.action),
-                "evaluation": Evaluation(
-                    Reference.MAJORITY_CLASS if first else Reference.CHAMPION,
-                    None if first else new,
-                    old if not first else paired(5000, 2000, 10, 2500),
-                ),
-                "timings": {"train": 61.7},
-                **changes,
-            }
-        )
-
-    # -- short cuts
-
-    @property
-    def parsed(self) -> Status:
-        return status_json.read(self.status)
-
-    def condition(self, kind: str) -> tuple[str, str]:
-        condition = self.parsed.condition(kind)
-        assert condition is not None
-        return condition.status, condition.reason
-
-    def with_champion(self) -> "World":
-        self.settle()
-        self.finish(self.diagnosis())
-        self.finish(self.training())
-        assert self.parsed.champion is not None
-        self.now += timedelta(days=1)
-        self.settle()
-        return self
-
-    def degraded(self) -> "World":
-        self.with_champion()
-        self.assessment = DOWN
-        self.settle()
-        return self
-
 
 @pytest.mark.parametrize("step, training", [("diagnose", "False"), ("train", "True")])
 def test_a_volume_that_does_not_mount_is_said_once_and_forgotten(step: str, training: str) -> None:
@@ -374,6 +117,105 @@ def test_the_first_run_makes_version_one_and_names_it() -> None:
     assert "Promoted" in world.notes
 
 
+def bringing(**changes: Any) -> World:
+    spec = a_spec(**changes)
+    spec["model"]["initialModel"] = {"storageUri": "pvc://models/before"}
+    return World(spec=spec)
+
+
+def test_a_model_brought_along_becomes_version_one_and_nothing_is_trained() -> None:
+    world = bringing()
+    world.settle()
+    assert world.requests["news-1a2b3c-1-diagnose"].model.initial_model == "pvc://models/before"
+    world.finish(world.diagnosis())
+    decision = world.parsed.decision
+    assert decision is not None
+    assert (decision.action, decision.reason) == (Action.IMPORT, "InitialModel")
+    assert world.live == ["news-1a2b3c-1-train"]
+    request = world.requests["news-1a2b3c-1-train"]
+    assert (request.action, request.champion) == (TrainingAction.IMPORT, None)
+    assert world.condition("Training") == ("False", "Importing")
+    assert "ImportStarted" in world.notes
+    assert "TrainingStarted" not in world.notes
+    world.finish(world.training(timings={}))
+    champion = world.parsed.champion
+    assert champion is not None
+    assert champion.action is TrainingAction.IMPORT
+    (entry,) = world.parsed.history
+    assert (entry.outcome, entry.reason) == (RunOutcome.PROMOTED, "Imported")
+    assert (entry.trained, entry.train_seconds) == (False, None)
+    assert world.config_map is not None
+    assert world.config_map["data"]["version"] == str(champion.version)
+
+
+def test_a_model_brought_along_is_asked_for_once() -> None:
+    """Once a version serves, spec.model.initialModel may say anything."""
+    world = bringing().with_champion()
+    world.spec["model"]["initialModel"] = {"storageUri": "pvc://models/another"}
+    world.generation += 1
+    created = list(world.created)
+    world.settle()
+    world.now += timedelta(days=30)
+    world.settle()
+    assert world.created == created
+    world.assessment = DOWN
+    world.settle()
+    world.finish(world.diagnosis())
+    assert world.parsed.decision is not None
+    assert world.parsed.decision.action is Action.FINE_TUNE
+    assert all(
+        request.model.initial_model == ""
+        for request in world.requests.values()
+        if request.champion is not None
+    )
+
+
+def test_a_wrong_model_is_rejected_once_and_looked_at_again_when_the_spec_changes() -> None:
+    world = bringing()
+    world.settle()
+    world.finish(world.diagnosis())
+    wrong = Evaluation(Reference.MAJORITY_CLASS, None, paired(5000, 500, 2000, 100))
+    world.finish(world.training(evaluation=wrong))
+    (entry,) = world.parsed.history
+    assert (entry.outcome, entry.reason) == (RunOutcome.REJECTED, "WorseThanMajority")
+    assert (world.parsed.champion, world.config_map, world.parsed.run) == (None, None, None)
+    world.now += timedelta(days=2)
+    world.settle()
+    world.finish(world.diagnosis())
+    assert world.parsed.decision is not None
+    assert world.parsed.decision.reason == "NoNewEvidence"
+    assert world.live == []
+    del world.spec["model"]["initialModel"]
+    world.generation += 1
+    world.settle()
+    world.finish(world.diagnosis())
+    assert world.requests[world.live[0]].action is TrainingAction.RETRAIN
+
+
+def test_a_model_brought_along_that_needs_more_memory_is_not_tried_in_halves() -> None:
+    world = bringing()
+    world.settle()
+    world.finish(world.diagnosis())
+    world.finish(None, phase=JobPhase.FAILED, failure="OOMKilled", detail="out of memory")
+    (entry,) = world.parsed.history
+    assert (entry.outcome, entry.reason) == (RunOutcome.FAILED, "OutOfMemory")
+    assert "Raise the memory limit of spec.diagnosis.resources." in entry.message
+    assert world.live == []
+
+
+def test_a_lost_import_is_read_from_the_store_and_never_repeated() -> None:
+    world = bringing()
+    world.settle()
+    world.finish(world.diagnosis())
+    done = world.training(timings={})
+    del world.jobs[world.live[0]]
+    world.settle()
+    assert world.live == ["news-1a2b3c-1-report"]
+    assert world.requests[world.live[0]].subject is Operation.TRAIN
+    world.finish(done)
+    assert world.parsed.history[0].reason == "Imported"
+
+
 def test_a_sustained_drop_is_diagnosed_fine_tuned_and_promoted() -> None:
     world = World().degraded()
     assert world.condition("Degraded") == ("True", "BelowThreshold")
@@ -408,6 +250,30 @@ def test_every_training_and_nothing_else_carries_its_own_decision() -> None:
     told = {name: decision_of(record) for name, record in world.records.items()}
     assert told.pop("news-1a2b3c-1-train").reason == "FirstVersion"
     assert told == {"news-1a2b3c-2-train": fine_tune, "news-1a2b3c-3-train": retrain}
+
+
+def flap(world: World, minutes: int = 300) -> None:
+    """Bad and good by turns, fewer readings than the cooldown lasts."""
+    for minute in range(minutes):
+        world.now += timedelta(minutes=1)
+        world.assessment = HEALTHY if minute % 2 else DOWN
+        before = world.writes
+        world.settle()
+        began = minute == 0
+        assert world.writes - before <= (3 if began else 1), "the condition turns, and that is all"
+
+
+def test_a_metric_that_flaps_starts_one_run_and_no_other_before_the_cooldown_is_over() -> None:
+    world = World().with_champion()
+    flap(world)
+    assert world.live == ["news-1a2b3c-2-diagnose"], "it goes on with the breach that began it"
+    world.finish(world.diagnosis())
+    assert world.parsed.decision is not None
+    assert world.parsed.decision.action is Action.FINE_TUNE
+    world.finish(world.training())
+    created = list(world.created)
+    flap(world)
+    assert world.created == created
 
 
 def test_concept_drift_retrains_without_contradicted_rows() -> None:

@@ -47,7 +47,18 @@ async def performance_drop(api: Api, namespace: str) -> Story:
     return Story(namespace, await in_service(api, namespace, query=LOW), 2)
 
 
-BEGINNINGS = {"first run": first_run, "performance drop": performance_drop}
+async def model_brought_along(api: Api, namespace: str) -> Story:
+    story = resource(query=HIGH)
+    story["spec"]["model"]["initialModel"] = {"storageUri": "pvc://models/before"}
+    await api.create(path("modelmaintenances", namespace), story)
+    return Story(namespace, Trainer(), 1)
+
+
+BEGINNINGS = {
+    "first run": first_run,
+    "model brought along": model_brought_along,
+    "performance drop": performance_drop,
+}
 
 
 @contextlib.asynccontextmanager

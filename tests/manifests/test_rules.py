@@ -10,7 +10,8 @@ from maintenance_operator.core.spec import parse
 
 pytestmark = pytest.mark.api
 
-PLACES = ("model.baseModel", "model.storage", "data.original", "data.updates")
+MODELS = ("model.baseModel", "model.initialModel")
+PLACES = (*MODELS, "model.storage", "data.original", "data.updates")
 PLACE_REFUSED = (
     "file:///models",
     "s3://",
@@ -86,11 +87,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     *(
         ({f"{place}.storageUri": "hf://org/model"}, f"spec.{place}.storageUri", "write pvc://")
-        for place in PLACES[1:]
+        for place in PLACES[len(MODELS) :]
     ),
     *(
         (
-            {f"{place}.secretRef": {"name": "keys"}},
+            {place: {"storageUri": "pvc://place/x", "secretRef": {"name": "keys"}}},
             f"spec.{place}.secretRef",
             "a volume claim needs no Secret; remove secretRef",
         )
@@ -105,17 +106,21 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         for place in PLACES
         for name in ("Keys", "a/b", "-a")
     ),
-    (
-        {"model.baseModel": {"storageUri": "s3://bucket/x", "revision": "main"}},
-        "spec.model.baseModel.revision",
-        "only a model of a hub (hf://) has revisions; remove revision",
+    *(
+        (
+            {model: {"storageUri": "s3://bucket/x", "revision": "main"}},
+            f"spec.{model}.revision",
+            "only a model of a hub (hf://) has revisions; remove revision",
+        )
+        for model in MODELS
     ),
     *(
         (
-            {"model.baseModel": {"storageUri": "hf://org/model", "revision": revision}},
-            "spec.model.baseModel.revision",
+            {model: {"storageUri": "hf://org/model", "revision": revision}},
+            f"spec.{model}.revision",
             "write a commit, tag or branch",
         )
+        for model in MODELS
         for revision in ("../x", "-x", "a b")
     ),
     (
@@ -138,7 +143,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
             "spec.model.storage.storageUri",
             f"storage and {other} lie in one another; {APART}",
         )
-        for other in ("model.baseModel", "data.original", "data.updates")
+        for other in (*MODELS, "data.original", "data.updates")
         for uri in ("pvc://shared/store", "pvc://shared/store/below", "pvc://shared")
     ),
     *(
@@ -313,18 +318,21 @@ ACCEPTED: list[dict[str, Any]] = [
         for place in PLACES
     ),
     {"model.baseModel.storageUri": "hf://bert-base-uncased"},
-    {
-        "model.baseModel": {
-            "storageUri": "hf://google-bert/bert-base-uncased",
-            "revision": "refs/pr/1",
-            "secretRef": {"name": "hub"},
+    *(
+        {
+            model: {
+                "storageUri": "hf://google-bert/bert-base-uncased",
+                "revision": "refs/pr/1",
+                "secretRef": {"name": "hub"},
+            }
         }
-    },
+        for model in MODELS
+    ),
     *({field: value} for field, (_, accepted) in DURATIONS.items() for value in accepted),
     # Alike names are not the same place.
     *(
         {"model.storage.storageUri": "pvc://shared/store", f"{other}.storageUri": uri}
-        for other in ("model.baseModel", "data.original", "data.updates")
+        for other in (*MODELS, "data.original", "data.updates")
         for uri in (
             "pvc://shared/store-2",
             "pvc://shared/sto",

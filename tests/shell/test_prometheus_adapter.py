@@ -346,6 +346,32 @@ async def test_the_last_byte_of_a_reply_has_a_time(caplog: pytest.LogCaptureFixt
     assert fields["grid_end"] == GRID[-1].timestamp()
 
 
+@pytest.mark.parametrize(
+    "date, minutes",
+    [("Mon, 23 Nov 2026 18:10:00 GMT", 10), ("yesterday", 0), ("Mon, 23 Nov 2026 18:10:00", 0)],
+)
+async def test_the_server_s_clock_is_read_where_it_says_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, date: str, minutes: int
+) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # noqa: ARG003
+            return NOW
+
+    monkeypatch.setattr(adapter, "datetime", Clock)
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.json_response(matrix(), headers={"Date": date})
+
+    async with answering(handler) as (prometheus, _):
+        assert prometheus.skew("default") == timedelta()
+        for query in ("a", "b"):
+            await prometheus.range("default", query, GRID)
+        assert prometheus.skew("default") == timedelta(minutes=minutes)
+    told = [record.message for record in caplog.records if "NTP" in record.message]
+    assert len(told) == (1 if minutes else 0)
+
+
 # --- a real one -------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,22 @@ class PrometheusServer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def backfill(self, history: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+        """Give it a past before it starts: by series (time, value), as if scraped then."""
+        lines = [
+            f"{series} {value} {time:.3f}"
+            for series, points in history.items()
+            for time, value in points
+        ]
+        page = self._directory / "history.txt"
+        page.write_text("\n".join([*lines, "# EOF\n"]), encoding="utf-8")
+        subprocess.run(
+            ["promtool", "tsdb", "create-blocks-from", "openmetrics", page, "data"],
+            cwd=self._directory,
+            check=True,
+            capture_output=True,
+        )
 
     def start(self) -> None:
         """Start, and wait until it is ready."""

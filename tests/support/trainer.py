@@ -94,7 +94,8 @@ class Trainer:
         diagnosis = Diagnosis(rows, labels=4)
         if request.champion is None:
             rows = RowCounts(old_train=1800, old_held_out=400)
-            diagnosis = Diagnosis(rows, labels=4)
+            scored = HeldOut(400, 360) if request.model.initial_model else None
+            diagnosis = Diagnosis(rows, labels=4, old=scored)
         else:
             diagnosis = replace(
                 diagnosis,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,6 +168,21 @@ def test_failures_leave_a_report_with_their_reason(make_lab: Callable[..., Lab])
     assert reason(Operation.REPORT, 6, subject=Operation.TRAIN) == ("ReportMissing", 78)
     report, _ = lab.do(lab.request(Operation.DIAGNOSE, 1))
     assert report.store.highest_run == 5
+
+
+def test_a_base_model_without_its_tokenizer_is_refused(
+    make_lab: Callable[..., Lab], base_model: Path
+) -> None:
+    """The library would make up an empty one, to which all texts are the same."""
+    lab = make_lab(headlines(["finance", "sport"], 60, seed=1))
+    bare = lab.claims / "models/bare"
+    bare.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(base_model / name, bare)
+    model = replace(lab.request(Operation.DIAGNOSE, 1).model, base_model="pvc://models/bare")
+    report, code = lab.do(lab.request(Operation.DIAGNOSE, 1, model=model))
+    assert (report.reason, code) == ("BaseModelUnreadable", 78)
+    assert "there is no tokenizer; one of tokenizer.json" in report.message
 
 
 def champion_of(version: int) -> object:

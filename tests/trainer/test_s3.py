@@ -38,6 +38,7 @@ from maintenance_trainer.job import perform
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress
 from maintenance_trainer.store import Store
+from maintenance_trainer.tasks import text_classification as task
 
 OWNER = ResourceRef("finance", "news", "uid-1")
 PROVENANCE = {
@@ -115,6 +116,45 @@ def do(request: TrainingRequest, s3: S3) -> TrainingReport:
         report, code = perform(request, places, LogProgress())
     assert code == 0, report.message
     return report
+
+
+def test_a_model_to_begin_with_goes_from_one_bucket_into_another(
+    s3: S3, name: str, tmp_path: Path, base_model: Path
+) -> None:
+    lab = Lab(tmp_path, base_model, QUICK)
+    write_csv(lab.original / "first.csv", headlines(["finance", "sport"], 200, seed=1))
+    lab.updates.mkdir()
+    brought = task.from_base_model(base_model, ["finance", "sport"], 1)
+    task.save(brought, tmp_path / "brought")
+    (tmp_path / "brought/optimizer.pt").write_bytes(b"a pickle")
+    s3.upload(tmp_path / "brought", f"s3://{name}/2025-11")
+    model = ModelRef(
+        Task.TEXT_CLASSIFICATION,
+        f"file://{base_model}",
+        f"s3://{name}/models/news",
+        storage_secret=SECRET,
+        initial_model=f"s3://{name}/2025-11",
+        initial_model_secret=SECRET,
+    )
+
+    def ask(operation: Operation, **changes: Any) -> TrainingReport:
+        with Places(str(lab.claims), str(s3.secrets)) as places:
+            report, code = perform(
+                lab.request(operation, 1, model=model, **changes), places, LogProgress()
+            )
+        assert code == 0, report.message
+        return report
+
+    found = ask(Operation.DIAGNOSE)
+    done = ask(
+        Operation.TRAIN,
+        action=TrainingAction.IMPORT,
+        snapshot=Snapshot(1, found.snapshot_digest),
+    )
+    assert done.candidate is not None
+    there = {item.name for item in s3.client(f"s3://{name}/models/news/versions/1").list()}
+    assert {"config.json", "model.safetensors", "manifest.json"} <= there
+    assert "optimizer.pt" not in there
 
 
 def test_the_whole_loop(s3: S3, name: str, base_model: Path, tmp_path: Path) -> None:

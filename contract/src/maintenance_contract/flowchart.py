@@ -39,6 +39,9 @@ ACTIONS: Final = {
 }
 """What a decision may ask for: its name, what it means, its colour."""
 
+_IMPORT: Final = {"Import": ("Import", "take over your model", "good")}
+"""In the place of *None*, where a first version is brought along: there is none to leave alone."""
+
 _BOLD: Final = 1.2
 """How much wider bold letters are, at most."""
 _FIGURES: Final = 3
@@ -75,6 +78,13 @@ def numbers(figure: Figure) -> str:
         "" if figure.n is None else f"n {figure.n}",
     )
     return ", ".join(filter(None, parts))
+
+
+def actions(record: DecisionRecord) -> dict[str, tuple[str, str, str]]:
+    """The boxes of a picture from left to right, five of them."""
+    if record.action not in _IMPORT:
+        return ACTIONS
+    return _IMPORT | {action: box_of for action, box_of in ACTIONS.items() if action != "None"}
 
 
 def told(record: DecisionRecord) -> str:
@@ -182,12 +192,13 @@ def _tone(answer: Answer) -> str:
 def _outcomes(record: DecisionRecord, bus: float) -> tuple[list[str], float]:
     """The actions, what was decided, why not the others; and the box where every way ends."""
     because = {other.action: other.because for other in record.rejected}
+    shown = actions(record)
     middles = {
         action: _SIDE + index * (_OUTCOME + _GAP) + _OUTCOME / 2
-        for index, action in enumerate(ACTIONS)
+        for index, action in enumerate(shown)
     }
     top = bus + 24
-    ends = [middles["None"], middles["Blocked"], _STEM]
+    ends = [*middles.values(), _STEM]
     marks = [line([(min(ends), bus), (max(ends), bus)], "edge")]
     notes: list[str] = []
     for action, middle in middles.items():
@@ -195,7 +206,7 @@ def _outcomes(record: DecisionRecord, bus: float) -> tuple[list[str], float]:
         taken = action == record.action
         reason = record.reason if taken else because.get(action, "")
         lines = wrapped(reason, _OUTCOME, 12 * _BOLD if taken else 12, _BECAUSE)
-        notes += _outcome(action, middle - _OUTCOME / 2, top, taken=taken)
+        notes += _outcome(shown[action], middle - _OUTCOME / 2, top, taken=taken)
         notes += [
             text(
                 middle,
@@ -217,8 +228,8 @@ def _outcomes(record: DecisionRecord, bus: float) -> tuple[list[str], float]:
     return [*marks, *notes, *_monitor(end, middle, lit=watched)], end + 40 + 36
 
 
-def _outcome(action: str, left: float, top: float, *, taken: bool) -> list[str]:
-    name, meaning, tone = ACTIONS[action]
+def _outcome(box_of: tuple[str, str, str], left: float, top: float, *, taken: bool) -> list[str]:
+    name, meaning, tone = box_of
     middle = left + _OUTCOME / 2
     return [
         box(left, top, _OUTCOME, _OUTCOME_HIGH, tone if taken else "box"),

@@ -25,8 +25,9 @@ class Operation(StrEnum):
 
 
 class TrainingAction(StrEnum):
-    """The two ways to a new model."""
+    """The ways to a new version: two trainings, and taking over a model that is there already."""
 
+    IMPORT = "Import"
     FINE_TUNE = "FineTune"
     RETRAIN = "Retrain"
 
@@ -51,7 +52,8 @@ class ModelRef:
     """Where a retrain starts and where versions are kept (storage URIs).
 
     ``revision`` is of a base model from a hub, empty: its newest. The secrets are names of mounted
-    Secrets, never what is in them; empty: the identity that the pod has anyway.
+    Secrets, never what is in them; empty: the identity that the pod has anyway. ``initial_model``
+    is to become the first version; empty: none is, or there is a champion already.
     """
 
     task: Task
@@ -60,6 +62,9 @@ class ModelRef:
     revision: str = ""
     base_model_secret: str = ""
     storage_secret: str = ""
+    initial_model: str = ""
+    initial_revision: str = ""
+    initial_model_secret: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +197,9 @@ class TrainingRequest:
                     revision=self.model.revision,
                     baseModelSecret=self.model.base_model_secret,
                     storageSecret=self.model.storage_secret,
+                    initialModel=self.model.initial_model,
+                    initialRevision=self.model.initial_revision,
+                    initialModelSecret=self.model.initial_model_secret,
                 ),
             },
             "data": {
@@ -286,6 +294,9 @@ def _model(fields: Fields) -> ModelRef:
         revision=_optional(fields, "revision"),
         base_model_secret=_secret(fields, "baseModelSecret"),
         storage_secret=_secret(fields, "storageSecret"),
+        initial_model=_optional(fields, "initialModel"),
+        initial_revision=_optional(fields, "initialRevision"),
+        initial_model_secret=_secret(fields, "initialModelSecret"),
     )
 
 

@@ -12,8 +12,10 @@ from maintenance_operator.core import outcomes as core
 from maintenance_operator.core.model import Champion, Monitor, Outcomes, Series
 from maintenance_operator.core.outcomes import Counted
 
-POINTS_AT_ONCE: Final = 1000
-"""Prometheus answers up to 11,000 points a series; an answer of many classes must stay small."""
+POINTS_AT_ONCE: Final = 10_000
+"""Prometheus answers up to 11,000 points a series."""
+VALUES_AT_ONCE: Final = 100_000
+"""Of an answer, over all its series: some 3 MB."""
 
 Key = tuple[str, str]
 
@@ -57,9 +59,11 @@ class Counting:
         kept = self._begun(key, outcomes, champion, written, now)
         query = core.query(outcomes, champion.version)
         missing = core.times(outcomes, kept.counted.time, now)
-        for at in range(0, len(missing), POINTS_AT_ONCE):
-            asked = missing[at : at + POINTS_AT_ONCE]
+        at_once = 1000  # until it is known how many series there are
+        while missing:
+            asked, missing = missing[:at_once], missing[at_once:]
             answer = await self._source.range(outcomes.server, query, asked)
+            at_once = min(POINTS_AT_ONCE, max(1, VALUES_AT_ONCE // max(1, len(answer))))
             found = core.windows(outcomes, answer)
             counted = core.taken(outcomes, champion, kept.counted, asked, found)
             start = kept.start

@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core import outcomes
 from maintenance_operator.core import status as status_json
-from maintenance_operator.core.assess import assess, in_force
+from maintenance_operator.core.assess import assess, in_force, with_clocks
 from maintenance_operator.core.conditions import DEGRADED, is_true, untold
 from maintenance_operator.core.grid import reading_times
 from maintenance_operator.core.jobs import Identity, TrainerImage
@@ -108,6 +108,9 @@ class MetricsSource(Protocol):
 
     async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
         """The query at each time; MetricsError where there is no usable answer."""
+
+    def skew(self, server: str) -> timedelta:
+        """How far the server's clock is ahead of ours, as far as it is known."""
 
 
 class Clock(Protocol):
@@ -359,7 +362,7 @@ class Reconciler:
         if isinstance(found, Healthy | Degraded):
             value = found.reading.value
             self._telemetry.performance(identity.namespace, identity.name, value, bound)
-        return found
+        return with_clocks(found, metrics.server, self._metrics.skew(metrics.server))
 
     async def _assess_gauge(
         self, identity: Identity, metrics: Metrics, status: Status, now: datetime

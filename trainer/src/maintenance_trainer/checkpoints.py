@@ -17,6 +17,7 @@ from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_contract.paths import MANIFEST_FILE, version_directory
 from maintenance_trainer.data import read_holdout
 from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.given import Given
 from maintenance_trainer.store import Store
 
 MANIFEST_VERSION: Final = 1
@@ -127,17 +128,16 @@ def sha256(path: Path) -> str:
     return "sha256:" + running.hexdigest()
 
 
-def check_base_model(uri: str, folder: Path) -> None:
-    """Refuse a base model that cannot be read safely, before anything is paid for.
+def check_model(uri: str, folder: Path, given: Given) -> None:
+    """Refuse a model that cannot be read safely, before anything is paid for.
 
     Raises:
-        ConfigurationError: BaseModelMissing, BaseModelUnreadable.
+        ConfigurationError: BaseModelMissing, BaseModelUnreadable, or those of the initial model.
     """
-    where = f"model.baseModel: {uri}"
     if not (folder / "config.json").is_file():
-        message = f"{where} holds no config.json; a folder in Hugging Face's format is expected."
-        raise ConfigurationError("BaseModelMissing", message)
-    _refuse_code(folder, where)
+        problem = f"{uri} holds no config.json; a folder in Hugging Face's format is expected."
+        raise given.missing(problem)
+    _refuse_code(folder, uri, given)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         pickles = [
@@ -151,7 +151,7 @@ def check_base_model(uri: str, folder: Path) -> None:
             if pickles
             else "no *.safetensors"
         )
-        raise ConfigurationError("BaseModelUnreadable", f"{where} holds {what}.")
+        raise given.unreadable(f"{uri} holds {what}.")
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415  # imports numpy
 
     for path in weights:
@@ -159,22 +159,21 @@ def check_base_model(uri: str, folder: Path) -> None:
             with safe_open(path, framework="numpy") as file:
                 file.keys()
         except (SafetensorError, OSError) as error:
-            message = f"{where}/{path.name} is torn: {error}; copy it again."
-            raise ConfigurationError("BaseModelUnreadable", message) from None
+            problem = f"{uri}/{path.name} is torn: {error}; copy it again."
+            raise given.unreadable(problem) from None
 
 
-def _refuse_code(folder: Path, where: str) -> None:
+def _refuse_code(folder: Path, uri: str, given: Given) -> None:
     try:
         config = Fields(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     except (ValueError, ContractError) as error:
-        message = f"{where}/config.json cannot be read: {error}"
-        raise ConfigurationError("BaseModelUnreadable", message) from None
+        raise given.unreadable(f"{uri}/config.json cannot be read: {error}") from None
     if config.has("auto_map"):
-        message = (
-            f"{where} brings code of its own (auto_map), which is never run; "
+        problem = (
+            f"{uri} brings code of its own (auto_map), which is never run; "
             "use an architecture of the transformers library."
         )
-        raise ConfigurationError("BaseModelUnreadable", message)
+        raise given.unreadable(problem)
 
 
 def _version(number: int, store: Store, manifest: str) -> Version:

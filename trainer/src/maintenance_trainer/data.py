@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from maintenance_contract import Columns, DataRef, Holdout, RowCounts
+from maintenance_contract import Columns, DataRef, Holdout, RowCounts, TrainingAction
 from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_trainer import settled
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
@@ -297,6 +297,25 @@ def split(rows: Sequence[Row], holdout: Holdout, champion_holdout: Holdout | Non
         tuple(old_held_out),
         _recurrence(rows),
     )
+
+
+def refuse_too_little(dataset: Dataset, action: TrainingAction | None, *, fresh: bool) -> None:
+    """Refuse rows that nothing can be learnt from; a ``fresh`` model needs two labels.
+
+    Raises:
+        DataError: DataEmpty.
+    """
+    rows = dataset.new_train
+    if action is not TrainingAction.FINE_TUNE:
+        rows += dataset.old_train
+    labels = sorted({row.label for row in rows})
+    if not rows or (fresh and len(labels) == 1):
+        only = f" ({labels[0]!r})" if labels else ""
+        message = (
+            f"The snapshot leaves {len(rows)} rows of {len(labels)} labels{only} to learn from; "
+            "add labelled rows of at least two labels."
+        )
+        raise DataError("DataEmpty", message)
 
 
 def normalise(text: str) -> str:

@@ -1,10 +1,11 @@
-"""Base models of the Hugging Face Hub: the files that a model is read from, and no others."""
+"""Models of the Hugging Face Hub: the files that a model is read from, and no others."""
 
 from pathlib import Path
 from typing import Final
 
 from maintenance_contract import StorageUri
 from maintenance_trainer.errors import ConfigurationError, TransientError
+from maintenance_trainer.given import Given
 from maintenance_trainer.secrets import read_secret
 
 MODEL_FILES: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
@@ -12,13 +13,17 @@ MODEL_FILES: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
 TOKEN_KEY: Final = "HF_TOKEN"  # noqa: S105  # the name of a key in a Secret
 
 
-def fetch(uri: StorageUri, revision: str, secret: str, secrets_root: str) -> Path:
+def fetch(
+    uri: StorageUri, revision: str, secret: str, secrets_root: str, given: Given = Given.BASE
+) -> Path:
     """The folder of a model in the local cache, fetched where it is not there.
 
-    ``revision`` is a branch, a tag or, best, a commit; empty: the newest.
+    ``revision`` is a branch, a tag or, best, a commit; empty: the newest. ``given`` is the field
+    that names it.
 
     Raises:
-        ConfigurationError: BaseModelMissing, AccessDenied, CredentialsMissing.
+        ConfigurationError: BaseModelMissing, InitialModelMissing, AccessDenied,
+            CredentialsMissing.
         TransientError: StorageUnreachable.
     """
     from huggingface_hub import constants, snapshot_download  # noqa: PLC0415  # half a second
@@ -28,7 +33,7 @@ def fetch(uri: StorageUri, revision: str, secret: str, secrets_root: str) -> Pat
     if secret and not token:
         message = f"Secret {secret}: there is no {TOKEN_KEY}."
         raise ConfigurationError("CredentialsMissing", message)
-    where = f"model.baseModel: {uri}{f' at {revision}' if revision else ''}"
+    where = f"{uri}{f' at {revision}' if revision else ''}"
     try:
         folder = snapshot_download(
             uri.path,
@@ -38,18 +43,18 @@ def fetch(uri: StorageUri, revision: str, secret: str, secrets_root: str) -> Pat
             token=token or False,
         )
     except hub.GatedRepoError:
-        message = f"{where}: access must be granted there first, and needs a {TOKEN_KEY}."
+        message = f"{given}: {where}: access must be granted there first, and needs a {TOKEN_KEY}."
         raise ConfigurationError("AccessDenied", message) from None
     except (hub.RepositoryNotFoundError, hub.RevisionNotFoundError):
-        message = f"{where} is not there, or is private and needs a {TOKEN_KEY} in secretRef."
-        raise ConfigurationError("BaseModelMissing", message) from None
+        problem = f"{where} is not there, or is private and needs a {TOKEN_KEY} in secretRef."
+        raise given.missing(problem) from None
     except hub.LocalEntryNotFoundError:
         if constants.HF_HUB_OFFLINE:
-            message = f"{where} is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it."
-            raise ConfigurationError("BaseModelMissing", message) from None
-        raise _unreachable(where) from None
+            problem = f"{where} is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it."
+            raise given.missing(problem) from None
+        raise _unreachable(f"{given}: {where}") from None
     except OSError:
-        raise _unreachable(where) from None
+        raise _unreachable(f"{given}: {where}") from None
     return Path(folder)
 
 

@@ -4,6 +4,7 @@ import fnmatch
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,7 @@ from maintenance_contract.paths import SECRETS_ROOT
 from maintenance_trainer import hub, settled
 from maintenance_trainer.bucket import Bucket, Object, safe_name
 from maintenance_trainer.errors import DataError
+from maintenance_trainer.given import Given
 from maintenance_trainer.reading import SUFFIXES
 
 Accept = Callable[[str], bool]
@@ -64,13 +66,13 @@ class Places:
             return Path(place.local_path(self.claims_root)), True
         return self._once(place, secret, "", self._data), False
 
-    def model(self, uri: str, secret: str, revision: str) -> Path:
-        """The folder of a base model."""
+    def model(self, uri: str, secret: str, revision: str, given: Given = Given.BASE) -> Path:
+        """The folder of a model that the resource names, in the field ``given``."""
         place = StorageUri.parse(uri)
         if place.mounted:
             return Path(place.local_path(self.claims_root))
         if place.scheme == "hf":
-            return self._once(place, secret, revision, self._from_hub)
+            return self._once(place, secret, revision, partial(self._from_hub, given))
         return self._once(place, secret, revision, self._model)
 
     def bucket(self, uri: StorageUri, secret: str) -> Bucket:
@@ -95,9 +97,9 @@ class Places:
             self._fetched[key] = fetch(place, secret, revision)
         return self._fetched[key]
 
-    def _from_hub(self, place: StorageUri, secret: str, revision: str) -> Path:
+    def _from_hub(self, given: Given, place: StorageUri, secret: str, revision: str) -> Path:
         self.tell(f"fetching {place}")
-        return hub.fetch(place, revision, secret, self.secrets_root)
+        return hub.fetch(place, revision, secret, self.secrets_root, given)
 
     def _data(self, place: StorageUri, secret: str, _revision: str) -> Path:
         def accept(name: str) -> bool:

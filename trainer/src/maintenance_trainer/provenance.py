@@ -18,6 +18,7 @@ from maintenance_contract import (
 from maintenance_contract.codec import Fields
 from maintenance_trainer.checkpoints import Version, sha256
 from maintenance_trainer.data import Snapshot, counts_document, holdout_document
+from maintenance_trainer.recipes import take_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,44 @@ def provenance(
         "fairHoldout": holdout_document(fair),
         "arguments": recipes.fine_tune_arguments if parent else recipes.retrain_arguments,
         "replayPercent": recipes.replay_percent if parent else None,
+        "evaluation": _evaluation_document(made.evaluation),
+        "timings": {name: round(seconds, 3) for name, seconds in made.seconds.items()},
+        "code": _code(),
+    }
+
+
+def taken_over(
+    request: TrainingRequest, snapshot: Snapshot, made: Made, folder: Path
+) -> Mapping[str, Any]:
+    """The manifest, without the files' digests, of a version that was made elsewhere.
+
+    Where it comes from and what its folder tells of its making; the scores are of here.
+    """
+    past, model = take_over.past(folder, snapshot.holdout), request.model
+    return {
+        "action": request.action and request.action.value,
+        "run": request.run,
+        "requestDigest": request.digest,
+        "resource": {"namespace": request.resource.namespace, "name": request.resource.name},
+        "task": model.task.value,
+        "labels": list(made.labels),
+        "parent": None,
+        "initialModel": {
+            "storageUri": model.initial_model,
+            **({"revision": model.initial_revision} if model.initial_revision else {}),
+            "known": bool(past.manifest),
+        },
+        "baseModel": past.manifest.get("baseModel"),
+        "snapshot": request.snapshot
+        and {"run": request.snapshot.run, "digest": request.snapshot.digest},
+        "data": sorted(past.data),
+        "rows": counts_document(snapshot.counts),
+        "trainedRows": dict(made.rows),
+        "excludedContradicted": made.excluded,
+        "holdout": holdout_document(snapshot.holdout),
+        "fairHoldout": holdout_document(past.fair_holdout),
+        "arguments": {},
+        "replayPercent": None,
         "evaluation": _evaluation_document(made.evaluation),
         "timings": {name: round(seconds, 3) for name, seconds in made.seconds.items()},
         "code": _code(),

@@ -2,6 +2,7 @@
 
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from maintenance_contract import (
@@ -17,11 +18,12 @@ from maintenance_contract import (
 from maintenance_contract.codec import Fields
 from maintenance_trainer import arguments, checkpoints
 from maintenance_trainer.checkpoints import Version
-from maintenance_trainer.data import Dataset, Snapshot, read_again
-from maintenance_trainer.errors import ConfigurationError, DataError
+from maintenance_trainer.data import Dataset, Snapshot, read_again, refuse_too_little
+from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import majority_class, paired_counts
-from maintenance_trainer.provenance import Made, provenance, read_evaluation
-from maintenance_trainer.recipes import Trained
+from maintenance_trainer.given import Given
+from maintenance_trainer.provenance import Made, provenance, read_evaluation, taken_over
+from maintenance_trainer.recipes import Trained, take_over
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
 from maintenance_trainer.recipes.retrain import retrain
@@ -50,15 +52,22 @@ def train(work: Work) -> TrainingReport:
     if request.exclude_contradicted and classifier is not None:
         dataset, excluded = _without_contradicted(work, classifier, dataset)
     trained = _run_recipe(work, classifier, champion, dataset)
-    work.timings.add("train", trained.seconds)
+    if request.action is not TrainingAction.IMPORT:
+        work.timings.add("train", trained.seconds)
     evaluation = _evaluate(work, trained.classifier, dataset, reference)
     work.progress.stage("writing the version")
     made = Made(trained.classifier.labels, trained.rows, excluded, evaluation, work.timings.seconds)
-    version = checkpoints.write(
-        store,
-        lambda folder: task.save(trained.classifier, folder),
-        provenance(request, snapshot, champion, made, work.base_model),
-    )
+    if request.action is TrainingAction.IMPORT:
+        source = work.initial_model
+        version = checkpoints.write(
+            store, partial(take_over.copy, source), taken_over(request, snapshot, made, source)
+        )
+    else:
+        version = checkpoints.write(
+            store,
+            partial(task.save, trained.classifier),
+            provenance(request, snapshot, champion, made, work.base_model),
+        )
     report = _report(request, store, version)
     store.write_report(report)
     return report
@@ -88,32 +97,29 @@ def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
     if request.champion is None and action is TrainingAction.FINE_TUNE:
         message = "request: FineTune needs a champion to start from; the first run is a Retrain."
         raise ConfigurationError("ChampionMissing", message)
-    recipes = request.recipes
-    fine_tuning = action is TrainingAction.FINE_TUNE
-    arguments.check(
-        action, recipes.fine_tune_arguments if fine_tuning else recipes.retrain_arguments
-    )
-    if not fine_tuning:
-        checkpoints.check_base_model(request.model.base_model, work.base_model)
+    _check(work, action)
     with work.timings.of("read"):
         snapshot = work.store.read_snapshot(request.snapshot)
         dataset = read_again(snapshot, request.data, work.places, request.snapshot.run)
         champion = checkpoints.champion(work.store, request.champion) if request.champion else None
-    _refuse_too_little(dataset, request, fresh=champion is None)
+    refuse_too_little(dataset, request.action, fresh=champion is None)
     return snapshot, dataset, champion
 
 
-def _refuse_too_little(dataset: Dataset, request: TrainingRequest, *, fresh: bool) -> None:
-    rows = dataset.new_train
-    if request.action is TrainingAction.RETRAIN:
-        rows += dataset.old_train
-    labels = {row.label for row in rows}
-    if not rows or (fresh and len(labels) == 1):
-        message = (
-            f"The snapshot leaves {len(rows)} rows of {len(labels)} labels to train on; "
-            "add labelled rows of at least two labels."
-        )
-        raise DataError("DataEmpty", message)
+def _check(work: Work, action: TrainingAction) -> None:
+    """What the diagnosis has looked at, again: time has passed, and the GPU is here."""
+    model, recipes = work.request.model, work.request.recipes
+    match action:
+        case TrainingAction.FINE_TUNE:
+            arguments.check(action, recipes.fine_tune_arguments)
+        case TrainingAction.RETRAIN:
+            arguments.check(action, recipes.retrain_arguments)
+            checkpoints.check_model(model.base_model, work.base_model, Given.BASE)
+        case TrainingAction.IMPORT:
+            if work.request.champion is not None or not model.initial_model:
+                message = "request: Import needs an initial model, and no champion."
+                raise ConfigurationError("InitialModelMissing", message)
+            checkpoints.check_model(model.initial_model, work.initial_model, Given.INITIAL)
 
 
 def _reference_predictions(
@@ -148,6 +154,8 @@ def _run_recipe(
     work: Work, classifier: task.Classifier | None, champion: Version | None, dataset: Dataset
 ) -> Trained:
     recipes = work.request.recipes
+    if work.request.action is TrainingAction.IMPORT:
+        return Trained(task.from_initial_model(work.initial_model), {"new": 0, "old": 0}, 0.0)
     with tempfile.TemporaryDirectory(prefix="training-") as name:
         scratch = Path(name)
         if work.request.action is TrainingAction.RETRAIN or classifier is None or champion is None:
@@ -173,7 +181,7 @@ def _evaluate(
 
 def _action(request: TrainingRequest) -> TrainingAction:
     if request.action is None:
-        message = "request.action: FineTune or Retrain is expected."
+        message = "request.action: Import, FineTune or Retrain is expected."
         raise ConfigurationError("ArgumentInvalid", message)
     return request.action
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maintenance_contract import TrainingRequest
+from maintenance_trainer.given import Given
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.store import Store
@@ -25,3 +26,11 @@ class Work:
         """Where a retrain starts."""
         model = self.request.model
         return self.places.model(model.base_model, model.base_model_secret, model.revision)
+
+    @property
+    def initial_model(self) -> Path:
+        """What becomes the first version, where the request names it."""
+        model = self.request.model
+        return self.places.model(
+            model.initial_model, model.initial_model_secret, model.initial_revision, Given.INITIAL
+        )

@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -41,6 +42,9 @@ LEAST_KEEP_SECONDS: Final = 5.0
 ENTRIES: Final = 20_000
 STRIKES: Final = 3
 """One query may be slow; so many in a row that get no answer mean that the server is away."""
+
+SKEWED: Final = timedelta(minutes=1)
+"""Clocks that differ by so much are told of: the shortest usual interval between readings."""
 
 OWN_NAMESPACE: Final = "{{ namespace }}"
 """In a server's enforced matchers: the namespace of the resource that asks."""
@@ -117,6 +121,7 @@ class Prometheus:
         self._strikes = dict.fromkeys(servers, 0)
         self._access = {name: Access(name, server) for name, server in servers.items()}
         self._warned: dict[tuple[str, str], frozenset[str]] = {}
+        self._skew: dict[str, timedelta] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -278,6 +283,7 @@ class Prometheus:
                     f"{server}: redirects to {target}; "
                     "write the final address into the operator's configuration",
                 )
+            self._note_clock(server, reply.headers.get("Date", ""))
             body = await _read(reply, server)
         logger.debug(
             "Prometheus replied",
@@ -292,6 +298,29 @@ class Prometheus:
             },
         )
         return reply.status, body
+
+    def skew(self, server: str) -> timedelta:
+        """How far a server's clock was ahead of ours (behind: negative) at its last reply."""
+        return self._skew.get(server, timedelta())
+
+    def _note_clock(self, server: str, date: str) -> None:
+        """Readings are asked for by our clock, and answered by theirs."""
+        try:
+            skew = parsedate_to_datetime(date) - datetime.now(UTC)
+        except (ValueError, TypeError):  # no date, or one without a zone
+            return
+        apart, before = abs(skew) >= SKEWED, abs(self.skew(server)) >= SKEWED
+        if apart and not before:
+            logger.warning(
+                "The clock of Prometheus server %s is %+.0f s from the operator's: readings are of "
+                "another time, or there are none; set both clocks by NTP",
+                server,
+                skew.total_seconds(),
+                extra={"server": server},
+            )
+        elif before and not apart:
+            logger.info("The clock of Prometheus server %s is right again", server)
+        self._skew[server] = skew
 
     def _document(self, status: int, body: bytes, question: _Question) -> dict[str, Any]:
         """The ``data`` of a reply; its warnings are told when they change, not at each reading."""

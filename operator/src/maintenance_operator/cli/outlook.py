@@ -9,13 +9,14 @@ from typing import Final
 from maintenance_operator.cli.resource import NEVER_SEEN, LiveJob, Resource
 from maintenance_operator.core.conditions import DEGRADED, TRAINING, is_true
 from maintenance_operator.core.grid import next_reading
-from maintenance_operator.core.jobs import TrainerImage
+from maintenance_operator.core.jobs import TrainerImage, is_light
 from maintenance_operator.core.model import (
     Action,
     Assessment,
     Degraded,
     Healthy,
     Reading,
+    Run,
     RunOutcome,
     Spec,
     Step,
@@ -41,6 +42,7 @@ class State(StrEnum):
     STALLED = "Stalled"
     SUSPENDED = "Suspended"
     DIAGNOSING = "Diagnosing"
+    IMPORTING = "Importing"
     QUEUED = "Queued"
     TRAINING = "Training"
     REPORTING = "Reporting"
@@ -57,6 +59,7 @@ SENTENCES: Final = {
     State.STALLED: "cannot be followed until somebody mends it",
     State.SUSPENDED: "is suspended: it is watched, nothing is started",
     State.DIAGNOSING: "is being diagnosed: a Job looks for the cause",
+    State.IMPORTING: "is taking over the model that spec.model.initialModel brings along",
     State.QUEUED: "waits for a node to train on",
     State.TRAINING: "is training a new version",
     State.REPORTING: "is asking the store for the report of a run",
@@ -98,7 +101,7 @@ def state(resource: Resource) -> State:  # noqa: PLR0911 - one per guard, graves
     if not resource.seen:
         return State.UNSEEN
     if status.run is not None:
-        return _running(resource, status.run.step)
+        return _running(resource, status.run)
     if resource.suspended:
         return State.SUSPENDED
     if resource.unread is not None:
@@ -123,12 +126,14 @@ def bound(resource: Resource) -> ThresholdRange | None:
     return bound_of(resource.spec.metrics, status.champion, status.monitor)
 
 
-def _running(resource: Resource, step: Step) -> State:
-    match step:
+def _running(resource: Resource, run: Run) -> State:
+    match run.step:
         case Step.DIAGNOSE:
             return State.DIAGNOSING
         case Step.REPORT:
             return State.REPORTING
+        case Step.TRAIN if is_light(run):
+            return State.IMPORTING
         case Step.TRAIN:
             training = resource.status.condition(TRAINING)
             queued = training is not None and training.reason == TrainingReason.QUEUED
@@ -150,7 +155,7 @@ def outlook(  # noqa: PLR0911 - one per guard, in the order of ``state``
     if not resource.seen:
         return Next("The operator looks at it, as soon as one runs.")
     if status.run is not None:
-        return _run_goes_on(resource, status.run.step, job)
+        return _run_goes_on(resource, status.run, job)
     if resource.suspended:
         return Next("Nothing is started until spec.suspend is false; readings go on.")
     if not isinstance(resource.spec, Spec):
@@ -158,13 +163,17 @@ def outlook(  # noqa: PLR0911 - one per guard, in the order of ``state``
     return _without_run(resource, resource.spec, now)
 
 
-def _run_goes_on(resource: Resource, step: Step, job: LiveJob | None) -> Next:
+def _run_goes_on(resource: Resource, run: Run, job: LiveJob | None) -> Next:
     if resource.suspended:
         return Next("The run is stopped, because spec.suspend is true.")
     deadline = job.deadline if job is not None else None
-    match step:
+    match run.step:
         case Step.DIAGNOSE:
             return Next("The diagnosis ends, and a decision is taken", deadline, latest=True)
+        case Step.TRAIN if is_light(run):
+            return Next(
+                "The model is copied, and the gate looks at its score", deadline, latest=True
+            )
         case Step.TRAIN:
             return Next(
                 "The training ends, and the gate compares the new version with the one in service",
@@ -184,7 +193,12 @@ def _without_run(resource: Resource, spec: Spec, now: datetime) -> Next:
         return Next(what, reading)
     first = resource.status.champion is None
     if start <= reading:
-        why = "a first version is wanted" if first else "performance is down"
+        given = (
+            "spec.model.initialModel is given"
+            if spec.initial_model
+            else "a first version is wanted"
+        )
+        why = given if first else "performance is down"
         return Next(f"A run begins: {why}", None if start <= now else start)
     why = "a first version is still wanted" if first else "performance is still down"
     return Next(f"A run may begin, if {why}", start)

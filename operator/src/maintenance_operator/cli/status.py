@@ -42,6 +42,7 @@ _TONES: Final = {
     State.STALLED: Tone.BAD,
     State.SUSPENDED: Tone.CARE,
     State.DIAGNOSING: Tone.BUSY,
+    State.IMPORTING: Tone.BUSY,
     State.QUEUED: Tone.BUSY,
     State.TRAINING: Tone.BUSY,
     State.REPORTING: Tone.BUSY,
@@ -152,6 +153,8 @@ def _champion(view: View) -> Iterator[str]:
         f"{span(view.now - champion.promoted_time)} (since {moment(champion.promoted_time)}), in "
         f"{champion.storage_uri}"
     )
+    if isinstance(view.resource.spec, Spec) and view.resource.spec.initial_model is not None:
+        yield "spec.model.initialModel is not looked at any more: it is for a first version alone"
 
 
 def _run(view: View) -> Iterator[str]:

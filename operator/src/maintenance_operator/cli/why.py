@@ -44,6 +44,7 @@ _AFTER: Final = 20
 _MOST_READINGS: Final = 300
 _TONES: Final = {
     Action.NONE: Tone.GOOD,
+    Action.IMPORT: Tone.BUSY,
     Action.FINE_TUNE: Tone.BUSY,
     Action.RETRAIN: Tone.BUSY,
     Action.WAIT: Tone.CARE,

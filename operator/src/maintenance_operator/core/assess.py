@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from maintenance_operator.core.model import (
@@ -24,6 +24,9 @@ from maintenance_operator.core.reasons import MetricsReason
 WARM_UP_INTERVALS: Final = 2
 """A baseline leaves out the reading in which servers change over to a new version."""
 
+SKEWED: Final = timedelta(minutes=1)
+"""Clocks that differ by so much may be why there is no reading."""
+_ABSENT: Final = (MetricsReason.NO_DATA, MetricsReason.STALE)
 _SHOWN_SERIES: Final = 3
 _SHOWN_CHARACTERS: Final = 200
 
@@ -87,6 +90,17 @@ def assess(
     )
     level = _level(counted) if settled and not breached else None
     return Healthy(latest, breached, len(counted), level)
+
+
+def with_clocks(found: Assessment, server: str, skew: timedelta) -> Assessment:
+    """An absence, with the clocks as its likely cause where they differ (the server's, ahead)."""
+    absent = isinstance(found, Unknown) and found.reason in _ABSENT
+    if not absent or abs(skew) < SKEWED or not isinstance(found, Unknown):
+        return found
+    minutes = f"{abs(skew) / timedelta(minutes=1):.0f}m"
+    side = "ahead of" if skew > timedelta() else "behind"
+    clocks = f"The clock of Prometheus server {server!r} is {minutes} {side} the operator's"
+    return replace(found, message=f"{clocks}: set both by NTP. {found.message}")
 
 
 def _latest_problem(

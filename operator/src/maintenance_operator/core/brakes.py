@@ -32,6 +32,9 @@ from maintenance_operator.core.power import (
 from maintenance_operator.core.proposal import Brake, Proposal
 from maintenance_operator.core.reasons import DecisionReason
 
+NO_CONTEST: Final = (DecisionReason.FIRST_VERSION, DecisionReason.INITIAL_MODEL)
+"""Proposals of a version that has no champion to beat."""
+
 
 def no_new_evidence(situation: Situation, wanted: Proposal) -> Proposal | None:
     """The gate already rejected this action for this champion, data and spec: Wait for a change.
@@ -73,6 +76,8 @@ def _trainings(history: Iterable[HistoryEntry], limits: Limits, now: datetime) -
 
 def run_limit(situation: Situation, wanted: Proposal) -> Proposal | None:
     """`spec.limits.runs` is used up: Wait until the oldest training leaves the window."""
+    if wanted.action is Action.IMPORT:
+        return None
     limits = situation.spec.limits
     ends = _trainings(situation.history, limits, situation.now)
     if len(ends) < limits.max_runs:
@@ -104,7 +109,7 @@ def too_few_rows_for_a_first_win(situation: Situation, wanted: Proposal) -> Prop
 def too_few_new_rows_for_a_win(situation: Situation, wanted: Proposal) -> Proposal | None:
     """The new held-out rows could not show that the champion's error is mended: Wait."""
     spec, held_out = situation.spec, diagnosis_of(situation).new
-    if wanted.reason is DecisionReason.FIRST_VERSION or situation.report.diagnosis is None:
+    if wanted.reason in NO_CONTEST or situation.report.diagnosis is None:
         return None
     gate, now, expected = spec.gate, accuracy(held_out), expected_accuracy(situation)
     need, show = fewest_rows(gate.confidence), f"any win with {percent(gate.confidence)} confidence"
@@ -126,7 +131,7 @@ def too_few_old_rows_for_no_loss(situation: Situation, wanted: Proposal) -> Prop
     """The old held-out rows are judged and could not show that nothing is forgotten: Wait."""
     gate, held_out = situation.spec.gate, diagnosis_of(situation).old
     before = accuracy(held_out)
-    if wanted.reason is DecisionReason.FIRST_VERSION or before is None:
+    if wanted.reason in NO_CONTEST or before is None:
         return None
     if gate.on_concept_drift is OnConceptDrift.REPORT_ONLY and any(
         finding.question is Question.CONCEPT_DRIFT for finding in answered(situation, Answer.MAJOR)

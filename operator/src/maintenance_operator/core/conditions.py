@@ -12,6 +12,7 @@ from typing import Final
 from maintenance_contract import ContractError
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core.breaker import tripped
+from maintenance_operator.core.jobs import is_light
 from maintenance_operator.core.model import (
     Action,
     Condition,
@@ -242,13 +243,16 @@ def _training(seen: Observation, status: Status) -> _Row:
     about = f"Run {run.number}, Job {run.job_name}"
     job = next((job for job in seen.jobs or () if job.name == run.job_name), None)
     if job is not None and job.unmounted:
-        training = str(run.step is Step.TRAIN)
+        training = str(run.step is Step.TRAIN and not is_light(run))
         reason = TrainingReason.MOUNT_FAILED
         return TRAINING, training, reason, f"{about}. {reason.sentence} {job.detail}"
     if run.step is not Step.TRAIN:
         reason = (
             TrainingReason.DIAGNOSING if run.step is Step.DIAGNOSE else TrainingReason.REPORTING
         )
+        return TRAINING, "False", reason, f"{about}. {reason.sentence}"
+    if is_light(run):
+        reason = TrainingReason.IMPORTING
         return TRAINING, "False", reason, f"{about}. {reason.sentence}"
     queued = job is None or job.phase is JobPhase.PENDING
     reason = TrainingReason.QUEUED if queued else TrainingReason.RUNNING

@@ -13,6 +13,7 @@ from maintenance_contract import (
     Recipes,
     ResourceRef,
     Snapshot,
+    StorageUri,
     TrainingRequest,
 )
 from maintenance_contract.exits import FAIL_THE_JOB
@@ -116,6 +117,7 @@ def request(
             revision=spec.revision,
             base_model_secret=spec.access.base_model,
             storage_secret=spec.access.storage,
+            **_initial_model(spec, run),
         ),
         data=DataRef(
             str(spec.original),
@@ -133,6 +135,22 @@ def request(
         subject=_OPERATIONS[run.subject] if step is Step.REPORT and run.subject else None,
         max_rows=spec.diagnosis.max_rows,
     )
+
+
+def _initial_model(spec: Spec, run: Run) -> dict[str, str]:
+    """A model to begin with is asked for only as long as there is none in service."""
+    if spec.initial_model is None or run.champion is not None:
+        return {}
+    return {
+        "initial_model": str(spec.initial_model),
+        "initial_revision": spec.initial_revision,
+        "initial_model_secret": spec.access.initial_model,
+    }
+
+
+def is_light(run: Run) -> bool:
+    """Whether the step's Job asks for what a diagnosis may use: nothing is trained in it."""
+    return run.step is Step.DIAGNOSE or run.action is Action.IMPORT
 
 
 def _new_data_percent(spec: Spec, run: Run, *, training: bool) -> int:
@@ -175,8 +193,8 @@ def manifest(
         LABEL_RUN: str(run.number),
         LABEL_STEP: run.step.value.lower(),
     }
-    retries = spec.training.retries if run.step is Step.TRAIN else 1
-    seconds = _seconds(run.step, spec)
+    retries = spec.training.retries if run.step is Step.TRAIN and not is_light(run) else 1
+    seconds = _seconds(run, spec)
     # The pod's own deadline counts while it runs; the Job's is for what hangs before and between.
     waiting = int(spec.training.pending_timeout.total_seconds()) + GRACE_SECONDS
     return {
@@ -225,21 +243,18 @@ def manifest(
                     "labels": labels,
                     "annotations": told,
                 },
-                "spec": _pod(run.step, spec, trainer, seconds, decided=bool(decision)),
+                "spec": _pod(run, spec, trainer, seconds, decided=bool(decision)),
             },
         },
     }
 
 
-def _seconds(step: Step, spec: Spec) -> int:
+def _seconds(run: Run, spec: Spec) -> int:
     """How long a pod of the step may run."""
-    match step:
-        case Step.TRAIN:
-            return int(spec.training.timeout.total_seconds())
-        case Step.DIAGNOSE:
-            return int(spec.diagnosis.timeout.total_seconds())
-        case Step.REPORT:
-            return REPORT_TIMEOUT_SECONDS
+    if run.step is Step.REPORT:
+        return REPORT_TIMEOUT_SECONDS
+    timeout = spec.diagnosis.timeout if is_light(run) else spec.training.timeout
+    return int(timeout.total_seconds())
 
 
 def _chosen(chosen: Pod) -> dict[str, Any]:
@@ -260,9 +275,9 @@ def _told(annotation: str, file: str) -> dict[str, Any]:
 
 
 def _pod(
-    step: Step, spec: Spec, trainer: TrainerImage, seconds: int, *, decided: bool
+    run: Run, spec: Spec, trainer: TrainerImage, seconds: int, *, decided: bool
 ) -> dict[str, Any]:
-    claims, secrets = _claims(step, spec), _secrets(step, spec)
+    claims, secrets = _claims(run, spec), _secrets(run, spec)
     return {
         **_chosen(spec.training.pod),
         "restartPolicy": "Never",
@@ -283,9 +298,13 @@ def _pod(
                 "name": CONTAINER,
                 "image": trainer.image,
                 "imagePullPolicy": trainer.pull_policy,
-                "args": [step.value.lower(), "--request", f"{REQUEST_DIRECTORY}/{REQUEST_FILE}"],
-                "env": _environment(spec),
-                "resources": _resources(step, spec),
+                "args": [
+                    run.step.value.lower(),
+                    "--request",
+                    f"{REQUEST_DIRECTORY}/{REQUEST_FILE}",
+                ],
+                "env": _environment(run, spec),
+                "resources": _resources(run, spec),
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
                     "readOnlyRootFilesystem": True,
@@ -342,39 +361,43 @@ def _pod(
     }
 
 
-def _claims(step: Step, spec: Spec) -> dict[str, bool]:
+def _models(run: Run, spec: Spec) -> list[StorageUri]:
+    """Models that the step may read beside the store's."""
+    initial = spec.initial_model
+    wanted = initial is not None and run.champion is None
+    return [spec.base_model, *([initial] if wanted and initial is not None else [])]
+
+
+def _claims(run: Run, spec: Spec) -> dict[str, bool]:
     """Claims to mount, and whether read-only: all are, but the one that holds the store."""
     places = [spec.storage]
-    if step is not Step.REPORT:
-        places += [spec.base_model, spec.original, spec.updates]
+    if run.step is not Step.REPORT:
+        places += [*_models(run, spec), spec.original, spec.updates]
     kept = spec.storage.claim if spec.storage.scheme == "pvc" else None
     return {place.claim: place.claim != kept for place in places if place.scheme == "pvc"}
 
 
-def _secrets(step: Step, spec: Spec) -> list[str]:
+def _secrets(run: Run, spec: Spec) -> list[str]:
     """Secrets to mount, each once. The kubelet reads them; the operator never does."""
     access = spec.access
     names = [access.storage]
-    if step is not Step.REPORT:
+    if run.step is not Step.REPORT:
         names += [access.base_model, access.original, access.updates]
+        names += [access.initial_model] if run.champion is None else []
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _environment(spec: Spec) -> list[dict[str, Any]]:
+def _environment(run: Run, spec: Spec) -> list[dict[str, Any]]:
     environment: list[dict[str, Any]] = [
         {"name": "HOME", "value": "/tmp"}  # noqa: S108 - an emptyDir of the pod
     ]
-    if spec.base_model.scheme == "hf":
-        # The image asks no hub; only a base model from one lifts that.
+    if any(place.scheme == "hf" for place in _models(run, spec)):
+        # The image asks no hub; only a model from one lifts that.
         environment.append({"name": "HF_HUB_OFFLINE", "value": "0"})
     return environment + [dict(variable) for variable in spec.training.pod.env]
 
 
-def _resources(step: Step, spec: Spec) -> dict[str, Any]:
-    match step:
-        case Step.TRAIN:
-            return dict(spec.training.resources)
-        case Step.DIAGNOSE:
-            return dict(spec.diagnosis.resources)
-        case Step.REPORT:
-            return dict(REPORT_RESOURCES)
+def _resources(run: Run, spec: Spec) -> dict[str, Any]:
+    if run.step is Step.REPORT:
+        return dict(REPORT_RESOURCES)
+    return dict(spec.diagnosis.resources if is_light(run) else spec.training.resources)

@@ -1,5 +1,7 @@
 """The gate: is the challenger better on new rows, and not worse on old ones?"""
 
+from typing import Final
+
 from maintenance_contract import (
     Operation,
     Outcome,
@@ -17,9 +19,22 @@ from maintenance_operator.core.statistics import (
     paired_lower_bound,
 )
 
+_MEND: Final = (
+    "Check that it is the model of these data, and that id2label in its config.json names its "
+    "outputs in their order; or remove spec.model.initialModel, and a first version is trained."
+)
+_NO_HELD_OUT_ROW: Final = (
+    "There is no held-out row to judge on: add labelled rows, or raise spec.data.holdout."
+)
+
 
 def judge(
-    report: TrainingReport, *, gate: Gate, champion: Champion | None, concept_drift: bool
+    report: TrainingReport,
+    *,
+    gate: Gate,
+    champion: Champion | None,
+    concept_drift: bool,
+    imported: bool = False,
 ) -> Verdict:
     """Promote the challenger, or say why not.
 
@@ -27,7 +42,8 @@ def judge(
     seen must reach ``gate.min_improvement`` (a floor for the estimate, no hypothesis of its own).
     On old rows the lower confidence bound of the difference must stay above ``-gate.max_old_loss``,
     unless ``concept_drift`` has made their labels wrong and the gate says to report them only.
-    Without a champion all held-out rows are judged together against the majority class.
+    Without a champion all held-out rows are judged together against the majority class: a trained
+    version must be shown to beat it, one that was ``imported`` must do no worse.
     """
     problem = _problem(report, champion)
     if problem:
@@ -38,7 +54,9 @@ def judge(
         )
     assert report.evaluation is not None  # noqa: S101 - _problem has looked
     new, old = report.evaluation.new, report.evaluation.old
-    if champion is None:
+    if imported:
+        promote, reason, message = _brought_along(new, old)
+    elif champion is None:
         promote, reason, message = _first(new, old, gate)
     else:
         promote, reason, message = _contest(new, old, gate, concept_drift=concept_drift)
@@ -95,7 +113,7 @@ def _first(
         return (
             False,
             VerdictReason.NOT_BETTER_THAN_MAJORITY,
-            "There is no held-out row to judge on: add labelled rows, or raise spec.data.holdout.",
+            _NO_HELD_OUT_ROW,
         )
     p = mcnemar(counts.challenger_only, counts.champion_only)
     numbers = (
@@ -110,6 +128,28 @@ def _first(
         VerdictReason.NOT_BETTER_THAN_MAJORITY,
         f"The first version is not shown to beat the majority class: {numbers}.",
     )
+
+
+def _brought_along(
+    new: PairedCounts | None, old: PairedCounts | None
+) -> tuple[bool, VerdictReason, str]:
+    """A sanity check, no contest: is it the right model, with the right labels?
+
+    The model may have been trained on these rows, so its score says nothing good of it; a bad one
+    says enough.
+    """
+    counts = _together(new, old)
+    if counts.n == 0:
+        return False, VerdictReason.WORSE_THAN_MAJORITY, _NO_HELD_OUT_ROW
+    score = (
+        f"The model of spec.model.initialModel gets {percent(counts.challenger_accuracy)} of "
+        f"{counts.n} held-out rows right, against {percent(counts.champion_accuracy)} by always "
+        "naming the most frequent label"
+    )
+    if counts.challenger_accuracy >= counts.champion_accuracy:
+        note = "They may be among what it was trained on: it is the right model, no more is shown."
+        return True, VerdictReason.IMPORTED, f"{score}. {note}"
+    return False, VerdictReason.WORSE_THAN_MAJORITY, f"{score}: it is not taken over. {_MEND}"
 
 
 def _together(new: PairedCounts | None, old: PairedCounts | None) -> PairedCounts:

@@ -213,6 +213,7 @@ class Access:
     storage: str = ""
     original: str = ""
     updates: str = ""
+    initial_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +242,9 @@ class Spec:
     access: Access = field(default_factory=Access)
     revision: str = ""
     """Of a base model from a hub."""
+    initial_model: StorageUri | None = None
+    """Becomes version 1; nothing is made of it once there is a champion."""
+    initial_revision: str = ""
 
 
 # --- what is configured -----------------------------------------------------------------
@@ -374,6 +378,7 @@ class Action(StrEnum):
     """What a decision asks for."""
 
     NONE = "None"
+    IMPORT = "Import"
     FINE_TUNE = "FineTune"
     RETRAIN = "Retrain"
     WAIT = "Wait"
@@ -381,8 +386,10 @@ class Action(StrEnum):
 
     @property
     def training(self) -> TrainingAction | None:
-        """The training it stands for, if any."""
+        """The way to a new version that it stands for, if any."""
         match self:
+            case Action.IMPORT:
+                return TrainingAction.IMPORT
             case Action.FINE_TUNE:
                 return TrainingAction.FINE_TUNE
             case Action.RETRAIN:

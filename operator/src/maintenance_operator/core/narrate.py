@@ -45,6 +45,10 @@ INSTEAD: Final[dict[DecisionReason, dict[Action, str]]] = {
         Action.NONE: "There is no model to leave as it is.",
         Action.FINE_TUNE: "There is no model to fine-tune.",
     },
+    DecisionReason.INITIAL_MODEL: {
+        Action.FINE_TUNE: "It is taken over as it is; whether anything ails it is seen in service.",
+        Action.RETRAIN: "There is a model to begin with.",
+    },
     DecisionReason.FINE_TUNE_REJECTED: {
         Action.NONE: _CAUSE,
         Action.FINE_TUNE: "It has just been tried and did not pass the gate.",

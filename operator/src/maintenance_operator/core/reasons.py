@@ -109,6 +109,7 @@ class DecisionReason(Reason):
     """Of a decision."""
 
     FIRST_VERSION = "FirstVersion", "There is no champion yet: train one from the base model."
+    INITIAL_MODEL = "InitialModel", "spec.model.initialModel is given: it becomes version 1."
     FEATURE_SPACE_CHANGED = (
         "FeatureSpaceChanged",
         "What the model reads or predicts has changed at large.",
@@ -148,6 +149,11 @@ class VerdictReason(Reason):
     """Of a gate's verdict."""
 
     FIRST_VERSION = "FirstVersion", "The first version beats the majority class."
+    IMPORTED = "Imported", "The model brought along does no worse than the majority class."
+    WORSE_THAN_MAJORITY = (
+        "WorseThanMajority",
+        "The model brought along does worse than always naming the most frequent label.",
+    )
     CHALLENGER_WINS = "ChallengerWins", "Better on new held-out rows and not worse on old ones."
     NO_IMPROVEMENT = "NoImprovement", "Not shown to be better on new held-out rows."
     FORGETS_OLD = "ForgetsOld", "Not shown to be as good as before on old held-out rows."
@@ -182,6 +188,7 @@ class EventReason(Reason):
     DIAGNOSIS_STARTED = "DiagnosisStarted", "A run was allocated; a Job looks for the cause."
     DECIDED = "Decided", "The decision and the reason for it."
     TRAINING_STARTED = "TrainingStarted", "The training Job was created."
+    IMPORT_STARTED = "ImportStarted", "A Job copies spec.model.initialModel into the store."
     PROMOTED = "Promoted", "The challenger is the champion now."
     REJECTED = "Rejected", "The challenger did not pass the gate."
     RUN_FAILED = "RunFailed", "The run ended without a verdict."
@@ -206,6 +213,7 @@ class TrainingReason(Reason):
     DIAGNOSING = "Diagnosing", "A Job looks for the cause; nothing is trained yet."
     QUEUED = "Queued", "The training Job waits for a node."
     RUNNING = "Running", "The training Job runs."
+    IMPORTING = "Importing", "A Job copies spec.model.initialModel into the store; none is trained."
     MOUNT_FAILED = (
         "MountFailed",
         "The Job's pod waits for a volume claim or Secret; create or mend it in this namespace.",

@@ -43,6 +43,25 @@ def diagnosis_failed(situation: Situation) -> Proposal | None:
     return Proposal(Action.BLOCKED, DecisionReason.DATA_UNUSABLE, said)
 
 
+def initial_model(situation: Situation) -> Proposal | None:
+    """There is no champion yet and `spec.model.initialModel` is given: Import it as version 1."""
+    given = situation.spec.initial_model
+    if situation.trigger is not Trigger.INITIAL or given is None:
+        return None
+    counts, scores = diagnosis_of(situation).rows, diagnosis_of(situation)
+    both = [held_out for held_out in (scores.new, scores.old) if held_out is not None]
+    n, correct = sum(one.n for one in both), sum(one.correct for one in both)
+    score = f" It gets {percent(correct / n)} of them right." if n else ""
+    revision = f" at {situation.spec.initial_revision}" if situation.spec.initial_revision else ""
+    return Proposal(
+        Action.IMPORT,
+        DecisionReason.INITIAL_MODEL,
+        f"spec.model.initialModel is given: {given}{revision} becomes the first version, as it is; "
+        f"nothing is trained. {counts.old_held_out + counts.new_held_out} rows are held out to "
+        f"judge it by.{score}",
+    )
+
+
 def no_champion(situation: Situation) -> Proposal | None:
     """There is no champion yet: Retrain from the base model."""
     if situation.trigger is not Trigger.INITIAL and situation.champion is not None:
@@ -261,6 +280,7 @@ HARM: Final = 0.05
 
 WORKFLOW: Final[tuple[Rule, ...]] = (
     diagnosis_failed,
+    initial_model,
     no_champion,
     fine_tune_rejected,
     no_new_rows,
@@ -278,6 +298,7 @@ WORKFLOW: Final[tuple[Rule, ...]] = (
 
 EVIDENCE: Final[tuple[Rule, ...]] = (
     diagnosis_failed,
+    initial_model,
     no_champion,
     fine_tune_rejected,
     no_new_rows,

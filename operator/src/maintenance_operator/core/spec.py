@@ -53,6 +53,8 @@ _TOLERATION: Final = ("key", "operator", "value", "effect", "tolerationSeconds")
 _OURS: Final = re.compile(r"HOME$|PYTHON|LD_|KUBEFLOW_|MM_")
 STORES: Final = ("pvc", "s3")
 """Schemes of places that hold data or versions in a cluster."""
+HUB_TOO: Final = (*STORES, "hf")
+"""Schemes of places that models are taken from."""
 
 MOST_TOLERANCE: Final = 0.5
 _METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -91,10 +93,11 @@ def parse_duration(text: str) -> timedelta:
 
 def _spec(fields: Fields) -> Spec:
     model, data, decision = fields.fields("model"), fields.fields("data"), fields.fields("decision")
+    initial = model.fields_or_none("initialModel")
     spec = Spec(
         suspend=fields.boolean("suspend") if fields.has("suspend") else False,
         task=model.one_of("task", Task),
-        base_model=_place(model, "baseModel", (*STORES, "hf")),
+        base_model=_place(model, "baseModel", HUB_TOO),
         storage=_place(model, "storage"),
         original=_place(data, "original"),
         updates=_place(data, "updates"),
@@ -114,7 +117,9 @@ def _spec(fields: Fields) -> Spec:
         else DEFAULT_HISTORY,
         triggers=_triggers(fields),
         access=_access(model, data),
-        revision=_revision(model),
+        revision=_revision(model.fields("baseModel")),
+        initial_model=_place(model, "initialModel", HUB_TOO) if initial else None,
+        initial_revision=_revision(initial) if initial else "",
     )
     _places_apart(spec)
     return spec
@@ -147,6 +152,7 @@ def _access(model: Fields, data: Fields) -> Access:
         storage=_secret(model.fields("storage")),
         original=_secret(data.fields("original")),
         updates=_secret(data.fields("updates")),
+        initial_model=_secret(model.fields("initialModel")) if model.has("initialModel") else "",
     )
 
 
@@ -160,17 +166,19 @@ def _secret(place: Fields) -> str:
     return name
 
 
-def _revision(model: Fields) -> str:
-    base = model.fields("baseModel")
-    return base.string("revision", most=128) if base.has("revision") else ""
+def _revision(place: Fields) -> str:
+    return place.string("revision", most=128) if place.has("revision") else ""
 
 
 def _places_apart(spec: Spec) -> None:
     for field, place in (
         ("spec.model.baseModel", spec.base_model),
+        ("spec.model.initialModel", spec.initial_model),
         ("spec.data.original", spec.original),
         ("spec.data.updates", spec.updates),
     ):
+        if place is None:
+            continue
         if place.inside(spec.storage) or spec.storage.inside(place):
             raise SpecError(
                 "spec.model.storage.storageUri",

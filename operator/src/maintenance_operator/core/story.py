@@ -8,6 +8,7 @@ is seen by the next look, so no step is remembered anywhere but in the cluster.
 
     (no run)  ── first version wanted, or performance down ──▶  Diagnose
     Diagnose  ── decide ──▶  Train | no run
+    Diagnose  ── a model is brought along ──▶  Train, which copies it
     Train     ── judge  ──▶  promoted | rejected (a fine-tune: once more, as a retrain) | failed
     Report    ── the Job is gone or mute: read the stored report, then as above
 """
@@ -32,6 +33,7 @@ from maintenance_operator.core.decide import concept_drift, decide
 from maintenance_operator.core.jobs import (
     Identity,
     champion_uri,
+    is_light,
     job_name,
     manifest,
     request,
@@ -91,6 +93,8 @@ OUT_OF_MEMORY: Final = (
     "Raise the memory limit, or lower per_device_train_batch_size and raise "
     "gradient_accumulation_steps as much."
 )
+IMPORT_OUT_OF_MEMORY: Final = "Raise the memory limit of spec.diagnosis.resources."
+_BEGINS: Final = {Action.IMPORT: EventReason.IMPORT_STARTED}
 _WHY_FAILED: Final = {
     "DeadlineExceeded": RunReason.DEADLINE_EXCEEDED,
     "OOMKilled": RunReason.OUT_OF_MEMORY,
@@ -339,7 +343,7 @@ def _overdue(seen: Observation, run: Run, spec: Spec, job: JobView) -> Stopping 
     A training that took too long once would do so again: the Job is not left to try.
     """
     if job.deadline_exceeded:
-        field = "spec.diagnosis" if run.step is Step.DIAGNOSE else "spec.training"
+        field = "spec.diagnosis" if is_light(run) else "spec.training"
         return Stopping(
             RunReason.DEADLINE_EXCEEDED,
             f"Job {job.name} ran longer than {field}.timeout and was stopped.",
@@ -498,17 +502,12 @@ def _decided(
                     subject=None,
                     job_uid="",
                     action=decision.action,
-                    train_start_time=seen.now,
+                    train_start_time=None if decision.action is Action.IMPORT else seen.now,
                 ),
             ),
         )
-        notes = (
-            *notes,
-            Note(
-                EventReason.TRAINING_STARTED,
-                f"Run {decision.number}: {decision.action.value} begins.",
-            ),
-        )
+        begins = f"Run {decision.number}: {decision.action.value} begins."
+        notes = (*notes, Note(_BEGINS.get(decision.action, EventReason.TRAINING_STARTED), begins))
     return _settle(seen, status, told, *notes, decided=decision, ended=ended)
 
 
@@ -527,7 +526,11 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
         )
     else:
         verdict = judge(
-            report, gate=spec.gate, champion=champion, concept_drift=_concept_drifted(seen)
+            report,
+            gate=spec.gate,
+            champion=champion,
+            concept_drift=_concept_drifted(seen),
+            imported=run.action is Action.IMPORT,
         )
     outcome = RunOutcome.PROMOTED if verdict.promote else RunOutcome.REJECTED
     entry = replace(
@@ -609,6 +612,8 @@ def _too_large(seen: Observation, run: Run, spec: Spec, message: str) -> Effect 
     decision, reason = seen.status.decision, RunReason.OUT_OF_MEMORY
     entry = _entry(seen, run, RunOutcome.FAILED, reason, message)
     history = (entry, *seen.status.history)
+    if run.action is Action.IMPORT:
+        return _fail(seen, run, reason, f"{message} {IMPORT_OUT_OF_MEMORY}")
     trained = run.step is Step.TRAIN or run.subject is Step.TRAIN
     if not trained or decision is None or run.half_batches:
         return _fail(seen, run, reason, f"{message} {OUT_OF_MEMORY}")

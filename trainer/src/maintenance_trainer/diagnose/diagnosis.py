@@ -16,12 +16,21 @@ from maintenance_contract import (
 )
 from maintenance_trainer import arguments, checkpoints
 from maintenance_trainer.checkpoints import Version
-from maintenance_trainer.data import Dataset, Row, Snapshot, read_again, take_snapshot
+from maintenance_trainer.data import (
+    Dataset,
+    Row,
+    Snapshot,
+    read_again,
+    refuse_too_little,
+    take_snapshot,
+)
 from maintenance_trainer.diagnose import examine, feature_space, quality
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.diagnose.samples import Sample
+from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import held_out
+from maintenance_trainer.given import Given
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.tasks import text_classification as task
 from maintenance_trainer.work import Work
@@ -41,9 +50,13 @@ def diagnose(work: Work) -> TrainingReport:
     work.progress.stage("reading data")
     with work.timings.of("read"):
         snapshot, dataset = _snapshot(work, champion)
+    if champion is None:
+        refuse_too_little(dataset, None, fresh=True)
     diagnosis = Diagnosis(rows=dataset.counts, labels=len({row.label for row in dataset.rows}))
     if champion is not None:
         diagnosis = _compare(work, champion, snapshot, dataset, diagnosis)
+    elif request.model.initial_model:
+        diagnosis = _introduce(work, dataset, diagnosis)
     report = TrainingReport(
         operation=Operation.DIAGNOSE,
         run=request.run,
@@ -62,11 +75,13 @@ def check(work: Work) -> None:
     """Refuse what a training would stumble over, before a GPU is asked for.
 
     Raises:
-        ConfigurationError: BaseModelMissing, BaseModelUnreadable, ArgumentUnknown,
-            ArgumentInvalid.
+        ConfigurationError: BaseModelMissing, BaseModelUnreadable, InitialModelMissing,
+            InitialModelUnreadable, ArgumentUnknown, ArgumentInvalid.
     """
     model, recipes = work.request.model, work.request.recipes
-    checkpoints.check_base_model(model.base_model, work.base_model)
+    checkpoints.check_model(model.base_model, work.base_model, Given.BASE)
+    if model.initial_model:
+        checkpoints.check_model(model.initial_model, work.initial_model, Given.INITIAL)
     arguments.check(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments)
     arguments.check(TrainingAction.RETRAIN, recipes.retrain_arguments)
     task.check_base_model(work.base_model)
@@ -147,6 +162,30 @@ def _compare(
     )
 
 
+def _introduce(work: Work, dataset: Dataset, diagnosis: Diagnosis) -> Diagnosis:
+    """Score the model that is to become the first version; there is nothing to compare it with."""
+    with work.timings.of("load"):
+        classifier = task.from_initial_model(work.initial_model)
+    labels = {row.label for row in dataset.rows}
+    if not labels & set(classifier.labels):
+        message = (
+            f"model.initialModel: it answers {', '.join(classifier.labels)[:200]}, and no row is "
+            f"labelled so, but {', '.join(sorted(labels))[:200]}: write the labels of the data "
+            "into id2label of its config.json, or name the model of these data."
+        )
+        raise ConfigurationError("InitialModelLabels", message)
+    new, old = dataset.new_held_out, dataset.old_held_out
+    with work.timings.of("readRows"):
+        texts = [row.text for row in new + old]
+        predicted = task.read(classifier, texts, work.progress, "scoring the model, rows").predicted
+    return replace(
+        diagnosis,
+        new=held_out(new, predicted[: len(new)]),
+        old=held_out(old, predicted[len(new) :]),
+        new_labels=tuple(sorted(labels - set(classifier.labels))),
+    )
+
+
 def _findings(
     classifier: task.Classifier, snapshot: Snapshot, dataset: Dataset, views: _Views
 ) -> tuple[Finding, ...]:
@@ -170,13 +209,15 @@ def _findings(
 def _space(classifier: task.Classifier, views: _Views) -> tuple[Measure, ...]:
     if len(views.new.rows) < at.LEAST_ROWS:
         return ()
+    # A tokenizer sees rows alike, trained on or not: those that were stand in where no others are.
+    enough = len(views.old.rows) >= at.LEAST_ROWS
+    old = views.old.rows if enough else (*views.old.rows, *views.seen.rows)
+    if not old:
+        return ()
     before, after = (
-        task.count_tokens(classifier, [row.text for row in view.rows])
-        for view in (views.old, views.new)
+        task.count_tokens(classifier, [row.text for row in rows]) for rows in (old, views.new.rows)
     )
-    return tuple(
-        feature_space.measures(views.old.rows, views.new.rows, classifier.labels, before, after)
-    )
+    return tuple(feature_space.measures(old, views.new.rows, classifier.labels, before, after))
 
 
 def _view(

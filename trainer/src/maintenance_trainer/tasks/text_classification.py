@@ -1,6 +1,7 @@
 """Text classification with any Hugging Face encoder."""
 
 import logging
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +22,14 @@ from transformers import (
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
 from maintenance_trainer.data import Row
-from maintenance_trainer.errors import ConfigurationError, OutOfMemoryError
+from maintenance_trainer.errors import OutOfMemoryError
+from maintenance_trainer.given import Given
 from maintenance_trainer.progress import Progress
 
 MOST_TOKENS: Final = 512
 EVALUATION_BATCH: Final = 64
+_LOCAL: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}
+_UNNAMED: Final = re.compile(r"LABEL_\d+")
 
 hf_logging: Any = transformers.utils.logging  # its functions have no types
 hf_logging.set_verbosity_error()
@@ -83,11 +87,71 @@ def from_base_model(folder: Path, labels: Sequence[str], seed: int) -> Classifie
     try:
         return _load(folder, tuple(labels), fresh=True)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        message = (
-            f"model.baseModel: no sequence classifier can be made of {folder.name!r}: "
-            f"{str(error).splitlines()[0][:300]}"
+        problem = f"no sequence classifier can be made of {folder.name!r}: {_first_line(error)}"
+        raise Given.BASE.unreadable(problem) from None
+
+
+def from_initial_model(folder: Path) -> Classifier:
+    """A classifier that was made elsewhere, with its own labels.
+
+    Raises:
+        ConfigurationError: InitialModelUnreadable, it is no trained classifier of named labels.
+    """
+    given = Given.INITIAL
+    try:
+        tokenizer = _tokenizer(folder)
+        load: Any = AutoModelForSequenceClassification.from_pretrained
+        model, told = load(
+            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **_LOCAL
         )
-        raise ConfigurationError("BaseModelUnreadable", message) from None
+    except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
+        problem = f"no sequence classifier can be read from it: {_first_line(error)}"
+        raise given.unreadable(problem) from None
+    absent = sorted({*told["missing_keys"], *(str(key) for key in told["mismatched_keys"])})
+    if absent:
+        problem = (
+            f"it holds no weights for {', '.join(absent)[:200]}, so it is no trained classifier; "
+            "a model to start from belongs into model.baseModel."
+        )
+        raise given.unreadable(problem)
+    if len(tokenizer) > model.config.vocab_size:
+        problem = (
+            f"its tokenizer has {len(tokenizer)} tokens and the model {model.config.vocab_size}: "
+            "they do not belong together; copy both from where the model was saved."
+        )
+        raise given.unreadable(problem)
+    return Classifier(model, tokenizer, _own_labels(model.config, given))
+
+
+def _tokenizer(folder: Path) -> Any:
+    """The folder's own. The library makes an empty one up where its files are missing."""
+    tokenizer = AutoTokenizer.from_pretrained(folder, **_LOCAL)
+    files = ("tokenizer.json", *type(tokenizer).vocab_files_names.values())
+    if not any((folder / name).is_file() for name in files):
+        msg = f"there is no tokenizer; one of {', '.join(dict.fromkeys(files))} is expected"
+        raise OSError(msg)
+    return tokenizer
+
+
+def _own_labels(config: Any, given: Given) -> tuple[str, ...]:
+    """The labels of the outputs in their order."""
+    names = {int(number): str(name).strip() for number, name in config.id2label.items()}
+    labels = tuple(names[number] for number in sorted(names))
+    if getattr(config, "problem_type", None) == "multi_label_classification":
+        problem = "it gives several labels to a text; one that gives a text one label is expected."
+        raise given.unreadable(problem)
+    unnamed = all(_UNNAMED.fullmatch(name) for name in labels)
+    if unnamed or len(set(labels)) < max(2, len(labels)):
+        problem = (
+            f"its labels are {', '.join(labels)[:200]}; write the labels as they are in the data, "
+            "each once and in the order of the outputs, into id2label of its config.json."
+        )
+        raise given.unreadable(problem)
+    return labels
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or repr(error)).splitlines()[0][:300]
 
 
 def from_version(folder: Path, labels: Sequence[str]) -> Classifier:
@@ -105,16 +169,13 @@ def check_base_model(folder: Path) -> None:
         config = transformers.AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-        AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        _tokenizer(folder)
         with torch.device("meta"):
             build: Any = AutoModelForSequenceClassification.from_config
             build(config, trust_remote_code=False)
     except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
-        message = (
-            f"model.baseModel: no sequence classifier can be made of it: "
-            f"{(str(error) or repr(error)).splitlines()[0][:300]}"
-        )
-        raise ConfigurationError("BaseModelUnreadable", message) from None
+        problem = f"no sequence classifier can be made of it: {_first_line(error)}"
+        raise Given.BASE.unreadable(problem) from None
 
 
 def grown(champion: Classifier, folder: Path, labels: Sequence[str], seed: int) -> Classifier:
@@ -233,8 +294,8 @@ def save(classifier: Classifier, folder: Path) -> None:
 
 
 def _load(folder: Path, labels: tuple[str, ...], *, fresh: bool) -> Classifier:
-    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    options = dict(_LOCAL)
+    tokenizer = _tokenizer(folder)
     if fresh:
         options |= {
             "num_labels": len(labels),

@@ -1,0 +1,153 @@
+"""What a story with counters writes, and when."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from support.world import START, World, a_spec
+
+from maintenance_operator.core import outcomes
+from maintenance_operator.core.model import Baseline, Degraded, Healthy, Monitor, Reading
+from maintenance_operator.core.model import Outcomes as Counters
+from maintenance_operator.core.sequential import Alarm, Counts, Kind, Reference
+from maintenance_operator.core.spec import parse
+from maintenance_operator.core.story import next_effect
+
+COUNTED = a_spec(
+    metrics={"server": "default", "interval": "5m", "outcomes": {
+        "counter": "predictions_total", "classLabel": "true_class", "correctLabel": "correct",
+    }}
+)  # fmt: skip
+REFERENCE = Reference(START, {"sport": Counts(2000, 200)})
+ALARM = Alarm(Kind.ERROR, 31000, 20000, 0.13, START + timedelta(hours=1), Counts(412, 120))
+
+
+def counters() -> Counters:
+    metrics = parse(COUNTED).metrics
+    assert isinstance(metrics, Counters)
+    return metrics
+
+
+def monitor(version: int) -> Monitor:
+    return Monitor(version, outcomes.digest(counters()), START, REFERENCE)
+
+
+def healthy(world: World, season: timedelta | None = None) -> Healthy:
+    champion = world.parsed.champion
+    assert champion is not None
+    level = Baseline(0.9, START, 2000)
+    reading = Reading(world.now, 0.9, 100)
+    return Healthy(reading, 0, 1, level, monitor(champion.version), season)
+
+
+def served() -> World:
+    world = World(spec=COUNTED)
+    world.assessment = outcomes.unserved()
+    world.with_champion()
+    world.assessment = healthy(world)
+    world.settle()
+    return world
+
+
+def down(world: World) -> World:
+    floor = outcomes.floor(counters(), REFERENCE)
+    world.assessment = Degraded(Reading(world.now, 0.71, 412), 1, 1, floor, alarm=ALARM)
+    world.settle()
+    return world
+
+
+def test_what_a_version_achieves_is_written_once_and_watching_writes_nothing() -> None:
+    world = served()
+    status = world.parsed
+    assert status.monitor is not None
+    assert status.monitor.reference == REFERENCE
+    assert status.champion is not None
+    assert status.champion.baseline == Baseline(0.9, START, 2000)
+    assert world.condition("Degraded") == ("False", "WithinRange")
+    writes = world.writes
+
+    for minutes in range(5, 3 * 24 * 60, 60):
+        world.now = START + timedelta(days=1, minutes=minutes)
+        world.assessment = replace(healthy(world), reading=Reading(world.now, 0.88, 150))
+        world.settle()
+
+    assert world.writes == writes
+
+
+def test_a_rise_begins_a_run_that_remembers_what_the_test_showed() -> None:
+    world = down(served())
+
+    assert world.condition("Degraded") == ("True", "ErrorRose")
+    run = world.parsed.run
+    assert run is not None
+    assert run.trouble is not None
+    assert run.trouble.alarm == ALARM
+    world.finish(world.diagnosis())
+    decision = world.parsed.decision
+    assert decision is not None
+    assert (
+        "The error rate rose: 0.2913 of 412 labelled predictions since 2026-11-23 13:00 UTC were "
+        "wrong, where at most 0.13 may be (evidence 31000, threshold 20000)" in decision.message
+    )
+    accuracy, evidence = decision.path[0].evidence
+    assert (accuracy.name, accuracy.value, accuracy.n) == ("accuracy", "0.71", 412)
+    assert (evidence.name, evidence.value, evidence.threshold) == (
+        "errorEvidence",
+        "31000",
+        "20000",
+    )
+
+
+def test_a_promotion_forgets_what_the_version_before_achieved() -> None:
+    world = down(served())
+    world.finish(world.diagnosis())
+    world.finish(world.training())
+
+    status = world.parsed
+    assert status.champion is not None
+    assert (status.champion.baseline, status.monitor) == (None, None)
+    world.assessment = healthy(world)
+    world.settle()
+    assert world.parsed.monitor == monitor(status.champion.version)
+
+
+def test_a_season_is_said_and_begins_nothing() -> None:
+    world = served()
+    world.assessment = healthy(world, season=timedelta(days=7))
+    world.settle()
+
+    assert world.condition("Degraded") == ("False", "SeasonSeenBefore")
+    assert world.parsed.run is None
+    condition = world.parsed.condition("Degraded")
+    assert condition is not None
+    assert "no more than a week before" in condition.message
+
+
+def test_where_the_test_is_rebuilt_from_rides_on_other_writes() -> None:
+    world = served()
+    writes = world.writes
+    world.now = START + timedelta(days=40)
+    world.assessment = healthy(world)
+    assert next_effect(world.seen()) is None, "a checkpoint alone is no reason to write"
+
+    down(world)
+
+    assert world.writes > writes
+    held = world.parsed.monitor
+    assert held is not None
+    assert held.checkpoint_time == outcomes.beginning(START, world.now) > START
+    assert held.reference == REFERENCE
+
+
+def test_another_counter_begins_another_reference() -> None:
+    world = served()
+    world.spec = a_spec(
+        metrics=COUNTED["metrics"] | {"outcomes": COUNTED["metrics"]["outcomes"] | {"counter": "b"}}
+    )
+    world.generation += 1
+    other = parse(world.spec).metrics
+    assert isinstance(other, Counters)
+    found = replace(monitor(world.parsed.champion.version), counter=outcomes.digest(other))  # type: ignore[union-attr]
+    world.assessment = replace(healthy(world), monitor=found)
+    world.settle()
+
+    assert world.parsed.monitor == found
