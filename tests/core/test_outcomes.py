@@ -81,8 +81,8 @@ def test_the_beginning_moves_by_whole_blocks_and_is_the_same_from_a_moved_checkp
     for hours in range(0, 24 * 60, 7):
         now = checkpoint + timedelta(hours=hours)
         start = core.beginning(checkpoint, now)
-        assert now - start < 2 * core.HISTORY
-        assert start == checkpoint or now - start >= core.HISTORY
+        assert now - start < 2 * core.BLOCK
+        assert start == checkpoint or now - start >= core.BLOCK
         assert core.beginning(start, now) == start
 
 
@@ -224,3 +224,16 @@ def test_people_look_at_the_accuracy_of_each_interval() -> None:
     assert core.bound_of(COUNTED, CHAMPION, counting.monitor) == core.floor(
         COUNTED, Reference(NOW, {"sport": Counts(2000, 200)})
     )
+
+
+def test_what_was_counted_before_the_test_tells_of_seasons_alone() -> None:
+    windows = [window(number, 100, 10) for number in range(1, 31)]
+    kept = fed(begun(), *windows)
+    assert kept.monitor is not None
+    assert sum(kept.state.mix.values()) == 1000, "of the test"
+    assert sum(counts.samples for counts in kept.state.hours.values()) == 3000
+
+    rebuilt = core.started(COUNTED, CHAMPION, kept.monitor, windows[-1].end)
+    asked = core.times(COUNTED, rebuilt.time, windows[-1].end)
+
+    assert core.taken(COUNTED, CHAMPION, rebuilt, asked, windows) == kept

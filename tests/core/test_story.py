@@ -1,8 +1,8 @@
 """The whole story, played against a world of plain values; the test plays the pods."""
 
 import math
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,57 +10,32 @@ from support.world import AWAY, DOWN, HEALTHY, START, WORSE, World, a_spec, pair
 
 from maintenance_contract import (
     Answer,
-    Candidate,
     ContractError,
-    Diagnosis,
     Evaluation,
-    Evidence,
-    Finding,
-    HeldOut,
     Operation,
     Outcome,
-    PairedCounts,
     Question,
     Reference,
-    RowCounts,
     StoreState,
     TrainingAction,
-    TrainingReport,
-    TrainingRequest,
 )
-from maintenance_contract.decision import DecisionRecord
 from maintenance_operator.core import status as status_json
-from maintenance_operator.core.jobs import Identity, TrainerImage
 from maintenance_operator.core.model import (
     Action,
-    Assessment,
     Baseline,
-    CreateJob,
     Degraded,
-    DeleteJob,
-    Effect,
     Healthy,
     JobPhase,
     JobView,
     Reading,
     RunOutcome,
-    Spec,
-    Status,
     Step,
     ThresholdRange,
     Trigger,
     Unknown,
-    WriteConfigMap,
     WriteStatus,
 )
-from maintenance_operator.core.names import (
-    ANNOTATION_DECISION,
-    ANNOTATION_DIGEST,
-    ANNOTATION_REQUEST,
-)
-from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.records import decision_of
-from maintenance_operator.core.spec import parse
 from maintenance_operator.core.story import next_effect, wanted
 from maintenance_operator.errors import SpecError
 

@@ -180,7 +180,7 @@ async def test_versions_never_mix_and_resets_are_seen(
     assert second.monitor is not None, "another version is counted from the start"
     assert third.monitor.reference.total.rate == pytest.approx(ERROR, abs=0.03)
     assert second.monitor.reference.total.rate == pytest.approx(WORSE, abs=0.05)
-    total = sum(counts.samples for counts in third.state.hours.values())
+    total = sum(third.state.mix.values())
     minutes = 100 - (third.monitor.checkpoint_time - start) / timedelta(minutes=1)
     # A restart loses what was not scraped; a gap of seven minutes loses them.
     assert total == pytest.approx((minutes - 7) * PER_MINUTE, rel=0.05)

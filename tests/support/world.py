@@ -1,6 +1,5 @@
 """A world of plain values in which a story is played; the test plays the pods."""
 
-import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,20 +9,16 @@ import pytest
 from maintenance_contract import (
     Answer,
     Candidate,
-    ContractError,
     Diagnosis,
     Evaluation,
     Evidence,
     Finding,
     HeldOut,
-    Operation,
     Outcome,
     PairedCounts,
     Question,
     Reference,
     RowCounts,
-    StoreState,
-    TrainingAction,
     TrainingReport,
     TrainingRequest,
 )
@@ -31,9 +26,7 @@ from maintenance_contract.decision import DecisionRecord
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.jobs import Identity, TrainerImage
 from maintenance_operator.core.model import (
-    Action,
     Assessment,
-    Baseline,
     CreateJob,
     Degraded,
     DeleteJob,
@@ -42,12 +35,9 @@ from maintenance_operator.core.model import (
     JobPhase,
     JobView,
     Reading,
-    RunOutcome,
     Spec,
     Status,
-    Step,
     ThresholdRange,
-    Trigger,
     Unknown,
     WriteConfigMap,
     WriteStatus,
@@ -58,9 +48,8 @@ from maintenance_operator.core.names import (
     ANNOTATION_REQUEST,
 )
 from maintenance_operator.core.observation import Observation
-from maintenance_operator.core.records import decision_of
 from maintenance_operator.core.spec import parse
-from maintenance_operator.core.story import next_effect, wanted
+from maintenance_operator.core.story import next_effect
 from maintenance_operator.errors import SpecError
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -29,10 +29,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """``about``: what is counted; ``start``: where it began."""
-
     about: tuple[object, ...]
-    start: datetime
     counted: Counted
 
 
@@ -66,10 +63,7 @@ class Counting:
             at_once = min(POINTS_AT_ONCE, max(1, VALUES_AT_ONCE // max(1, len(answer))))
             found = core.windows(outcomes, answer)
             counted = core.taken(outcomes, champion, kept.counted, asked, found)
-            start = kept.start
-            if kept.counted.monitor is None and counted.monitor is not None:
-                start = counted.monitor.checkpoint_time
-            kept = self._kept[key] = _Kept(kept.about, start, counted)
+            kept = self._kept[key] = _Kept(kept.about, counted)
         return kept.counted
 
     def forget(self, key: Key) -> None:
@@ -89,11 +83,10 @@ class Counting:
         about = (outcomes, champion.version, champion.promoted_time)
         kept = self._kept.get(key)
         if kept is not None and kept.about == about and _agree(kept.counted.monitor, known):
-            known = kept.counted.monitor
-            if known is None or core.beginning(known.checkpoint_time, now) <= kept.start:
+            known, begins = kept.counted.monitor, kept.counted.begins
+            if known is None or core.beginning(known.checkpoint_time, now) == begins:
                 return kept
-        counted = core.started(outcomes, champion, known, now)
-        return _Kept(about, counted.time, counted)
+        return _Kept(about, core.started(outcomes, champion, known, now))
 
 
 def _agree(kept: Monitor | None, written: Monitor | None) -> bool:

@@ -36,8 +36,8 @@ from maintenance_operator.core.status import MOST_CLASSES
 from maintenance_operator.errors import MetricsError
 
 SETTLE: Final = timedelta(seconds=30)
-HISTORY: Final = timedelta(days=8)
-"""The test looks back so far, and at most twice as far: long enough to know last week's season."""
+BLOCK: Final = timedelta(days=8)
+"""The test looks back so far, and at most twice as far."""
 SILENCE: Final = timedelta(days=1)
 """Without a single label for so long, the counters are stale."""
 RECENT_LABELS: Final = 100
@@ -106,13 +106,13 @@ def first_count(outcomes: Outcomes, champion: Champion) -> datetime:
 
 
 def beginning(checkpoint: datetime, now: datetime) -> datetime:
-    """Where the test is rebuilt from: the checkpoint, or some whole blocks of ``HISTORY`` later.
+    """Where the test is rebuilt from: the checkpoint, or some whole ``BLOCK`` later.
 
     Between one and two blocks are looked back on. What is kept in memory begins there as well, so
     that a state is the same after a restart.
     """
-    blocks = (now - checkpoint) // HISTORY - 1
-    return checkpoint + max(0, blocks) * HISTORY
+    blocks = (now - checkpoint) // BLOCK - 1
+    return checkpoint + max(0, blocks) * BLOCK
 
 
 # --- the answer -------------------------------------------------------------------------
@@ -181,10 +181,12 @@ def bounded(reference: Reference) -> Reference:
 class Counted:
     """What was counted of one version up to ``time``: towards a reference, and then of the test.
 
-    ``silent``: no series answered at ``time``.
+    ``begins``: the test takes windows after it, and of those before it only what seasons need;
+    None before there is a reference. ``silent``: no series answered at ``time``.
     """
 
     time: datetime
+    begins: datetime | None = None
     silent: bool = False
     gathered: Mapping[str, Counts] = field(default_factory=dict)
     monitor: Monitor | None = None
@@ -195,9 +197,11 @@ def started(
     outcomes: Outcomes, champion: Champion, known: Monitor | None, now: datetime
 ) -> Counted:
     """Nothing is counted yet: by what is ``known``, the test begins, or the reference."""
-    if known is not None:
-        return Counted(beginning(known.checkpoint_time, now), monitor=known)
-    return Counted(beginning(first_count(outcomes, champion), now))
+    first = first_count(outcomes, champion)
+    if known is None:
+        return Counted(beginning(first, now))
+    begins = beginning(known.checkpoint_time, now)
+    return Counted(max(first, begins - sequential.HISTORY), begins, monitor=known)
 
 
 def still_holds(outcomes: Outcomes, champion: Champion, monitor: Monitor | None) -> bool:
@@ -216,24 +220,28 @@ def taken(
     found: Iterable[Window],
 ) -> Counted:
     """What is counted once the windows of the times that were ``asked`` are in."""
-    gathered, monitor = dict(counted.gathered), counted.monitor
+    gathered, monitor, begins = dict(counted.gathered), counted.monitor, counted.begins
+    before: list[Window] = []
     later: list[Window] = []
     last = None
     for window in found:
         last = window.end
-        if monitor is not None:
+        if begins is not None and last > begins:
             later.append(window)
+            continue
+        before.append(window)
+        if monitor is not None:
             continue
         for name, counts in window.classes.items():
             gathered[name] = gathered.get(name, sequential.NOTHING) + counts
         if sum(counts.samples for counts in gathered.values()) >= outcomes.baseline_samples:
             reference = bounded(Reference(window.end, gathered))
-            monitor = Monitor(champion.version, digest(outcomes), window.end, reference)
-    state = counted.state
+            begins, monitor = last, Monitor(champion.version, digest(outcomes), last, reference)
+    state = sequential.remember(counted.state, before)
     if monitor is not None:
         gathered = {}
         state = sequential.advance(state, later, monitor.reference, outcomes.tolerance)
-    return Counted(asked[-1], last != asked[-1], gathered, monitor, state)
+    return Counted(asked[-1], begins, last != asked[-1], gathered, monitor, state)
 
 
 def assess(outcomes: Outcomes, champion: Champion, counted: Counted) -> Assessment:

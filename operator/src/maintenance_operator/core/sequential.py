@@ -42,7 +42,9 @@ LEAVING: Final = 10.0
 
 SEASONS: Final = (timedelta(days=1), timedelta(days=7))
 _HOUR: Final = 3600
-_HOURS_KEPT: Final = 8 * 24
+HISTORY: Final = timedelta(days=8)
+"""Of hours that are remembered: last week's season, and a day more."""
+_HOURS_KEPT: Final = HISTORY // timedelta(hours=1)
 _SAME_SEASON: Final = 0.05
 """One-sided p-value from which the error is no worse than a season ago."""
 _PRIOR: Final = 20.0
@@ -225,12 +227,29 @@ def advance(
         games[Kind.ERROR].play(total, reference.bound + tolerance, time)
         expected = reference.expected(window.classes) + _SIGMAS * reference.deviation(mix)
         games[Kind.ERROR_AT_EQUAL_CLASS].play(total, expected + tolerance, time)
-        hour = _hour(time)
-        hours[hour] = hours.get(hour, NOTHING) + total
-    if hours:
-        oldest = max(hours) - _HOURS_KEPT
-        hours = {hour: counts for hour, counts in hours.items() if hour > oldest}
-    return State(time, {kind: game.track() for kind, game in games.items()}, mix, hours)
+        _add(hours, window)
+    tracks = {kind: game.track() for kind, game in games.items()}
+    return State(time, tracks, mix, _latest(hours))
+
+
+def remember(state: State, windows: Iterable[Window]) -> State:
+    """The state once it knows of windows before the test, which seasons are looked for in."""
+    hours = dict(state.hours)
+    for window in windows:
+        _add(hours, window)
+    return State(state.time, state.tracks, state.mix, _latest(hours))
+
+
+def _add(hours: dict[int, Counts], window: Window) -> None:
+    """A window belongs to the hour that it ends in."""
+    hour = _hour(window.end)
+    hours[hour] = hours.get(hour, NOTHING) + window.total
+
+
+def _latest(hours: Mapping[int, Counts]) -> Mapping[int, Counts]:
+    """The last eight days."""
+    oldest = max(hours, default=0) - _HOURS_KEPT
+    return {hour: counts for hour, counts in hours.items() if hour > oldest}
 
 
 class _Game:
