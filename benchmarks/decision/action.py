@@ -10,55 +10,42 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import arms
 import cells
+import deciding
 import numpy as np
 import results
 import torch
 import weak
 from arms import Network
-from cause import NO_RECURRENCE, SCENARIOS
+from cause import SCENARIOS
 from intervals import bootstrap
 from scipy import stats
 from weak import Rows
 
 from maintenance_contract import (
     Candidate,
-    Diagnosis,
     Evaluation,
-    HeldOut,
     Operation,
     Outcome,
     PairedCounts,
     Reference,
-    RowCounts,
     TrainingAction,
     TrainingReport,
 )
-from maintenance_operator.core.decide import concept_drift, decide
+from maintenance_operator.core.decide import concept_drift
 from maintenance_operator.core.judge import judge
 from maintenance_operator.core.model import (
     Action,
-    Champion,
     Decision,
-    Degraded,
     Gate,
     OnConceptDrift,
     Policy,
-    Reading,
-    Situation,
-    ThresholdRange,
-    Trigger,
 )
-from maintenance_operator.core.spec import parse
-from maintenance_trainer.diagnose import examine, quality
 from maintenance_trainer.diagnose.samples import Sample
-from maintenance_trainer.errors import DataError
 
 FAMILIES: Final = (
     "none",
@@ -83,47 +70,8 @@ LAMBDAS: Final = (1.0, 0.8, 0.5)
 COSTS: Final = (0.0, 0.005, 0.02)
 MAIN: Final = (0.8, 0.005)
 GATE: Final = Gate(0.0, 0.95, 0.02, OnConceptDrift.REPORT_ONLY)
-NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
-SERVED: Final = Champion(1, "", "sha256:champion", NOW, TrainingAction.RETRAIN)
 TWO_ERRORS: Final = 2.0
 HERE: Final = Path(__file__).resolve().parent
-
-SPEC: Final = parse(
-    {
-        "model": {
-            "task": "TextClassification",
-            "baseModel": {"storageUri": "pvc://models/base"},
-            "storage": {"storageUri": "pvc://models/store"},
-        },
-        "data": {
-            "original": {"storageUri": "pvc://data/original"},
-            "updates": {"storageUri": "pvc://data/updates"},
-        },
-        "metrics": {
-            "server": "default",
-            "interval": "5m",
-            "performance": {
-                "query": "model_accuracy",
-                "thresholdRange": {"min": 0.8},
-                "breach": {"count": 3, "of": 5},
-            },
-        },
-        "decision": {"policy": "Evidence", "minNewRows": 100, "recheckAfter": "1h"},
-        "training": {
-            "fineTune": {"replayPercent": 50},
-            "retrain": {},
-            "resources": {},
-            "timeout": "4h",
-            "retries": 1,
-        },
-        "gate": {
-            "minImprovement": 0,
-            "confidence": 0.95,
-            "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
-        },
-        "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
-    }
-)
 
 
 def one(scenario: str, n: int, seed: int) -> dict[str, Any]:
@@ -185,38 +133,9 @@ def _sample(served: Network, rows: Rows) -> Sample:
 
 
 def _decided(policy: Policy, served: Network, case: weak.Case, judged: Rows) -> Decision:
-    """The product: its diagnosis, its rules, its brakes."""
     seen, old, new = (_sample(served, rows) for rows in (case.trained, case.reference, case.new))
-    report = TrainingReport(Operation.DIAGNOSE, 2, "", Outcome.SUCCEEDED)
-    try:
-        quality.check(old, new)
-    except DataError as error:
-        report = replace(report, outcome=Outcome.FAILED, reason=error.reason)
-    else:
-        fresh = np.ones(len(new), bool)
-        right = served.right(judged), served.right(case.reference)
-        report = replace(
-            report,
-            diagnosis=Diagnosis(
-                RowCounts(
-                    len(new) - len(right[0]), len(right[0]), len(seen), len(case.reference[1])
-                ),
-                examine.findings(examine.measure(seen, old, new, fresh, NO_RECURRENCE)),
-                new=HeldOut(len(right[0]), int(right[0].sum())),
-                old=HeldOut(len(right[1]), int(right[1].sum())),
-            ),
-        )
-    return decide(
-        Situation(
-            number=2,
-            trigger=Trigger.PERFORMANCE_DROP,
-            spec=replace(SPEC, policy=policy),
-            report=report,
-            now=NOW,
-            degraded=Degraded(Reading(NOW, 0.75, 1000.0), 3, 5, ThresholdRange(min=0.8)),
-            champion=SERVED,
-        )
-    )
+    right = served.right(judged), served.right(case.reference)
+    return deciding.decided(policy, seen, old, new, *right)
 
 
 def _arm(decision: Decision, policy: Policy) -> str:
@@ -270,7 +189,7 @@ def _passes(served: Network, other: Network, new: Rows, old: Rows, drift: bool) 
             Reference.CHAMPION, _paired(served, other, new), _paired(served, other, old)
         ),
     )
-    return judge(report, gate=GATE, champion=SERVED, concept_drift=drift).promote
+    return judge(report, gate=GATE, champion=deciding.SERVED, concept_drift=drift).promote
 
 
 def _paired(served: Network, other: Network, rows: Rows) -> PairedCounts:

@@ -1,0 +1,121 @@
+"""The product, asked what it would do: its diagnosis, its rules, its brakes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+from cause import NO_RECURRENCE
+from numpy.typing import NDArray
+
+from maintenance_contract import (
+    Diagnosis,
+    HeldOut,
+    Operation,
+    Outcome,
+    RowCounts,
+    TrainingAction,
+    TrainingReport,
+)
+from maintenance_operator.core.decide import decide
+from maintenance_operator.core.model import (
+    Champion,
+    Decision,
+    Degraded,
+    Policy,
+    Reading,
+    Situation,
+    ThresholdRange,
+    Trigger,
+)
+from maintenance_operator.core.spec import parse
+from maintenance_trainer.diagnose import examine, quality
+from maintenance_trainer.diagnose.samples import Sample
+from maintenance_trainer.errors import DataError
+
+NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
+SERVED: Final = Champion(1, "", "sha256:champion", NOW, TrainingAction.RETRAIN)
+
+SPEC: Final = parse(
+    {
+        "model": {
+            "task": "TextClassification",
+            "baseModel": {"storageUri": "pvc://models/base"},
+            "storage": {"storageUri": "pvc://models/store"},
+        },
+        "data": {
+            "original": {"storageUri": "pvc://data/original"},
+            "updates": {"storageUri": "pvc://data/updates"},
+        },
+        "metrics": {
+            "server": "default",
+            "interval": "5m",
+            "performance": {
+                "query": "model_accuracy",
+                "thresholdRange": {"min": 0.8},
+                "breach": {"count": 3, "of": 5},
+            },
+        },
+        "decision": {"policy": "Evidence", "minNewRows": 100, "recheckAfter": "1h"},
+        "training": {
+            "fineTune": {"replayPercent": 50},
+            "retrain": {},
+            "resources": {},
+            "timeout": "4h",
+            "retries": 1,
+        },
+        "gate": {
+            "minImprovement": 0,
+            "confidence": 0.95,
+            "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
+        },
+        "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
+    }
+)
+
+
+def decided(
+    policy: Policy,
+    seen: Sample,
+    old: Sample,
+    new: Sample,
+    right_new: NDArray[Any],
+    right_old: NDArray[Any],
+) -> Decision:
+    """What is decided after a drop.
+
+    Args:
+        policy: by which rules.
+        seen: rows that the champion was trained on.
+        old: held-out rows of that time.
+        new: all newly labelled rows.
+        right_new: whether the champion is right, for each of the new rows that are held out.
+        right_old: the same for the old ones.
+    """
+    report = TrainingReport(Operation.DIAGNOSE, 2, "", Outcome.SUCCEEDED)
+    try:
+        quality.check(old, new)
+    except DataError as error:
+        report = replace(report, outcome=Outcome.FAILED, reason=error.reason)
+    else:
+        fresh = np.ones(len(new), bool)
+        report = replace(
+            report,
+            diagnosis=Diagnosis(
+                RowCounts(len(new) - len(right_new), len(right_new), len(seen), len(right_old)),
+                examine.findings(examine.measure(seen, old, new, fresh, NO_RECURRENCE)),
+                new=HeldOut(len(right_new), int(right_new.sum())),
+                old=HeldOut(len(right_old), int(right_old.sum())),
+            ),
+        )
+    return decide(
+        Situation(
+            number=2,
+            trigger=Trigger.PERFORMANCE_DROP,
+            spec=replace(SPEC, policy=policy),
+            report=report,
+            now=NOW,
+            degraded=Degraded(Reading(NOW, 0.75, 1000.0), 3, 5, ThresholdRange(min=0.8)),
+            champion=SERVED,
+        )
+    )
