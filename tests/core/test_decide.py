@@ -20,6 +20,7 @@ from maintenance_contract import (
     Outcome,
     Question,
     RowCounts,
+    Sampling,
     StorageUri,
     TrainingAction,
     TrainingReport,
@@ -768,3 +769,31 @@ def test_the_decision_table_says_what_the_code_says() -> None:
     page = runpy.run_path(str(ROOT / "dev" / "decision_table.py"))["page"]
     written = (ROOT / "docs" / "decision-table.md").read_text(encoding="utf-8")
     assert written == page(), "run make docs"
+
+
+TARGETED = replace(a_situation().spec, sampling=Sampling.TARGETED)
+
+
+def test_targeted_rows_are_tried_and_the_old_rows_must_show_it() -> None:
+    open_ = findings(Answer.UNDETERMINED, Answer.UNDETERMINED, Answer.UNDETERMINED)
+    decision = decide(a_situation(*open_, spec=TARGETED, new=None))
+
+    assert verdict(decision) == (Action.FINE_TUNE, "Undetermined")
+    assert "sampling is Targeted, so no shift and no drift is read" in decision.message
+
+
+def test_targeted_rows_cannot_show_a_drop_by_themselves() -> None:
+    open_ = findings(Answer.UNDETERMINED, Answer.UNDETERMINED, Answer.UNDETERMINED)
+    situation = a_situation(
+        *open_, spec=TARGETED, new=None, trigger=Trigger.SCHEDULE, degraded=None
+    )
+
+    assert verdict(decide(situation)) == (Action.NONE, "NoDropFound")
+
+
+def test_targeted_rows_wait_for_old_held_out_rows() -> None:
+    open_ = findings(Answer.UNDETERMINED, Answer.UNDETERMINED, Answer.UNDETERMINED)
+    decision = decide(a_situation(*open_, spec=TARGETED, new=None, old=HeldOut(3, 2)))
+
+    assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
+    assert "3 old held-out rows" in decision.message

@@ -15,6 +15,7 @@ from maintenance_contract import (
     Outcome,
     PairedCounts,
     Reference,
+    Sampling,
     TrainingAction,
     TrainingReport,
 )
@@ -52,6 +53,28 @@ def a_report(
             **changes,
         }
     )
+
+
+def test_without_a_random_sample_the_old_rows_decide() -> None:
+    """Targeted updates: the challenger must be better there, for there is nothing else."""
+    better = judge(
+        a_report(None, BETTER),
+        gate=GATE,
+        champion=CHAMPION,
+        concept_drift=False,
+        sampling=Sampling.TARGETED,
+    )
+    same = judge(
+        a_report(None, SAME),
+        gate=GATE,
+        champion=CHAMPION,
+        concept_drift=False,
+        sampling=Sampling.TARGETED,
+    )
+
+    assert (better.promote, better.reason) == (True, VerdictReason.CHALLENGER_WINS)
+    assert "on 300 old held-out rows" in better.message
+    assert (same.promote, same.reason) == (False, VerdictReason.NO_IMPROVEMENT)
 
 
 def judged(

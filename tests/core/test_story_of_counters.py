@@ -1,10 +1,11 @@
 """What a story with counters writes, and when."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from support.world import START, World, a_spec
+from support.world import DOWN, START, World, a_spec
 
+from maintenance_contract import Outcome
 from maintenance_operator.core import outcomes
 from maintenance_operator.core.model import Baseline, Degraded, Healthy, Monitor, Reading
 from maintenance_operator.core.model import Outcomes as Counters
@@ -151,3 +152,31 @@ def test_another_counter_begins_another_reference() -> None:
     world.settle()
 
     assert world.parsed.monitor == found
+
+
+def test_rows_from_before_the_onset_are_not_asked_for_as_new() -> None:
+    world = World(spec=a_spec(data=a_spec()["data"] | {"columns": {
+        "text": "text", "label": "label", "time": "published"}}))  # fmt: skip
+    world.with_champion()
+    onset = world.now - timedelta(minutes=5)
+    world.assessment = replace(DOWN, onset=onset)
+    world.settle()
+
+    (job,) = world.live
+    asked = world.requests[job].data
+    assert (asked.columns.time, asked.since) == ("published", "2026-11-24T11:55:00Z")
+
+
+def test_a_drop_that_is_known_for_long_began_then() -> None:
+    world = World(spec=a_spec(data=a_spec()["data"] | {"columns": {
+        "text": "text", "label": "label", "time": "published"}}))  # fmt: skip
+    world.degraded()
+    began = world.now
+    world.finish(world.diagnosis(diagnosis=None, outcome=Outcome.FAILED, reason="DataEmpty"))
+    world.now += timedelta(days=3)
+    world.assessment = replace(DOWN, onset=world.now - timedelta(minutes=5))
+    world.settle()
+
+    (job,) = world.live
+    since = datetime.fromisoformat(world.requests[job].data.since)
+    assert since == began - timedelta(minutes=5), "five readings of a minute before it was told"

@@ -170,6 +170,14 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     *(
         (
+            {"data.columns": {"time": column}},
+            "spec.data.columns.time",
+            "time names the column of the text or of the label",
+        )
+        for column in ("text", "label")
+    ),
+    *(
+        (
             {"metrics.server": server},
             "spec.metrics.server",
             "write the name of a server of the operator's configuration",
@@ -346,6 +354,7 @@ ACCEPTED: list[dict[str, Any]] = [
     },
     {"data.columns": {"text": "label", "label": "text"}},
     {"data.columns": {"label": "sentiment"}},
+    {"data.columns": {"time": "published"}, "data.updates.sampling": "Targeted"},
     {"metrics.server": "thanos-eu1"},
     {"metrics.performance.match": {}},
     {"metrics.performance.match": ...},

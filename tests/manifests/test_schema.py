@@ -212,6 +212,7 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
         "suspend": False,
         "data": minimal["spec"]["data"]
         | {
+            "updates": minimal["spec"]["data"]["updates"] | {"sampling": "Random"},
             "columns": {"text": "text", "label": "label"},
             "holdout": {"originalPercent": 10, "updatesPercent": 30},
         },
@@ -364,6 +365,7 @@ FULL = Status(
             1250,
             0.9,
             Alarm(Kind.ERROR_AT_EQUAL_CLASS, 31000, 20000, 0.1, TIME, Counts(412, 54)),
+            TIME,
         ),
         escalated_from=6,
         action=Action.FINE_TUNE,

@@ -75,12 +75,20 @@ class ChampionRef:
     digest: str
 
 
+class Sampling(StrEnum):
+    """How the newly labelled rows were chosen."""
+
+    RANDOM = "Random"
+    TARGETED = "Targeted"
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of the columns of the data files."""
+    """Names of the columns of the data files; ``time`` is of the updates, empty: there is none."""
 
     text: str = "text"
     label: str = "label"
+    time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,12 @@ class Holdout:
 
 @dataclass(frozen=True, slots=True)
 class DataRef:
-    """Where the data lie (storage URIs), with which mounted Secrets, and how they are read."""
+    """Where the data lie (storage URIs), with which mounted Secrets, and how they are read.
+
+    ``sampling``: rows that were chosen because they are hard (``Targeted``) teach, and tell nothing
+    of what has changed. ``since`` (RFC 3339; empty: ever): rows of the updates that are dated
+    before it are not new.
+    """
 
     original: str
     updates: str
@@ -101,6 +114,8 @@ class DataRef:
     holdout: Holdout = field(default_factory=Holdout)
     original_secret: str = ""
     updates_secret: str = ""
+    sampling: Sampling = Sampling.RANDOM
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +220,11 @@ class TrainingRequest:
             "data": {
                 "original": self.data.original,
                 "updates": self.data.updates,
-                "columns": {"text": self.data.columns.text, "label": self.data.columns.label},
+                "columns": {
+                    "text": self.data.columns.text,
+                    "label": self.data.columns.label,
+                    **_given(time=self.data.columns.time),
+                },
                 "holdout": {
                     "originalPercent": self.data.holdout.original_percent,
                     "updatesPercent": self.data.holdout.updates_percent,
@@ -213,6 +232,8 @@ class TrainingRequest:
                 **_given(
                     originalSecret=self.data.original_secret,
                     updatesSecret=self.data.updates_secret,
+                    sampling=_unless_random(self.data.sampling),
+                    since=self.data.since,
                 ),
             },
             "recipes": {
@@ -275,6 +296,10 @@ def _unless_zero(**values: int) -> dict[str, int]:
     return {key: value for key, value in values.items() if value}
 
 
+def _unless_random(sampling: Sampling) -> str:
+    return "" if sampling is Sampling.RANDOM else sampling.value
+
+
 def _optional(fields: Fields, key: str) -> str:
     return fields.string(key) if fields.has(key) else ""
 
@@ -305,13 +330,17 @@ def _data(fields: Fields) -> DataRef:
     return DataRef(
         original=fields.string("original", most=4096),
         updates=fields.string("updates", most=4096),
-        columns=Columns(columns.string("text"), columns.string("label")),
+        columns=Columns(
+            columns.string("text"), columns.string("label"), _optional(columns, "time")
+        ),
         holdout=Holdout(
             holdout.integer("originalPercent", least=1, most=90),
             holdout.integer("updatesPercent", least=1, most=90),
         ),
         original_secret=_secret(fields, "originalSecret"),
         updates_secret=_secret(fields, "updatesSecret"),
+        sampling=fields.one_of("sampling", Sampling) if fields.has("sampling") else Sampling.RANDOM,
+        since=_optional(fields, "since"),
     )
 
 

@@ -6,17 +6,18 @@ settled (see settled.py).
 
 import hashlib
 import math
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from maintenance_contract import Columns, DataRef, Holdout, RowCounts, TrainingAction
+from maintenance_contract import Columns, DataRef, Holdout, RowCounts, Sampling, TrainingAction
 from maintenance_contract.codec import Fields, canonical, digest, load
-from maintenance_trainer import settled
+from maintenance_trainer import dates, settled
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
 from maintenance_trainer.places import Places
 from maintenance_trainer.reading import SUFFIXES, Records, sha256
@@ -27,6 +28,7 @@ SEED: Final = 42
 """Of every sample and every training; part of the snapshot."""
 _NOT_A_LABEL: Final = frozenset({"", "nan", "none", "null"})
 _BUCKETS: Final = 10_000
+_NO_LETTERS: Final = re.compile(r"[\W\d_]+")
 MOST_BYTES: Final = 6 * 2**30
 """Of rows in memory: a diagnosis has 8 GiB, and a model beside them."""
 ROW_BYTES: Final = 900
@@ -70,10 +72,27 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """Texts of old rows that come again in new ones, and how many come with another label."""
+    """Texts of old rows that come again in new ones, and how many come with another label.
+
+    ``of``: distinct new rows.
+    """
 
     n: int
     relabelled: int
+    of: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Rows as they were delivered, and how many say what another one of the same age says.
+
+    The same but for case, digits, blanks and punctuation.
+    """
+
+    new: int = 0
+    new_of: int = 0
+    old: int = 0
+    old_of: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +104,7 @@ class Dataset:
     old_train: tuple[Row, ...]
     old_held_out: tuple[Row, ...]
     recurrence: Recurrence
+    copies: Copies = Copies()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -112,6 +132,8 @@ class Snapshot:
     holdout: Holdout
     champion_holdout: Holdout | None
     counts: RowCounts
+    sampling: Sampling = Sampling.RANDOM
+    since: str = ""
 
     def to_json(self) -> str:
         """The canonical spelling, as it lies in ``runs/<n>/data.json``."""
@@ -129,11 +151,17 @@ class Snapshot:
                     }
                     for file in self.files
                 ],
-                "columns": {"text": self.columns.text, "label": self.columns.label},
+                "columns": {
+                    "text": self.columns.text,
+                    "label": self.columns.label,
+                    **({"time": self.columns.time} if self.columns.time else {}),
+                },
                 "split": {
                     "by": "sha256 of the normalised text",
                     "seed": SEED,
                     **holdout_document(self.holdout),
+                    **({"since": self.since} if self.since else {}),
+                    **({} if self.sampling is Sampling.RANDOM else {"sampling": self.sampling}),
                 },
                 "championSplit": self.champion_holdout and holdout_document(self.champion_holdout),
                 "rows": counts_document(self.counts),
@@ -154,6 +182,7 @@ class Snapshot:
         """
         fields = load(text, version=SNAPSHOT_VERSION, kind="snapshot")
         columns, rows = fields.fields("columns"), fields.fields("rows")
+        split_by = fields.fields("split")
         return cls(
             files=tuple(
                 DataFile(
@@ -166,8 +195,12 @@ class Snapshot:
                 )
                 for file in fields.items("files", most=1_000_000)
             ),
-            columns=Columns(columns.string("text"), columns.string("label")),
-            holdout=read_holdout(fields.fields("split")),
+            columns=Columns(
+                columns.string("text"),
+                columns.string("label"),
+                columns.string("time") if columns.has("time") else "",
+            ),
+            holdout=read_holdout(split_by),
             champion_holdout=fields.optional(
                 "championSplit", lambda key: read_holdout(fields.fields(key))
             ),
@@ -177,6 +210,10 @@ class Snapshot:
                 rows.integer("oldTrain"),
                 rows.integer("oldHeldOut"),
             ),
+            sampling=split_by.one_of("sampling", Sampling)
+            if split_by.has("sampling")
+            else Sampling.RANDOM,
+            since=split_by.string("since") if split_by.has("since") else "",
         )
 
 
@@ -236,13 +273,19 @@ def take_snapshot(
             tell(f"{origin}/{path.relative_to(root).as_posix()} is still being written: left out")
         for path in found.settled:
             named = _Named(origin, path.relative_to(root).as_posix())
-            file, its_rows = _read(path, named, data.columns, known, room)
+            file, its_rows = _read(path, named, data.columns, known, room, data.since)
             files.append(file)
             rows.extend(its_rows)
     _refuse_nothing(files, data)
-    dataset = split(rows, data.holdout, champion_holdout)
+    dataset = split(rows, data.holdout, champion_holdout, data.sampling)
     return Snapshot(
-        tuple(files), data.columns, data.holdout, champion_holdout, dataset.counts
+        tuple(files),
+        data.columns,
+        data.holdout,
+        champion_holdout,
+        dataset.counts,
+        data.sampling,
+        data.since,
     ), dataset
 
 
@@ -266,17 +309,26 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
             )
             raise ConfigurationError("SnapshotChanged", message)
         known = frozenset() if file.new else frozenset({file.digest})
-        rows += _read(path, named, snapshot.columns, known, room)[1]
-    return split(rows, snapshot.holdout, snapshot.champion_holdout)
+        rows += _read(path, named, snapshot.columns, known, room, snapshot.since)[1]
+    return split(rows, snapshot.holdout, snapshot.champion_holdout, snapshot.sampling)
 
 
-def split(rows: Sequence[Row], holdout: Holdout, champion_holdout: Holdout | None) -> Dataset:
+def split(
+    rows: Sequence[Row],
+    holdout: Holdout,
+    champion_holdout: Holdout | None,
+    sampling: Sampling = Sampling.RANDOM,
+) -> Dataset:
     """Make rows unique and put each on its side.
 
     A text that is held out anywhere is trained on nowhere: an old copy of a held-out new text
     leaves the training side without becoming a held-out old row, for the champion has seen it.
+    So does a new text that the champion was trained on, with the same label: nothing is shown by
+    how it fares there.
     """
+    trained = _trained_on(rows, champion_holdout)
     unique = {(row.key, row.label): row for row in sorted(rows, key=lambda row: row.new)}
+    holdout = held_out_of(holdout, sampling)
     sealed = {row.key for row in unique.values() if row.held_out(holdout)}
     new_train: list[Row] = []
     new_held_out: list[Row] = []
@@ -286,7 +338,7 @@ def split(rows: Sequence[Row], holdout: Holdout, champion_holdout: Holdout | Non
         if row.key not in sealed:
             (new_train if row.new else old_train).append(row)
         elif row.new:
-            if row.held_out(holdout):
+            if row.held_out(holdout) and (row.key, row.label) not in trained:
                 new_held_out.append(row)
         elif row.held_out(holdout) and (champion_holdout is None or row.held_out(champion_holdout)):
             old_held_out.append(row)
@@ -296,6 +348,7 @@ def split(rows: Sequence[Row], holdout: Holdout, champion_holdout: Holdout | Non
         tuple(old_train),
         tuple(old_held_out),
         _recurrence(rows),
+        _copies(rows),
     )
 
 
@@ -334,8 +387,37 @@ def _recurrence(rows: Sequence[Row]) -> Recurrence:
     for row in rows:
         if not row.new:
             before.setdefault(row.key, set()).add(row.label)
-    again = {(row.key, row.label) for row in rows if row.new and row.key in before}
-    return Recurrence(len(again), sum(label not in before[key] for key, label in again))
+    new = {(row.key, row.label) for row in rows if row.new}
+    again = {(key, label) for key, label in new if key in before}
+    relabelled = sum(label not in before[key] for key, label in again)
+    return Recurrence(len(again), relabelled, len(new))
+
+
+def held_out_of(holdout: Holdout, sampling: Sampling) -> Holdout:
+    """What is held out of rows sampled so: Targeted ones are no sample of what the model meets."""
+    return holdout if sampling is Sampling.RANDOM else replace(holdout, updates_percent=0)
+
+
+def _trained_on(rows: Sequence[Row], champion_holdout: Holdout | None) -> set[tuple[str, str]]:
+    if champion_holdout is None:
+        return set()
+    return {
+        (row.key, row.label) for row in rows if not row.new and not row.held_out(champion_holdout)
+    }
+
+
+def _copies(rows: Sequence[Row]) -> Copies:
+    count = {True: 0, False: 0}
+    distinct: dict[bool, set[int]] = {True: set(), False: set()}
+    for row in rows:
+        count[row.new] += 1
+        distinct[row.new].add(hash(_NO_LETTERS.sub("", row.text.casefold()) or row.text))
+    return Copies(
+        count[True] - len(distinct[True]),
+        count[True],
+        count[False] - len(distinct[False]),
+        count[False],
+    )
 
 
 def _root(data: DataRef, origin: Origin, places: Places) -> tuple[Path, bool]:
@@ -382,9 +464,16 @@ class _Room:
 
 
 def _read(
-    path: Path, file: "_Named", columns: Columns, known: frozenset[str], room: _Room
+    path: Path,
+    file: "_Named",
+    columns: Columns,
+    known: frozenset[str],
+    room: _Room,
+    since: str,
 ) -> tuple[DataFile, list[Row]]:
     """A file and its rows, all of the same bytes.
+
+    Rows of a new file are new unless they are dated before ``since``.
 
     Raises:
         TransientError: DataChanging, somebody wrote while it was read.
@@ -392,14 +481,19 @@ def _read(
     before = Mark.of(path)
     its_digest = sha256(path, file.where)
     new = file.origin is Origin.UPDATES and its_digest not in known
+    if file.origin is Origin.ORIGINAL:
+        columns = replace(columns, time="")
     records = Records(path, file.where, columns)
+    onset = dates.parsed(since) if since and columns.time else None
     rows: list[Row] = []
     try:
         for place, record in records:
             where = f"{file.where}, {place}"
             text, label = _cells(record, columns, where)
             room.take(text, where)
-            rows.append(make_row(text, sys.intern(label), file.origin, new=new))
+            dated = dates.of(record[columns.time], where, columns.time) if columns.time else None
+            is_new = new and (onset is None or dated is None or dated >= onset)
+            rows.append(make_row(text, sys.intern(label), file.origin, new=is_new))
     except DataError:
         if Mark.of(path) == before:
             raise

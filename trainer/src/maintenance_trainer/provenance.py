@@ -17,7 +17,7 @@ from maintenance_contract import (
 )
 from maintenance_contract.codec import Fields
 from maintenance_trainer.checkpoints import Version, sha256
-from maintenance_trainer.data import Snapshot, counts_document, holdout_document
+from maintenance_trainer.data import Snapshot, counts_document, held_out_of, holdout_document
 from maintenance_trainer.recipes import take_over
 
 
@@ -45,7 +45,8 @@ def provenance(
     if it was held out of them.
     """
     parent = champion if request.action is TrainingAction.FINE_TUNE else None
-    fair = snapshot.holdout if parent is None else _both(snapshot.holdout, parent.fair_holdout)
+    held = held_out_of(snapshot.holdout, snapshot.sampling)
+    fair = held if parent is None else _both(held, parent.fair_holdout)
     files = {file.digest for file in snapshot.files}
     recipes = request.recipes
     return {

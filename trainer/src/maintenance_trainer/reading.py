@@ -184,12 +184,12 @@ def _parquet_records(
             header: list[str] = file.schema_arrow.names
             refuse_columns(where, columns, header)
             names.update(dict.fromkeys(header))
-            wanted = [columns.text, columns.label]
+            wanted = [name for name in (columns.text, columns.label, columns.time) if name]
             for batch in file.iter_batches(_BATCH_ROWS, columns=wanted, use_threads=False):
-                texts, labels = (_values(batch, name) for name in wanted)
-                for text, label in zip(texts, labels, strict=True):
+                values = (_values(batch, name) for name in wanted)
+                for row in zip(*values, strict=True):
                     number += 1
-                    yield f"row {number}", {columns.text: text, columns.label: label}
+                    yield f"row {number}", dict(zip(wanted, row, strict=True))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         after = f", after row {number}" if number else ""
         what = " ".join(str(error).split())[:200]
@@ -207,8 +207,8 @@ def _values(batch: Any, name: str) -> list[object]:
 
 def refuse_columns(where: str, columns: Columns, there: Sequence[str]) -> None:
     """Refuse a file that lacks a column, or has a name twice."""
-    for column in (columns.text, columns.label):
-        if column not in there:
+    for column in (columns.text, columns.label, columns.time):
+        if column and column not in there:
             raise _column_missing(where, column, there)
     if len(set(there)) != len(there):
         raise DataError("DataUnreadable", f"{where}: a column name occurs twice.")

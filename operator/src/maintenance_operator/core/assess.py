@@ -84,7 +84,11 @@ def assess(
     breached = sum(threshold.breached_by(reading.value) for reading in counted)
     breach = breached >= metrics.breach_count and threshold.breached_by(latest.value)
     if breach or _short_of_recovery(bounds, latest.value):
-        return Degraded(latest, breached, len(counted), threshold, recovering=not breach)
+        bad = [each.time for each in counted if threshold.breached_by(each.value)]
+        onset = min(bad) - metrics.interval if bad else None
+        return Degraded(
+            latest, breached, len(counted), threshold, recovering=not breach, onset=onset
+        )
     settled = len(counted) == len(grid) and (
         since is None or grid[0] - WARM_UP_INTERVALS * metrics.interval >= since
     )

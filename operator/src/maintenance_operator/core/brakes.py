@@ -12,6 +12,7 @@ from maintenance_operator.core.findings import (
     diagnosis_of,
     expected_accuracy,
     rows,
+    targeted,
 )
 from maintenance_operator.core.model import (
     Action,
@@ -109,7 +110,7 @@ def too_few_rows_for_a_first_win(situation: Situation, wanted: Proposal) -> Prop
 def too_few_new_rows_for_a_win(situation: Situation, wanted: Proposal) -> Proposal | None:
     """The new held-out rows could not show that the champion's error is mended: Wait."""
     spec, held_out = situation.spec, diagnosis_of(situation).new
-    if wanted.reason in NO_CONTEST or situation.report.diagnosis is None:
+    if wanted.reason in NO_CONTEST or situation.report.diagnosis is None or targeted(situation):
         return None
     gate, now, expected = spec.gate, accuracy(held_out), expected_accuracy(situation)
     need, show = fewest_rows(gate.confidence), f"any win with {percent(gate.confidence)} confidence"
@@ -127,11 +128,26 @@ def too_few_new_rows_for_a_win(situation: Situation, wanted: Proposal) -> Propos
     )
 
 
+def too_few_old_rows_for_a_win(situation: Situation, wanted: Proposal) -> Proposal | None:
+    """Targeted updates: too few old held-out rows to show any win at all: Wait."""
+    if wanted.reason in NO_CONTEST or not targeted(situation):
+        return None
+    gate, held_out = situation.spec.gate, diagnosis_of(situation).old
+    return _shortage(
+        wanted,
+        kind="old held-out rows",
+        have=rows(held_out),
+        need=fewest_rows(gate.confidence),
+        show=f"any win with {percent(gate.confidence)} confidence",
+        wish=_label(situation.spec.holdout.original_percent, "originalPercent"),
+    )
+
+
 def too_few_old_rows_for_no_loss(situation: Situation, wanted: Proposal) -> Proposal | None:
     """The old held-out rows are judged and could not show that nothing is forgotten: Wait."""
     gate, held_out = situation.spec.gate, diagnosis_of(situation).old
     before = accuracy(held_out)
-    if wanted.reason in NO_CONTEST or before is None:
+    if wanted.reason in NO_CONTEST or before is None or targeted(situation):
         return None
     if gate.on_concept_drift is OnConceptDrift.REPORT_ONLY and any(
         finding.question is Question.CONCEPT_DRIFT for finding in answered(situation, Answer.MAJOR)
@@ -153,6 +169,7 @@ BRAKES: Final[tuple[Brake, ...]] = (
     run_limit,
     too_few_rows_for_a_first_win,
     too_few_new_rows_for_a_win,
+    too_few_old_rows_for_a_win,
     too_few_old_rows_for_no_loss,
 )
 

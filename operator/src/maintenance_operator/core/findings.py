@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from maintenance_contract import Answer, Diagnosis, Finding, HeldOut, Outcome, Question, RowCounts
+from maintenance_contract import (
+    Answer,
+    Diagnosis,
+    Finding,
+    HeldOut,
+    Outcome,
+    Question,
+    RowCounts,
+    Sampling,
+)
 from maintenance_operator.core.evidence import OUTSIDE, answers
 from maintenance_operator.core.model import Outcomes, Policy, Situation, Trigger
 from maintenance_operator.core.statistics import binomial_at_least, fewer_right
@@ -81,6 +90,11 @@ def accuracy(held_out: HeldOut | None) -> float | None:
 def rows(held_out: HeldOut | None) -> int:
     """How many held-out rows there are."""
     return 0 if held_out is None else held_out.n
+
+
+def targeted(situation: Situation) -> bool:
+    """Whether the new rows were chosen because they are hard: they tell nothing of what changed."""
+    return situation.spec.sampling is Sampling.TARGETED
 
 
 def unprompted(situation: Situation) -> bool:

@@ -41,6 +41,7 @@ from maintenance_operator.core.names import (
     MANAGER,
     VERSION,
 )
+from maintenance_operator.core.status import timestamp
 
 USER: Final = 65532
 GRACE_SECONDS: Final = 60
@@ -126,6 +127,8 @@ def request(
             spec.holdout,
             original_secret=spec.access.original,
             updates_secret=spec.access.updates,
+            sampling=spec.sampling,
+            since=_since(spec, run),
         ),
         recipes=recipes.in_half_batches() if run.half_batches else recipes,
         champion=run.champion,
@@ -135,6 +138,12 @@ def request(
         subject=_OPERATIONS[run.subject] if step is Step.REPORT and run.subject else None,
         max_rows=spec.diagnosis.max_rows,
     )
+
+
+def _since(spec: Spec, run: Run) -> str:
+    """Where rows are dated: those from before the drop are not what has become worse."""
+    onset = run.trouble.onset if run.trouble is not None else None
+    return timestamp(onset) if onset is not None and spec.columns.time else ""
 
 
 def _initial_model(spec: Spec, run: Run) -> dict[str, str]:

@@ -7,6 +7,7 @@ from maintenance_contract import (
     Outcome,
     PairedCounts,
     Reference,
+    Sampling,
     TrainingReport,
 )
 from maintenance_operator.core.model import Champion, Gate, OnConceptDrift, Score, Verdict
@@ -35,6 +36,7 @@ def judge(
     champion: Champion | None,
     concept_drift: bool,
     imported: bool = False,
+    sampling: Sampling = Sampling.RANDOM,
 ) -> Verdict:
     """Promote the challenger, or say why not.
 
@@ -43,7 +45,8 @@ def judge(
     On old rows the lower confidence bound of the difference must stay above ``-gate.max_old_loss``,
     unless ``concept_drift`` has made their labels wrong and the gate says to report them only.
     Without a champion all held-out rows are judged together against the majority class: a trained
-    version must be shown to beat it, one that was ``imported`` must do no worse.
+    version must be shown to beat it, one that was ``imported`` must do no worse. Where new rows are
+    Targeted none are held out: then the challenger must be better on the old ones.
     """
     problem = _problem(report, champion)
     if problem:
@@ -58,6 +61,9 @@ def judge(
         promote, reason, message = _brought_along(new, old)
     elif champion is None:
         promote, reason, message = _first(new, old, gate)
+    elif sampling is Sampling.TARGETED:
+        promote, message = _better(old, gate, age="old")
+        reason = VerdictReason.CHALLENGER_WINS if promote else VerdictReason.NO_IMPROVEMENT
     else:
         promote, reason, message = _contest(new, old, gate, concept_drift=concept_drift)
     return Verdict(promote, reason, message, _score(new), _score(old))
@@ -175,16 +181,18 @@ def _contest(
     return kept, reason, f"{on_new} {on_old}"
 
 
-def _better(new: PairedCounts | None, gate: Gate) -> tuple[bool, str]:
+def _better(new: PairedCounts | None, gate: Gate, *, age: str = "new") -> tuple[bool, str]:
+    """On the held-out rows of that age."""
     if new is None or new.n == 0:
+        field = "updatesPercent" if age == "new" else "originalPercent"
         return False, (
-            "There is no new held-out row to judge on: add labelled rows, or raise "
-            "spec.data.holdout.updatesPercent."
+            f"There is no {age} held-out row to judge on: add labelled rows, or raise "
+            f"spec.data.holdout.{field}."
         )
     p = mcnemar(new.challenger_only, new.champion_only)
     gain = new.challenger_accuracy - new.champion_accuracy
     numbers = (
-        f"{_accuracies(new)} on {new.n} new held-out rows ({_paired(new)}, p {p_value(p)}, "
+        f"{_accuracies(new)} on {new.n} {age} held-out rows ({_paired(new)}, p {p_value(p)}, "
         f"asked for {figure(1.0 - gate.confidence)})"
     )
     if p > 1.0 - gate.confidence:

@@ -14,6 +14,7 @@ from maintenance_contract import (
     Columns,
     Holdout,
     Question,
+    Sampling,
     StorageUri,
     Task,
     TrainingAction,
@@ -245,6 +246,7 @@ class Spec:
     initial_model: StorageUri | None = None
     """Becomes version 1; nothing is made of it once there is a champion."""
     initial_revision: str = ""
+    sampling: Sampling = Sampling.RANDOM
 
 
 # --- what is configured -----------------------------------------------------------------
@@ -317,6 +319,7 @@ class Degraded:
 
     ``recovering``: it was, and is no more, but has not reached ``recover`` either. Nothing starts
     then. ``alarm``: it is the sequential test of counters that says so, and no single reading.
+    ``onset``: what lies before it was still good, as far as the readings tell.
     """
 
     reading: Reading
@@ -325,6 +328,7 @@ class Degraded:
     threshold: ThresholdRange
     recovering: bool = False
     alarm: Alarm | None = None
+    onset: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -548,6 +552,7 @@ class Trouble:
     samples: float | None = None
     bound: float | None = None
     alarm: Alarm | None = None
+    onset: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,6 +286,7 @@ def _judged(outcomes: Outcomes, counted: Counted, monitor: Monitor) -> Healthy |
             1,
             floor(outcomes, reference),
             alarm=found,
+            onset=found.onset - outcomes.interval - settle(outcomes),
         )
     latest = sequential.recent(state, RECENT_LABELS)
     if latest.samples <= 0.0:

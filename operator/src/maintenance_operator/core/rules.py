@@ -20,6 +20,7 @@ from maintenance_operator.core.findings import (
     findings,
     new_rows,
     rows,
+    targeted,
     unprompted,
     usable,
     where_expected,
@@ -111,6 +112,18 @@ def not_enough_new_rows(situation: Situation) -> Proposal | None:
         DecisionReason.NOT_ENOUGH_NEW_ROWS,
         f"{have} newly labelled rows, {need} are needed (spec.decision.minNewRows): "
         f"{need - have} are missing.",
+    )
+
+
+def nothing_to_read(situation: Situation) -> Proposal | None:
+    """By schedule or new data, and updates are Targeted: None, they cannot show a drop."""
+    if not (unprompted(situation) and targeted(situation)):
+        return None
+    return Proposal(
+        Action.NONE,
+        DecisionReason.NO_DROP_FOUND,
+        "spec.data.updates.sampling is Targeted: rows that were chosen because they are hard "
+        "cannot show that the champion does worse. A drop of the metric is waited for.",
     )
 
 
@@ -228,6 +241,14 @@ def minor_change(situation: Situation) -> Proposal | None:
 
 def cause_open(situation: Situation) -> Proposal:
     """An answer is Undetermined, none is graver: FineTune, the cheapest try; the gate decides."""
+    if targeted(situation):
+        return Proposal(
+            Action.FINE_TUNE,
+            DecisionReason.UNDETERMINED,
+            "spec.data.updates.sampling is Targeted, so no shift and no drift is read from these "
+            "rows: fine-tune on them, the cheapest try. The gate decides by the old held-out rows, "
+            "where the challenger must be better.",
+        )
     questions = [finding.question.value for finding in answered(situation, Answer.UNDETERMINED)]
     return Proposal(
         Action.FINE_TUNE,
@@ -285,6 +306,7 @@ WORKFLOW: Final[tuple[Rule, ...]] = (
     fine_tune_rejected,
     no_new_rows,
     not_enough_new_rows,
+    nothing_to_read,
     no_drop,
     no_cause,
     no_harm,
@@ -303,6 +325,7 @@ EVIDENCE: Final[tuple[Rule, ...]] = (
     fine_tune_rejected,
     no_new_rows,
     not_enough_new_rows,
+    nothing_to_read,
     no_drop,
     no_cause,
     feature_space_changed,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from maintenance_contract import Columns, ContractError, Holdout, StorageUri, Task
+from maintenance_contract import Columns, ContractError, Holdout, Sampling, StorageUri, Task
 from maintenance_contract.codec import Fields, canonical
 from maintenance_contract.request import SECRET_NAME
 from maintenance_operator.core.evidence import Thresholds
@@ -120,6 +120,7 @@ def _spec(fields: Fields) -> Spec:
         revision=_revision(model.fields("baseModel")),
         initial_model=_place(model, "initialModel", HUB_TOO) if initial else None,
         initial_revision=_revision(initial) if initial else "",
+        sampling=_sampling(data.fields("updates")),
     )
     _places_apart(spec)
     return spec
@@ -214,7 +215,12 @@ def _columns(data: Fields) -> Columns:
     if not data.has("columns"):
         return Columns()
     columns = data.fields("columns")
-    return Columns(columns.string("text", most=256), columns.string("label", most=256))
+    time = columns.string("time", most=256) if columns.has("time") else ""
+    return Columns(columns.string("text", most=256), columns.string("label", most=256), time)
+
+
+def _sampling(updates: Fields) -> Sampling:
+    return updates.one_of("sampling", Sampling) if updates.has("sampling") else Sampling.RANDOM
 
 
 def _holdout(data: Fields) -> Holdout:

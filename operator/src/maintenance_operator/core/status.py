@@ -414,6 +414,7 @@ def _trouble_in(fields: Fields) -> Trouble:
         fields.optional("samples", fields.number),
         _float(fields, "threshold") if fields.has("threshold") else None,
         _optional(fields, "alarm", _alarm_in),
+        _time(fields, "onsetTime") if fields.has("onsetTime") else None,
     )
 
 
@@ -427,6 +428,7 @@ def _trouble_out(trouble: Trouble) -> dict[str, Any]:
             "samples": _whole(trouble.samples),
             "threshold": None if trouble.bound is None else number(trouble.bound),
             "alarm": trouble.alarm and _alarm_out(trouble.alarm),
+            "onsetTime": trouble.onset and timestamp(trouble.onset),
         }
     )
 

@@ -28,7 +28,7 @@ from maintenance_contract import (
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.brakes import runs_left
-from maintenance_operator.core.conditions import conditions, hindered, transitions
+from maintenance_operator.core.conditions import DEGRADED, conditions, hindered, transitions
 from maintenance_operator.core.decide import concept_drift, decide
 from maintenance_operator.core.jobs import (
     Identity,
@@ -234,7 +234,7 @@ def _allocate(seen: Observation, trigger: Trigger) -> Effect | None:
             spec=seen.raw_spec,
             generation=seen.generation,
             champion=_ref(status.champion),
-            trouble=_as_trouble(down),
+            trouble=_as_trouble(down, _onset(seen, down)),
         ),
     )
     why = _WHY.get(trigger) or (_down(down) if down is not None else "it is time")
@@ -245,7 +245,21 @@ def _allocate(seen: Observation, trigger: Trigger) -> Effect | None:
     )
 
 
-def _as_trouble(down: Degraded | None) -> Trouble | None:
+def _onset(seen: Observation, down: Degraded | None) -> datetime | None:
+    """Since when performance is down: by the readings, or longer, by what status says."""
+    if down is None or down.onset is None:
+        return None
+    held = seen.status.condition(DEGRADED)
+    known = held is not None and held.status == "True"
+    spec = seen.spec
+    if not known or held is None or not isinstance(spec, Spec):
+        return down.onset
+    # It became True with the last of the readings that a breach takes.
+    taken = spec.metrics.breach_of if isinstance(spec.metrics, Metrics) else 1
+    return min(down.onset, held.last_transition_time - taken * spec.metrics.interval)
+
+
+def _as_trouble(down: Degraded | None, onset: datetime | None) -> Trouble | None:
     if down is None:
         return None
     latest = down.reading
@@ -257,6 +271,7 @@ def _as_trouble(down: Degraded | None) -> Trouble | None:
         latest.samples,
         down.threshold.bound,
         down.alarm,
+        onset,
     )
 
 
@@ -531,6 +546,7 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
             champion=champion,
             concept_drift=_concept_drifted(seen),
             imported=run.action is Action.IMPORT,
+            sampling=spec.sampling,
         )
     outcome = RunOutcome.PROMOTED if verdict.promote else RunOutcome.REJECTED
     entry = replace(
@@ -732,6 +748,7 @@ def _trouble(run: Run, spec: Spec) -> Degraded | None:
         trouble.counted,
         ThresholdRange(min=bound) if low else ThresholdRange(max=bound),
         alarm=trouble.alarm,
+        onset=trouble.onset,
     )
 
 

@@ -11,6 +11,7 @@ from maintenance_contract import (
     Finding,
     Operation,
     Outcome,
+    Sampling,
     TrainingAction,
     TrainingReport,
 )
@@ -24,7 +25,7 @@ from maintenance_trainer.data import (
     refuse_too_little,
     take_snapshot,
 )
-from maintenance_trainer.diagnose import examine, feature_space, quality
+from maintenance_trainer.diagnose import deliveries, examine, feature_space, quality
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.diagnose.samples import Sample
@@ -54,6 +55,7 @@ def diagnose(work: Work) -> TrainingReport:
         refuse_too_little(dataset, None, fresh=True)
     diagnosis = Diagnosis(rows=dataset.counts, labels=len({row.label for row in dataset.rows}))
     if champion is not None:
+        deliveries.check(dataset)
         diagnosis = _compare(work, champion, snapshot, dataset, diagnosis)
     elif request.model.initial_model:
         diagnosis = _introduce(work, dataset, diagnosis)
@@ -190,6 +192,15 @@ def _findings(
     classifier: task.Classifier, snapshot: Snapshot, dataset: Dataset, views: _Views
 ) -> tuple[Finding, ...]:
     """Raises DataError: LabelsConstant, LabelsUnpredictable."""
+    columns = feature_space.changed_columns(snapshot.files)
+    told = tuple(
+        Evidence(name, len(names))
+        for name, names in zip(("newColumns", "lostColumns"), columns, strict=True)
+        if names
+    )
+    if snapshot.sampling is Sampling.TARGETED:
+        # Hard cases differ from what the model meets because they were chosen to.
+        return examine.findings(examine.Measures(), told)
     seen, old, new = (view.sample() for view in (views.seen, views.old, views.new))
     # A label that is new to the champion is a question of its own.
     known = np.isin(new.labels, classifier.labels)
@@ -197,12 +208,6 @@ def _findings(
     trained = {row.key for row in dataset.old_train}
     fresh = np.array([row.key not in trained for row in views.new.rows], bool)
     measured = examine.measure(seen, old, new.part(known), fresh[known], dataset.recurrence)
-    columns = feature_space.changed_columns(snapshot.files)
-    told = tuple(
-        Evidence(name, len(names))
-        for name, names in zip(("newColumns", "lostColumns"), columns, strict=True)
-        if names
-    )
     return examine.findings(replace(measured, space=_space(classifier, views)), told)
 
 
