@@ -10,8 +10,10 @@ from support.world import AWAY, DOWN, HEALTHY, START, WORSE, World, a_spec, pair
 
 from maintenance_contract import (
     Answer,
+    Candidate,
     ContractError,
     Evaluation,
+    Finding,
     Operation,
     Outcome,
     Question,
@@ -981,3 +983,59 @@ def test_numbers_of_a_hostile_report_stay_within_the_schema(seconds: float, kept
     world.finish(world.diagnosis())
     world.finish(world.training(timings={"train": seconds}))
     assert world.status["history"][0]["trainSeconds"] == kept
+
+
+def racing() -> World:
+    """No cause is named, and the spec asks for a race."""
+    decision = {
+        "policy": "Evidence",
+        "onAmbiguous": "Race",
+        "minNewRows": 300,
+        "recheckAfter": "1h",
+    }
+    world = World(spec=a_spec(decision=decision)).degraded()
+    world.answer = world.drift = Answer.UNDETERMINED
+    found = world.diagnosis().diagnosis
+    assert found is not None
+    unsettled = tuple(Finding(f.question, Answer.UNDETERMINED) for f in found.findings)
+    world.finish(world.diagnosis(diagnosis=replace(found, findings=unsettled)))
+    return world
+
+
+def test_where_no_cause_is_named_both_ways_race_in_one_job() -> None:
+    world = racing()
+
+    (job,) = world.live
+    request = world.requests[job]
+    assert (request.race, request.action) == (True, TrainingAction.FINE_TUNE)
+    assert request.recipes.new_data_percent == 50, "of the retrain"
+    decision = world.parsed.decision
+    assert decision is not None
+    assert decision.reason == "Undetermined"
+    assert "fine-tune and retrain race (spec.decision.onAmbiguous)" in decision.message
+    version = 1 + request.run + 1
+    won = Candidate(version, f"sha256:v{version}", TrainingAction.RETRAIN)
+    world.finish(world.training(candidate=won, message="Of 300 held-out rows Retrain gets 250."))
+    champion = world.parsed.champion
+    assert champion is not None
+    assert (champion.version, champion.action) == (version, TrainingAction.RETRAIN)
+    assert world.parsed.history[0].message.startswith("Retrain won the race. Of 300 held-out rows")
+
+
+def test_the_better_of_two_is_asked_for_half_the_error() -> None:
+    world = racing()
+    # 10 against 3: p is .046, enough for one challenger and too much for the better of two.
+    world.finish(world.training(new=paired(300, 150, 3, 10)))
+
+    entry = world.parsed.history[0]
+    assert (entry.outcome, entry.reason) == (RunOutcome.REJECTED, "NoImprovement")
+    assert "asked for 0.025" in entry.message
+
+
+def test_a_rejected_race_does_not_escalate() -> None:
+    world = racing()
+    world.finish(world.training(new=WORSE))
+
+    assert world.live == []
+    assert world.parsed.run is None
+    assert world.parsed.recheck is not None

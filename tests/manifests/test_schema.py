@@ -223,7 +223,12 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
             | {"breach": {"count": 3, "of": 5}, "onMissing": "Hold"},
         },
         "triggers": {},
-        "decision": {"policy": "Evidence", "minNewRows": 300, "recheckAfter": "1h"},
+        "decision": {
+            "policy": "Evidence",
+            "onAmbiguous": "FineTune",
+            "minNewRows": 300,
+            "recheckAfter": "1h",
+        },
         "diagnosis": {
             "resources": {
                 "limits": {"memory": "8Gi"},

@@ -168,7 +168,8 @@ class TrainingRequest:
     ``subject`` names the operation whose stored report is to be re-emitted.
     ``exclude_contradicted``: old rows that the new labels contradict leave the training set
     (after concept drift). ``max_rows``: a diagnosis looks at so many of the newly labelled rows,
-    and of those that the champion was trained on; at held-out rows it looks always.
+    and of those that the champion was trained on; at held-out rows it looks always. ``race``: train
+    both ways, ``action`` first, and let the better one meet the champion.
     """
 
     operation: Operation
@@ -183,6 +184,7 @@ class TrainingRequest:
     exclude_contradicted: bool = False
     subject: Operation | None = None
     max_rows: int = DEFAULT_MAX_ROWS
+    race: bool = False
 
     def to_json(self) -> str:
         """The canonical spelling; its digest names the request."""
@@ -254,6 +256,7 @@ class TrainingRequest:
             # What came later is left out at its default: a run outlives an upgrade of the operator,
             # which knows its Job by the digest.
             **({} if self.max_rows == DEFAULT_MAX_ROWS else {"maxRows": self.max_rows}),
+            **({"race": True} if self.race else {}),
         }
 
     @classmethod
@@ -279,6 +282,7 @@ class TrainingRequest:
             max_rows=document.integer("maxRows", least=1)
             if document.has("maxRows")
             else DEFAULT_MAX_ROWS,
+            race=document.has("race") and document.boolean("race"),
         )
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ class Made:
     excluded: int
     evaluation: Evaluation
     seconds: Mapping[str, float]
+    action: TrainingAction
+    race: Mapping[TrainingAction, Evaluation] = field(default_factory=dict)
 
 
 def provenance(
@@ -44,13 +46,13 @@ def provenance(
     A fine-tuned version knows all files that its ancestors knew, and a row is held out of it only
     if it was held out of them.
     """
-    parent = champion if request.action is TrainingAction.FINE_TUNE else None
+    parent = champion if made.action is TrainingAction.FINE_TUNE else None
     held = held_out_of(snapshot.holdout, snapshot.sampling)
     fair = held if parent is None else _both(held, parent.fair_holdout)
     files = {file.digest for file in snapshot.files}
     recipes = request.recipes
     return {
-        "action": request.action and request.action.value,
+        "action": made.action.value,
         "run": request.run,
         "requestDigest": request.digest,
         "resource": {"namespace": request.resource.namespace, "name": request.resource.name},
@@ -73,8 +75,27 @@ def provenance(
         "arguments": recipes.fine_tune_arguments if parent else recipes.retrain_arguments,
         "replayPercent": recipes.replay_percent if parent else None,
         "evaluation": _evaluation_document(made.evaluation),
+        **_race_document(made.race),
         "timings": {name: round(seconds, 3) for name, seconds in made.seconds.items()},
         "code": _code(),
+    }
+
+
+def _race_document(race: Mapping[TrainingAction, Evaluation]) -> dict[str, Any]:
+    if not race:
+        return {}
+    return {"race": {action.value: _evaluation_document(each) for action, each in race.items()}}
+
+
+def read_race(fields: Fields) -> dict[TrainingAction, Evaluation]:
+    """What both ways scored, by a manifest; empty where nothing raced."""
+    if not fields.has("race"):
+        return {}
+    its = fields.fields("race")
+    return {
+        action: read_evaluation(its.fields(action.value))
+        for action in TrainingAction
+        if its.has(action.value)
     }
 
 

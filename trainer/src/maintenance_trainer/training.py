@@ -1,6 +1,7 @@
 """Train: one snapshot, one recipe, one version, one report. Top to bottom."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,10 +23,11 @@ from maintenance_trainer.data import Dataset, Snapshot, read_again, refuse_too_l
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import majority_class, paired_counts
 from maintenance_trainer.given import Given
-from maintenance_trainer.provenance import Made, provenance, read_evaluation, taken_over
+from maintenance_trainer.provenance import Made, provenance, read_evaluation, read_race, taken_over
 from maintenance_trainer.recipes import Trained, take_over
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
+from maintenance_trainer.recipes.race import Raced, race
 from maintenance_trainer.recipes.retrain import retrain
 from maintenance_trainer.store import Store
 from maintenance_trainer.tasks import text_classification as task
@@ -51,12 +53,20 @@ def train(work: Work) -> TrainingReport:
     excluded = 0
     if request.exclude_contradicted and classifier is not None:
         dataset, excluded = _without_contradicted(work, classifier, dataset)
-    trained = _run_recipe(work, classifier, champion, dataset)
+    run = _run(work, classifier, champion, dataset, reference)
+    trained = run.trained
     if request.action is not TrainingAction.IMPORT:
-        work.timings.add("train", trained.seconds)
-    evaluation = _evaluate(work, trained.classifier, dataset, reference)
+        work.timings.add("train", run.seconds)
     work.progress.stage("writing the version")
-    made = Made(trained.classifier.labels, trained.rows, excluded, evaluation, work.timings.seconds)
+    made = Made(
+        trained.classifier.labels,
+        trained.rows,
+        excluded,
+        run.scores[run.action],
+        work.timings.seconds,
+        run.action,
+        run.scores if request.race else {},
+    )
     if request.action is TrainingAction.IMPORT:
         source = work.initial_model
         version = checkpoints.write(
@@ -112,6 +122,8 @@ def _check(work: Work, action: TrainingAction) -> None:
     match action:
         case TrainingAction.FINE_TUNE:
             arguments.check(action, recipes.fine_tune_arguments)
+            if work.request.race:
+                _check(work, TrainingAction.RETRAIN)
         case TrainingAction.RETRAIN:
             arguments.check(action, recipes.retrain_arguments)
             checkpoints.check_model(model.base_model, work.base_model, Given.BASE)
@@ -150,15 +162,41 @@ def _without_contradicted(
     return replace(dataset, old_train=kept), excluded
 
 
+def _run(
+    work: Work,
+    classifier: task.Classifier | None,
+    champion: Version | None,
+    dataset: Dataset,
+    reference: tuple[str, ...],
+) -> Raced:
+    """Train what is asked for, or both ways; score it."""
+    action = _action(work.request)
+    other = (
+        TrainingAction.RETRAIN if action is TrainingAction.FINE_TUNE else TrainingAction.FINE_TUNE
+    )
+    races = work.request.race and classifier is not None and champion is not None
+    ways = (action, other) if races else (action,)
+    if races:
+        work.progress.say(f"{' and '.join(ways)} race; the better one meets the champion")
+    return race(
+        {way: partial(_run_recipe, work, way, classifier, champion, dataset) for way in ways},
+        lambda challenger: _evaluate(work, challenger, dataset, reference),
+    )
+
+
 def _run_recipe(
-    work: Work, classifier: task.Classifier | None, champion: Version | None, dataset: Dataset
+    work: Work,
+    action: TrainingAction,
+    classifier: task.Classifier | None,
+    champion: Version | None,
+    dataset: Dataset,
 ) -> Trained:
     recipes = work.request.recipes
-    if work.request.action is TrainingAction.IMPORT:
+    if action is TrainingAction.IMPORT:
         return Trained(task.from_initial_model(work.initial_model), {"new": 0, "old": 0}, 0.0)
     with tempfile.TemporaryDirectory(prefix="training-") as name:
         scratch = Path(name)
-        if work.request.action is TrainingAction.RETRAIN or classifier is None or champion is None:
+        if action is TrainingAction.RETRAIN or classifier is None or champion is None:
             return retrain(work.base_model, dataset, recipes, scratch, work.progress)
         return fine_tune(classifier, champion.folder, dataset, recipes, scratch, work.progress)
 
@@ -190,17 +228,31 @@ def _report(request: TrainingRequest, store: Store, version: Version) -> Trainin
     """The report follows from the manifest alone, so that it can be written again."""
     manifest = Fields(version.provenance)
     excluded = manifest.integer("excludedContradicted")
+    said = _told_of_race(read_race(manifest))
+    if request.exclude_contradicted:
+        said += f" {excluded} old rows that new labels contradict were left out."
     return TrainingReport(
         operation=Operation.TRAIN,
         run=request.run,
         request_digest=request.digest,
         outcome=Outcome.SUCCEEDED,
-        message=f"{excluded} old rows that new labels contradict were left out."
-        if request.exclude_contradicted
-        else "",
+        message=said.strip(),
         snapshot_digest=request.snapshot.digest if request.snapshot else "",
         store=store.state(),
-        candidate=Candidate(version.number, version.digest, _action(request)),
+        candidate=Candidate(
+            version.number, version.digest, manifest.one_of("action", TrainingAction)
+        ),
         evaluation=read_evaluation(manifest.fields("evaluation")),
         timings={name: float(value) for name, value in manifest.raw("timings").items()},
     )
+
+
+def _told_of_race(scores: Mapping[TrainingAction, Evaluation]) -> str:
+    """What both ways scored on new held-out rows; empty where nothing raced."""
+    told = [
+        f"{action.value} gets {counts.both_correct + counts.challenger_only} right"
+        for action, each in scores.items()
+        if (counts := each.new or each.old) is not None
+    ]
+    n = next((c.n for each in scores.values() if (c := each.new or each.old) is not None), 0)
+    return f"Of {n} held-out rows {' and '.join(told)}." if told else ""

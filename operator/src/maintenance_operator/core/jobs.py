@@ -94,18 +94,24 @@ def run_number(job: JobView) -> int:
 
 
 def request(
-    identity: Identity, run: Run, spec: Spec, step: Step, *, exclude_contradicted: bool = False
+    identity: Identity,
+    run: Run,
+    spec: Spec,
+    step: Step,
+    *,
+    exclude_contradicted: bool = False,
+    race: bool = False,
 ) -> TrainingRequest:
     """What a step's Job is asked to do. The same run gives the same request, digest and all.
 
-    A Report asks for the stored report of ``run.subject``.
+    A Report asks for the stored report of ``run.subject``. ``race``: both ways are trained.
     """
     training = step is Step.TRAIN
     recipes = Recipes(
         spec.training.replay_percent,
         dict(spec.training.fine_tune_arguments),
         dict(spec.training.retrain_arguments),
-        _new_data_percent(spec, run, training=training),
+        _new_data_percent(spec, run, training=training, race=race),
     )
     return TrainingRequest(
         operation=_OPERATIONS[step],
@@ -137,6 +143,7 @@ def request(
         exclude_contradicted=training and exclude_contradicted,
         subject=_OPERATIONS[run.subject] if step is Step.REPORT and run.subject else None,
         max_rows=spec.diagnosis.max_rows,
+        race=training and race,
     )
 
 
@@ -162,13 +169,13 @@ def is_light(run: Run) -> bool:
     return run.step is Step.DIAGNOSE or run.action is Action.IMPORT
 
 
-def _new_data_percent(spec: Spec, run: Run, *, training: bool) -> int:
+def _new_data_percent(spec: Spec, run: Run, *, training: bool, race: bool) -> int:
     """As the spec says; else half of a retrain under Evidence, the plain merge under Workflow.
 
     Merged plainly, few new rows are outvoted by many old ones (benchmarks/README.md, replay). It
     is left out where it means nothing: a fine-tune, a diagnosis, a first version.
     """
-    if not training or run.action is not Action.RETRAIN:
+    if not training or not (race or run.action is Action.RETRAIN):
         return 0
     if spec.training.new_data_percent is not None:
         return spec.training.new_data_percent

@@ -40,6 +40,13 @@ class OnConceptDrift(StrEnum):
     JUDGE = "Judge"
 
 
+class OnAmbiguous(StrEnum):
+    """What is trained where no cause is named."""
+
+    FINE_TUNE = "FineTune"
+    RACE = "Race"
+
+
 class OnMissing(StrEnum):
     """What an empty or NaN reading is: nothing to go by, or a bad one."""
 
@@ -247,6 +254,7 @@ class Spec:
     """Becomes version 1; nothing is made of it once there is a champion."""
     initial_revision: str = ""
     sampling: Sampling = Sampling.RANDOM
+    on_ambiguous: OnAmbiguous = OnAmbiguous.FINE_TUNE
 
 
 # --- what is configured -----------------------------------------------------------------

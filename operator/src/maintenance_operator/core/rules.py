@@ -25,7 +25,7 @@ from maintenance_operator.core.findings import (
     usable,
     where_expected,
 )
-from maintenance_operator.core.model import Action, Policy, Situation, Trigger
+from maintenance_operator.core.model import Action, OnAmbiguous, Policy, Situation, Trigger
 from maintenance_operator.core.narrate import answer
 from maintenance_operator.core.numbers import figure, p_value, percent
 from maintenance_operator.core.power import fewest_rows
@@ -253,9 +253,17 @@ def cause_open(situation: Situation) -> Proposal:
     return Proposal(
         Action.FINE_TUNE,
         DecisionReason.UNDETERMINED,
-        f"The rows do not settle {' and '.join(questions)}: fine-tune, the cheapest try; the gate "
-        "decides.",
+        f"The rows do not settle {' and '.join(questions)}: {_try(situation)}",
     )
+
+
+def _try(situation: Situation) -> str:
+    if situation.spec.on_ambiguous is OnAmbiguous.RACE:
+        return (
+            "fine-tune and retrain race (spec.decision.onAmbiguous), and the better one meets the "
+            "gate, which asks it for half the error: it is the better of two."
+        )
+    return "fine-tune, the cheapest try; the gate decides."
 
 
 def harmless_shift(situation: Situation) -> Proposal | None:

@@ -20,6 +20,7 @@ from maintenance_operator.core.model import (
     Limits,
     Metrics,
     NewData,
+    OnAmbiguous,
     OnConceptDrift,
     OnMissing,
     Outcomes,
@@ -121,6 +122,9 @@ def _spec(fields: Fields) -> Spec:
         initial_model=_place(model, "initialModel", HUB_TOO) if initial else None,
         initial_revision=_revision(initial) if initial else "",
         sampling=_sampling(data.fields("updates")),
+        on_ambiguous=decision.one_of("onAmbiguous", OnAmbiguous)
+        if decision.has("onAmbiguous")
+        else OnAmbiguous.FINE_TUNE,
     )
     _places_apart(spec)
     return spec

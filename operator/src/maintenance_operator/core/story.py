@@ -39,7 +39,7 @@ from maintenance_operator.core.jobs import (
     request,
     run_number,
 )
-from maintenance_operator.core.judge import judge
+from maintenance_operator.core.judge import for_two, judge
 from maintenance_operator.core.model import (
     Action,
     Champion,
@@ -54,6 +54,7 @@ from maintenance_operator.core.model import (
     JobView,
     Metrics,
     Note,
+    OnAmbiguous,
     Outcomes,
     Reading,
     Recheck,
@@ -76,6 +77,7 @@ from maintenance_operator.core.numbers import duration, reading, shortened
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.outcomes import beginning, still_holds
 from maintenance_operator.core.reasons import (
+    DecisionReason,
     EventReason,
     ReadyReason,
     RunReason,
@@ -375,7 +377,25 @@ def _overdue(seen: Observation, run: Run, spec: Spec, job: JobView) -> Stopping 
 
 
 def _request(seen: Observation, run: Run, spec: Spec, step: Step) -> TrainingRequest:
-    return request(seen.identity, run, spec, step, exclude_contradicted=_concept_drifted(seen))
+    return request(
+        seen.identity,
+        run,
+        spec,
+        step,
+        exclude_contradicted=_concept_drifted(seen),
+        race=_races(seen, spec),
+    )
+
+
+def _races(seen: Observation, spec: Spec) -> bool:
+    """Whether both ways are trained: no cause is named, and the spec asks for it."""
+    decision = seen.status.decision
+    return (
+        decision is not None
+        and spec.on_ambiguous is OnAmbiguous.RACE
+        and decision.action is Action.FINE_TUNE
+        and decision.reason == DecisionReason.UNDETERMINED
+    )
 
 
 def _concept_drifted(seen: Observation) -> bool:
@@ -542,7 +562,7 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
     else:
         verdict = judge(
             report,
-            gate=spec.gate,
+            gate=for_two(spec.gate) if _races(seen, spec) else spec.gate,
             champion=champion,
             concept_drift=_concept_drifted(seen),
             imported=run.action is Action.IMPORT,
@@ -550,7 +570,7 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
         )
     outcome = RunOutcome.PROMOTED if verdict.promote else RunOutcome.REJECTED
     entry = replace(
-        _entry(seen, run, outcome, verdict.reason, verdict.message),
+        _entry(seen, run, outcome, verdict.reason, _with_race(report, verdict, seen, spec)),
         version=report.candidate.version if report.candidate else None,
         train_seconds=report.timings.get("train"),
         new=verdict.new,
@@ -559,9 +579,17 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
     if verdict.promote and report.candidate is not None:
         return _promote(seen, run, spec, report, entry)
     rejected = Note(EventReason.REJECTED, f"Run {run.number}: {verdict.message}", warning=True)
-    if run.action is Action.FINE_TUNE and verdict.reason != VerdictReason.CHAMPION_CHANGED:
+    escalates = run.action is Action.FINE_TUNE and not _races(seen, spec)
+    if escalates and verdict.reason != VerdictReason.CHAMPION_CHANGED:
         return _escalate(seen, run, spec, entry, rejected)
     return _end(seen, entry, _recheck(seen, spec, run.data_digest), rejected)
+
+
+def _with_race(report: TrainingReport, verdict: Verdict, seen: Observation, spec: Spec) -> str:
+    if not _races(seen, spec) or report.candidate is None:
+        return verdict.message
+    winner = f"{report.candidate.action.value} won the race. {report.message}"
+    return shortened(f"{winner} {verdict.message}")
 
 
 def _promote(
