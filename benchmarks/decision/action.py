@@ -10,6 +10,7 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ import weak
 from arms import Network
 from cause import SCENARIOS
 from intervals import bootstrap
+from river import drift
 from scipy import stats
 from weak import Rows
 
@@ -45,7 +47,10 @@ from maintenance_operator.core.model import (
     OnConceptDrift,
     Policy,
 )
+from maintenance_operator.core.reasons import DecisionReason
+from maintenance_trainer.data import Origin, make_row
 from maintenance_trainer.diagnose.samples import Sample
+from maintenance_trainer.evaluate import at_class_mix
 
 FAMILIES: Final = (
     "none",
@@ -74,6 +79,14 @@ TWO_ERRORS: Final = 2.0
 HERE: Final = Path(__file__).resolve().parent
 
 
+class Judging(StrEnum):
+    """How the gate looks at old held-out rows."""
+
+    USUAL = "usual"
+    AFTER_DRIFT = "afterDrift"
+    AT_NEW_MIX = "atNewMix"
+
+
 def one(scenario: str, n: int, seed: int) -> dict[str, Any]:
     """One case: what each arm scores and costs, and what each policy does."""
     torch.set_num_threads(1)
@@ -89,13 +102,20 @@ def one(scenario: str, n: int, seed: int) -> dict[str, Any]:
         "old": weak.usual(TESTED, chance),
     }
     trained = arms.arms(served, case.trained, tried, seed)
-    decisions = {policy: _decided(policy, served, case, judged) for policy in Policy}
-    firsts = {policy.value: _arm(decision, policy) for policy, decision in decisions.items()}
-    firsts |= _constant(case)
+    decisions = {str(policy): _decided(policy, served, case, judged) for policy in Policy}
+    firsts = {name: _arm(decision, Policy(name)) for name, decision in decisions.items()}
+    firsts |= _others(case, 1 - served.right(case.reference), 1 - served.right(case.new))
+    at_mix = _at_class_mix(case.reference, case.new[1])
     passes = {
-        (name, drift): _passes(served, trained[name].network, judged, case.reference, drift)
+        (name, judging): _passes(
+            served,
+            trained[name].network,
+            judged,
+            at_mix if judging is Judging.AT_NEW_MIX else case.reference,
+            drift=judging is Judging.AFTER_DRIFT,
+        )
         for name in arms.ARMS[1:]
-        for drift in (False, True)
+        for judging in Judging
     }
     return {
         "scenario": scenario,
@@ -113,12 +133,12 @@ def one(scenario: str, n: int, seed: int) -> dict[str, Any]:
             name: _loop(
                 first,
                 passes,
-                drift=_drifted(decisions, name),
+                judging_of(decisions.get(name)),
                 retrain="retrain new at 50 %" if name == "Evidence" else "retrain merged",
             )
             for name, first in firsts.items()
         },
-        "reasons": {policy.value: decision.reason for policy, decision in decisions.items()},
+        "reasons": {name: decision.reason for name, decision in decisions.items()},
     }
 
 
@@ -154,30 +174,64 @@ def _arm(decision: Decision, policy: Policy) -> str:
             return "keep"
 
 
-def _drifted(decisions: dict[Policy, Decision], name: str) -> bool:
-    return any(
-        policy.value == name and concept_drift(decision.path)
-        for policy, decision in decisions.items()
-    )
+def judging_of(decision: Decision | None) -> Judging:
+    """How the gate looks at old rows after a decision; None: of a policy that names no cause."""
+    if decision is None:
+        return Judging.USUAL
+    if decision.reason == DecisionReason.LABEL_SHIFT:
+        return Judging.AT_NEW_MIX
+    return Judging.AFTER_DRIFT if concept_drift(decision.path) else Judging.USUAL
 
 
-def _constant(case: weak.Case) -> dict[str, str]:
-    """What others do: always the same, or by the share of columns that moved."""
+def _at_class_mix(rows: Rows, mix: weak.Labels) -> Rows:
+    """As the trainer scores old rows after a label shift."""
+    pairs = [
+        make_row(str(number), str(label), Origin.ORIGINAL, new=False)
+        for number, label in enumerate(rows[1])
+    ]
+    wanted = [make_row("", str(label), Origin.UPDATES, new=True) for label in mix]
+    chosen = [int(row.text) for row in at_class_mix(pairs, wanted)]
+    return rows[0][chosen], rows[1][chosen]
+
+
+def _others(case: weak.Case, before: weak.Floats, now: weak.Floats) -> dict[str, str]:
+    """What others do: always the same; by columns that moved; by an alarm; by the error's price.
+
+    Args:
+        case: the change.
+        before: the champion's errors (0 or 1) on the reference rows.
+        now: its errors on the new rows, in the order in which they were labelled.
+    """
     p = [
         stats.ks_2samp(mine, theirs, method="asymp").pvalue
         for mine, theirs in zip(case.reference[0].T, case.new[0].T, strict=True)
     ]
     moved = np.mean(np.array(p) < 0.05) > 0.5  # noqa: PLR2004 - the usual defaults
+    # As CARA's threshold variant: retrain where staleness costs more than retraining.
+    dear = MAIN[0] * (now.mean() - before.mean()) > MAIN[1]
     return {
         "never": "keep",
         "always fine-tune": "fine-tune + replay",
         "always retrain merged": "retrain merged",
         "always retrain, new at 50 %": "retrain new at 50 %",
         "half of the columns moved": "retrain merged" if moved else "keep",
+        "ADWIN": "retrain merged" if _adwin(before, now) else "keep",
+        "cost-aware threshold": "retrain merged" if dear else "keep",
     }
 
 
-def _passes(served: Network, other: Network, new: Rows, old: Rows, drift: bool) -> bool:  # noqa: FBT001
+def _adwin(before: weak.Floats, now: weak.Floats) -> bool:
+    """Whether ADWIN with its defaults finds a rise among the new rows."""
+    detector, usual = drift.ADWIN(), before.mean()
+    for number, error in enumerate([*before, *now], start=1):
+        detector.update(int(error))
+        seen = number - len(before)
+        if seen > 0 and detector.drift_detected and now[:seen].mean() > usual:
+            return True
+    return False
+
+
+def _passes(served: Network, other: Network, new: Rows, old: Rows, *, drift: bool) -> bool:
     """The product's gate."""
     report = TrainingReport(
         Operation.TRAIN,
@@ -200,16 +254,18 @@ def _paired(served: Network, other: Network, rows: Rows) -> PairedCounts:
 
 
 def _loop(
-    first: str, passes: dict[tuple[str, bool], bool], *, drift: bool, retrain: str
+    first: str, passes: dict[tuple[str, Judging], bool], judging: Judging, *, retrain: str
 ) -> list[str]:
     """What was trained, in order, then what serves; a fine-tune escalates to ``retrain``."""
     if first == "keep":
         return ["keep"]
-    if passes[first, drift]:
+    if passes[first, judging]:
         return [first, first]
     if not first.startswith("fine-tune"):
         return [first, "keep"]
-    return [first, retrain, retrain if passes[retrain, drift] else "keep"]
+    if judging is Judging.AT_NEW_MIX:
+        judging = Judging.USUAL
+    return [first, retrain, retrain if passes[retrain, judging] else "keep"]
 
 
 # --- from cases to figures --------------------------------------------------------------

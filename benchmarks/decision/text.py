@@ -26,7 +26,7 @@ import deciding
 import numpy as np
 import results
 import torch
-from action import GATE
+from action import GATE, Judging, judging_of
 from intervals import bootstrap
 from numpy.typing import NDArray
 
@@ -45,7 +45,7 @@ from maintenance_operator.core.judge import judge
 from maintenance_operator.core.model import Action, Decision, Policy
 from maintenance_trainer.data import Dataset, Origin, Recurrence, Row, make_row
 from maintenance_trainer.diagnose.samples import Sample
-from maintenance_trainer.evaluate import paired_counts
+from maintenance_trainer.evaluate import at_class_mix, paired_counts
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
 from maintenance_trainer.recipes.retrain import retrain
@@ -251,7 +251,7 @@ def one(change: str, seed: int, work: str) -> dict[str, Any]:
                 ("held", drawn.new_held_out + drawn.held_out),
             )
         }
-        decisions = {policy: _decided(policy, drawn, before) for policy in Policy}
+        decisions = {str(policy): _decided(policy, drawn, before) for policy in Policy}
         drifted = any(concept_drift(decision.path) for decision in decisions.values())
         scores: dict[str, dict[str, float]] = {KEEP: _score(drawn, usual["new"], usual["old"], 0)}
         passes: dict[str, dict[str, bool]] = {}
@@ -264,10 +264,9 @@ def one(change: str, seed: int, work: str) -> dict[str, Any]:
             )
             now = _predicted(made, drawn.new_held_out + drawn.held_out)
             passes[arm] = {
-                str(drift): _passes(drawn, usual["held"], now, drift=drift)
-                for drift in (False, True)
+                judging.value: _passes(drawn, usual["held"], now, judging) for judging in Judging
             }
-    firsts = CONSTANT | {policy.value: _arm(decisions[policy], policy) for policy in Policy}
+    firsts = CONSTANT | {name: _arm(said, Policy(name)) for name, said in decisions.items()}
     return {
         "change": change,
         "seed": seed,
@@ -277,12 +276,11 @@ def one(change: str, seed: int, work: str) -> dict[str, Any]:
             name: _loop(
                 first,
                 passes,
-                drift=name in {p.value for p in Policy}
-                and concept_drift(decisions[Policy(name)].path),
+                judging_of(decisions.get(name)),
             )
             for name, first in firsts.items()
         },
-        "reasons": {policy.value: decisions[policy].reason for policy in Policy},
+        "reasons": {name: said.reason for name, said in decisions.items()},
     }
 
 
@@ -311,8 +309,14 @@ def _sample(served: task.Classifier, rows: Sequence[Row]) -> Sample:
     )
 
 
-def _passes(drawn: Case, before: Sequence[str], now: Sequence[str], *, drift: bool) -> bool:
+def _passes(drawn: Case, before: Sequence[str], now: Sequence[str], judging: Judging) -> bool:
     new, old = drawn.new_held_out, drawn.held_out
+    if judging is Judging.AT_NEW_MIX:
+        kept = {row.key for row in at_class_mix(old, drawn.new + new)}
+        chosen = [*range(len(new)), *(len(new) + i for i, r in enumerate(old) if r.key in kept)]
+        before, now = ([answers[at] for at in chosen] for answers in (before, now))
+        old = tuple(row for row in old if row.key in kept)
+    drift = judging is Judging.AFTER_DRIFT
     report = TrainingReport(
         Operation.TRAIN,
         2,
@@ -341,16 +345,18 @@ def _arm(decision: Decision, policy: Policy) -> str:
             return KEEP
 
 
-def _loop(first: str, passes: Mapping[str, Mapping[str, bool]], *, drift: bool) -> list[str]:
+def _loop(first: str, passes: Mapping[str, Mapping[str, bool]], judging: Judging) -> list[str]:
     """What was trained, in order, then what serves; a fine-tune escalates to a retrain."""
     if first == KEEP:
         return [KEEP]
-    if passes[first][str(drift)]:
+    if passes[first][judging.value]:
         return [first, first]
     if not first.startswith("fine-tune"):
         return [first, KEEP]
     retrained = "retrain new at 50 %"
-    return [first, retrained, retrained if passes[retrained][str(drift)] else KEEP]
+    if judging is Judging.AT_NEW_MIX:
+        judging = Judging.USUAL
+    return [first, retrained, retrained if passes[retrained][judging.value] else KEEP]
 
 
 # --- figures ----------------------------------------------------------------------------

@@ -169,7 +169,8 @@ class TrainingRequest:
     ``exclude_contradicted``: old rows that the new labels contradict leave the training set
     (after concept drift). ``max_rows``: a diagnosis looks at so many of the newly labelled rows,
     and of those that the champion was trained on; at held-out rows it looks always. ``race``: train
-    both ways, ``action`` first, and let the better one meet the champion.
+    both ways, ``action`` first, and let the better one meet the champion. ``old_at_new_mix``: old
+    held-out rows are scored in the shares that the classes have among the new ones.
     """
 
     operation: Operation
@@ -185,6 +186,7 @@ class TrainingRequest:
     subject: Operation | None = None
     max_rows: int = DEFAULT_MAX_ROWS
     race: bool = False
+    old_at_new_mix: bool = False
 
     def to_json(self) -> str:
         """The canonical spelling; its digest names the request."""
@@ -257,6 +259,7 @@ class TrainingRequest:
             # which knows its Job by the digest.
             **({} if self.max_rows == DEFAULT_MAX_ROWS else {"maxRows": self.max_rows}),
             **({"race": True} if self.race else {}),
+            **({"oldAtNewMix": True} if self.old_at_new_mix else {}),
         }
 
     @classmethod
@@ -283,6 +286,7 @@ class TrainingRequest:
             if document.has("maxRows")
             else DEFAULT_MAX_ROWS,
             race=document.has("race") and document.boolean("race"),
+            old_at_new_mix=document.has("oldAtNewMix") and document.boolean("oldAtNewMix"),
         )
 
 

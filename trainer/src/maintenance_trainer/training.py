@@ -21,7 +21,7 @@ from maintenance_trainer import arguments, checkpoints
 from maintenance_trainer.checkpoints import Version
 from maintenance_trainer.data import Dataset, Snapshot, read_again, refuse_too_little
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.evaluate import majority_class, paired_counts
+from maintenance_trainer.evaluate import at_class_mix, majority_class, paired_counts
 from maintenance_trainer.given import Given
 from maintenance_trainer.provenance import Made, provenance, read_evaluation, read_race, taken_over
 from maintenance_trainer.recipes import Trained, take_over
@@ -48,6 +48,8 @@ def train(work: Work) -> TrainingReport:
         work.progress.say(f"run {request.run} was trained before; its report is emitted again")
         return done
     snapshot, dataset, champion = _inputs(work)
+    if request.old_at_new_mix:
+        dataset = _with_new_mix(dataset)
     classifier = task.from_version(champion.folder, champion.labels) if champion else None
     reference = _reference_predictions(work, classifier, dataset)
     excluded = 0
@@ -132,6 +134,12 @@ def _check(work: Work, action: TrainingAction) -> None:
                 message = "request: Import needs an initial model, and no champion."
                 raise ConfigurationError("InitialModelMissing", message)
             checkpoints.check_model(model.initial_model, work.initial_model, Given.INITIAL)
+
+
+def _with_new_mix(dataset: Dataset) -> Dataset:
+    """Whoever adapts to new class shares loses on the old ones, and they are gone."""
+    mix = dataset.new_train + dataset.new_held_out
+    return replace(dataset, old_held_out=at_class_mix(dataset.old_held_out, mix))
 
 
 def _reference_predictions(

@@ -11,6 +11,7 @@ from maintenance_operator.core.findings import (
     answered,
     diagnosis_of,
     expected_accuracy,
+    gain_at_new_mix,
     rows,
     targeted,
 )
@@ -115,7 +116,8 @@ def too_few_new_rows_for_a_win(situation: Situation, wanted: Proposal) -> Propos
     gate, now, expected = spec.gate, accuracy(held_out), expected_accuracy(situation)
     need, show = fewest_rows(gate.confidence), f"any win with {percent(gate.confidence)} confidence"
     if now is not None and expected is not None and rows(held_out) >= need:
-        target = min(1.0, max(expected, now + gate.min_improvement))
+        gain = max(gate.min_improvement, gain_at_new_mix(situation) or 0.0)
+        target = min(1.0, max(expected, now + gain))
         need = rows_to_show_win(now, target, gate.confidence)
         show = f"{_surely(gate.confidence)} that {percent(now)} has become {percent(target)}"
     return _shortage(

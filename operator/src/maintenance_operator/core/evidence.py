@@ -66,6 +66,7 @@ WITHIN: Final = "shiftWithinClassesAuc"
 OUTPUTS: Final = "expectedErrorRise"
 AT_CLASS: Final = "errorRiseAtEqualClass"
 RELABELLED: Final = "relabelledTexts"
+AT_NEW_MIX: Final = "gainAtNewMix"
 CLAIMS: Final = (UNEXPLAINED, AT_CLASS, OUTSIDE, CLASS_MIX, INPUTS, RELABELLED)
 """Tests that share the budget; the others only tell a shown shift's kind."""
 RELABELLED_RISE: Final = 0.03

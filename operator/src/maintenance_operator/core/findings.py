@@ -12,7 +12,14 @@ from maintenance_contract import (
     RowCounts,
     Sampling,
 )
-from maintenance_operator.core.evidence import OUTSIDE, answers
+from maintenance_operator.core.evidence import (
+    AT_NEW_MIX,
+    OUTSIDE,
+    Cause,
+    Tests,
+    answers,
+    cause,
+)
 from maintenance_operator.core.model import Outcomes, Policy, Situation, Trigger
 from maintenance_operator.core.statistics import binomial_at_least, fewer_right
 
@@ -80,6 +87,18 @@ def _finding(situation: Situation, question: Question) -> Finding:
 def answered(situation: Situation, answer: Answer) -> tuple[Finding, ...]:
     """The findings with that answer."""
     return tuple(finding for finding in findings(situation) if finding.answer is answer)
+
+
+def gain_at_new_mix(situation: Situation) -> float | None:
+    """What the champion would gain on new rows if it knew the classes' new shares; None: nothing.
+
+    A fine-tune can gain that much, however well the champion does already.
+    """
+    spec, found = situation.spec, findings(situation)
+    if spec.policy is not Policy.EVIDENCE or cause(found, spec.thresholds) is not Cause.LABEL_SHIFT:
+        return None
+    tests = Tests.of(found, spec.thresholds)
+    return tests.by_name[AT_NEW_MIX].value if tests.told(AT_NEW_MIX) else None
 
 
 def accuracy(held_out: HeldOut | None) -> float | None:

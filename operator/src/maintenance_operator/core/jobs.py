@@ -93,25 +93,35 @@ def run_number(job: JobView) -> int:
     return int(match[1]) if match else 0
 
 
+@dataclass(frozen=True, slots=True)
+class How:
+    """What a decision says of its training, beside the action.
+
+    ``exclude_contradicted``: without old rows that new labels refute. ``race``: both ways are
+    trained. ``old_at_new_mix``: old rows are judged in the classes' new shares.
+    """
+
+    exclude_contradicted: bool = False
+    race: bool = False
+    old_at_new_mix: bool = False
+
+
+PLAIN: Final = How()
+
+
 def request(
-    identity: Identity,
-    run: Run,
-    spec: Spec,
-    step: Step,
-    *,
-    exclude_contradicted: bool = False,
-    race: bool = False,
+    identity: Identity, run: Run, spec: Spec, step: Step, how: How = PLAIN
 ) -> TrainingRequest:
     """What a step's Job is asked to do. The same run gives the same request, digest and all.
 
-    A Report asks for the stored report of ``run.subject``. ``race``: both ways are trained.
+    A Report asks for the stored report of ``run.subject``.
     """
     training = step is Step.TRAIN
     recipes = Recipes(
         spec.training.replay_percent,
         dict(spec.training.fine_tune_arguments),
         dict(spec.training.retrain_arguments),
-        _new_data_percent(spec, run, training=training, race=race),
+        _new_data_percent(spec, run, training=training, race=how.race),
     )
     return TrainingRequest(
         operation=_OPERATIONS[step],
@@ -140,10 +150,11 @@ def request(
         champion=run.champion,
         action=run.action.training if training and run.action else None,
         snapshot=Snapshot(run.snapshot_run or run.number, run.data_digest) if training else None,
-        exclude_contradicted=training and exclude_contradicted,
+        exclude_contradicted=training and how.exclude_contradicted,
         subject=_OPERATIONS[run.subject] if step is Step.REPORT and run.subject else None,
         max_rows=spec.diagnosis.max_rows,
-        race=training and race,
+        race=training and how.race,
+        old_at_new_mix=training and how.old_at_new_mix,
     )
 
 

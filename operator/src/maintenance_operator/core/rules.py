@@ -18,6 +18,7 @@ from maintenance_operator.core.findings import (
     drop_p_value,
     expected_accuracy,
     findings,
+    gain_at_new_mix,
     new_rows,
     rows,
     targeted,
@@ -160,13 +161,14 @@ def no_cause(situation: Situation) -> Proposal | None:
 def no_harm(situation: Situation) -> Proposal | None:
     """The champion is as good on new held-out rows as on old ones: None, nothing is to be won.
 
+    Unless the classes come in other shares and it would do better if it knew them.
     Asked only where there are rows enough to show a win at all; fewer are the brakes' affair.
     """
     held_out = diagnosis_of(situation).new
     now, expected = accuracy(held_out), expected_accuracy(situation)
     if rows(held_out) < fewest_rows(situation.spec.gate.confidence):
         return None
-    if now is None or expected is None or now < expected:
+    if now is None or expected is None or now < expected or gain_at_new_mix(situation) is not None:
         return None
     return Proposal(
         Action.NONE,
@@ -287,9 +289,17 @@ def labels_shifted(situation: Situation) -> Proposal | None:
     return Proposal(
         Action.FINE_TUNE,
         DecisionReason.LABEL_SHIFT,
-        f"{DecisionReason.LABEL_SHIFT.sentence} {_number(situation, CLASS_MIX)}. A light fine-tune "
-        "moves the model's expectation along, replaying old rows.",
+        f"{DecisionReason.LABEL_SHIFT.sentence} {_number(situation, CLASS_MIX)}."
+        f"{_could_reach(situation)} A light fine-tune moves the model's expectation along, "
+        "replaying old rows; old held-out rows are judged in the classes' new shares.",
     )
+
+
+def _could_reach(situation: Situation) -> str:
+    gain = gain_at_new_mix(situation)
+    if gain is None:
+        return ""
+    return f" If it knew them, the champion would get {percent(gain)} more of the new rows right."
 
 
 def inputs_shifted(situation: Situation) -> Proposal | None:

@@ -31,6 +31,7 @@ from maintenance_operator.core.brakes import runs_left
 from maintenance_operator.core.conditions import DEGRADED, conditions, hindered, transitions
 from maintenance_operator.core.decide import concept_drift, decide
 from maintenance_operator.core.jobs import (
+    How,
     Identity,
     champion_uri,
     is_light,
@@ -377,14 +378,14 @@ def _overdue(seen: Observation, run: Run, spec: Spec, job: JobView) -> Stopping 
 
 
 def _request(seen: Observation, run: Run, spec: Spec, step: Step) -> TrainingRequest:
-    return request(
-        seen.identity,
-        run,
-        spec,
-        step,
-        exclude_contradicted=_concept_drifted(seen),
-        race=_races(seen, spec),
-    )
+    how = How(_concept_drifted(seen), _races(seen, spec), _label_shifted(seen))
+    return request(seen.identity, run, spec, step, how)
+
+
+def _label_shifted(seen: Observation) -> bool:
+    """Whether the classes come in other shares: who adapts to them loses on the old ones."""
+    decision = seen.status.decision
+    return decision is not None and decision.reason == DecisionReason.LABEL_SHIFT
 
 
 def _races(seen: Observation, spec: Spec) -> bool:

@@ -12,6 +12,7 @@ EVIDENCE: Final = {
     "accuracyOnNewRows": "the champion's accuracy on new held-out rows",
     "outsideSupport": "share of new rows that lie outside what the champion was trained on",
     "classMix": "share of rows that would have to change class to get the old mix",
+    "gainAtNewMix": "what the champion would gain if it knew the classes' new shares",
     "toldApartAuc": "how well new and old rows can be told apart (.5 not at all, 1 always)",
     "inputShiftAuc": "how well inputs alone tell new rows from old (.5 not at all, 1 always)",
     "shiftWithinClassesAuc": "the same within classes: a moved class mix alone is none",

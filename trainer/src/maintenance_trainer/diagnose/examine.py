@@ -14,6 +14,7 @@ from maintenance_trainer.data import SEED, Recurrence
 from maintenance_trainer.diagnose import (
     concept_drift,
     distribution_shift,
+    prior,
     regions,
     shift,
     statistics,
@@ -68,6 +69,7 @@ def measure(
             old.labels.tolist(), new.labels.tolist(), old_x, new_x, outside
         ),
         *_shifts(old, new, expected, inside),
+        *_at_new_mix(seen, new),
     ]
     drift = concept_drift.measures(
         old_x, new_x[fresh], old.scored, new.part(fresh).scored, inside[fresh]
@@ -112,6 +114,12 @@ def _shifts(
         for name, found in measured
         if found is not None
     ]
+
+
+def _at_new_mix(seen: Sample, new: Sample) -> list[Measure]:
+    found = prior.at_new_mix(seen, new)
+    told = at.ONLY_TOLD
+    return [] if found is None else [Measure.of("gainAtNewMix", found, told, counts=False)]
 
 
 def _rise(
