@@ -25,6 +25,7 @@ from maintenance_contract import (
 from maintenance_operator.core.decide import decide
 from maintenance_operator.core.evidence import (
     AT_CLASS,
+    AT_NEW_MIX,
     CLAIMS,
     CLASS_MIX,
     INPUTS,
@@ -264,3 +265,39 @@ def test_answers_are_settled_by_the_evidence_alone(found: tuple[Finding, ...]) -
     said = tuple(replace(one, answer=Answer.MAJOR) for one in found[:2])
     assert answers((*said, found[2])) == answers(found)
     assert answers(answers(found)) == answers(found)
+
+
+SHIFTED = (CLASS_MIX, INPUTS, OUTPUTS)
+
+
+def test_a_label_shift_is_acted_on_where_knowing_the_new_shares_would_pay() -> None:
+    """Even though the champion does better than before: the classes that come are easier."""
+    easier = HeldOut(300, 282), HeldOut(5000, 4500)
+    paying = findings(*SHIFTED, **{AT_NEW_MIX: (0.05, 1e-6, 0.05)})
+    unsure = findings(*SHIFTED, **{AT_NEW_MIX: (0.05, 0.2, 0.05)})
+
+    acted = decision(*paying, new=easier[0], old=easier[1])
+    left = decision(*unsure, new=easier[0], old=easier[1])
+
+    assert (acted.action, acted.reason) == (Action.FINE_TUNE, "LabelShift")
+    assert "would get 5% more of the new rows right" in acted.message
+    assert "judged in the classes' new shares" in acted.message
+    assert (left.action, left.reason) == (Action.NONE, "NoCauseFound")
+
+
+def test_without_a_label_shift_the_gain_says_nothing() -> None:
+    """Another prior may fit a drifted concept, too: that is no reason."""
+    easier = HeldOut(300, 282), HeldOut(5000, 4500)
+    gain = {AT_NEW_MIX: (0.05, 1e-6, 0.05)}
+
+    assert decision(*findings(**gain), new=easier[0], old=easier[1]).action is Action.NONE
+
+
+def test_the_rows_needed_are_those_that_show_the_gain() -> None:
+    small = findings(*SHIFTED, **{AT_NEW_MIX: (0.04, 1e-6, 0.04)})
+    rows = RowCounts(new_train=350, new_held_out=60, old_train=5000, old_held_out=5000)
+
+    waits = decision(*small, rows=rows, new=HeldOut(60, 55), old=HeldOut(5000, 4500))
+
+    assert (waits.action, waits.reason) == (Action.WAIT, "NotEnoughHeldOutRows")
+    assert "that 91.7% has become 95.7%" in waits.message

@@ -13,6 +13,7 @@ from maintenance_contract import (
     Candidate,
     ContractError,
     Evaluation,
+    Evidence,
     Finding,
     Operation,
     Outcome,
@@ -1039,3 +1040,26 @@ def test_a_rejected_race_does_not_escalate() -> None:
     assert world.live == []
     assert world.parsed.run is None
     assert world.parsed.recheck is not None
+
+
+def test_after_a_label_shift_old_rows_are_judged_in_the_new_shares() -> None:
+    decision = {"policy": "Evidence", "minNewRows": 300, "recheckAfter": "1h"}
+    world = World(spec=a_spec(decision=decision)).degraded()
+    found = world.diagnosis().diagnosis
+    assert found is not None
+    moved = Finding(
+        Question.DATA_DISTRIBUTION_SHIFT,
+        Answer.MINOR,
+        (
+            Evidence("classMix", 0.2, None, 1e-9, 500, upper=0.25),
+            Evidence("shiftWithinClassesAuc", 0.5, None, 0.6, 500, upper=0.53),
+        ),
+    )
+    world.finish(world.diagnosis(diagnosis=replace(found, findings=(moved, *found.findings[2:]))))
+
+    (job,) = world.live
+    request = world.requests[job]
+    assert (request.old_at_new_mix, request.action) == (True, TrainingAction.FINE_TUNE)
+    world.finish(world.training(new=WORSE))
+    (job,) = world.live
+    assert not world.requests[job].old_at_new_mix, "the retrain of an escalation keeps both mixes"

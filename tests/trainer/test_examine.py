@@ -8,7 +8,7 @@ import pytest
 from maintenance_contract import Finding
 from maintenance_operator.core.evidence import Cause, cause
 from maintenance_trainer.data import Recurrence
-from maintenance_trainer.diagnose import examine, quality
+from maintenance_trainer.diagnose import examine, prior, quality
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.diagnose.statistics import Floats
 from maintenance_trainer.errors import DataError
@@ -135,3 +135,58 @@ def checked(change: str, seed: int) -> str:
 )
 def test_broken_labels_are_refused_and_drift_is_not(change: str, reason: str) -> None:
     assert [checked(change, seed) for seed in range(12)] == [reason] * 12
+
+
+def of_mix(chance: np.random.Generator, share: float, n: int) -> Sample:
+    """Rows of the same law within classes, of which so many are yes."""
+    many = drawn(chance, inputs(chance, 12 * n))
+    yes = round(share * n)
+    chosen = np.concatenate(
+        [
+            np.flatnonzero(many.labels == label)[:count]
+            for label, count in (("yes", yes), ("no", n - yes))
+        ]
+    )
+    flags = np.zeros(len(many), bool)
+    flags[chosen] = True
+    return many.part(flags)
+
+
+def test_what_the_new_shares_would_gain_is_what_training_on_them_gains() -> None:
+    chance = np.random.default_rng(3)
+    seen, new = drawn(chance, inputs(chance, 4000)), of_mix(chance, 0.05, 2000)
+    odds = 0.05 / 0.95 / np.mean(seen.labels == "yes") * np.mean(seen.labels == "no")
+    ideal = new.probabilities[:, 1] * odds > new.probabilities[:, 0]
+
+    found = prior.at_new_mix(seen, new)
+
+    assert found is not None
+    best = np.mean(np.where(ideal, "yes", "no") == new.labels)
+    assert found.effect == pytest.approx(best - (1 - new.wrong.mean()), abs=0.005)
+    assert found.effect > 0.05
+    assert found.p is not None
+    assert found.p < 1e-6
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_same_shares_gain_nothing(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    found = prior.at_new_mix(
+        drawn(chance, inputs(chance, 2000)), drawn(chance, inputs(chance, 500))
+    )
+
+    assert found is not None
+    assert found.p is not None
+    assert found.p > 0.01
+
+
+def test_a_champion_of_one_answer_tells_nothing() -> None:
+    chance = np.random.default_rng(1)
+    rows = drawn(chance, inputs(chance, 100))
+    sure = replace(
+        rows,
+        probabilities=np.tile([0.1, 0.9], (100, 1)),
+        predicted=np.full(100, "yes"),
+    )
+
+    assert prior.at_new_mix(rows, sure) is None
