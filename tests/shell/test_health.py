@@ -11,8 +11,14 @@ from support.operator import operator
 from support.proxy import Proxy
 from yarl import URL
 
-from maintenance_operator.health import SILENCE_SECONDS, WATCH_SECONDS, Watches, application
-from maintenance_operator.watching import expected_watches, watch_of
+from maintenance_operator.health import (
+    OUTAGE_SECONDS,
+    SILENCE_SECONDS,
+    WATCH_SECONDS,
+    Watches,
+    application,
+)
+from maintenance_operator.watching import PATIENCE, expected_watches, watch_of
 
 
 class Clock:
@@ -82,7 +88,12 @@ def test_a_watch_that_never_began_is_silent_too() -> None:
 
 def test_a_healthy_watch_gives_a_sign_often_enough() -> None:
     kopfs_patience = 70
-    assert WATCH_SECONDS + kopfs_patience < SILENCE_SECONDS
+    assert WATCH_SECONDS + kopfs_patience + OUTAGE_SECONDS < SILENCE_SECONDS
+
+
+def test_an_api_server_that_is_away_for_five_minutes_ends_no_process() -> None:
+    assert sum(PATIENCE) > OUTAGE_SECONDS >= 300
+    assert max(PATIENCE) <= 10, "and it is heard of soon after it is back"
 
 
 async def test_the_pages_say_what_is_wrong() -> None:

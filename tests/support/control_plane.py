@@ -1,10 +1,12 @@
 """A real API server with etcd and controllers, and no node: pods' parts are played by the test."""
 
 import atexit
+import contextlib
 import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -63,10 +65,51 @@ class ControlPlane:
                 found.append(f"{event['verb']} {kind} {reference.get('name', '')}")
         return found
 
+    @contextlib.contextmanager
+    def without_api_server(self) -> Iterator[None]:
+        """The API server is killed, and started again as it was when the block ends."""
+        state = json.loads((self.directory / "state.json").read_text(encoding="utf-8"))
+        process = Path("/proc", str(state["components"]["kube-apiserver"]))
+        command = (process / "cmdline").read_text(encoding="utf-8").rstrip("\0").split("\0")
+        environment = (process / "environ").read_text(encoding="utf-8").rstrip("\0").split("\0")
+        program = (process / "exe").readlink()
+        os.kill(int(process.name), signal.SIGKILL)
+        while process.exists():
+            time.sleep(0.05)
+        yield
+        log = str(self.directory / "logs/kube-apiserver.log")
+        os.posix_spawn(
+            program,
+            command,
+            dict(pair.split("=", 1) for pair in environment),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        _until_served(self)
+
 
 @functools.cache
 def control_plane() -> ControlPlane:
     """The one control plane of this process, which it outlives not: started at the first call."""
+    plane = _start()
+    atexit.register(_down, plane)
+    return plane
+
+
+@contextlib.contextmanager
+def own_control_plane() -> Iterator[ControlPlane]:
+    """One more, for a test that breaks it."""
+    plane = _start()
+    try:
+        yield plane
+    finally:
+        _down(plane)  # what it killed is reaped with this process
+
+
+def _start() -> ControlPlane:
     programs = Path(_run([str(ROOT / "dev/cluster/build")]).strip())
     directory = Path(tempfile.mkdtemp(prefix="model-maintenance-tests-"))
     plane = ControlPlane(directory, programs)
@@ -84,7 +127,6 @@ def control_plane() -> ControlPlane:
             str(directory),
         ]
     )
-    atexit.register(_down, plane)
     plane.kubectl("apply", "--server-side", "-f", str(ROOT / "manifests/crd"))
     _until_served(plane)
     return plane

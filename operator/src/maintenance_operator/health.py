@@ -18,8 +18,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 WATCH_SECONDS: Final = 240
 """Fifteen requests an hour and watch: the API server hardly notices."""
-SILENCE_SECONDS: Final = WATCH_SECONDS + 120
-"""A watch's time, kopf's patience with a silent one (70 s), and its retries."""
+OUTAGE_SECONDS: Final = 300
+"""So long the API server may be away: to be started again meanwhile would help nobody."""
+SILENCE_SECONDS: Final = WATCH_SECONDS + 120 + OUTAGE_SECONDS
+"""A watch's time, kopf's patience with a silent one (70 s), its retries, and an outage."""
 
 Watch = tuple[str | None, str]
 """Namespace (None: all) and plural of what is watched."""

@@ -22,6 +22,8 @@ LOGINS: Final = 5
 LOGIN_SECONDS: Final = 60.0
 """More logins than that in a minute: the API server does not want us, and asking on is no cure."""
 HTTP_OK: Final = 200
+PATIENCE: Final = (1, 1, 2, 3, 5, 8, *[10] * 60)
+"""Seconds between tries: ten minutes, for an upgrade of the API server, and soon back after it."""
 
 KOPF_WATCHER: Final = "watcher for "
 """How kopf names the tasks of its watches."""
@@ -104,6 +106,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = WATCH_SECONDS
     # A worker holds its object for that long after the last event: short, or memory grows.
     settings.queueing.idle_timeout = 0.05
+    settings.networking.error_backoffs = PATIENCE
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 60
     for group, version, plural in CHILDREN:
