@@ -30,10 +30,11 @@ bench-operator: ## Measure the operator on a real API server; writes benchmarks/
 	@dev/prerequisites bench
 	@export $(WITH_CLUSTER); $(WITH_VENV) python benchmarks/operator
 
-bench-decision: ## Measure whether causes are named right (quick: six minutes; benchmarks/README.md has the full runs)
+bench-decision: ## Measure whether causes are named right (quick: seven minutes; benchmarks/README.md has the full runs)
 	@dev/prerequisites check
 	@$(WITH_VENV) python benchmarks/decision cause --seeds 12
 	@$(WITH_VENV) python benchmarks/decision cause --families --n 500 --seeds 12
+	@$(WITH_VENV) python benchmarks/decision alarm --seeds 8
 
 ##@ A real Kubernetes on this machine
 cluster-up: ## Start it (repeatable); prints how to point kubectl at it

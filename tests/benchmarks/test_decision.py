@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,12 +87,8 @@ def test_intervals_cover_their_value_and_are_not_certain_of_ones() -> None:
     assert intervals.mean_of_shares([(60, 60)])[1] < 1.0
 
 
-def test_a_cell_can_be_run_again_by_its_seeds() -> None:
-    command = [
-        *(sys.executable, BENCHMARK, "--jobs", "1", "cause", "--json"),
-        *("--scenario", "concept-local", "--scenario", "labels-shuffled"),
-        *("--n", "300", "--first-seed", "100000", "--seeds", "1"),
-    ]
+def run_twice(*arguments: str) -> list[list[dict[str, Any]]]:
+    command = [sys.executable, BENCHMARK, "--jobs", "1", *arguments]
     source = ":".join(str(ROOT / part / "src") for part in ("contract", "operator", "trainer"))
     outputs = [
         subprocess.run(
@@ -103,9 +100,29 @@ def test_a_cell_can_be_run_again_by_its_seeds() -> None:
         ).stdout
         for _ in range(2)
     ]
-    first, again = (
+    return [
         [{k: v for k, v in cell.items() if k != "seconds"} for cell in json.loads(output)]
         for output in outputs
+    ]
+
+
+def test_a_cell_can_be_run_again_by_its_seeds() -> None:
+    first, again = run_twice(
+        *("cause", "--json", "--scenario", "concept-local", "--scenario", "labels-shuffled"),
+        *("--n", "300", "--first-seed", "100000", "--seeds", "1"),
     )
     assert first == again
     assert [cell["verdicts"] for cell in first] == [{"concept": 1}, {"blocked": 1}]
+
+
+def test_a_stream_can_be_run_again_and_a_finished_one_is_kept(tmp_path: Path) -> None:
+    first, again = run_twice(
+        *("alarm", "--json", "--scenario", "drop-20", "--scenario", "none"),
+        *("--first-seed", "100000", "--seeds", "1", "--work", str(tmp_path)),
+    )
+    assert first == again
+    drop, none = first
+    assert drop["alarms"]["counters"] is not None
+    assert 1000 < drop["alarms"]["counters"] < 1400
+    assert (none["alarms"]["counters"], none["trained"]) == (None, None)
+    assert len((tmp_path / "alarm.jsonl").read_text().splitlines()) == 2
