@@ -241,7 +241,7 @@ def one(change: str, seed: int, work: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
         base_model.copy_to(base)
-        served = champion(drawn, base, Path(work) / f"text-champion-{seed}")
+        served = champion(drawn, base, Path(work) / f"text-champion-{TRAINED}-{seed}")
         before = served.load()
         usual = {
             name: _predicted(before, rows)
