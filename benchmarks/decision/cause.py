@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from itertools import repeat
 from typing import Any, Final
 
@@ -21,12 +22,22 @@ import weak
 from families import FAMILIES
 from intervals import mean_of_shares, wilson
 
-from maintenance_contract import Diagnosis, Operation, Outcome, RowCounts, TrainingReport
+from maintenance_contract import (
+    Answer,
+    Diagnosis,
+    Finding,
+    Operation,
+    Outcome,
+    Question,
+    RowCounts,
+    TrainingReport,
+)
 from maintenance_operator.core.evidence import Cause, cause
-from maintenance_trainer.data import Recurrence
-from maintenance_trainer.diagnose import examine, quality
+from maintenance_trainer.data import Origin, Recurrence, Row, make_row
+from maintenance_trainer.diagnose import examine, feature_space, quality
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.errors import DataError
+from maintenance_trainer.tasks.text_classification import TokenCounts
 
 VERDICTS: Final = {
     Cause.NONE: "none",
@@ -38,6 +49,9 @@ VERDICTS: Final = {
     Cause.UNDETERMINED: "undetermined",
 }
 BLOCKED: Final = "blocked"
+NEW_CLASS: Final = "new class"
+NO_TOKENS: Final = TokenCounts(texts=0, empty=0, words=0, tokens=0, unknown=0, cut=0)
+"""A table has none."""
 SCENARIOS: Final = weak.SCENARIOS | FAMILIES
 NO_RECURRENCE: Final = Recurrence(0, 0)
 
@@ -63,9 +77,14 @@ def diagnosed(case: weak.Case) -> Diagnosis:
     seen, old, new = (
         sampled(case.champion, rows) for rows in (case.trained, case.reference, case.new)
     )
+    space = tuple(
+        feature_space.measures(*_labelled(old, new), NO_TOKENS, replace(NO_TOKENS, texts=len(new)))
+    )
+    new = new.part(np.isin(new.labels, case.champion.classes_.astype(str)))
     quality.check(old, new)
     fresh = np.ones(len(new), bool)
-    found = examine.findings(examine.measure(seen, old, new, fresh, NO_RECURRENCE))
+    measured = examine.measure(seen, old, new, fresh, NO_RECURRENCE)
+    found = examine.findings(replace(measured, space=space))
     report = TrainingReport(
         Operation.DIAGNOSE, 1, "", Outcome.SUCCEEDED, diagnosis=Diagnosis(RowCounts(), found)
     )
@@ -74,12 +93,30 @@ def diagnosed(case: weak.Case) -> Diagnosis:
     return received
 
 
+def _labelled(old: Sample, new: Sample) -> tuple[list[Row], list[Row], set[str]]:
+    """Rows by their labels alone, and those that the champion knows."""
+    rows = [
+        [make_row("", label, origin, new=sample is new) for label in sample.labels.tolist()]
+        for sample, origin in ((old, Origin.ORIGINAL), (new, Origin.UPDATES))
+    ]
+    return rows[0], rows[1], set(old.labels.tolist())
+
+
+def _named(found: tuple[Finding, ...]) -> str:
+    """What the rules go by: a label that the champion does not know comes first if it is major."""
+    name = VERDICTS[cause(found)]
+    space = next(f.answer for f in found if f.question is Question.FEATURE_SPACE_CHANGE)
+    quiet = name in {"none", "benign", "undetermined"}
+    grown = space is Answer.MAJOR or (space is Answer.MINOR and quiet)
+    return NEW_CLASS if grown else name
+
+
 def verdict(scenario: str, n: int, seed: int) -> tuple[str, float]:
     """What the product says of one draw, and the seconds it took."""
     drawn = weak.case(scenario, n, seed, SCENARIOS)
     start = time.perf_counter()
     try:
-        name = VERDICTS[cause(diagnosed(drawn).findings)]
+        name = _named(diagnosed(drawn).findings)
     except DataError:
         name = BLOCKED
     return name, time.perf_counter() - start
@@ -106,7 +143,7 @@ def table(cells: Iterable[dict[str, Any]]) -> str:
     """A confusion table per number of rows, as Markdown."""
     lines: list[str] = []
     found = list(cells)
-    names = [*VERDICTS.values(), BLOCKED]
+    names = [*VERDICTS.values(), NEW_CLASS, BLOCKED]
     for n in dict.fromkeys(one["n"] for one in found):
         here = [one for one in found if one["n"] == n]
         lines += [f"\n**n = {n}**\n", f"| scenario | right | {' | '.join(names)} |"]

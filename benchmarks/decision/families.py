@@ -45,6 +45,23 @@ def _small_domain(n: int, chance: np.random.Generator) -> Rows:
     return x, y
 
 
+def _new_class(share: float) -> Callable[[int, np.random.Generator], Rows]:
+    """A third label, on the rows that lie farthest along a feature that meant nothing."""
+
+    def draw(n: int, chance: np.random.Generator) -> Rows:
+        x, y = weak.usual(n, chance)
+        return x, np.where(x[:, 4] >= np.quantile(x[:, 4], 1 - share), 2, y)
+
+    return draw
+
+
+def _recurring(n: int, chance: np.random.Generator) -> Rows:
+    """What was before a change is back: to the champion of that time nothing has changed."""
+    for _ in range(2):
+        x, y = weak.usual(n, chance)
+    return x, y
+
+
 def _broken(spoil: Callable[[weak.Labels, np.random.Generator], weak.Labels]) -> Scenario:
     def draw(n: int, chance: np.random.Generator) -> Rows:
         x, y = weak.usual(n, chance)
@@ -61,6 +78,9 @@ FAMILIES: Final = {
     "concept-gradual": Scenario(_gradual, frozenset({"concept"})),
     "label-and-concept": Scenario(_label_and_concept, frozenset({"concept"})),
     "new-domain-15": Scenario(_small_domain, frozenset({"new domain"})),
+    "new-class-5": Scenario(_new_class(0.05), frozenset({"new class"})),
+    "new-class-20": Scenario(_new_class(0.2), frozenset({"new class"})),
+    "recurring": Scenario(_recurring, frozenset({"none"})),
     "labels-shuffled": _broken(lambda y, chance: chance.permutation(y)),
     "labels-late": _broken(lambda y, _: np.roll(y, 1)),
     "labels-constant": _broken(lambda y, _: np.ones_like(y)),
