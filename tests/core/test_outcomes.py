@@ -237,3 +237,11 @@ def test_what_was_counted_before_the_test_tells_of_seasons_alone() -> None:
     asked = core.times(COUNTED, rebuilt.time, windows[-1].end)
 
     assert core.taken(COUNTED, CHAMPION, rebuilt, asked, windows) == kept
+
+
+def test_a_class_of_any_length_fits_into_status() -> None:
+    long = Series({"true_class": "x" * 5000, "correct": "true"}, ((NOW, 1.0),))
+
+    (found,) = core.windows(COUNTED, (long,))
+
+    assert [len(name) for name in found.classes] == [core.NAME_CHARACTERS]

@@ -180,3 +180,17 @@ def test_a_drop_that_is_known_for_long_began_then() -> None:
     (job,) = world.live
     since = datetime.fromisoformat(world.requests[job].data.since)
     assert since == began - timedelta(minutes=5), "five readings of a minute before it was told"
+
+
+def test_a_gauge_instead_of_counters_learns_its_own_baseline() -> None:
+    world = served()
+    gauge = a_spec()["metrics"]
+    world.spec = a_spec(metrics=gauge | {"performance": gauge["performance"] | {"maxDrop": 0.02}})
+    world.generation += 1
+    level = Baseline(0.95, world.now, 500)
+    world.assessment = Healthy(Reading(world.now, 0.95, 500), 0, 5, level)
+    world.settle()
+
+    champion = world.parsed.champion
+    assert champion is not None
+    assert (champion.baseline, world.parsed.monitor) == (level, None)

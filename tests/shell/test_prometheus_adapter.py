@@ -164,6 +164,17 @@ async def test_old_answers_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(prometheus._entries) <= 11
 
 
+async def test_a_long_past_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a restart each resource with counters asks for days at once: memory holds no such."""
+    monkeypatch.setattr(adapter, "MOST_KEPT_POINTS", 1)
+    async with answering(replying(matrix(SERIES))) as (prometheus, counted):
+        together = await asyncio.gather(*(prometheus.range("default", "up", GRID) for _ in "ab"))
+        assert together[0] == together[1]
+        assert len(counted.outcomes) == 1
+        await prometheus.range("default", "up", GRID)
+        assert len(counted.outcomes) == 2
+
+
 async def test_an_unknown_server_is_told_the_known_ones() -> None:
     async with Prometheus(
         {"blue": Server("http://x"), "green": Server("http://y")}, Counted()

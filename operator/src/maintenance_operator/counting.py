@@ -14,8 +14,8 @@ from maintenance_operator.core.outcomes import Counted
 
 POINTS_AT_ONCE: Final = 10_000
 """Prometheus answers up to 11,000 points a series."""
-VALUES_AT_ONCE: Final = 100_000
-"""Of an answer, over all its series: some 3 MB."""
+VALUES_AT_ONCE: Final = 30_000
+"""Of an answer, over all its series: some 4 MB as it is kept in memory."""
 
 Key = tuple[str, str]
 

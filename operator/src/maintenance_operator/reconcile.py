@@ -369,6 +369,9 @@ class Reconciler:
     ) -> tuple[Assessment, float]:
         """The assessment, and the bound that readings are held against."""
         champion, grid = status.champion, reading_times(metrics, now)
+        if champion is not None and status.monitor is not None:
+            # What counters told is no baseline of a gauge.
+            champion = replace(champion, baseline=None)
         queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
         self._metrics.admit(identity.namespace, metrics.server, *queries)
         performance, samples = await asyncio.gather(

@@ -39,6 +39,8 @@ RETRY_SECONDS: Final = 0.2
 """One reply in ten that fails is then one reading in a hundred that is missed."""
 LEAST_KEEP_SECONDS: Final = 5.0
 """A single time has no step; the shortest interval between readings is as long."""
+MOST_KEPT_POINTS: Final = 2000
+"""A larger answer is a past that somebody catches up with: shared on its way, and not kept."""
 ENTRIES: Final = 20_000
 STRIKES: Final = 3
 """One query may be slow; so many in a row that get no answer mean that the server is away."""
@@ -211,8 +213,12 @@ class Prometheus:
         if entry is None or entry.answer is not task:
             return
         # Reading the exception also tells asyncio that somebody has seen it.
-        failed = task.cancelled() or task.exception() is not None
-        keep = FAILURE_SECONDS if failed else max(question.step, LEAST_KEEP_SECONDS)
+        if task.cancelled() or task.exception() is not None:
+            keep = FAILURE_SECONDS
+        elif sum(len(series.points) for series in task.result()) > MOST_KEPT_POINTS:
+            keep = 0.0
+        else:
+            keep = max(question.step, LEAST_KEEP_SECONDS)
         entry.expires = asyncio.get_running_loop().time() + keep
 
     def _evict(self, now: float) -> None:

@@ -40,6 +40,8 @@ BLOCK: Final = timedelta(days=8)
 """The test looks back so far, and at most twice as far."""
 SILENCE: Final = timedelta(days=1)
 """Without a single label for so long, the counters are stale."""
+NAME_CHARACTERS: Final = 256
+"""Of a class: status holds so many."""
 RECENT_LABELS: Final = 100
 """What a value of the metric rests on, for those who look; the test counts every label."""
 OTHER_CLASSES: Final = "(others)"
@@ -150,7 +152,7 @@ def _labels(outcomes: Outcomes, labels: Mapping[str, str]) -> tuple[str, bool]:
             f"the label {outcomes.correct_label!r} ({field}.correctLabel) of {outcomes.counter} "
             f"says whether a prediction was right, true or false; a series has {has}"
         )
-    return labels[outcomes.class_label], right
+    return labels[outcomes.class_label][:NAME_CHARACTERS], right
 
 
 def _unreadable(message: str) -> MetricsError:

@@ -187,9 +187,10 @@ def _with_baseline(seen: Observation) -> Status:
             return status
         champion = replace(champion, baseline=found.level)
         return replace(status, champion=champion, monitor=found.monitor)
-    if metrics.max_drop is None or champion.baseline is not None or found.level is None:
+    known = champion.baseline is not None and status.monitor is None
+    if metrics.max_drop is None or known or found.level is None:
         return status
-    return replace(status, champion=replace(champion, baseline=found.level))
+    return replace(status, champion=replace(champion, baseline=found.level), monitor=None)
 
 
 def _adopt(seen: Observation) -> Effect | None:
