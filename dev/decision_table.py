@@ -28,43 +28,15 @@ from maintenance_operator.core.model import Champion, Situation, Trigger
 from maintenance_operator.core.rules import EVIDENCE, WORKFLOW
 from maintenance_operator.core.spec import parse
 
-PAGE = Path(__file__).parent.parent / "docs" / "decision-table.md"
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tests"))
+
+from support.plain import plain_spec  # noqa: E402 - where it is is known now
+
+PAGE = ROOT / "docs/decision-table.md"
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 ANSWERS = (Answer.NO, Answer.MINOR, Answer.MAJOR, Answer.UNDETERMINED)
-SPEC = {
-    "model": {
-        "task": "TextClassification",
-        "baseModel": {"storageUri": "pvc://models/base"},
-        "storage": {"storageUri": "pvc://models/store"},
-    },
-    "data": {
-        "original": {"storageUri": "pvc://data/original"},
-        "updates": {"storageUri": "pvc://data/updates"},
-    },
-    "metrics": {
-        "server": "default",
-        "interval": "5m",
-        "performance": {
-            "query": "model_accuracy",
-            "thresholdRange": {"min": 0.9},
-            "breach": {"count": 3, "of": 5},
-        },
-    },
-    "decision": {"policy": "Workflow", "minNewRows": 300, "recheckAfter": "1h"},
-    "training": {
-        "fineTune": {"replayPercent": 50},
-        "retrain": {},
-        "resources": {},
-        "timeout": "4h",
-        "retries": 1,
-    },
-    "gate": {
-        "minImprovement": 0,
-        "confidence": 0.95,
-        "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
-    },
-    "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
-}
+SPEC = plain_spec()
 
 INTRODUCTION = """# How a decision is made
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from maintenance_contract import (
     Answer,
@@ -46,6 +45,10 @@ from maintenance_operator.core.model import (
 )
 from maintenance_operator.core.spec import parse
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
+
+from support.plain import plain_spec
+
 DOCS = Path(__file__).parent.parent / "docs"
 BEGIN = "<!-- examples: written by dev/pictures.py, which `make docs` runs -->\n"
 END = "<!-- end of the examples -->\n"
@@ -54,40 +57,7 @@ BREACH = NOW - timedelta(minutes=12)
 FALLS = -5
 """From this reading on, counted from the breach, the invented metric falls."""
 INTERVAL = timedelta(minutes=5)
-SPEC: dict[str, Any] = {
-    "model": {
-        "task": "TextClassification",
-        "baseModel": {"storageUri": "pvc://models/base"},
-        "storage": {"storageUri": "pvc://models/news"},
-    },
-    "data": {
-        "original": {"storageUri": "pvc://data/original"},
-        "updates": {"storageUri": "pvc://data/updates"},
-    },
-    "metrics": {
-        "server": "default",
-        "interval": "5m",
-        "performance": {
-            "query": "model_accuracy",
-            "thresholdRange": {"min": 0.9},
-            "breach": {"count": 3, "of": 5},
-        },
-    },
-    "decision": {"policy": "Workflow", "minNewRows": 300, "recheckAfter": "1h"},
-    "training": {
-        "fineTune": {"replayPercent": 50},
-        "retrain": {},
-        "resources": {},
-        "timeout": "4h",
-        "retries": 1,
-    },
-    "gate": {
-        "minImprovement": 0,
-        "confidence": 0.95,
-        "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
-    },
-    "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
-}
+SPEC = plain_spec()
 CHAMPION = Champion(
     6, "pvc://models/news/versions/6", "sha256:6", NOW - timedelta(days=12), TrainingAction.RETRAIN
 )

@@ -1,7 +1,9 @@
 """The product, asked what it would do: its diagnosis, its rules, its brakes."""
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -33,44 +35,18 @@ from maintenance_trainer.diagnose import examine, quality
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.errors import DataError
 
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
+
+from support.plain import plain_spec
+
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 SERVED: Final = Champion(1, "", "sha256:champion", NOW, TrainingAction.RETRAIN)
 
 SPEC: Final = parse(
-    {
-        "model": {
-            "task": "TextClassification",
-            "baseModel": {"storageUri": "pvc://models/base"},
-            "storage": {"storageUri": "pvc://models/store"},
-        },
-        "data": {
-            "original": {"storageUri": "pvc://data/original"},
-            "updates": {"storageUri": "pvc://data/updates"},
-        },
-        "metrics": {
-            "server": "default",
-            "interval": "5m",
-            "performance": {
-                "query": "model_accuracy",
-                "thresholdRange": {"min": 0.8},
-                "breach": {"count": 3, "of": 5},
-            },
-        },
-        "decision": {"policy": "Evidence", "minNewRows": 100, "recheckAfter": "1h"},
-        "training": {
-            "fineTune": {"replayPercent": 50},
-            "retrain": {},
-            "resources": {},
-            "timeout": "4h",
-            "retries": 1,
-        },
-        "gate": {
-            "minImprovement": 0,
-            "confidence": 0.95,
-            "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
-        },
-        "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
-    }
+    plain_spec(
+        metrics={"performance": {"thresholdRange": {"min": 0.8}}},
+        decision={"policy": "Evidence", "minNewRows": 100},
+    )
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.plain import plain_spec
 
 from maintenance_contract import (
     Answer,
@@ -53,42 +54,7 @@ ROOT = Path(__file__).parents[2]
 calmly = settings(deadline=None, max_examples=40)
 
 NOW = datetime(2026, 11, 23, 18, 0, 3, tzinfo=UTC)
-SPEC = parse(
-    {
-        "model": {
-            "task": "TextClassification",
-            "baseModel": {"storageUri": "pvc://models/base"},
-            "storage": {"storageUri": "pvc://models/news"},
-        },
-        "data": {
-            "original": {"storageUri": "pvc://data/original"},
-            "updates": {"storageUri": "pvc://data/updates"},
-        },
-        "metrics": {
-            "server": "default",
-            "interval": "5m",
-            "performance": {
-                "query": "model_accuracy",
-                "thresholdRange": {"min": 0.9},
-                "breach": {"count": 3, "of": 5},
-            },
-        },
-        "decision": {"policy": "Workflow", "minNewRows": 300, "recheckAfter": "1h"},
-        "training": {
-            "fineTune": {"replayPercent": 50},
-            "retrain": {},
-            "resources": {},
-            "timeout": "4h",
-            "retries": 1,
-        },
-        "gate": {
-            "minImprovement": 0,
-            "confidence": 0.95,
-            "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
-        },
-        "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
-    }
-)
+SPEC = parse(plain_spec())
 DOWN = Degraded(Reading(NOW, 0.87, 1250.0), 3, 5, ThresholdRange(min=0.9))
 CHAMPION = Champion(6, "pvc://models/news/versions/6", "sha256:six", NOW, TrainingAction.RETRAIN)
 SUPPORT = Evidence("outsideSupport", 0.18, 0.3, 0.00001, 1000)

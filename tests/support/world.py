@@ -51,6 +51,7 @@ from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.spec import parse
 from maintenance_operator.core.story import next_effect
 from maintenance_operator.errors import SpecError
+from support.plain import plain_spec
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HEALTHY = Healthy(Reading(START, 0.95, 500), 0, 5)
@@ -59,41 +60,11 @@ AWAY = Unknown("Unreachable", "Prometheus does not answer.")
 
 
 def a_spec(**changes: Any) -> dict[str, Any]:
-    return {
-        "model": {
-            "task": "TextClassification",
-            "baseModel": {"storageUri": "pvc://models/base"},
-            "storage": {"storageUri": "pvc://models/news"},
-        },
-        "data": {
-            "original": {"storageUri": "pvc://data/original"},
-            "updates": {"storageUri": "pvc://data/updates"},
-        },
-        "metrics": {
-            "server": "default",
-            "interval": "1m",
-            "performance": {
-                "query": "model_accuracy",
-                "thresholdRange": {"min": 0.9},
-                "breach": {"count": 3, "of": 5},
-            },
-        },
-        "decision": {"policy": "Workflow", "minNewRows": 300, "recheckAfter": "1h"},
-        "training": {
-            "fineTune": {"replayPercent": 50},
-            "retrain": {},
-            "resources": {"limits": {"nvidia.com/gpu": 1}},
-            "timeout": "4h",
-            "retries": 1,
-        },
-        "gate": {
-            "minImprovement": 0,
-            "confidence": 0.95,
-            "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
-        },
-        "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
-        **changes,
-    }
+    """With a GPU, and a reading a minute; ``changes`` replace whole parts."""
+    plain = plain_spec(
+        metrics={"interval": "1m"}, training={"resources": {"limits": {"nvidia.com/gpu": 1}}}
+    )
+    return {**plain, **changes}
 
 
 def paired(n: int, both: int, champion: int, challenger: int) -> PairedCounts:
