@@ -22,6 +22,7 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
+from maintenance_contract.holm import holm
 from maintenance_operator.core.decide import decide
 from maintenance_operator.core.evidence import (
     AT_CLASS,
@@ -40,7 +41,6 @@ from maintenance_operator.core.evidence import (
     Thresholds,
     answers,
     cause,
-    holm,
 )
 from maintenance_operator.core.findings import CAUSES
 from maintenance_operator.core.model import (

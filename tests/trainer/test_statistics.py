@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from maintenance_contract import Answer
+from maintenance_contract.holm import holm
 from maintenance_trainer.diagnose import concept_drift, statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure, gravest
@@ -133,7 +134,7 @@ def test_at_equal_class_without_weights_is_mantel_haenszel() -> None:
     st.dictionaries(st.text("abc", min_size=1, max_size=3), st.floats(0, 1)), st.floats(0.001, 0.2)
 )
 def test_holm_lies_between_bonferroni_and_no_correction(ps: dict[str, float], alpha: float) -> None:
-    significant = statistics.holm(ps, alpha)
+    significant = holm(ps, alpha)
     assert {name for name, p in ps.items() if p <= alpha / len(ps)} <= significant
     assert significant <= {name for name, p in ps.items() if p <= alpha}
 

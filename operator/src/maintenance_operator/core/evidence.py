@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from maintenance_contract import Answer, Evidence, Finding, Question
+from maintenance_contract.holm import holm
 
 
 class Cause(StrEnum):
@@ -111,17 +112,6 @@ class Tests:
         """Whether the effect is shown to lie within its tolerance."""
         found = self.by_name.get(name)
         return found is not None and found.upper is not None and found.upper <= LARGEST_UNSEEN[name]
-
-
-def holm(p_values: Mapping[str, float], alpha: float) -> frozenset[str]:
-    """Names of the tests that stay significant when all share one error budget (Holm 1979)."""
-    ordered = sorted(p_values.items(), key=lambda item: item[1])
-    significant = []
-    for number, (name, p) in enumerate(ordered):
-        if p > alpha / (len(ordered) - number):
-            break
-        significant.append(name)
-    return frozenset(significant)
 
 
 def cause(findings: tuple[Finding, ...], at: Thresholds = DEFAULTS) -> Cause:

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from maintenance_contract import Answer, Evidence, Finding, Question
+from maintenance_contract.holm import holm
 from maintenance_trainer.data import SEED, Recurrence
 from maintenance_trainer.diagnose import (
     concept_drift,
@@ -89,7 +90,7 @@ def findings(measures: Measures, told: tuple[Evidence, ...] = ()) -> tuple[Findi
     """One finding a question; ``told`` is shown with the feature space."""
     counted = (*measures.shift, *measures.drift)
     tests = {m.name: m.p for m in counted if m.p is not None and m.counts}
-    significant = statistics.holm(tests, at.ALPHA)
+    significant = holm(tests, at.ALPHA)
     return (
         _finding(Question.DATA_DISTRIBUTION_SHIFT, measures.shift, significant),
         _finding(Question.CONCEPT_DRIFT, measures.drift, significant),

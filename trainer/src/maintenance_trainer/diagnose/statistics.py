@@ -6,7 +6,7 @@ Cochran-Mantel-Haenszel 1959; Holm 1979; area under the curve, Hanley and McNeil
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -247,17 +247,6 @@ def relabelled(n: int, changed: int) -> Measured:
     test = stats.binomtest(changed, n, RELABELLED.minor, alternative="greater")
     upper = stats.binomtest(changed, n).proportion_ci(0.90, "wilson").high
     return Measured(changed / n, float(upper), float(test.pvalue), n)
-
-
-def holm(p_values: Mapping[str, float], alpha: float) -> frozenset[str]:
-    """Names of the tests that stay significant when all of them share one error budget."""
-    significant = []
-    ordered = sorted(p_values.items(), key=lambda item: item[1])
-    for number, (name, p) in enumerate(ordered):
-        if p > alpha / (len(ordered) - number):
-            break
-        significant.append(name)
-    return frozenset(significant)
 
 
 def _expected_error(x: Floats, wrong: Floats) -> Floats:
