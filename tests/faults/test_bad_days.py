@@ -15,9 +15,11 @@ from support.control_plane import ControlPlane
 from support.kubelet import Kubelet
 from support.objects import resource
 from support.operator import operator
-from support.prometheus import PrometheusServer, seen
+from support.prometheus import Exporter, PrometheusServer, seen
 from support.proxy import Proxy
 from support.story import LOW, in_service, jobs_of, status_of, until_condition, until_version
+
+from maintenance_operator.core.guard import FEW
 
 pytestmark = [pytest.mark.api, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -25,6 +27,7 @@ PRIME = 23
 """One request in so many, and not always the same one of a pass."""
 EVERY = 5
 """One reply in so many goes wrong."""
+CROWD = 24
 
 
 @contextlib.asynccontextmanager
@@ -143,4 +146,62 @@ async def test_the_longest_name_and_the_largest_spec(
         assert "bytes; at most 32768" in condition["message"]
         assert "run" not in await status_of(api, namespace, "huge")
         assert all(len(name) <= 63 for name in await jobs_of(api, namespace))
+        assert process.complaints() == []
+
+
+def matching(query: str, model: str) -> dict[str, Any]:
+    """A metric of many models, of which one series is meant."""
+    metrics = resource(query=query)["spec"]["metrics"]
+    metrics["performance"]["match"] = {"model": model}
+    return dict(metrics)
+
+
+async def test_a_fault_of_what_is_measured_begins_few_runs(
+    api: Api,
+    plane: ControlPlane,
+    namespace: str,
+    prometheus_server: PrometheusServer,
+    exporter: Exporter,
+) -> None:
+    names = [f"model-{number:02}" for number in range(CROWD)]
+
+    def all_at(value: float) -> None:
+        for name in names:
+            exporter[f'crowd_accuracy{{model="{name}"}}'] = value
+
+    async def held() -> list[str]:
+        found = (await api.get(path("modelmaintenances", namespace)))["items"]
+        return [
+            body["metadata"]["name"]
+            for body in found
+            for row in (body.get("status") or {}).get("conditions", ())
+            if (row["type"], row["reason"]) == ("Training", "Held")
+        ]
+
+    all_at(0.95)
+    await seen(prometheus_server, f'crowd_accuracy{{model="{names[-1]}"}} offset 5s')
+    async with operator(plane.kubeconfig, namespace, {"default": prometheus_server.url}) as process:
+        for name in names:
+            await in_service(api, namespace, name, metrics=matching("crowd_accuracy", name))
+        for name in names:
+            await until_condition(api, namespace, name, "Degraded", "WithinRange")
+        all_at(0.4)
+
+        async def most_are_held() -> bool:
+            return len(await held()) >= CROWD - FEW
+
+        await until(most_are_held, 30, "the resources are held")
+        begun = await jobs_of(api, namespace)
+        assert len(begun) <= FEW
+        all_at(0.95)
+        for name in await held():
+            await until_condition(api, namespace, name, "Degraded", "WithinRange")
+
+        async def nobody_is_held() -> bool:
+            return await held() == []
+
+        await until(nobody_is_held, 30, "the resources go on")
+        assert len(await jobs_of(api, namespace)) <= FEW
+        told = [line["message"] for line in process.log() if line["message"].startswith("Many ")]
+        assert len(told) == 1
         assert process.complaints() == []

@@ -22,6 +22,7 @@ HAPPENINGS: dict[str, tuple[object, ...]] = {
     "metrics_error": ("default", "NoData"),
     "performance": ("finance", "news", 0.87, 0.9),
     "conditions": ("finance", "news", {"Ready": "True"}),
+    "held": ("default", 3),
     "reconciled": (0.01,),
     "reconcile_failed": ("ClusterError",),
     "queue_depth": (3,),

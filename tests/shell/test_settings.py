@@ -27,6 +27,7 @@ def test_everything_that_can_be_said() -> None:
     document = GOOD | {
         "trainer": {"image": "trainer:1", "imagePullPolicy": "Never"},
         "watchNamespaces": ["a", "b", "a"],
+        "guard": {"maxBreachingPercent": 40},
         "http": {"port": 9000},
         "log": {"level": "debug", "format": "text"},
     }
@@ -35,6 +36,7 @@ def test_everything_that_can_be_said() -> None:
         "trainer:1",
         "Never",
         ("a", "b"),
+        40.0,
         9000,
         "debug",
         "text",
@@ -134,6 +136,9 @@ def test_the_environment_wins() -> None:
         ({"prometheusServers": {"a": {"uri": "http://x"}}}, "prometheusServers.a.uri: unknown"),
         ({"trainer": {}}, "trainer.image: None cannot be used: write the trainer's image"),
         ({"trainer": {"image": "x", "imagePullPolicy": "Sometimes"}}, "write one of Always"),
+        ({"guard": {"maxBreachingPercent": 0}}, "guard.maxBreachingPercent: 0 cannot be used"),
+        ({"guard": {"maxBreachingPercent": True}}, "a number above 0 and up to 100"),
+        ({"guard": {"most": 3}}, "guard.most: unknown; known are maxBreachingPercent"),
         ({"watchNamespaces": "finance"}, "watchNamespaces: a list is expected"),
         ({"watchNamespaces": ["team-*"]}, "watchNamespaces: 'team-*' is no name of a namespace"),
         ({"http": {"port": "many"}}, "http.port: 'many' is no port"),

@@ -58,7 +58,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- $trainer := dict "image" (include "model-maintenance.image" (list .Values.trainer.image .)) "imagePullPolicy" .Values.trainer.image.pullPolicy }}
 {{- $logging := dict "level" .Values.logging.level "format" .Values.logging.format }}
-{{- dict "prometheusServers" $servers "trainer" $trainer "watchNamespaces" (default list .Values.watchNamespaces) "log" $logging | toYaml }}
+{{- dict "prometheusServers" $servers "trainer" $trainer "watchNamespaces" (default list .Values.watchNamespaces) "guard" .Values.guard "log" $logging | toYaml }}
 {{- end }}
 
 {{/* Labels of objects that belong to the release but are not the operator: a Service must not select them. */}}

@@ -22,6 +22,7 @@ from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.conductor import Conductor
 from maintenance_operator.core.jobs import TrainerImage
 from maintenance_operator.core.names import GROUP, PLURAL
+from maintenance_operator.crowds import Crowds
 from maintenance_operator.errors import ClusterError, Gone, OperatorError
 from maintenance_operator.handlers import register
 from maintenance_operator.health import Watches, application
@@ -162,6 +163,7 @@ async def run(settings: Settings) -> None:
             telemetry=telemetry,
             trainer=TrainerImage(settings.trainer_image, settings.trainer_pull_policy),
             clock=Clock(),
+            crowds=Crowds(settings.most_breaching_percent, telemetry),
         )
         conductor = Conductor(
             reconcile, resources, telemetry, relist=lambda: _listed(cluster, settings)

@@ -21,6 +21,7 @@ from maintenance_operator.core import status as status_json
 from maintenance_operator.core.assess import assess, in_force, with_clocks
 from maintenance_operator.core.conditions import DEGRADED, is_true, untold
 from maintenance_operator.core.grid import reading_times
+from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.jobs import Identity, TrainerImage
 from maintenance_operator.core.model import (
     Assessment,
@@ -45,8 +46,9 @@ from maintenance_operator.core.names import ANNOTATION_BREAKER_RESET
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.reasons import EventReason, ReadyReason
 from maintenance_operator.core.spec import parse
-from maintenance_operator.core.story import next_effect, wanted
+from maintenance_operator.core.story import next_effect, onset, wanted
 from maintenance_operator.counting import Counting
+from maintenance_operator.crowds import Crowds, Look
 from maintenance_operator.errors import (
     ClusterError,
     Conflict,
@@ -62,6 +64,8 @@ Body = Mapping[str, Any]
 EFFECTS_PER_PASS: Final = 12
 LIVE_RUN_LOOK: Final = timedelta(seconds=30)
 """Job events wake a live run; this is for the event that never came."""
+CROWD_LOOK: Final = timedelta(seconds=0.25)
+"""The others of a server are read within about a second."""
 
 _log = logging.getLogger(__name__)
 
@@ -138,6 +142,9 @@ class Resources(Protocol):
     def forget(self, key: Key) -> None:
         """The resource is gone."""
 
+    def __len__(self) -> int:
+        """How many resources there are."""
+
 
 class Telemetry(Protocol):
     """The operator's own counters."""
@@ -164,7 +171,7 @@ class Telemetry(Protocol):
 class Reconciler:
     """Brings one resource a step (or a few) closer to where it should be."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each neighbour
         self,
         *,
         cluster: Cluster,
@@ -173,6 +180,7 @@ class Reconciler:
         telemetry: Telemetry,
         trainer: TrainerImage,
         clock: Clock,
+        crowds: Crowds,
     ) -> None:
         self._cluster = cluster
         self._metrics = metrics
@@ -181,6 +189,7 @@ class Reconciler:
         self._trainer = trainer
         self._clock = clock
         self._counting = Counting(metrics)
+        self._crowds = crowds
 
     async def __call__(self, key: Key) -> timedelta | None:
         """One pass.
@@ -268,6 +277,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._resources.forget(key)
         self._counting.forget(key)
+        self._crowds.forget(key)
         self._telemetry.forget(*key)
 
     # --- observe ------------------------------------------------------------------------
@@ -298,7 +308,18 @@ class Reconciler:
             config_map=self._resources.config_map((identity.namespace, identity.name)),
             breaker_reset=_breaker_reset(metadata),
         )
-        return await self._look_closer(seen, extra)
+        return await self._look_closer(replace(seen, guard=self._guard(seen)), extra)
+
+    def _guard(self, seen: Observation) -> Guard:
+        """Whether a run may begin by the metric, by what the others of its server read."""
+        look, found, spec = None, seen.assessment, seen.spec
+        if isinstance(spec, Spec) and isinstance(found, Healthy | Degraded):
+            down = isinstance(found, Degraded) and not found.recovering
+            interval, time = spec.metrics.interval, reading_times(spec.metrics, seen.now)[-1]
+            since = (onset(seen) or time) if down else None
+            look = Look(spec.metrics.server, interval, time, since)
+        key = seen.identity.namespace, seen.identity.name
+        return self._crowds.looked(key, look, seen.now, len(self._resources))
 
     def _read(
         self, raw_spec: Body, now: datetime
@@ -507,6 +528,8 @@ def _next_look(seen: Observation) -> timedelta | None:
     interval = seen.spec.metrics.interval.total_seconds()
     # Resources that read at the same times do not all wake at the same millisecond.
     share = zlib.crc32(seen.identity.uid.encode()) % 1000 / 1000
+    if seen.guard is Guard.WAIT:
+        return CROWD_LOOK * (1 + share)
     spread = 0.02 + share * min(1.0, interval / 20)
     until = interval - seen.now.timestamp() % interval + spread
     wait = timedelta(seconds=until)

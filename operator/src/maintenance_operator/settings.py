@@ -13,12 +13,14 @@
         enforcedMatchers: {namespace: "{{ namespace }}"}   # each selector of a query must carry it
     trainer: {image: "model-maintenance/trainer:0.1.0", imagePullPolicy: IfNotPresent}
     watchNamespaces: []        # none: all
+    guard: {maxBreachingPercent: 25}   # more at once: what is measured is at fault
     http: {port: 8080}
     log: {level: info, format: json}
 
 ``MM_TRAINER_IMAGE``, ``MM_LOG_LEVEL``, ``MM_LOG_FORMAT`` and ``MM_HTTP_PORT`` override the file.
 """
 
+import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from maintenance_operator.core.guard import MOST_PERCENT
 from maintenance_operator.core.model import Server
 
 DEFAULT_CONFIG: Final = Path("/etc/model-maintenance/config.yaml")
@@ -35,7 +38,7 @@ PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("json", "text")
 
-_KNOWN: Final = ("prometheusServers", "trainer", "watchNamespaces", "http", "log")
+_KNOWN: Final = ("prometheusServers", "trainer", "watchNamespaces", "guard", "http", "log")
 _URL_HINT: Final = "Prometheus' address, like http://prometheus.monitoring:9090"
 _IMAGE_HINT: Final = "the trainer's image, like model-maintenance/trainer:0.1.0"
 _FILE_HINT: Final = "the whole path of a mounted file, like /etc/prometheus-auth/token"
@@ -68,6 +71,7 @@ class Settings:
     trainer_image: str
     trainer_pull_policy: str = "IfNotPresent"
     watch_namespaces: tuple[str, ...] = ()
+    most_breaching_percent: float = MOST_PERCENT
     http_port: int = 8080
     log_level: str = "info"
     log_format: str = "json"
@@ -102,6 +106,7 @@ def read(document: object, environment: Mapping[str, str]) -> Settings:
     root = _mapping(document, "", _KNOWN)
     trainer = _mapping(root.get("trainer", {}), "trainer", {"image", "imagePullPolicy"})
     http = _mapping(root.get("http", {}), "http", {"port"})
+    guard = _mapping(root.get("guard", {}), "guard", {"maxBreachingPercent"})
     log = _mapping(root.get("log", {}), "log", {"level", "format"})
     return Settings(
         prometheus_servers=read_servers(root.get("prometheusServers", {})),
@@ -114,6 +119,9 @@ def read(document: object, environment: Mapping[str, str]) -> Settings:
             trainer.get("imagePullPolicy", "IfNotPresent"), "trainer.imagePullPolicy", PULL_POLICIES
         ),
         watch_namespaces=_namespaces(root.get("watchNamespaces", [])),
+        most_breaching_percent=_percent(
+            guard.get("maxBreachingPercent", MOST_PERCENT), "guard.maxBreachingPercent"
+        ),
         http_port=_port(environment.get("MM_HTTP_PORT") or http.get("port", 8080)),
         log_level=_one_of(
             environment.get("MM_LOG_LEVEL") or log.get("level", "info"), "log.level", LOG_LEVELS
@@ -280,3 +288,13 @@ def _port(value: object) -> int:
             f"http.port: {value!r} is no port: write a number up to {_HIGHEST_PORT}, like 8080"
         )
     return port
+
+
+def _percent(value: object, field: str) -> float:
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not 0 < number <= 100:  # noqa: PLR2004 - per cent
+        raise ConfigurationError(
+            f"{field}: {value!r} cannot be used: write a number above 0 and up to 100, like 25 "
+            "(100: runs begin whatever the others do)"
+        )
+    return float(number)

@@ -73,6 +73,11 @@ class Telemetry:
         self._threshold = self._gauge(
             "performance_threshold", "The floor or ceiling it is held against.", "namespace", "name"
         )
+        self._held = self._gauge(
+            "held_resources",
+            "Resources that wait, as too many of a server left their range together.",
+            "server",
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
@@ -104,6 +109,10 @@ class Telemetry:
         """The latest reading, and what it is held against."""
         self._performance.labels(namespace, name).set(value)
         self._threshold.labels(namespace, name).set(floor)
+
+    def held(self, server: str, resources: int) -> None:
+        """So many resources of a server wait, as too many left their range together."""
+        self._held.labels(server).set(resources)
 
     def conditions(self, namespace: str, name: str, statuses: Mapping[str, str]) -> None:
         """The conditions of a resource: type → ``True``, ``False`` or ``Unknown``."""

@@ -12,6 +12,7 @@ from typing import Final
 from maintenance_contract import ContractError
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core.breaker import tripped
+from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.jobs import is_light
 from maintenance_operator.core.model import (
     Action,
@@ -239,7 +240,8 @@ def _from_baseline(seen: Observation, down: Degraded) -> str:
 def _training(seen: Observation, status: Status) -> _Row:
     run = status.run
     if run is None:
-        return TRAINING, "False", TrainingReason.IDLE, TrainingReason.IDLE.sentence
+        reason = TrainingReason.HELD if seen.guard is Guard.HOLD else TrainingReason.IDLE
+        return TRAINING, "False", reason, reason.sentence
     about = f"Run {run.number}, Job {run.job_name}"
     job = next((job for job in seen.jobs or () if job.name == run.job_name), None)
     if job is not None and job.unmounted:

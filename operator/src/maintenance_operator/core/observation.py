@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.jobs import Identity, TrainerImage
 from maintenance_operator.core.model import Assessment, JobView, Spec, Status
 from maintenance_operator.errors import SpecError
@@ -19,7 +20,8 @@ class Observation:
     the API server's answer to the Job that was just to be created. Runs that ended before
     ``breaker_reset`` are forgiven. ``scheduled`` is the last time that was due by
     ``spec.triggers.schedule`` and the one after it; ``new_data`` the latest reading of
-    ``spec.triggers.newData``.
+    ``spec.triggers.newData``. ``guard`` says whether a run may begin by the metric: many resources
+    may have left their range together.
     """
 
     identity: Identity
@@ -39,3 +41,4 @@ class Observation:
     created: datetime | None = None
     scheduled: tuple[datetime, datetime] | None = None
     new_data: float | None = None
+    guard: Guard = Guard.LET

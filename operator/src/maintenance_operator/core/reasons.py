@@ -218,4 +218,8 @@ class TrainingReason(Reason):
         "MountFailed",
         "The Job's pod waits for a volume claim or Secret; create or mend it in this namespace.",
     )
+    HELD = (
+        "Held",
+        "Many resources of its server left their range together: look at what is measured first.",
+    )
     REPORTING = "Reporting", "A small Job reads the stored report again."

@@ -30,6 +30,7 @@ from maintenance_operator.core import status as status_json
 from maintenance_operator.core.brakes import runs_left
 from maintenance_operator.core.conditions import DEGRADED, conditions, hindered, transitions
 from maintenance_operator.core.decide import concept_drift, decide
+from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.jobs import (
     How,
     Identity,
@@ -124,6 +125,8 @@ def next_effect(seen: Observation) -> Effect | None:
     trigger = wanted(seen)
     if trigger is not None and seen.jobs is not None:
         return _allocate(seen, trigger)
+    if seen.guard is Guard.WAIT:
+        return None  # what is found out in a moment is written with it
     return _settle(seen, _with_baseline(seen))
 
 
@@ -143,7 +146,8 @@ def wanted(seen: Observation) -> Trigger | None:
 
 def _occasion(seen: Observation, spec: Spec) -> Trigger | None:
     """What asks for a look at the champion."""
-    if isinstance(seen.assessment, Degraded) and not seen.assessment.recovering:
+    down = isinstance(seen.assessment, Degraded) and not seen.assessment.recovering
+    if down and seen.guard is Guard.LET:
         return Trigger.PERFORMANCE_DROP
     if seen.scheduled is not None and _overslept(seen, seen.scheduled[0]):
         return Trigger.SCHEDULE
@@ -228,6 +232,8 @@ def _allocate(seen: Observation, trigger: Trigger) -> Effect | None:
     status = seen.status
     number = _next_number(seen)
     down = seen.assessment if isinstance(seen.assessment, Degraded) else None
+    if seen.guard is not Guard.LET:
+        down = None  # the metric is in doubt: the rows are to answer
     run = _with_job(
         seen.identity,
         Run(
@@ -238,7 +244,7 @@ def _allocate(seen: Observation, trigger: Trigger) -> Effect | None:
             spec=seen.raw_spec,
             generation=seen.generation,
             champion=_ref(status.champion),
-            trouble=_as_trouble(down, _onset(seen, down)),
+            trouble=_as_trouble(down, onset(seen) if down is not None else None),
         ),
     )
     why = _WHY.get(trigger) or (_down(down) if down is not None else "it is time")
@@ -249,9 +255,10 @@ def _allocate(seen: Observation, trigger: Trigger) -> Effect | None:
     )
 
 
-def _onset(seen: Observation, down: Degraded | None) -> datetime | None:
+def onset(seen: Observation) -> datetime | None:
     """Since when performance is down: by the readings, or longer, by what status says."""
-    if down is None or down.onset is None:
+    down = seen.assessment
+    if not isinstance(down, Degraded) or down.onset is None:
         return None
     held = seen.status.condition(DEGRADED)
     known = held is not None and held.status == "True"
