@@ -25,6 +25,7 @@ from records import (
 )
 from support.api import until
 from support.operator import OperatorProcess, operator
+from support.prometheus import PrometheusServer
 from surroundings import cpu_seconds, load, resident_mib
 from world import NAMESPACE, USER, World
 
@@ -173,11 +174,11 @@ async def _idle(world: World, process: OperatorProcess, seconds: float, say: Say
     end = quiet_moment(start + seconds, set(intervals))
     say(f"nothing happens for {end - start:.0f} s, from in {start - time.time():.0f} s on")
     await _sleep_until(start)
-    asked, cpu = await _asked(world), cpu_seconds(process.pid)
+    questions, cpu = await asked(world.prometheus), cpu_seconds(process.pid)
     began = datetime.now(UTC)
     await _sleep_until(end)
     ended = datetime.now(UTC)
-    asked, cpu = await _asked(world) - asked, cpu_seconds(process.pid) - cpu
+    questions, cpu = await asked(world.prometheus) - questions, cpu_seconds(process.pid) - cpu
     requests = await asyncio.to_thread(_requests, world)
     own = during([each for each in requests if each.user == USER], began, ended)
     return Idle(
@@ -185,7 +186,7 @@ async def _idle(world: World, process: OperatorProcess, seconds: float, say: Say
         resources=len(world.resources),
         writes=writes(own),
         api_requests=len(own),
-        prometheus_requests=asked,
+        prometheus_requests=questions,
         readings_due=readings_due(start, end, intervals),
         cpu_seconds=cpu,
         rss_mib=resident_mib(process.pid),
@@ -196,12 +197,12 @@ async def _sleep_until(moment: float) -> None:
     await asyncio.sleep(max(0.0, moment - time.time()))
 
 
-async def _asked(world: World) -> float:
+async def asked(server: PrometheusServer) -> float:
     """Range queries that Prometheus has answered, by its own count."""
 
     def get() -> str:
         with urllib.request.urlopen(  # noqa: S310 - our own address
-            f"{world.prometheus.url}/metrics", timeout=5
+            f"{server.url}/metrics", timeout=5
         ) as reply:
             return str(reply.read().decode())
 

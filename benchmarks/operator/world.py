@@ -192,7 +192,7 @@ async def world(resources: list[Resource], directory: Path) -> AsyncIterator[Wor
     plane = await asyncio.to_thread(control_plane)
     async with contextlib.AsyncExitStack() as stack:
         api = await stack.enter_async_context(Api(plane.kubeconfig))
-        kubeconfig = await asyncio.to_thread(_install, plane, directory)
+        kubeconfig = await asyncio.to_thread(install, plane, directory)
         exporter = Exporter()
         stack.callback(exporter.close)
         server = await asyncio.to_thread(stack.enter_context, prometheus(exporter))
@@ -215,7 +215,7 @@ async def _ended(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _install(plane: ControlPlane, directory: Path) -> Path:
+def install(plane: ControlPlane, directory: Path) -> Path:
     """The operator's rights; returns a kubeconfig with its token."""
     plane.kubectl("create", "namespace", OPERATOR_NAMESPACE)
     plane.kubectl("apply", "-n", OPERATOR_NAMESPACE, "-f", str(ROOT / "manifests/rbac"))

@@ -51,6 +51,7 @@ def _exported() -> Telemetry:
     telemetry.conditions("finance", "spam", dict.fromkeys(conditions, "False"))
     telemetry.reconciled(0.01)
     telemetry.held("default", 3)
+    telemetry.followed(40, 2)
     telemetry.reconcile_failed("ClusterError")
     telemetry.queue_depth(3)
     telemetry.prometheus_request("default", "Success", 0.02)

@@ -21,6 +21,9 @@ class Told:
     def held(self, server: str, resources: int) -> None:
         self.resources[server] = resources
 
+    def followed(self, resources: int, awaited: int) -> None:
+        """Not looked at here."""
+
 
 class Fleet:
     """Resources that are looked at one by one."""

@@ -99,7 +99,8 @@ def test_an_api_server_that_is_away_for_five_minutes_ends_no_process() -> None:
 async def test_the_pages_say_what_is_wrong() -> None:
     clock = Clock()
     watches = Watches([("a", "jobs")], clock)
-    async with TestClient(TestServer(application(watches, lambda: b"up 1\n"))) as client:
+    pages = application(watches, lambda names: "".join(["up 1\n", *names]).encode())
+    async with TestClient(TestServer(pages)) as client:
         assert (await client.get("/healthz")).status == 200
         assert (await client.get("/readyz")).status == 503
         watches.sign(("a", "jobs"))
@@ -112,6 +113,8 @@ async def test_the_pages_say_what_is_wrong() -> None:
         )
         metrics = await client.get("/metrics")
         assert (await metrics.text(), metrics.content_type) == ("up 1\n", "text/plain")
+        some = await client.get("/metrics?name[]=a&name[]=b")
+        assert await some.text() == "up 1\nab"
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ HAPPENINGS: dict[str, tuple[object, ...]] = {
     "performance": ("finance", "news", 0.87, 0.9),
     "conditions": ("finance", "news", {"Ready": "True"}),
     "held": ("default", 3),
+    "followed": (40, 2),
     "reconciled": (0.01,),
     "reconcile_failed": ("ClusterError",),
     "queue_depth": (3,),

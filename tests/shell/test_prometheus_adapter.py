@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +15,7 @@ from support.prometheus import Exporter, PrometheusServer, free_port, seen
 
 from maintenance_operator.adapters import prometheus as adapter
 from maintenance_operator.adapters.prometheus import Prometheus
-from maintenance_operator.core.model import Server
+from maintenance_operator.core.model import Series, Server
 from maintenance_operator.core.reasons import MetricsReason
 from maintenance_operator.errors import MetricsError
 
@@ -164,9 +164,33 @@ async def test_old_answers_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(prometheus._entries) <= 11
 
 
+async def test_one_reply_serves_all_who_pick_a_series_by_its_labels() -> None:
+    several = [
+        {"metric": {"model": f"m{i}", "zone": "ab"[i % 2]}, "values": [[60, str(i)]]}
+        for i in range(100)
+    ]
+
+    def models(found: Sequence[Series]) -> list[str]:
+        return [series.labels["model"] for series in found]
+
+    async with answering(replying(matrix(*several))) as (prometheus, counted):
+        for match, expected in (
+            ({"model": "m7"}, ["m7"]),
+            ({"zone": "b", "model": "m7"}, ["m7"]),
+            ({"model": "m7", "zone": "b"}, ["m7"]),
+            ({"zone": "a"}, [f"m{i}" for i in range(0, 100, 2)]),
+        ):
+            found = await prometheus.range("default", "up", GRID, match)
+            assert models(found) == expected
+        # who finds nothing is to be told what there is
+        for match in ({"zone": "a", "model": "m7"}, {"model": "none"}, {"job": "x"}, {}):
+            assert len(await prometheus.range("default", "up", GRID, match)) == 100
+        assert counted.outcomes == ["Success"]
+
+
 async def test_a_long_past_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a restart each resource with counters asks for days at once: memory holds no such."""
-    monkeypatch.setattr(adapter, "MOST_KEPT_POINTS", 1)
+    monkeypatch.setattr(adapter, "MOST_KEPT_TIMES", 1)
     async with answering(replying(matrix(SERIES))) as (prometheus, counted):
         together = await asyncio.gather(*(prometheus.range("default", "up", GRID) for _ in "ab"))
         assert together[0] == together[1]

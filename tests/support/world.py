@@ -120,7 +120,6 @@ class World:
             spec=spec,
             raw_spec=self.spec,
             status=status,
-            raw_status=self.status,
             assessment=self.assessment,
             now=self.now,
             trainer=TrainerImage("trainer:1"),

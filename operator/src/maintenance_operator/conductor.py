@@ -101,9 +101,9 @@ class Conductor:
     # --- doors --------------------------------------------------------------------------
 
     def seen(self, body: Mapping[str, Any]) -> None:
-        """A resource was created or has changed."""
-        self._resources.seen(body)
-        self.wake(key_of(body))
+        """A resource was created or has changed; the echo of our own write is no news."""
+        if self._resources.seen(body):
+            self.wake(key_of(body))
 
     def forget(self, key: Key) -> None:
         """A resource is gone."""
@@ -222,7 +222,7 @@ class Conductor:
     def _settle(self, key: Key, wait: float | None) -> None:
         again = key in self._again
         self._again.discard(key)
-        if self._resources.get(key) is None:
+        if key not in self._resources:
             self._failures.pop(key, None)
             if again:
                 self.wake(key)

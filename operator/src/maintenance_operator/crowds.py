@@ -18,7 +18,10 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Telemetry(Protocol):
-    """Where it is told how many are held."""
+    """Where it is told how many there are, and how many are held."""
+
+    def followed(self, resources: int, awaited: int) -> None:
+        """So many resources are known, and so many of them have not been looked at yet."""
 
     def held(self, server: str, resources: int) -> None:
         """So many resources wait for the others of their server."""
@@ -98,12 +101,13 @@ class Crowds:
             resources: how many there are, looked at or not.
         """
         self._replace(key, look)
+        unknown = max(0, resources - len(self._looks))
+        self._telemetry.followed(resources, unknown)
         if look is None or look.onset is None:
             self._breached.pop(key, None)
             self._hold(key, look, Guard.LET)
             return Guard.LET
         waited = now - self._breached.setdefault(key, now)
-        unknown = max(0, resources - len(self._looks))
         crowd = self._servers[look.server].crowd(look, look.onset, unknown)
         found = guard(crowd, self._most_percent, waited)
         self._hold(key, look, found)

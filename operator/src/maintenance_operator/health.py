@@ -7,10 +7,11 @@ so a watch that lives gives a sign at least that often; one whose task hangs, wh
 or whose API server is away does not. Without watches the operator is blind, and the cure is
 to start it again: it keeps nothing but what the cluster holds.
 
-``/readyz`` answers 200 once every watch has given its first sign. ``/metrics`` is Prometheus'.
+``/readyz`` answers 200 once every watch has given its first sign. ``/metrics`` is Prometheus';
+``?name[]=...`` picks some, as Prometheus' own clients do it.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -63,7 +64,7 @@ class Watches:
         ]
 
 
-def application(watches: Watches, exposition: Callable[[], bytes]) -> web.Application:
+def application(watches: Watches, exposition: Callable[[Sequence[str]], bytes]) -> web.Application:
     """The three pages."""
 
     async def healthz(_: web.Request) -> web.Response:
@@ -72,8 +73,9 @@ def application(watches: Watches, exposition: Callable[[], bytes]) -> web.Applic
     async def readyz(_: web.Request) -> web.Response:
         return _answer(watches.awaited())
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def metrics(request: web.Request) -> web.Response:
+        page = exposition(request.query.getall("name[]", []))
+        return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
     app.add_routes(

@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core import outcomes
 from maintenance_operator.core import status as status_json
-from maintenance_operator.core.assess import assess, in_force, with_clocks
+from maintenance_operator.core.assess import Bounds, assess, held_against, with_clocks
 from maintenance_operator.core.conditions import DEGRADED, is_true, untold
 from maintenance_operator.core.grid import reading_times
 from maintenance_operator.core.guard import Guard
@@ -44,6 +44,7 @@ from maintenance_operator.core.model import (
 )
 from maintenance_operator.core.names import ANNOTATION_BREAKER_RESET
 from maintenance_operator.core.observation import Observation
+from maintenance_operator.core.quiet import Quiet, quiet, stays_quiet
 from maintenance_operator.core.reasons import EventReason, ReadyReason
 from maintenance_operator.core.spec import parse
 from maintenance_operator.core.story import next_effect, onset, wanted
@@ -60,6 +61,9 @@ from maintenance_operator.errors import (
 
 Key = tuple[str, str]
 Body = Mapping[str, Any]
+
+Jobs = tuple[JobView, ...] | None
+"""Those of a resource, None until somebody looks."""
 
 EFFECTS_PER_PASS: Final = 12
 LIVE_RUN_LOOK: Final = timedelta(seconds=30)
@@ -110,8 +114,14 @@ class MetricsSource(Protocol):
     def admit(self, namespace: str, server: str, *queries: str) -> None:
         """MetricsError where a namespace may not put these queries to a server."""
 
-    async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
-        """The query at each time; MetricsError where there is no usable answer."""
+    async def range(
+        self, server: str, query: str, times: Sequence[datetime], match: Mapping[str, str] = ...
+    ) -> tuple[Series, ...]:
+        """The query at each time, where ``match`` fits if it fits anywhere.
+
+        Raises:
+            MetricsError: there is no usable answer.
+        """
 
     def skew(self, server: str) -> timedelta:
         """How far the server's clock is ahead of ours, as far as it is known."""
@@ -136,7 +146,10 @@ class Resources(Protocol):
     def config_map(self, key: Key) -> Body | None:
         """The ConfigMap of the resource's champion."""
 
-    def seen(self, body: Body) -> None:
+    def known(self, key: Key) -> tuple[str, str, str] | None:
+        """Which resource (by uid) and which states of it and of its ConfigMap the others are."""
+
+    def seen(self, body: Body) -> bool:
         """Remember a newer body, our own write."""
 
     def forget(self, key: Key) -> None:
@@ -190,6 +203,7 @@ class Reconciler:
         self._clock = clock
         self._counting = Counting(metrics)
         self._crowds = crowds
+        self._quiet: dict[Key, tuple[tuple[str, str, str], Quiet]] = {}
 
     async def __call__(self, key: Key) -> timedelta | None:
         """One pass.
@@ -202,7 +216,7 @@ class Reconciler:
             ClusterError: the API server is away or refuses; look again later.
         """
         try:
-            return await self._pass(key)
+            return await self._glance(key) or await self._pass(key)
         except Gone:
             self._forget(key)
             return None
@@ -210,6 +224,24 @@ class Reconciler:
             # Status was edited into what nobody can read. Writing would lose what is left of it.
             await self._complain(key, error)
             return None
+
+    async def _glance(self, key: Key) -> timedelta | None:
+        """A look at a resource that was quiet; None where it has to be a whole one."""
+        known, (about, kept) = self._resources.known(key), self._quiet.pop(key, (None, None))
+        if known is None or kept is None or about != known:
+            return None
+        metrics, now = kept.metrics, self._clock.now()
+        try:
+            found = await self._assess_gauge(metrics, kept.since, kept.bounds, now)
+        except MetricsError:
+            return None
+        if not isinstance(found, Healthy) or not stays_quiet(kept, found):
+            return None
+        self._quiet[key] = known, kept
+        self._telemetry.performance(*key, found.reading.value, kept.bounds.threshold.bound)
+        look = Look(metrics.server, metrics.interval, reading_times(metrics, now)[-1], None)
+        self._crowds.looked(key, look, now, len(self._resources))
+        return _until_reading(known[0], metrics.interval, now)
 
     async def _complain(self, key: Key, error: SpecError) -> None:
         body = self._resources.get(key)
@@ -239,22 +271,24 @@ class Reconciler:
             self._forget(key)
             return None
         live, refused = False, ""
-        extra: tuple[JobView, ...] = ()
+        jobs: Jobs = None
         for _ in range(EFFECTS_PER_PASS):
-            seen = replace(await self._observe(body, extra), refused=refused)
+            known = self._resources.known(key)
+            seen = replace(await self._observe(body, jobs, live=live), refused=refused)
             effect = next_effect(seen)
             if effect is None:
                 statuses = {row.type: row.status for row in seen.status.conditions}
                 self._telemetry.conditions(*key, statuses)
+                self._remember_quiet(key, seen, body, known)
                 return _next_look(seen)
             if not live:
-                body, live = await self._cluster.get(*key), True
+                body, live, jobs = await self._cluster.get(*key), True, None
                 if body["metadata"].get("deletionTimestamp"):
                     self._forget(key)
                     return None
                 continue
             try:
-                body, extra = await self._carry_out(seen, effect, body, told)
+                body, jobs = await self._carry_out(seen, effect, body, told)
             except ClusterError as error:
                 if not (error.refused and isinstance(effect, CreateJob)):
                     raise
@@ -263,9 +297,21 @@ class Reconciler:
                 if not isinstance(effect, CreateJob):
                     raise
                 name = str(effect.manifest["metadata"]["name"])
-                extra = (await self._taken(key[0], name),)
+                others = (job for job in seen.jobs or () if job.name != name)
+                jobs = (*others, await self._taken(key[0], name))
         msg = f"{key[0]}/{key[1]}: no end after {EFFECTS_PER_PASS} steps; looking again later"
         raise OperatorError(msg)
+
+    def _remember_quiet(
+        self, key: Key, seen: Observation, body: Body, known: tuple[str, str, str] | None
+    ) -> None:
+        """If what was looked at is still what is known."""
+        version = body["metadata"].get("resourceVersion")
+        kept = quiet(seen)
+        if kept is None or known is None or known[1] != version:
+            return
+        if known == self._resources.known(key):
+            self._quiet[key] = known, kept
 
     async def _taken(self, namespace: str, name: str) -> JobView:
         """The Job that has the name already."""
@@ -276,19 +322,20 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._resources.forget(key)
+        self._quiet.pop(key, None)
         self._counting.forget(key)
         self._crowds.forget(key)
         self._telemetry.forget(*key)
 
     # --- observe ------------------------------------------------------------------------
 
-    async def _observe(self, body: Body, extra: Sequence[JobView]) -> Observation:
+    async def _observe(self, body: Body, jobs: Jobs, *, live: bool) -> Observation:
         now = self._clock.now()
         metadata = body["metadata"]
         identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
-        raw_spec, raw_status = body.get("spec") or {}, body.get("status") or {}
+        raw_spec = body.get("spec") or {}
         spec, scheduled = self._read(raw_spec, now)
-        status = status_json.read(raw_status)
+        status = status_json.read(body.get("status") or {})
         if status.observed_generation not in {-1, metadata["generation"]}:
             status = replace(status, recheck=None)
         seen = Observation(
@@ -298,7 +345,6 @@ class Reconciler:
             spec=spec,
             raw_spec=raw_spec,
             status=status,
-            raw_status=raw_status,
             assessment=await self._assess(identity, spec, status, now),
             new_data=await self._new_data(identity, spec, now),
             scheduled=scheduled,
@@ -308,7 +354,8 @@ class Reconciler:
             config_map=self._resources.config_map((identity.namespace, identity.name)),
             breaker_reset=_breaker_reset(metadata),
         )
-        return await self._look_closer(replace(seen, guard=self._guard(seen)), extra)
+        seen = replace(seen, guard=self._guard(seen), jobs=jobs)
+        return await self._look_closer(seen, live=live)
 
     def _guard(self, seen: Observation) -> Guard:
         """Whether a run may begin by the metric, by what the others of its server read."""
@@ -349,7 +396,7 @@ class Reconciler:
         values = [value for series in found for time, value in series.points if time == grid[-1]]
         return values[0] if len(values) == 1 and math.isfinite(values[0]) else None
 
-    async def _look_closer(self, seen: Observation, extra: Sequence[JobView]) -> Observation:
+    async def _look_closer(self, seen: Observation, *, live: bool) -> Observation:
         """Ask the API server for what only some passes need."""
         identity, status = seen.identity, seen.status
         unsure = status.champion is not None and (
@@ -361,10 +408,12 @@ class Reconciler:
             seen = replace(
                 seen, config_map=await self._cluster.config_map(identity.namespace, name)
             )
-        if status.run is not None or wanted(seen) is not None:
-            jobs = await self._cluster.jobs(identity.namespace, identity.uid)
-            seen = replace(seen, jobs=(*jobs, *extra))
-        return seen
+        if seen.jobs is not None or (status.run is None and wanted(seen) is None):
+            return seen
+        if status.run is None and not live:
+            return replace(seen, jobs=())  # a run is to begin: that is looked at again, live
+        jobs = await self._cluster.jobs(identity.namespace, identity.uid)
+        return replace(seen, jobs=tuple(jobs))
 
     async def _assess(
         self, identity: Identity, spec: Spec | SpecError, status: Status, now: datetime
@@ -376,7 +425,11 @@ class Reconciler:
             if isinstance(metrics, Outcomes):
                 found, bound = await self._assess_outcomes(identity, metrics, status, now)
             else:
-                found, bound = await self._assess_gauge(identity, metrics, status, now)
+                queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
+                self._metrics.admit(identity.namespace, metrics.server, *queries)
+                since, bounds = held_against(metrics, status, degraded=is_true(status, DEGRADED))
+                found = await self._assess_gauge(metrics, since, bounds, now)
+                bound = bounds.threshold.bound
         except MetricsError as error:
             self._telemetry.metrics_error(metrics.server, error.reason)
             return Unknown(error.reason, str(error))
@@ -386,23 +439,14 @@ class Reconciler:
         return with_clocks(found, metrics.server, self._metrics.skew(metrics.server))
 
     async def _assess_gauge(
-        self, identity: Identity, metrics: Metrics, status: Status, now: datetime
-    ) -> tuple[Assessment, float]:
-        """The assessment, and the bound that readings are held against."""
-        champion, grid = status.champion, reading_times(metrics, now)
-        if champion is not None and status.monitor is not None:
-            # What counters told is no baseline of a gauge.
-            champion = replace(champion, baseline=None)
-        queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
-        self._metrics.admit(identity.namespace, metrics.server, *queries)
-        performance, samples = await asyncio.gather(
-            self._metrics.range(metrics.server, metrics.query, grid),
-            self._samples(metrics, grid),
-        )
-        bounds = in_force(metrics, champion, degraded=is_true(status, DEGRADED))
-        since = champion.promoted_time if champion else None
-        found = assess(metrics, performance, samples, grid, since, bounds)
-        return found, bounds.threshold.bound
+        self, metrics: Metrics, since: datetime | None, bounds: Bounds, now: datetime
+    ) -> Assessment:
+        grid = reading_times(metrics, now)
+        asked = self._metrics.range(metrics.server, metrics.query, grid, metrics.match)
+        if metrics.samples is None:
+            return assess(metrics, await asked, None, grid, since, bounds)
+        samples = self._metrics.range(metrics.server, metrics.samples.query, grid, metrics.match)
+        return assess(metrics, *await asyncio.gather(asked, samples), grid, since, bounds)
 
     async def _assess_outcomes(
         self, identity: Identity, metrics: Outcomes, status: Status, now: datetime
@@ -422,22 +466,15 @@ class Reconciler:
         bound = math.nan if monitor is None else outcomes.floor(metrics, monitor.reference).bound
         return found, bound
 
-    async def _samples(
-        self, metrics: Metrics, grid: Sequence[datetime]
-    ) -> tuple[Series, ...] | None:
-        if metrics.samples is None:
-            return None
-        return await self._metrics.range(metrics.server, metrics.samples.query, grid)
-
     # --- act ----------------------------------------------------------------------------
 
     async def _carry_out(
         self, seen: Observation, effect: Effect, body: Body, told: list[tuple[Body, Note]]
-    ) -> tuple[Body, tuple[JobView, ...]]:
-        """Do it; the resource as it is then, and the Job that was created.
+    ) -> tuple[Body, Jobs]:
+        """Do it; the resource and its Jobs as they are then.
 
-        The Job is handed on, so that one which is gone again at once (its owner was deleted) is
-        not taken for one that was never made.
+        A Job that was created is handed on, so that one which is gone again at once (its owner was
+        deleted) is not taken for one that was never made.
         """
         namespace = seen.identity.namespace
         match effect:
@@ -451,13 +488,14 @@ class Reconciler:
             case CreateJob(manifest=manifest):
                 job = await self._cluster.create_job(manifest)
                 _log.info("created Job %s", job.name, extra=_about(seen))
-                return body, (job,)
+                return body, (*(seen.jobs or ()), job)
             case DeleteJob(name=name, uid=uid):
                 try:
                     await self._cluster.delete_job(namespace, name, uid)
                     _log.info("deleted Job %s", name, extra=_about(seen))
                 except Gone:
                     _log.info("Job %s is gone already", name, extra=_about(seen))
+                return body, None
             case WriteConfigMap(manifest=manifest, existing=None):
                 await self._cluster.create_config_map(manifest)
                 _log.info("created ConfigMap %s", manifest["metadata"]["name"], extra=_about(seen))
@@ -466,7 +504,7 @@ class Reconciler:
                 note = Note(EventReason.CHAMPION_PROJECTED, _projected(manifest))
                 _log_note(note, seen)
                 told.append((body, note))
-        return body, ()
+        return body, seen.jobs
 
     def _count(self, seen: Observation, done: WriteStatus) -> None:
         if done.decided is not None:
@@ -525,14 +563,25 @@ def _time(text: object) -> datetime | None:
 def _next_look(seen: Observation) -> timedelta | None:
     if not isinstance(seen.spec, Spec):
         return LIVE_RUN_LOOK if seen.status.run is not None else None
-    interval = seen.spec.metrics.interval.total_seconds()
-    # Resources that read at the same times do not all wake at the same millisecond.
-    share = zlib.crc32(seen.identity.uid.encode()) % 1000 / 1000
     if seen.guard is Guard.WAIT:
-        return CROWD_LOOK * (1 + share)
-    spread = 0.02 + share * min(1.0, interval / 20)
-    until = interval - seen.now.timestamp() % interval + spread
-    wait = timedelta(seconds=until)
+        return CROWD_LOOK * (1 + _share(seen.identity.uid))
+    interval = seen.spec.metrics.interval
+    wait = _until_reading(seen.identity.uid, interval, seen.now)
     if seen.scheduled is not None:
-        wait = min(wait, seen.scheduled[1] - seen.now + timedelta(seconds=spread))
+        wait = min(wait, seen.scheduled[1] - seen.now + _spread(seen.identity.uid, interval))
     return min(wait, LIVE_RUN_LOOK) if seen.status.run is not None else wait
+
+
+def _until_reading(uid: str, interval: timedelta, now: datetime) -> timedelta:
+    seconds = interval.total_seconds()
+    until = timedelta(seconds=seconds - now.timestamp() % seconds)
+    return until + _spread(uid, interval)
+
+
+def _spread(uid: str, interval: timedelta) -> timedelta:
+    """Resources that read at the same times do not all wake at the same millisecond."""
+    return timedelta(seconds=0.02) + _share(uid) * min(timedelta(seconds=1), interval / 20)
+
+
+def _share(uid: str) -> float:
+    return zlib.crc32(uid.encode()) % 1000 / 1000

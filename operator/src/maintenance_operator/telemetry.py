@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -55,6 +55,10 @@ class Telemetry:
             "reconcile_errors", "Passes that ended in an error, by its type.", "error"
         )
         self._queue_depth = self._gauge("queue_depth", "Resources that wait for a worker.")
+        self._followed = self._gauge("resources", "Resources that are followed.")
+        self._awaited = self._gauge(
+            "resources_awaited", "Of them, those not looked at since the operator started."
+        )
         self._info = self._gauge("build_info", "Always 1; the label says what runs.", "version")
         self._info.labels(__version__).set(1)
 
@@ -110,6 +114,11 @@ class Telemetry:
         self._performance.labels(namespace, name).set(value)
         self._threshold.labels(namespace, name).set(floor)
 
+    def followed(self, resources: int, awaited: int) -> None:
+        """So many resources are known, and so many of them have not been looked at yet."""
+        self._followed.set(resources)
+        self._awaited.set(awaited)
+
     def held(self, server: str, resources: int) -> None:
         """So many resources of a server wait, as too many left their range together."""
         self._held.labels(server).set(resources)
@@ -143,8 +152,10 @@ class Telemetry:
         self._requests.labels(server, outcome).inc()
         self._request_seconds.labels(server).observe(seconds)
 
-    def exposition(self) -> bytes:
-        """All metrics in Prometheus' text format."""
+    def exposition(self, names: Sequence[str] = ()) -> bytes:
+        """All metrics in Prometheus' text format, or those of the given names."""
+        if names:
+            return generate_latest(self.registry.restricted_registry(names))
         return generate_latest(self.registry)
 
 

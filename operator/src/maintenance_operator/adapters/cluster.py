@@ -9,7 +9,7 @@ import logging
 import os
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -220,7 +220,8 @@ class Cluster:
     async def _view(self, job: Body, pods: list[Mapping[str, Any]]) -> JobView:
         """The Job; where its pod hangs without saying why, the kubelet's Events say it."""
         view = job_view(job, pods)
-        if view.phase is not JobPhase.PENDING or view.detail or not pods or _mounted(pods[-1]):
+        hangs = view.phase is JobPhase.PENDING and not view.detail and _awaits_volumes(pods)
+        if not hangs:
             return view
         namespace, uid = job["metadata"]["namespace"], pods[-1]["metadata"]["uid"]
         selector = {"fieldSelector": f"regarding.uid={uid},type=Warning", "limit": str(PAGE)}
@@ -483,11 +484,13 @@ def _waiting(pod: Mapping[str, Any]) -> str:
     return ""
 
 
-def _mounted(pod: Mapping[str, Any]) -> bool:
-    """Whether its volumes are there, so that older Events about them are past."""
-    return any(
+def _awaits_volumes(pods: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the newest has a node, and no volumes yet: older Events about them would be past."""
+    if not pods or not pods[-1].get("spec", {}).get("nodeName"):
+        return False
+    return not any(
         condition.get("type") == "PodReadyToStartContainers" and condition.get("status") == "True"
-        for condition in (pod.get("status") or {}).get("conditions") or ()
+        for condition in (pods[-1].get("status") or {}).get("conditions") or ()
     )
 
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Protocol, Self
 
 import aiohttp
@@ -39,14 +39,16 @@ RETRY_SECONDS: Final = 0.2
 """One reply in ten that fails is then one reading in a hundred that is missed."""
 LEAST_KEEP_SECONDS: Final = 5.0
 """A single time has no step; the shortest interval between readings is as long."""
-MOST_KEPT_POINTS: Final = 2000
-"""A larger answer is a past that somebody catches up with: shared on its way, and not kept."""
+MOST_KEPT_TIMES: Final = 100
+"""A longer answer is a past that somebody catches up with: shared on its way, and not kept."""
 ENTRIES: Final = 20_000
 STRIKES: Final = 3
 """One query may be slow; so many in a row that get no answer mean that the server is away."""
 
 SKEWED: Final = timedelta(minutes=1)
 """Clocks that differ by so much are told of: the shortest usual interval between readings."""
+
+NO_MATCH: Final[Mapping[str, str]] = MappingProxyType({})
 
 OWN_NAMESPACE: Final = "{{ namespace }}"
 """In a server's enforced matchers: the namespace of the resource that asks."""
@@ -81,10 +83,39 @@ class _Question:
         """Short, for logs: the query itself may be long."""
         return hashlib.sha256(self.query.encode()).hexdigest()[:12]
 
+    @property
+    def times(self) -> float:
+        """How many it asks for."""
+        return (self.end - self.start) / self.step + 1
+
+
+class _Answer:
+    """The series of a reply, found by their labels: ten thousand resources may share one."""
+
+    def __init__(self, series: tuple[Series, ...]) -> None:
+        self._series = series
+        self._by_label: dict[str, dict[str | None, list[Series]]] = {}
+
+    def fitting(self, match: Mapping[str, str]) -> tuple[Series, ...]:
+        """Those that carry all labels of ``match``; all where none does."""
+        if not match or len(self._series) <= 1:
+            return self._series
+        several = (self._with(label).get(value, []) for label, value in match.items())
+        fewest = min(several, key=len)
+        found = tuple(series for series in fewest if match.items() <= series.labels.items())
+        return found or self._series
+
+    def _with(self, label: str) -> dict[str | None, list[Series]]:
+        if label not in self._by_label:
+            values = self._by_label[label] = {}
+            for series in self._series:
+                values.setdefault(series.labels.get(label), []).append(series)
+        return self._by_label[label]
+
 
 @dataclass(slots=True)
 class _Entry:
-    answer: asyncio.Task[tuple[Series, ...]]
+    answer: asyncio.Task[_Answer]
     expires: float
 
 
@@ -180,8 +211,16 @@ class Prometheus:
             )
         return self._servers[name]
 
-    async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
+    async def range(
+        self,
+        server: str,
+        query: str,
+        times: Sequence[datetime],
+        match: Mapping[str, str] = NO_MATCH,
+    ) -> tuple[Series, ...]:
         """The series of a query at evenly spaced times, oldest first.
+
+        Those that carry all labels of ``match``; where none does, all there are.
 
         Raises:
             MetricsError: with a member of ``MetricsReason`` as reason.
@@ -195,9 +234,11 @@ class Prometheus:
             (times[1] - times[0]).total_seconds() if len(times) > 1 else 1.0,
         )
         # Shielded: one caller's cancellation is not the others'.
-        return await asyncio.shield(self._answer(question))
+        entry = self._entry(question)
+        answer = entry.result() if entry.done() else await asyncio.shield(entry)
+        return answer.fitting(match)
 
-    def _answer(self, question: _Question) -> asyncio.Task[tuple[Series, ...]]:
+    def _entry(self, question: _Question) -> asyncio.Task[_Answer]:
         now = asyncio.get_running_loop().time()
         entry = self._entries.get(question)
         if entry is None or (entry.answer.done() and now >= entry.expires):
@@ -208,14 +249,14 @@ class Prometheus:
             self._evict(now)
         return entry.answer
 
-    def _answered(self, question: _Question, task: asyncio.Task[tuple[Series, ...]]) -> None:
+    def _answered(self, question: _Question, task: asyncio.Task[_Answer]) -> None:
         entry = self._entries.get(question)
         if entry is None or entry.answer is not task:
             return
         # Reading the exception also tells asyncio that somebody has seen it.
         if task.cancelled() or task.exception() is not None:
             keep = FAILURE_SECONDS
-        elif sum(len(series.points) for series in task.result()) > MOST_KEPT_POINTS:
+        elif question.times > MOST_KEPT_TIMES:
             keep = 0.0
         else:
             keep = max(question.step, LEAST_KEEP_SECONDS)
@@ -232,7 +273,7 @@ class Prometheus:
                 return
             del self._entries[question]
 
-    async def _ask(self, question: _Question) -> tuple[Series, ...]:
+    async def _ask(self, question: _Question) -> _Answer:
         async with self._slots[question.server]:
             self._refuse_while_away(question.server)
             loop = asyncio.get_running_loop()
@@ -243,7 +284,7 @@ class Prometheus:
                 if reply[0] in HTTP_MOMENTARY:
                     await asyncio.sleep(RETRY_SECONDS)
                     reply = await self._post(question)
-                answer = _series(self._document(*reply, question), question)
+                answer = _Answer(_series(self._document(*reply, question), question))
                 outcome = "Success"
             except MetricsError as error:
                 outcome = str(error.reason)
@@ -417,14 +458,24 @@ def _data(status: int, body: bytes, question: _Question) -> tuple[dict[str, Any]
 
 
 def _series(data: Mapping[str, Any], question: _Question) -> tuple[Series, ...]:
+    times: dict[float, datetime] = {}
+    texts: dict[str, str] = {}
+
+    def at(time: Any) -> datetime:
+        seconds = float(time)
+        if seconds not in times:
+            times[seconds] = datetime.fromtimestamp(seconds, UTC)
+        return times[seconds]
+
+    def once(text: object) -> str:
+        """Equal texts are kept once: most labels are the same from series to series."""
+        return texts.setdefault(str(text), str(text))
+
     try:
         return tuple(
             Series(
-                {str(name): str(value) for name, value in series.get("metric", {}).items()},
-                tuple(
-                    (datetime.fromtimestamp(float(time), UTC), float(value))
-                    for time, value in series.get("values", ())
-                ),
+                {once(name): once(value) for name, value in series.get("metric", {}).items()},
+                tuple((at(time), float(value)) for time, value in series.get("values", ())),
             )
             for series in data["result"]
         )

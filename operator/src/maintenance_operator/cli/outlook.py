@@ -26,7 +26,6 @@ from maintenance_operator.core.model import (
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.outcomes import as_gauge, bound_of
 from maintenance_operator.core.reasons import MetricsReason, RunReason, TrainingReason
-from maintenance_operator.core.status import write
 from maintenance_operator.core.story import wanted
 
 PATIENCE: Final = timedelta(minutes=2)
@@ -223,7 +222,6 @@ def _observation(resource: Resource, spec: Spec, now: datetime) -> Observation:
         spec=spec,
         raw_spec=resource.raw_spec,
         status=resource.status,
-        raw_status=write(resource.status),
         assessment=_assessment(resource, spec, now),
         now=now,
         trainer=_NO_IMAGE,

@@ -16,6 +16,7 @@ from maintenance_operator.core.model import (
     OnMissing,
     Reading,
     Series,
+    Status,
     ThresholdRange,
     Unknown,
 )
@@ -45,6 +46,18 @@ def in_force(metrics: Metrics, champion: Champion | None, *, degraded: bool) -> 
     if metrics.max_drop is not None and champion is not None and champion.baseline is not None:
         threshold = threshold.tightened(champion.baseline.value, metrics.max_drop)
     return Bounds(threshold, metrics.recover if degraded else None)
+
+
+def held_against(
+    metrics: Metrics, status: Status, *, degraded: bool
+) -> tuple[datetime | None, Bounds]:
+    """Since when readings count, and what they are held against."""
+    champion = status.champion
+    if champion is not None and status.monitor is not None:
+        # What counters told is no baseline of a gauge.
+        champion = replace(champion, baseline=None)
+    since = champion.promoted_time if champion is not None else None
+    return since, in_force(metrics, champion, degraded=degraded)
 
 
 def assess(

@@ -30,7 +30,6 @@ class Observation:
     spec: Spec | SpecError
     raw_spec: Mapping[str, Any]
     status: Status
-    raw_status: Mapping[str, Any]
     assessment: Assessment
     now: datetime
     trainer: TrainerImage

@@ -26,7 +26,6 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_operator.core import champion as projection
-from maintenance_operator.core import status as status_json
 from maintenance_operator.core.brakes import runs_left
 from maintenance_operator.core.conditions import DEGRADED, conditions, hindered, transitions
 from maintenance_operator.core.decide import concept_drift, decide
@@ -810,7 +809,7 @@ def _settle(
     if isinstance(seen.spec, Spec):
         status = replace(status, history=status.history[: seen.spec.history_runs])
     settled = conditions(seen, replace(status, observed_generation=seen.generation))
-    if status_json.write(settled) == seen.raw_status:
+    if settled == seen.status:
         return None
     settled = _with_later_checkpoint(settled, seen.now)
     notes = (*notes, *transitions(seen.status, settled))
