@@ -29,6 +29,13 @@ docs: ## Write again what the documentation takes from code (API reference, deci
 bench-operator: ## Measure the operator on a real API server; writes benchmarks/results/operator.json
 	@dev/prerequisites bench
 	@export $(WITH_CLUSTER); $(WITH_VENV) python benchmarks/operator
+bench-scale: ## Measure the operator with 1,000 and 10,000 resources (a quarter of an hour)
+	@dev/prerequisites bench
+	@export $(WITH_CLUSTER); $(WITH_VENV) python benchmarks/operator scale
+bench-keda: ## Measure the same work by KEDA 2.21 and by this operator (builds KEDA first: 6 to 15 minutes)
+	@dev/prerequisites bench
+	@dev/keda/build >/dev/null
+	@export $(WITH_CLUSTER); $(WITH_VENV) python benchmarks/operator keda
 
 bench-decision: ## Measure whether causes are named right (quick: seven minutes; benchmarks/README.md has the full runs)
 	@dev/prerequisites check
@@ -68,4 +75,4 @@ help: ## This list
 	@printf '\n%s\n' "Built things are cached in $(MM_CACHE) (MM_CACHE=... moves it)."
 
 # The recipes know what is up to date; make only names them.
-.PHONY: demo test check format docs bench-operator bench-decision cluster-up cluster-down images push venv venv-path lock clean help
+.PHONY: demo test check format docs bench-operator bench-scale bench-keda bench-decision cluster-up cluster-down images push venv venv-path lock clean help

@@ -47,6 +47,10 @@ running, writes benchmarks/results/operator.json and a dated copy, and prints a 
   operator_rss_mib, writes_per_run, api_requests_per_run, cpu_seconds_per_run
 """
 EPILOG: Final = """\
+two more parts, with a --help of their own:
+  python benchmarks/operator scale                      1,000 and 10,000 resources
+  python benchmarks/operator keda                       the same work by KEDA and by this operator
+
 examples:
   make bench-operator                                   the figures
   python benchmarks/operator --quick                    under a minute; does the benchmark work?
@@ -77,8 +81,11 @@ QUICK: Final = Size(20, 6, 1, 5, 6, 25)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] in (["scale"], ["keda"]):
+        return _large(given[0], given[1:])
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     output: Path = options.output
     if options.record:
         return _record(parser, output, options.record)
@@ -207,6 +214,41 @@ async def _measured(size: Size, logs: Path | None) -> dict[str, Any]:
         },
     }
     return {"about": about, **_figures(rounds)}
+
+
+def _large(part: str, arguments: Sequence[str]) -> int:
+    """Many resources, or the same work by KEDA: slow, so apart from the rest."""
+    import beside_keda  # noqa: PLC0415 - --help and --record need no aiohttp
+    import scale  # noqa: PLC0415
+
+    subject = {"scale": scale, "keda": beside_keda}[part]
+    sizes = list(scale.INTERVALS) if part == "scale" else [1000]
+    parser = argparse.ArgumentParser(
+        prog=f"python benchmarks/operator {part}",
+        description=subject.DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--resources", type=int, nargs="+", default=sizes, metavar="N")
+    parser.add_argument("--output", type=Path, default=RESULTS / "operator.json", metavar="FILE")
+    options = parser.parse_args(arguments)
+    started, date = time.monotonic(), surroundings.now()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="model-maintenance-benchmark-") as directory:
+        _keep_bytecode(Path(directory))
+        if part == "scale":
+            found = asyncio.run(scale.run(options.resources, say))
+            numbers = scale.headline(found)
+        else:
+            found, numbers = asyncio.run(beside_keda.run(options.resources[0], say)), {}
+    about = {"recorded": True, "date": date, "machine": surroundings.machine()}
+    results = figures.record(_read(options.output), numbers, date, surroundings.machine())
+    results[part] = {**about, "commit": surroundings.commit(), **found}
+    _write(options.output, results, dated=False)
+    print(json.dumps(found, indent=1))
+    return 0
 
 
 def _keep_bytecode(directory: Path) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -41,6 +41,7 @@ AT_ONCE: Final = 24
 BAND: Final = (0.92, 0.98)
 FALLEN: Final = 0.5
 WOBBLE_SECONDS: Final = 2.0
+PROMOTED: Final = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
 
 
 def name_of(number: int) -> str:
@@ -67,8 +68,8 @@ def settled_status(created: dict[str, Any], now: datetime) -> dict[str, Any]:
     """What the operator itself would have written after ten runs: it finds nothing to change."""
     metadata = created["metadata"]
     identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
-    champion = _champion(identity, now)
-    status = Status(champion=champion, history=tuple(_history(identity, now)))
+    champion = _champion(identity)
+    status = Status(champion=champion, history=tuple(_history(identity)))
     seen = Observation(
         identity=identity,
         generation=metadata["generation"],
@@ -87,20 +88,20 @@ def settled_status(created: dict[str, Any], now: datetime) -> dict[str, Any]:
     return status_json.write(effect.status)
 
 
-def _champion(identity: Identity, now: datetime) -> Champion:
+def _champion(identity: Identity) -> Champion:
     return Champion(
         HISTORY,
         f"pvc://models/{identity.name}/versions/{HISTORY}",
         _digest(f"{identity.name} {HISTORY}"),
-        now.replace(microsecond=0) - timedelta(days=3),
+        PROMOTED,
         TrainingAction.RETRAIN,
     )
 
 
-def _history(identity: Identity, now: datetime) -> list[HistoryEntry]:
+def _history(identity: Identity) -> list[HistoryEntry]:
     entries = []
     for number in range(HISTORY, 0, -1):
-        end = now.replace(microsecond=0) - timedelta(days=3 + 7 * (HISTORY - number))
+        end = PROMOTED - timedelta(days=7 * (HISTORY - number))
         entries.append(
             HistoryEntry(
                 number=number,
@@ -164,8 +165,14 @@ class Fleet:
             await asyncio.sleep(WOBBLE_SECONDS)
 
 
+Create = Callable[[Fleet, int], Awaitable[None]]
+"""Creates what belongs to one model."""
+
+
 @contextlib.asynccontextmanager
-async def fleet(plane: ControlPlane, size: int, interval: int) -> AsyncIterator[Fleet]:
+async def fleet(
+    plane: ControlPlane, size: int, interval: int, create: Create
+) -> AsyncIterator[Fleet]:
     """So many resources on a control plane, and a Prometheus of their own."""
     async with contextlib.AsyncExitStack() as stack:
         api = await stack.enter_async_context(Api(plane.kubeconfig))
@@ -175,21 +182,31 @@ async def fleet(plane: ControlPlane, size: int, interval: int) -> AsyncIterator[
         made = Fleet(plane, api, server, exporter, size, interval)
         wobbling = asyncio.create_task(made.wobble())
         stack.callback(wobbling.cancel)
-        await _create(made)
+        await _create_all(made, create)
         yield made
 
 
-async def _create(made: Fleet) -> None:
-    slots, now = asyncio.Semaphore(AT_ONCE), datetime.now(UTC)
+async def _create_all(made: Fleet, create: Create) -> None:
+    slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int) -> None:
         async with slots:
-            where = path("modelmaintenances", NAMESPACE)
-            created = await made.api.create(where, body_of(number, made.interval))
-            identity = Identity(NAMESPACE, name_of(number), created["metadata"]["uid"])
-            config_map = projection.manifest(identity, _champion(identity, now), None)
-            await made.api.create(path("configmaps", NAMESPACE), config_map)
-            body = {**created, "status": settled_status(created, now)}
-            await made.api.put(f"{where}/{identity.name}/status", body)
+            await create(made, number)
 
     await asyncio.gather(*(one(number) for number in range(made.size)))
+
+
+async def create_settled(made: Fleet, number: int) -> None:
+    """A resource with all that has become of it: its champion's ConfigMap, and a full status."""
+    where = path("modelmaintenances", NAMESPACE)
+    created = await made.api.create(where, body_of(number, made.interval))
+    await create_champion(made, number)
+    status = settled_status(created, datetime.now(UTC))
+    await made.api.put(f"{where}/{name_of(number)}/status", {**created, "status": status})
+
+
+async def create_champion(made: Fleet, number: int) -> None:
+    """The ConfigMap by which the operator knows the model that is in service."""
+    identity = Identity(NAMESPACE, name_of(number), "")
+    config_map = projection.manifest(identity, _champion(identity), None)
+    await made.api.create(path("configmaps", NAMESPACE), config_map)

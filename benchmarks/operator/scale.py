@@ -3,8 +3,9 @@
 import asyncio
 import json
 import re
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,14 +13,14 @@ from typing import Any, Final
 
 import aiohttp
 from figures import quantile
-from fleet import Fleet, fleet, name_of
+from fleet import Fleet, create_settled, fleet, name_of
 from records import Request, created_jobs, during, reply_of, request_of, writes
 from rounds import asked
 from support.api import path
-from support.control_plane import ControlPlane
+from support.control_plane import ControlPlane, own_control_plane
 from support.operator import OperatorProcess, operator
 from surroundings import cpu_seconds, load, resident_mib
-from world import NAMESPACE, OPERATOR_NAMESPACE, USER, install
+from world import NAMESPACE, USER, install
 
 DESCRIPTION: Final = """\
 1,000 and 10,000 resources that have been in service for long (ten runs in their history), a series
@@ -46,7 +47,10 @@ SHARE_OF_BREACHES: Final = 10
 START_SECONDS: Final = 180.0
 BREACH_SECONDS: Final = 240.0
 RAW_CLIENTS: Final = 32
+RAW: Final = "raw"
+"""The namespace of the Jobs that a plain client creates."""
 LOOK_SECONDS: Final = 0.1
+LOOK_AT_JOBS_SECONDS: Final = 3.0
 FOLLOWED, AWAITED = "model_maintenance_resources", "model_maintenance_resources_awaited"
 GAUGE: Final = re.compile(r"^(model_maintenance_resources\w*) (\S+)$", re.MULTILINE)
 
@@ -84,7 +88,7 @@ async def measure(plane: ControlPlane, size: int, directory: Path, say: Say) -> 
     """One size, on a control plane without resources; it has none afterwards."""
     interval = INTERVALS.get(size, 10)
     say(f"{size} resources are created")
-    async with fleet(plane, size, interval) as made:
+    async with fleet(plane, size, interval, create_settled) as made:
         kubeconfig = directory / "operator.kubeconfig"
         began, clock = datetime.now(UTC), time.perf_counter()
         servers = {"default": made.prometheus.url}
@@ -186,7 +190,7 @@ async def _breaches(made: Fleet, process: OperatorProcess, names: Sequence[str])
     fell, deadline = datetime.now(UTC), time.monotonic() + BREACH_SECONDS
     wanted = set(names)
     while True:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(LOOK_AT_JOBS_SECONDS)
         jobs = await made.api.get(path("jobs", NAMESPACE), limit="5000")
         if wanted <= {name for job in jobs["items"] if (name := _resource_of(job)) in wanted}:
             break
@@ -214,8 +218,7 @@ async def _raw_creates(made: Fleet, count: int) -> float:
     pattern = jobs[-1]
     slots = asyncio.Semaphore(RAW_CLIENTS)
     spec = {**pattern["spec"], "suspend": True}
-    for field in ("selector",):
-        spec.pop(field, None)
+    spec.pop("selector", None)
     spec["template"] = {
         **spec["template"],
         "metadata": {
@@ -231,7 +234,7 @@ async def _raw_creates(made: Fleet, count: int) -> float:
                 "annotations": pattern["metadata"].get("annotations", {}),
             }
             await made.api.create(
-                path("jobs", "raw"),
+                path("jobs", RAW),
                 {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec},
             )
 
@@ -269,4 +272,32 @@ def figures_of(found: Sequence[Scale]) -> dict[str, Any]:
     }
 
 
-__all__ = ["DESCRIPTION", "OPERATOR_NAMESPACE", "Scale", "figures_of", "install", "measure"]
+async def run(sizes: Sequence[int], say: Say) -> dict[str, Any]:
+    """All sizes, each on a control plane of its own; figures by size."""
+    found = []
+    for size in sizes:
+        with (
+            own_control_plane() as plane,
+            tempfile.TemporaryDirectory(prefix="model-maintenance-scale-") as directory,
+        ):
+            await asyncio.to_thread(install, plane, Path(directory))
+            for namespace in (NAMESPACE, RAW):
+                plane.kubectl("create", "namespace", namespace)
+            found.append(await measure(plane, size, Path(directory), say))
+    return figures_of(found)
+
+
+def headline(found: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of the largest fleet under the names by which they are known."""
+    largest = found[max(found, key=int)]
+    thousands = int(max(found, key=int)) // 1000
+    return {
+        f"cold_start_{thousands}k_seconds": largest["cold_start_seconds"],
+        f"rss_{thousands}k_mb": largest["rss_mib"],
+        f"breach_1_of_{thousands}k_seconds": largest["breach_seconds"]["value"],
+        f"breach_{largest['breaches_at_once']}_of_{thousands}k_seconds": largest[
+            "breaches_seconds"
+        ],
+        "raw_creates_per_second": largest["raw_creates_per_second"],
+        "prometheus_requests_per_interval": largest["prometheus_requests_per_interval"],
+    }

@@ -16,42 +16,44 @@ NONE = timedelta()
 
 
 @pytest.mark.parametrize(
-    "read, unread, together, waited, found",
+    "read, due, unknown, together, waited, found",
     [
-        (10, 0, 10, NONE, Guard.LET),  # few are no crowd
-        (12, 0, 11, NONE, Guard.HOLD),
-        (1000, 0, 250, NONE, Guard.LET),
-        (1000, 0, 251, NONE, Guard.HOLD),
-        (0, 10_000, 10, NONE, Guard.LET),
-        (11, 9_989, 11, NONE, Guard.WAIT),  # the others may have fallen too
-        (9_000, 1_000, 1_000, NONE, Guard.LET),  # even if all the others have
-        (9_000, 1_000, 2_000, NONE, Guard.WAIT),
-        (9_000, 1_000, 2_501, NONE, Guard.HOLD),  # even if none of the others has
-        (9_000, 1_000, 2_000, PATIENCE, Guard.LET),
-        (4_000, 6_000, 2_000, PATIENCE, Guard.HOLD),
+        (10, 0, 0, 10, NONE, Guard.LET),  # few are no crowd
+        (12, 0, 0, 11, NONE, Guard.HOLD),
+        (1000, 0, 0, 250, NONE, Guard.LET),
+        (1000, 0, 0, 251, NONE, Guard.HOLD),
+        (0, 0, 10_000, 10, NONE, Guard.LET),
+        (11, 9_989, 0, 11, NONE, Guard.WAIT),  # the others may have fallen too
+        (9_000, 500, 500, 1_000, NONE, Guard.LET),  # even if all the others have
+        (9_000, 500, 500, 2_000, NONE, Guard.WAIT),
+        (9_000, 500, 500, 2_501, NONE, Guard.HOLD),  # even if none of the others has
+        (9_000, 500, 500, 2_000, PATIENCE, Guard.LET),
+        (100, 9_900, 0, 1_000, PATIENCE, Guard.LET),  # who is read late was well before
+        (4_000, 0, 6_000, 2_000, PATIENCE, Guard.HOLD),  # nobody knows how these are
     ],
 )
 def test_a_share_of_a_server(
-    read: int, unread: int, together: int, waited: timedelta, found: Guard
+    read: int, due: int, unknown: int, together: int, waited: timedelta, found: Guard
 ) -> None:
-    assert guard(Crowd(read, unread, together), 25, waited) is found
+    assert guard(Crowd(read, due, unknown, together), 25, waited) is found
 
 
 def test_a_hundred_per_cent_holds_nobody() -> None:
-    assert guard(Crowd(1000, 0, 1000), 100, NONE) is Guard.LET
+    assert guard(Crowd(1000, 0, 0, 1000), 100, NONE) is Guard.LET
 
 
 COUNTS = st.integers(0, 2000)
 
 
-@given(healthy=COUNTS, unread=COUNTS, together=COUNTS, falls=COUNTS)
+@given(healthy=COUNTS, due=COUNTS, unknown=COUNTS, together=COUNTS, falls=COUNTS)
 def test_whatever_the_unread_turn_out_to_be_an_answer_stands(
-    healthy: int, unread: int, together: int, falls: int
+    healthy: int, due: int, unknown: int, together: int, falls: int
 ) -> None:
     """LET and HOLD are final; only WAIT depends on what is not known yet."""
-    early = guard(Crowd(healthy + together, unread, together), 25, NONE)
+    unread = due + unknown
+    early = guard(Crowd(healthy + together, due, unknown, together), 25, NONE)
     fallen = min(falls, unread)
-    late = guard(Crowd(healthy + together + unread, 0, together + fallen), 25, NONE)
+    late = guard(Crowd(healthy + together + unread, 0, 0, together + fallen), 25, NONE)
     assert late is not Guard.WAIT
     if early is Guard.HOLD or (early is Guard.LET and together > 10):
         assert late is early

@@ -446,8 +446,12 @@ async def test_an_event_is_told_and_its_loss_is_not_the_callers(
     cluster: Cluster, api: Api, namespace: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = await api.create(path("modelmaintenances", namespace), resource())
-    await cluster.event(body, "Warning", "Degraded", "é" * 2000)
-    (event,) = (await api.get(path("events", namespace)))["items"]
+    cluster.event(body, "Warning", "Degraded", "é" * 2000)
+
+    async def told() -> list[dict[str, Any]]:
+        return list((await api.get(path("events", namespace)))["items"])
+
+    (event,) = await until(told, 10, "the Event is there")
     assert (event["type"], event["reason"], event["regarding"]["name"]) == (
         "Warning",
         "Degraded",
@@ -455,8 +459,25 @@ async def test_an_event_is_told_and_its_loss_is_not_the_callers(
     )
     assert event["reportingController"] == "modelmaintenance.dev/operator"
     assert event["note"] == "é" * 512
-    await cluster.event(body, "Loud", "Degraded", "no such type")
-    assert "could not be posted" in caplog.text
+    cluster.event(body, "Loud", "Degraded", "no such type")
+
+    async def complained() -> bool:
+        return "could not be posted" in caplog.text
+
+    await until(complained, 10, "the loss is told")
+
+
+@pytest.mark.api
+async def test_events_that_wait_are_posted_before_the_end(
+    plane: ControlPlane, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
+    body = await api.create(path("modelmaintenances", namespace), resource())
+    async with Cluster(await login(), user_agent="model-maintenance-operator/test") as client:
+        for number in range(20):
+            client.event(body, "Normal", "Decided", f"number {number}")
+    notes = {event["note"] for event in (await api.get(path("events", namespace)))["items"]}
+    assert notes == {f"number {number}" for number in range(20)}
 
 
 # --- faults at the wire ------------------------------------------------------------------

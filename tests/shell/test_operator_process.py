@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.api import Api, ApiError, path
+from support.api import Api, ApiError, path, until
 from support.control_plane import ROOT, ControlPlane
 from support.kubelet import Kubelet
 from support.objects import resource
 from support.operator import OperatorProcess, operator
 from support.prometheus import Exporter, PrometheusServer, seen
-from support.story import HIGH, until_told, until_version
+from support.story import HIGH, in_service, until_condition, until_told, until_version
 from support.trainer import Trainer
 
 pytestmark = [pytest.mark.api, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -110,3 +110,42 @@ async def service_account(api: Api, plane: ControlPlane, directory: Path) -> Pat
     file = directory / "kubeconfig"
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
     return file
+
+
+async def test_a_start_asks_in_pages_and_writes_nothing(
+    api: Api,
+    plane: ControlPlane,
+    namespace: str,
+    exporter: Exporter,
+    prometheus_server: PrometheusServer,
+) -> None:
+    series = 'model_accuracy{model="start"}'
+    exporter[series] = 0.95
+    await seen(prometheus_server, f"{series} offset 5s")
+    servers = {"default": prometheus_server.url}
+    names = [f"model-{number}" for number in range(12)]
+    async with operator(plane.kubeconfig, namespace, servers) as process:
+        for name in names:
+            await in_service(api, namespace, name, query=series)
+        for name in names:
+            await until_condition(api, namespace, name, "Degraded", "WithinRange")
+        assert await process.stop() == 0
+    before = len(list(plane.audit(namespace)))
+    async with operator(plane.kubeconfig, namespace, servers) as process:
+
+        async def all_are_looked_at() -> bool:
+            query = "name[]=model_maintenance_resources_awaited&name[]=model_maintenance_resources"
+            _, page = await process.page(f"/metrics?{query}")
+            return "resources 12.0\n" in page and "resources_awaited 0.0\n" in page
+
+        await until(all_are_looked_at, 30, "all are looked at")
+        await answers(process)
+        assert process.complaints() == []
+    asked = [
+        (event["verb"], event["objectRef"]["resource"])
+        for event in list(plane.audit(namespace))[before:]
+        if event.get("userAgent", "").startswith("model-maintenance-operator")
+    ]
+    assert set(asked) <= {("list", "configmaps"), ("list", "modelmaintenances")}
+    assert len(asked) <= 4
+    exporter[series] = None

@@ -3,11 +3,12 @@
 import argparse
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from maintenance_operator.core.jobs import TrainerImage
 from maintenance_operator.core.names import GROUP, PLURAL
 from maintenance_operator.crowds import Crowds
 from maintenance_operator.errors import ClusterError, Gone, OperatorError
-from maintenance_operator.handlers import register
+from maintenance_operator.handlers import register, resource_of_config_map
 from maintenance_operator.health import Watches, application
 from maintenance_operator.reconcile import Reconciler
 from maintenance_operator.resources import Resources
@@ -46,6 +47,9 @@ CRD_WAIT_SECONDS: Final = 120.0
 CRD_RETRY_SECONDS: Final = 5.0
 GRACE_SECONDS: Final = 8.0
 """For passes in flight; a pod has 30 s between SIGTERM and SIGKILL by default."""
+
+FIRST_LOOK_SECONDS: Final = 60.0
+"""The watches wait no longer for the first look at all resources."""
 
 CONFIGURATION_EXIT: Final = 78
 FAILURE_EXIT: Final = 1
@@ -178,12 +182,34 @@ async def run(settings: Settings) -> None:
                 "prometheus_servers": sorted(settings.prometheus_servers),
             },
         )
-        await _conduct(conductor, registry, settings.watch_namespaces, watches, stop)
+        first = functools.partial(_first_look, cluster, settings, conductor, resources)
+        await _conduct(conductor, first, registry, settings.watch_namespaces, watches, stop)
     logger.info("Stopped")
+
+
+async def _first_look(
+    cluster: Cluster, settings: Settings, conductor: Conductor, resources: Resources
+) -> None:
+    """List everything and look at it once, before the watches begin: they tell it one by one.
+
+    ConfigMaps come first, or each resource would ask for its own.
+    """
+    try:
+        async with asyncio.timeout(FIRST_LOOK_SECONDS):
+            for namespace in settings.watch_namespaces or (None,):
+                async for config_map in cluster.config_maps(namespace):
+                    if (key := resource_of_config_map(config_map)) is not None:
+                        resources.config_map_seen(key, config_map)
+            async for body in _listed(cluster, settings):
+                conductor.seen(body)
+            await conductor.drained()
+    except (ClusterError, Gone, TimeoutError) as error:
+        logger.warning("The first look was cut short, the watches tell the rest: %s", error)
 
 
 async def _conduct(
     conductor: Conductor,
+    first_look: Callable[[], Coroutine[Any, Any, None]],
     registry: kopf.OperatorRegistry,
     namespaces: Sequence[str],
     watches: Watches,
@@ -193,6 +219,10 @@ async def _conduct(
     stop_watching, ready = asyncio.Event(), asyncio.Event()
     conducting = asyncio.create_task(conductor.run(), name="conductor")
     stopping = asyncio.create_task(stop.wait(), name="stop")
+    looking = asyncio.create_task(first_look(), name="first look")
+    await asyncio.wait({looking, stopping, conducting}, return_when=asyncio.FIRST_COMPLETED)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
     await asyncio.sleep(0)  # kopf cancels, when it ends, what was begun after it
     watching = asyncio.create_task(
         watch(registry, namespaces, watches, stop_watching, ready), name="watches"

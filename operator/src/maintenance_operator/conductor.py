@@ -26,6 +26,7 @@ CLOCK_SECONDS: Final = 0.001
 PASS_TIMEOUT_SECONDS: Final = 300.0
 """Every request has its own timeout; this one is for what nobody thought of."""
 CONCURRENCY: Final = 32
+DRAINED_SECONDS: Final = 0.02
 
 BACKOFF_SECONDS: Final = 1.0
 BACKOFF_MOST_SECONDS: Final = 60.0
@@ -141,6 +142,11 @@ class Conductor:
             relisting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await relisting
+
+    async def drained(self) -> None:
+        """Wait until nothing waits for a pass and none runs."""
+        while self._ready or self._running:  # noqa: ASYNC110 - asked once in a life
+            await asyncio.sleep(DRAINED_SECONDS)
 
     async def stop(self, grace: float = 10.0) -> None:
         """Start nothing more; give passes in flight ``grace`` seconds, then cancel them."""

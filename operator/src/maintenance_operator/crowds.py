@@ -64,7 +64,7 @@ class _Server:
             del self.onsets[bisect.bisect_left(self.onsets, look.onset)]
 
     def crowd(self, look: Look, onset: datetime, unknown: int) -> Crowd:
-        """Those that are due to be read by the time of a look count as unread."""
+        """``due`` are those with a reading that is to be replaced by the time of the look."""
         due = sum(
             count
             for (interval, time), count in self.readings.items()
@@ -73,7 +73,7 @@ class _Server:
         span = at_once(look.interval)
         first = bisect.bisect_left(self.onsets, onset - span)
         last = bisect.bisect_right(self.onsets, onset + span)
-        return Crowd(self.readings.total() - due, due + unknown, last - first)
+        return Crowd(self.readings.total() - due, due, unknown, last - first)
 
 
 class Crowds:

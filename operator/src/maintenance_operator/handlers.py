@@ -51,8 +51,8 @@ def register(registry: kopf.OperatorRegistry, conductor: Conductor, resources: R
             return
         if event["type"] == "DELETED":
             resources.config_map_gone(key)
-        else:
-            resources.config_map_seen(key, body)
+        elif not resources.config_map_seen(key, body):
+            return
         conductor.wake(key)
 
 

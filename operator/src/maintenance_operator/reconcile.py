@@ -104,8 +104,8 @@ class Cluster(Protocol):
     async def replace_config_map(self, manifest: Body) -> Body:
         """Write under its resourceVersion."""
 
-    async def event(self, body: Body, type_: str, reason: str, message: str) -> None:
-        """Tell; never raises."""
+    def event(self, body: Body, type_: str, reason: str, message: str) -> None:
+        """Tell, soon; never raises."""
 
 
 class MetricsSource(Protocol):
@@ -222,7 +222,7 @@ class Reconciler:
             return None
         except SpecError as error:
             # Status was edited into what nobody can read. Writing would lose what is left of it.
-            await self._complain(key, error)
+            self._complain(key, error)
             return None
 
     async def _glance(self, key: Key) -> timedelta | None:
@@ -243,7 +243,7 @@ class Reconciler:
         self._crowds.looked(key, look, now, len(self._resources))
         return _until_reading(known[0], metrics.interval, now)
 
-    async def _complain(self, key: Key, error: SpecError) -> None:
+    def _complain(self, key: Key, error: SpecError) -> None:
         body = self._resources.get(key)
         _log.error(
             "%s: %s",
@@ -252,20 +252,9 @@ class Reconciler:
             extra={"namespace": key[0], "resource": key[1]},
         )
         if body is not None:
-            await self._cluster.event(body, "Warning", ReadyReason.INVALID_STATUS, str(error))
+            self._cluster.event(body, "Warning", ReadyReason.INVALID_STATUS, str(error))
 
     async def _pass(self, key: Key) -> timedelta | None:
-        told: list[tuple[Body, Note]] = []
-        try:
-            return await self._steps(key, told)
-        finally:
-            # Last: no Job waits for the API server to take an Event.
-            for body, note in told:
-                await self._cluster.event(
-                    body, "Warning" if note.warning else "Normal", note.reason, note.message
-                )
-
-    async def _steps(self, key: Key, told: list[tuple[Body, Note]]) -> timedelta | None:
         body = self._resources.get(key)
         if body is None or body["metadata"].get("deletionTimestamp"):
             self._forget(key)
@@ -288,7 +277,7 @@ class Reconciler:
                     return None
                 continue
             try:
-                body, jobs = await self._carry_out(seen, effect, body, told)
+                body, jobs = await self._carry_out(seen, effect, body)
             except ClusterError as error:
                 if not (error.refused and isinstance(effect, CreateJob)):
                     raise
@@ -468,9 +457,7 @@ class Reconciler:
 
     # --- act ----------------------------------------------------------------------------
 
-    async def _carry_out(
-        self, seen: Observation, effect: Effect, body: Body, told: list[tuple[Body, Note]]
-    ) -> tuple[Body, Jobs]:
+    async def _carry_out(self, seen: Observation, effect: Effect, body: Body) -> tuple[Body, Jobs]:
         """Do it; the resource and its Jobs as they are then.
 
         A Job that was created is handed on, so that one which is gone again at once (its owner was
@@ -484,7 +471,8 @@ class Reconciler:
                 )
                 self._resources.seen(body)
                 self._count(seen, effect)
-                told += [(body, note) for note in effect.notes]
+                for note in effect.notes:
+                    self._tell(body, note)
             case CreateJob(manifest=manifest):
                 job = await self._cluster.create_job(manifest)
                 _log.info("created Job %s", job.name, extra=_about(seen))
@@ -503,8 +491,12 @@ class Reconciler:
                 await self._cluster.replace_config_map(manifest)
                 note = Note(EventReason.CHAMPION_PROJECTED, _projected(manifest))
                 _log_note(note, seen)
-                told.append((body, note))
+                self._tell(body, note)
         return body, seen.jobs
+
+    def _tell(self, body: Body, note: Note) -> None:
+        kind = "Warning" if note.warning else "Normal"
+        self._cluster.event(body, kind, note.reason, note.message)
 
     def _count(self, seen: Observation, done: WriteStatus) -> None:
         if done.decided is not None:

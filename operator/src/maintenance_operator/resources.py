@@ -69,9 +69,9 @@ class Resources:
         """Remember a body, unless it or a newer one of the same object is known; was it news?"""
         return _remember(self._bodies, key_of(body), body)
 
-    def config_map_seen(self, key: Key, body: Mapping[str, Any]) -> None:
-        """Remember the ConfigMap of a resource's champion."""
-        _remember(self._config_maps, key, body)
+    def config_map_seen(self, key: Key, body: Mapping[str, Any]) -> bool:
+        """Remember the ConfigMap of a resource's champion; was it news?"""
+        return _remember(self._config_maps, key, body)
 
     def config_map_gone(self, key: Key) -> None:
         """The ConfigMap of a resource's champion was deleted."""

@@ -4,6 +4,8 @@ The models of the client library refuse fields that they do not know, and a writ
 them; so its transport is used, and its login, and nothing else of it.
 """
 
+import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -43,7 +45,11 @@ Body = dict[str, Any]
 
 REQUEST_SECONDS: Final = 30.0
 EVENT_SECONDS: Final = 5.0
-PAGE: Final = 500
+EVENT_POSTERS: Final = 2
+MOST_EVENTS: Final = 20_000
+"""So many may wait: two for each of ten thousand resources."""
+PAGE: Final = 100
+"""As objects a page of resources with a long history takes some 5 MB for a moment."""
 NOTE_BYTES: Final = 1024
 """What an Event's note may hold, by its validation."""
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
@@ -161,8 +167,14 @@ class Cluster:
     def __init__(self, configuration: Configuration, *, user_agent: str) -> None:
         self._client = ApiClient(configuration)
         self._client.user_agent = user_agent
+        self._events: asyncio.Queue[Body] = asyncio.Queue(MOST_EVENTS)
+        self._posting: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        self._posting = [
+            asyncio.create_task(self._post_events(), name=f"events {number}")
+            for number in range(EVENT_POSTERS)
+        ]
         return self
 
     async def __aexit__(
@@ -171,6 +183,11 @@ class Cluster:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._events.join(), EVENT_SECONDS)
+        for task in self._posting:
+            task.cancel()
+        await asyncio.gather(*self._posting, return_exceptions=True)
         await self._client.close()  # type: ignore[no-untyped-call]
 
     # --- resources ----------------------------------------------------------------------
@@ -183,13 +200,20 @@ class Cluster:
         self, namespace: str | None = None, *, limit: int = PAGE
     ) -> AsyncIterator[Body]:
         """All resources of a namespace, or of the cluster, page by page."""
+        async for body in self._listed(_RESOURCES.path(namespace), {"limit": str(limit)}):
+            yield body
+
+    async def config_maps(self, namespace: str | None = None) -> AsyncIterator[Body]:
+        """All ConfigMaps of ours in a namespace, or in the cluster, page by page."""
+        query = {"labelSelector": f"{LABEL_MANAGED_BY}={MANAGER}", "limit": str(PAGE)}
+        async for body in self._listed(_CONFIG_MAPS.path(namespace), query):
+            yield body
+
+    async def _listed(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Body]:
         token: str | None = ""
         while token is not None:
-            page = await self._request(
-                "GET",
-                _RESOURCES.path(namespace),
-                {"limit": str(limit), **({"continue": token} if token else {})},
-            )
+            more = {"continue": token} if token else {}
+            page = await self._request("GET", path, {**query, **more})
             for body in page["items"]:
                 yield body
             token = page["metadata"].get("continue") or None
@@ -272,23 +296,29 @@ class Cluster:
 
     # --- Events -------------------------------------------------------------------------
 
-    async def event(self, body: Mapping[str, Any], type_: str, reason: str, message: str) -> None:
-        """Tell people; ``type_`` is Normal or Warning. Never raises: an Event is a courtesy."""
-        namespace, name = _names(body)
+    def event(self, body: Mapping[str, Any], type_: str, reason: str, message: str) -> None:
+        """Tell people, soon; ``type_`` is Normal or Warning. Never raises: it is a courtesy."""
         try:
-            await self._request(
-                "POST",
-                _EVENTS.path(namespace),
-                seconds=EVENT_SECONDS,
-                body=_event(body, type_, reason, message),
-            )
-        except (ClusterError, Gone, Conflict) as error:
-            logger.warning(
-                "The Event %s could not be posted: %s",
-                reason,
-                error,
-                extra={"namespace": namespace, "resource": name},
-            )
+            self._events.put_nowait(_event(body, type_, reason, message))
+        except asyncio.QueueFull:
+            logger.warning("Too many Events wait: %s is not posted", reason, extra=_about(body))
+
+    async def _post_events(self) -> None:
+        """One after the other: no Job waits while the API server takes Events."""
+        while True:
+            event = await self._events.get()
+            try:
+                path = _EVENTS.path(event["metadata"]["namespace"])
+                await self._request("POST", path, seconds=EVENT_SECONDS, body=event)
+            except (ClusterError, Gone, Conflict) as error:
+                logger.warning(
+                    "The Event %s could not be posted: %s",
+                    event["reason"],
+                    error,
+                    extra=_about({"metadata": event["regarding"]}),
+                )
+            finally:
+                self._events.task_done()
 
     # --- transport ----------------------------------------------------------------------
 
@@ -364,6 +394,11 @@ def _success(method: str, path: str, status: int, data: bytes) -> Body:
 
 def _names(body: Mapping[str, Any]) -> tuple[str, str]:
     return body["metadata"]["namespace"], body["metadata"]["name"]
+
+
+def _about(body: Mapping[str, Any]) -> dict[str, str]:
+    namespace, name = _names(body)
+    return {"namespace": namespace, "resource": name}
 
 
 def _event(body: Mapping[str, Any], type_: str, reason: str, message: str) -> Body:
@@ -486,12 +521,9 @@ def _waiting(pod: Mapping[str, Any]) -> str:
 
 def _awaits_volumes(pods: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the newest has a node, and no volumes yet: older Events about them would be past."""
-    if not pods or not pods[-1].get("spec", {}).get("nodeName"):
-        return False
-    return not any(
-        condition.get("type") == "PodReadyToStartContainers" and condition.get("status") == "True"
-        for condition in (pods[-1].get("status") or {}).get("conditions") or ()
-    )
+    conditions = (pods[-1].get("status") or {}).get("conditions") or () if pods else ()
+    true = {row.get("type") for row in conditions if row.get("status") == "True"}
+    return "PodScheduled" in true and "PodReadyToStartContainers" not in true
 
 
 def mount_failure(events: Iterable[Mapping[str, Any]]) -> str:

@@ -32,28 +32,31 @@ class Guard(Enum):
 class Crowd:
     """The resources that read from one server.
 
-    ``read`` have a reading that counts; ``unread`` are due to be read, or have not been looked at
-    since the operator started; ``together`` are out of their range since about the same time as
-    the resource in question, itself included.
+    ``read`` have a reading that counts, as new as that of the resource in question; ``due`` have
+    an older one; ``unknown`` have not been looked at since the operator started. ``together`` are
+    out of their range since about the same time as the resource, itself included.
     """
 
     read: int
-    unread: int
+    due: int
+    unknown: int
     together: int
 
 
 def guard(crowd: Crowd, most_percent: float, waited: timedelta) -> Guard:
     """Whether a breach may begin a run, ``waited`` after it was first seen."""
-    everybody = crowd.read + crowd.unread
+    unread = crowd.due + crowd.unknown
+    everybody = crowd.read + unread
     if crowd.together <= FEW:
         return Guard.LET
     if 100 * crowd.together > most_percent * everybody:
         return Guard.HOLD
-    if 100 * (crowd.together + crowd.unread) <= most_percent * everybody:
+    if 100 * (crowd.together + unread) <= most_percent * everybody:
         return Guard.LET
     if waited < PATIENCE:
         return Guard.WAIT
-    return Guard.HOLD if 100 * crowd.together > most_percent * crowd.read else Guard.LET
+    known = crowd.read + crowd.due
+    return Guard.HOLD if 100 * crowd.together > most_percent * known else Guard.LET
 
 
 def at_once(interval: timedelta) -> timedelta:

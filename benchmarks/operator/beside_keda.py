@@ -1,0 +1,319 @@
+"""The same work by KEDA and by this operator, one after the other; see ``keda --help``."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from fleet import QUERY, Fleet, body_of, create_champion, fleet, name_of
+from records import Request, during, writes
+from rounds import asked
+from scale import requests_of
+from support.api import Api, path
+from support.control_plane import ROOT, ControlPlane, own_control_plane
+from support.operator import operator
+from support.prometheus import free_port
+from surroundings import cpu_seconds, resident_mib
+from world import NAMESPACE, USER, install
+
+DESCRIPTION: Final = """\
+1,000 models, a series each, looked at every 5 s, by two operators one after the other on control
+planes of their own: KEDA 2.21 (a ScaledJob with a Prometheus trigger each, its own query each, as a
+trigger has no way to pick a series from a shared one) and this one (a ModelMaintenance each, one
+query text for all). The first use builds KEDA from its Go module (dev/keda/build).
+
+  ready_seconds               process start, all resources there -> every one says Ready
+  rss_mib, cpu_cores          over an idle minute
+  prometheus_queries_per_minute, api_writes_per_minute
+  breach_seconds              the series falls -> a Job is stored, one model after the other
+
+KEDA starts a Job for whatever its query says; this operator a diagnosis, after which it decides.
+"""
+
+INTERVAL: Final = 5
+IDLE_SECONDS: Final = 60.0
+READY_SECONDS: Final = 600.0
+BREACH_SECONDS: Final = 60.0
+BREACHES: Final = 5
+KEDA_NAMESPACE: Final = "keda"
+KEDA_USER: Final = f"system:serviceaccount:{KEDA_NAMESPACE}:keda-operator"
+KEDA_MODULE: Final = "github.com/kedacore/keda/v2"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured of one of the two."""
+
+    ready_seconds: float
+    rss_mib: float
+    cpu_cores: float
+    prometheus_queries_per_minute: float
+    api_writes_per_minute: float
+    breach_seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One of the two, as far as measuring needs to know it."""
+
+    user: str
+    pid: int
+    plural: str
+    """The path of its resources."""
+    of_job: Callable[[dict[str, Any]], str]
+    """The model that a Job is for."""
+
+
+# --- KEDA -------------------------------------------------------------------------------
+
+
+def scaled_job(number: int, server: str) -> dict[str, Any]:
+    """A Job whenever the model's accuracy is below .9."""
+    name = name_of(number)
+    container = {"name": "trainer", "image": "model-maintenance/trainer:test"}
+    trigger = {
+        "type": "prometheus",
+        "metadata": {
+            "serverAddress": server,
+            "query": f'({QUERY}{{model="{name}"}} < bool 0.9)',
+            "threshold": "1",
+        },
+    }
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledJob",
+        "metadata": {"name": name},
+        "spec": {
+            "pollingInterval": INTERVAL,
+            "maxReplicaCount": 1,
+            "jobTargetRef": {
+                "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}
+            },
+            "triggers": [trigger],
+        },
+    }
+
+
+def install_keda(plane: ControlPlane, directory: Path) -> Path:
+    """Its kinds and rights; returns a kubeconfig of its own user."""
+    module = subprocess.run(
+        ["go", "list", "-m", "-f", "{{.Dir}}", KEDA_MODULE],
+        cwd=ROOT / "dev/keda",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    plane.kubectl("apply", "--server-side", "-f", f"{module}/config/crd/bases")
+    plane.kubectl("create", "namespace", KEDA_NAMESPACE)
+    plane.kubectl("create", "serviceaccount", "keda-operator", "-n", KEDA_NAMESPACE)
+    account = f"--serviceaccount={KEDA_NAMESPACE}:keda-operator"
+    plane.kubectl("create", "clusterrolebinding", "keda", "--clusterrole=cluster-admin", account)
+    token = plane.kubectl(
+        "create", "token", "keda-operator", "-n", KEDA_NAMESPACE, "--duration", "2h"
+    ).strip()
+    config = yaml.safe_load(plane.kubeconfig.read_text(encoding="utf-8"))
+    config["users"][0]["user"] = {"token": token}
+    kubeconfig = directory / "keda.kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(config), encoding="utf-8")
+    kubeconfig.chmod(0o600)
+    return kubeconfig
+
+
+def _certificates(directory: Path) -> Path:
+    """What its gRPC server between operator and adapter asks for."""
+    folder = directory / "certificates"
+    folder.mkdir()
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
+         "-subj", "/CN=keda-operator", "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", folder / "tls.key", "-out", folder / "tls.crt"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    (folder / "ca.crt").write_bytes((folder / "tls.crt").read_bytes())
+    return folder
+
+
+@contextlib.asynccontextmanager
+async def _keda(kubeconfig: Path, directory: Path) -> AsyncIterator[int]:
+    """Its process, as long as the block lasts; the id."""
+    built = await asyncio.to_thread(
+        subprocess.check_output, [str(ROOT / "dev/keda/build")], text=True
+    )
+    certificates = await asyncio.to_thread(_certificates, directory)
+    with (directory / "keda.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            str(Path(built.strip()) / "keda-operator"),
+            f"--kubeconfig={kubeconfig}",
+            f"--cert-dir={certificates}",
+            "--enable-apiservice-patching=false",
+            "--enable-webhook-patching=false",
+            f"--metrics-bind-address=127.0.0.1:{free_port()}",
+            f"--health-probe-bind-address=127.0.0.1:{free_port()}",
+            f"--metrics-service-bind-address=127.0.0.1:{free_port()}",
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "POD_NAMESPACE": KEDA_NAMESPACE, "WATCH_NAMESPACE": NAMESPACE},
+        )
+    try:
+        yield process.pid
+        if process.returncode is not None:
+            raise RuntimeError((directory / "keda.log").read_text()[-2000:])
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
+
+
+async def keda(plane: ControlPlane, size: int, directory: Path, say: Say) -> Figures:
+    """Measure it on a control plane without resources."""
+    plane.kubectl("create", "namespace", NAMESPACE)
+    kubeconfig = await asyncio.to_thread(install_keda, plane, directory)
+
+    async def create(made: Fleet, number: int) -> None:
+        where = f"/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/scaledjobs"
+        await made.api.create(where, scaled_job(number, made.prometheus.url))
+
+    say(f"KEDA: {size} ScaledJobs are created")
+    async with fleet(plane, size, INTERVAL, create) as made:
+        began = time.monotonic()
+        async with _keda(kubeconfig, directory) as pid:
+            subject = Subject(
+                KEDA_USER,
+                pid,
+                f"/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/scaledjobs",
+                lambda job: str(job["metadata"]["labels"].get("scaledjob.keda.sh/name")),
+            )
+            return await _measured(made, subject, began, lambda text: say(f"KEDA: {text}"))
+
+
+# --- this operator ----------------------------------------------------------------------
+
+
+async def ours(plane: ControlPlane, kubeconfig: Path, size: int, say: Say) -> Figures:
+    """Measure it on a control plane without resources: models in service, nobody's status yet."""
+    plane.kubectl("create", "namespace", NAMESPACE)
+
+    async def create(made: Fleet, number: int) -> None:
+        await create_champion(made, number)
+        await made.api.create(path("modelmaintenances", NAMESPACE), body_of(number, INTERVAL))
+
+    say(f"ours: {size} ModelMaintenances are created")
+    async with fleet(plane, size, INTERVAL, create) as made:
+        began = time.monotonic()
+        servers = {"default": made.prometheus.url}
+        async with operator(kubeconfig, NAMESPACE, servers, wait=False) as process:
+            subject = Subject(
+                USER,
+                process.pid,
+                path("modelmaintenances", NAMESPACE),
+                lambda job: str(job["metadata"]["ownerReferences"][0]["name"]),
+            )
+            return await _measured(made, subject, began, lambda text: say(f"ours: {text}"))
+
+
+# --- both -------------------------------------------------------------------------------
+
+
+async def _measured(made: Fleet, subject: Subject, began: float, say: Say) -> Figures:
+    await _until(lambda: _all_ready(made.api, subject, made.size), READY_SECONDS, "all are Ready")
+    ready = time.monotonic() - began
+    say(f"all Ready after {ready:.1f} s; nothing happens for {IDLE_SECONDS:.0f} s")
+    await asyncio.sleep(4 * INTERVAL)
+    questions, cpu = await asked(made.prometheus), cpu_seconds(subject.pid)
+    start = datetime.now(UTC)
+    await asyncio.sleep(IDLE_SECONDS)
+    questions, cpu = await asked(made.prometheus) - questions, cpu_seconds(subject.pid) - cpu
+    own = await _own(made.plane, subject, start)
+    rss, minutes = resident_mib(subject.pid), IDLE_SECONDS / 60
+    breaches = [await _breach(made, subject, name_of(number * 11)) for number in range(BREACHES)]
+    say(f"breach to Job: {', '.join(f'{each:.1f}' for each in breaches)} s")
+    return Figures(
+        ready,
+        rss,
+        cpu / IDLE_SECONDS,
+        questions / minutes,
+        len(writes(own)) / minutes,
+        tuple(breaches),
+    )
+
+
+async def _own(plane: ControlPlane, subject: Subject, start: datetime) -> list[Request]:
+    requests = await asyncio.to_thread(requests_of, plane)
+    own = [each for each in requests if each.user == subject.user]
+    return during(own, start, datetime.now(UTC))
+
+
+async def _all_ready(api: Api, subject: Subject, size: int) -> bool:
+    items = (await api.get(subject.plural, limit="5000"))["items"]
+    ready = [
+        body
+        for body in items
+        for row in (body.get("status") or {}).get("conditions", ())
+        if (row["type"], row["status"]) == ("Ready", "True")
+    ]
+    return len(ready) == size
+
+
+async def _breach(made: Fleet, subject: Subject, name: str) -> float:
+    """Seconds from the moment at which the series falls."""
+    fell = datetime.now(UTC)
+    made.fall([name])
+
+    async def there() -> bool:
+        jobs = (await made.api.get(path("jobs", NAMESPACE)))["items"]
+        return any(subject.of_job(job) == name for job in jobs)
+
+    await _until(there, BREACH_SECONDS, f"{name} has a Job", every=0.2)
+    own = await _own(made.plane, subject, fell)
+    job = next(each for each in own if (each.verb, each.kind) == ("create", "jobs"))
+    return (job.answered - fell).total_seconds()
+
+
+async def _until(
+    look: Callable[[], Awaitable[bool]], seconds: float, what: str, every: float = 1.0
+) -> None:
+    deadline = time.monotonic() + seconds
+    while not await look():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"not within {seconds:.0f} s: {what}")
+        await asyncio.sleep(every)
+
+
+async def run(size: int, say: Say) -> dict[str, Any]:
+    """Both, each on a control plane of its own; figures by name."""
+    found: dict[str, Any] = {"models": size, "interval_seconds": INTERVAL}
+    with tempfile.TemporaryDirectory(prefix="model-maintenance-keda-") as name:
+        directory = Path(name)
+        with own_control_plane() as plane:
+            found |= figures_of("keda", await keda(plane, size, directory, say))
+        with own_control_plane() as plane:
+            kubeconfig = await asyncio.to_thread(install, plane, directory)
+            found |= figures_of("ours", await ours(plane, kubeconfig, size, say))
+    return found
+
+
+def figures_of(name: str, found: Figures) -> dict[str, Any]:
+    """What goes on record."""
+    rounded: dict[str, Any] = {
+        key: round(value, 3) for key, value in asdict(found).items() if isinstance(value, float)
+    }
+    breaches: Sequence[float] = sorted(found.breach_seconds)
+    rounded["breach_seconds"] = {
+        "value": round(breaches[len(breaches) // 2], 2),
+        "min": round(breaches[0], 2),
+        "max": round(breaches[-1], 2),
+        "n": len(breaches),
+    }
+    return {name: rounded}
