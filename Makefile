@@ -29,9 +29,10 @@ docs: ## Write again what the documentation takes from code (API reference, deci
 bench-operator: ## Measure the operator on a real API server; writes benchmarks/results/operator.json
 	@dev/prerequisites bench
 	@export $(WITH_CLUSTER); $(WITH_VENV) python benchmarks/operator
-bench-scale: ## Measure the operator with 1,000 and 10,000 resources (a quarter of an hour)
+bench-scale: ## Measure the operator with 1,000 and 10,000 resources, and with broken ones (25 minutes)
 	@dev/prerequisites bench
 	@export $(WITH_CLUSTER); $(WITH_VENV) python benchmarks/operator scale
+	@export $(WITH_CLUSTER); $(WITH_VENV) python benchmarks/operator broken
 bench-keda: ## Measure the same work by KEDA 2.21 and by this operator (builds KEDA first: 6 to 15 minutes)
 	@dev/prerequisites bench
 	@dev/keda/build >/dev/null

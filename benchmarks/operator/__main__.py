@@ -32,6 +32,8 @@ TO_RECORD: Final = (
     "test_cold_seconds",
 )
 
+LARGE: Final = ("scale", "broken", "keda")
+
 DESCRIPTION: Final = """\
 Measures the operator on this machine: a real API server (control plane alone), a real Prometheus,
 and the operator as a process of its own with the rights that it ships with. Only the pods are
@@ -47,8 +49,9 @@ running, writes benchmarks/results/operator.json and a dated copy, and prints a 
   operator_rss_mib, writes_per_run, api_requests_per_run, cpu_seconds_per_run
 """
 EPILOG: Final = """\
-two more parts, with a --help of their own:
+three more parts, with a --help of their own:
   python benchmarks/operator scale                      1,000 and 10,000 resources
+  python benchmarks/operator broken                     what one broken resource in a hundred costs
   python benchmarks/operator keda                       the same work by KEDA and by this operator
 
 examples:
@@ -82,7 +85,7 @@ QUICK: Final = Size(20, 6, 1, 5, 6, 25)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] in (["scale"], ["keda"]):
+    if given[:1] and given[0] in LARGE:
         return _large(given[0], given[1:])
     parser = _parser()
     options = parser.parse_args(given)
@@ -219,9 +222,10 @@ async def _measured(size: Size, logs: Path | None) -> dict[str, Any]:
 def _large(part: str, arguments: Sequence[str]) -> int:
     """Many resources, or the same work by KEDA: slow, so apart from the rest."""
     import beside_keda  # noqa: PLC0415 - --help and --record need no aiohttp
+    import broken  # noqa: PLC0415
     import scale  # noqa: PLC0415
 
-    subject = {"scale": scale, "keda": beside_keda}[part]
+    subject = {"scale": scale, "broken": broken, "keda": beside_keda}[part]
     sizes = list(scale.INTERVALS) if part == "scale" else [1000]
     parser = argparse.ArgumentParser(
         prog=f"python benchmarks/operator {part}",
@@ -242,7 +246,7 @@ def _large(part: str, arguments: Sequence[str]) -> int:
             found = asyncio.run(scale.run(options.resources, say))
             numbers = scale.headline(found)
         else:
-            found, numbers = asyncio.run(beside_keda.run(options.resources[0], say)), {}
+            found, numbers = asyncio.run(subject.run(options.resources[0], say)), {}
     about = {"recorded": True, "date": date, "machine": surroundings.machine()}
     results = figures.record(_read(options.output), numbers, date, surroundings.machine())
     results[part] = {**about, "commit": surroundings.commit(), **found}

@@ -35,9 +35,8 @@ measured here. Takes about ten minutes.
   breach_seconds               one resource breaches: last byte of the reply -> its diagnose Job is
                                stored
   breaches_seconds             a tenth of the resources breach at once: the same, until the last Job
-  raw_creates_per_second       the same Jobs, created by a client that does nothing else, beside it
-  broken                       one resource in a hundred is broken (no series, a query that is none,
-                               a server that nobody knows): the same figures for the others
+  raw_creates_per_second       as many of the same Jobs, afterwards, by a client that does nothing
+                               else
 """
 
 INTERVALS: Final = {1_000: 10, 10_000: 30}
@@ -93,7 +92,7 @@ async def measure(plane: ControlPlane, size: int, directory: Path, say: Say) -> 
         began, clock = datetime.now(UTC), time.perf_counter()
         servers = {"default": made.prometheus.url}
         async with operator(kubeconfig, NAMESPACE, servers, wait=False) as process:
-            await _all_looked_at(process, size)
+            await all_looked_at(process, size)
             cold, started = time.perf_counter() - clock, datetime.now(UTC)
             say(f"{size} resources: all read {cold:.1f} s after the start")
             idle = await _idle(made, process, say)
@@ -101,7 +100,7 @@ async def measure(plane: ControlPlane, size: int, directory: Path, say: Say) -> 
             singles = await _single_breaches(made, process)
             say(f"{size // SHARE_OF_BREACHES} resources breach at once")
             together = made.names[size // 2 :][: size // SHARE_OF_BREACHES]
-            several = await _breaches(made, process, together)
+            several = await breaches_of(made, process, together)
             say(f"{len(together)} Jobs after {max(several):.1f} s; as many by a client")
             raw = await _raw_creates(made, len(together))
             after = resident_mib(process.pid)
@@ -131,7 +130,7 @@ def requests_of(plane: ControlPlane) -> list[Request]:
         return [found for event in events if (found := request_of(event)) is not None]
 
 
-async def _all_looked_at(process: OperatorProcess, size: int) -> None:
+async def all_looked_at(process: OperatorProcess, size: int) -> None:
     """Wait until the operator knows every resource and has looked at each."""
     deadline = time.monotonic() + START_SECONDS
     names = f"name[]={FOLLOWED}&name[]={AWAITED}"
@@ -176,11 +175,11 @@ async def _idle(made: Fleet, process: OperatorProcess, say: Say) -> dict[str, An
 async def _single_breaches(made: Fleet, process: OperatorProcess) -> list[float]:
     found = []
     for number in range(SINGLE_BREACHES):
-        found += await _breaches(made, process, [name_of(number * 7)])
+        found += await breaches_of(made, process, [name_of(number * 7)])
     return found
 
 
-async def _breaches(made: Fleet, process: OperatorProcess, names: Sequence[str]) -> list[float]:
+async def breaches_of(made: Fleet, process: OperatorProcess, names: Sequence[str]) -> list[float]:
     """Seconds from the reply that tells of the breach to each resource's diagnose Job.
 
     All fall in the middle between two readings, so that one reply tells of all.
@@ -217,7 +216,7 @@ async def _raw_creates(made: Fleet, count: int) -> float:
     jobs = (await made.api.get(path("jobs", NAMESPACE), limit="5000"))["items"]
     pattern = jobs[-1]
     slots = asyncio.Semaphore(RAW_CLIENTS)
-    spec = {**pattern["spec"], "suspend": True}
+    spec = {**pattern["spec"]}
     spec.pop("selector", None)
     spec["template"] = {
         **spec["template"],
