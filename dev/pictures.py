@@ -57,13 +57,28 @@ BREACH = NOW - timedelta(minutes=12)
 FALLS = -5
 """From this reading on, counted from the breach, the invented metric falls."""
 INTERVAL = timedelta(minutes=5)
-SPEC = plain_spec()
+SPEC = plain_spec(decision={"policy": "Evidence"})
 CHAMPION = Champion(
     6, "pvc://models/news/versions/6", "sha256:6", NOW - timedelta(days=12), TrainingAction.RETRAIN
 )
 NOTHING_NEW = Evidence("newLabels", 0.0, 0.01, n=1000)
-SAME_MIX = Evidence("classMix", 0.031, 0.1, 0.41, 1000, 0.0, 0.07)
-NO_RISE = Evidence("errorRiseAtEqualClass", 0.006, 0.03, 0.55, 812, -0.012, 0.024)
+# Of a thousand new rows that are like the old ones: value, p, interval; no test has a threshold
+# here, as the policy holds each against its own.
+QUIET = {
+    "outsideSupport": Evidence("outsideSupport", 0.004, None, 0.38, 1000, -0.02, 0.028),
+    "errorRiseOutside": Evidence("errorRiseOutside", 0.04, None, 0.36, 31, -0.09, 0.21),
+    "classMix": Evidence("classMix", 0.031, None, 0.41, 1000, 0.0, 0.045),
+    "inputShiftAuc": Evidence("inputShiftAuc", 0.507, None, 0.31, 1000, 0.48, 0.534),
+    "shiftWithinClassesAuc": Evidence(
+        "shiftWithinClassesAuc", 0.503, None, 0.43, 1000, 0.476, 0.53
+    ),
+    "expectedErrorRise": Evidence("expectedErrorRise", 0.001, None, 0.44, 1000, -0.011, 0.013),
+    "unexplainedErrorRise": Evidence("unexplainedErrorRise", 0.006, None, 0.55, 969, -0.012, 0.024),
+    "errorRiseAtEqualClass": Evidence(
+        "errorRiseAtEqualClass", 0.008, None, 0.52, 969, -0.014, 0.03
+    ),
+}
+OF_SHIFT = (*QUIET,)[:6]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +95,52 @@ class Example:
     ended: RunOutcome | None = None
 
 
-def _found(
-    shift: tuple[Answer, Evidence], drift: tuple[Answer, Evidence], space: Answer = Answer.NO
-) -> tuple[Finding, ...]:
+def _found(*loud: Evidence, quiet: dict[str, Evidence] = QUIET) -> tuple[Finding, ...]:
+    """A diagnosis that is quiet but for these."""
+    tests = quiet | {each.name: each for each in loud}
     return (
-        Finding(CAUSES[0], shift[0], (shift[1], SAME_MIX)),
-        Finding(CAUSES[1], drift[0], (drift[1],)),
-        Finding(CAUSES[2], space, (NOTHING_NEW,)),
+        Finding(CAUSES[0], Answer.UNDETERMINED, tuple(tests[name] for name in OF_SHIFT)),
+        Finding(
+            CAUSES[1],
+            Answer.UNDETERMINED,
+            tuple(each for name, each in tests.items() if name not in OF_SHIFT),
+        ),
+        Finding(CAUSES[2], Answer.NO, (NOTHING_NEW,)),
     )
 
 
-GREEN_BONDS = (Answer.MINOR, Evidence("outsideSupport", 0.18, 0.05, 0.00001, 1000, 0.15, 0.21))
-FAMILIAR = (Answer.NO, Evidence("outsideSupport", 0.004, 0.05, 0.38, 1000, -0.02, 0.028))
-STEADY = (Answer.NO, NO_RISE)
-RELABELLED = (Answer.MAJOR, Evidence("errorRiseAtEqualClass", 0.21, 0.1, 0.00002, 905, 0.16, 0.26))
-UNCLEAR = (
-    Answer.UNDETERMINED,
-    Evidence("errorRiseAtEqualClass", 0.07, 0.03, 0.09, 240, -0.01, 0.15),
+GREEN_BONDS = (
+    Evidence("outsideSupport", 0.18, None, 0.00001, 1000, 0.15, 0.21),
+    Evidence("errorRiseOutside", 0.37, None, 0.00001, 184, 0.29, 0.45),
+    Evidence("inputShiftAuc", 0.59, None, 0.00001, 1000, 0.56, 0.62),
 )
+RELABELLED = (
+    Evidence("unexplainedErrorRise", 0.21, None, 0.00002, 969, 0.16, 0.26),
+    Evidence("errorRiseAtEqualClass", 0.2, None, 0.00002, 969, 0.15, 0.25),
+)
+ELECTION = (
+    Evidence("classMix", 0.24, None, 0.00001, 1000, 0.2, 0.28),
+    Evidence("inputShiftAuc", 0.61, None, 0.00001, 1000, 0.58, 0.64),
+    Evidence("expectedErrorRise", 0.05, None, 0.0002, 1000, 0.03, 0.07),
+)
+UNCLEAR = (
+    Evidence("unexplainedErrorRise", 0.07, None, 0.09, 240, -0.01, 0.15),
+    Evidence("classMix", 0.06, None, 0.22, 240, 0.0, 0.16),
+)
+
+
+def _of_fewer(evidence: Evidence) -> Evidence:
+    """The same of a quarter of the rows: intervals are twice as wide."""
+    lower, upper = evidence.lower or 0.0, evidence.upper or 0.0
+    return replace(
+        evidence,
+        n=(evidence.n or 0) * 240 // 1000,
+        lower=round(2 * lower - evidence.value, 3),
+        upper=round(2 * upper - evidence.value, 3),
+    )
+
+
+QUARTER = {name: _of_fewer(each) for name, each in QUIET.items()}
 
 EXAMPLES = (
     Example(
@@ -106,32 +149,42 @@ EXAMPLES = (
         "News begin to speak of green bonds. 18 of 100 new rows are unlike anything the model was "
         "trained on; on the rest it is as good as ever. What it knows is still right, it only has "
         "to learn more: it is fine-tuned, with old rows mixed in so that it forgets nothing.",
-        _found(GREEN_BONDS, STEADY),
+        _found(*GREEN_BONDS),
         ended=RunOutcome.PROMOTED,
     ),
     Example(
         "retrain",
         "Retrain: the same words mean something else",
         "The desk has moved a subject from one class to another. The inputs look as they always "
-        "did, but on them the model errs 21 points more often: what it learned is now wrong. It "
-        "starts again from the base model, without the old rows that the new labels contradict.",
-        _found(FAMILIAR, RELABELLED),
+        "did, but on them the model errs 21 points more often, which neither inputs nor class mix "
+        "explain: what it learned is now wrong. It starts again from the base model, without the "
+        "old rows that the new labels contradict.",
+        _found(*RELABELLED),
+        ended=RunOutcome.PROMOTED,
+    ),
+    Example(
+        "label-shift",
+        "Fine-tune, lightly: the classes come in other shares",
+        "An election: a quarter of the rows would have to change class to get the old mix back. "
+        "Told apart within their classes, new rows look like old ones, so the same words mean the "
+        "same, and only the model's expectation has to move along.",
+        _found(*ELECTION),
         ended=RunOutcome.PROMOTED,
     ),
     Example(
         "none",
         "None: nothing that training would mend",
-        "The metric fell, and the labelled rows show no cause: new rows are like old ones and mean "
-        "the same. A training would fit noise. Look at the pipeline in front of the model, and at "
-        "whether the labels are of the traffic that the metric measures.",
-        _found(FAMILIAR, STEADY),
+        "The metric fell, and the labelled rows exclude every cause that would matter: new rows are "
+        "like old ones and mean the same. A training would fit noise. Look at the pipeline in front "
+        "of the model, and at whether the labels are of the traffic that the metric measures.",
+        _found(),
     ),
     Example(
         "wait",
         "Wait: the fight could not be judged",
         "Green bonds again, but with 40 held-out rows the gate could not tell a better model from "
         "a lucky one. No GPU is asked for; the message says how many rows to label.",
-        _found(GREEN_BONDS, STEADY),
+        _found(*GREEN_BONDS),
         right=34,
         held_out=40,
     ),
@@ -148,7 +201,7 @@ EXAMPLES = (
         "Undetermined: the rows do not settle it",
         "240 rows are too few to say whether a rise of 7 points is chance. There is a drop all the "
         "same, so the cheapest training is tried, and the gate decides whether it helped.",
-        _found(FAMILIAR, UNCLEAR),
+        _found(*UNCLEAR, quiet=QUARTER),
     ),
 )
 

@@ -15,7 +15,12 @@ from maintenance_operator.cli.resource import Resource, parsed
 from maintenance_operator.cli.timeline import Mark, Timeline, timeline
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.assess import in_force
-from maintenance_operator.core.counterfactual import Change, Counterfactual, counterfactual
+from maintenance_operator.core.counterfactual import (
+    Change,
+    Counterfactual,
+    Turn,
+    counterfactual,
+)
 from maintenance_operator.core.model import (
     Action,
     Decision,
@@ -178,7 +183,9 @@ def otherwise(case: Case) -> Iterator[str]:
         )
     for change in would.changes[:_CHANGES]:
         yield _changed(change, would)
-    if not would.changes:
+    for turn in would.turns[:_CHANGES]:
+        yield _turned(turn, would)
+    if not would.changes and not would.turns:
         yield "no single other answer would have changed what the rules ask for."
     if case.ended is not None and case.ended.generation != case.resource.generation:
         yield "(The spec has changed since; the rules were asked by the spec as it is now.)"
@@ -198,6 +205,19 @@ def _changed(change: Change, would: Counterfactual) -> str:
     )
     shown = "" if milder else ", and clearly so"
     return f"Had {numbers}{shown} ({question}), {then}."
+
+
+def _turned(turn: Turn, would: Counterfactual) -> str:
+    asked = "it would have been" if would.decided else "the answers would ask for"
+    tests = " and ".join(
+        f"{test.name} {'been shown' if shown else 'shown nothing'} ({_as_it_was(test)})"
+        for test, shown in turn.tests
+    )
+    return f"Had {tests}, {asked} {turn.action.value} ({turn.reason})."
+
+
+def _as_it_was(test: StatusEvidence) -> str:
+    return f"it was {test.value}{f', p {test.p_value}' if test.p_value else ''}"
 
 
 def _sentence(reason: str) -> str:
@@ -253,6 +273,7 @@ def document(case: Case, readings: Readings) -> dict[str, Any]:
         else {"action": would.asked.action.value, "reason": str(would.asked.reason)},
         "decidedByAnswers": would is not None and would.decided,
         "changes": [] if would is None else [_change_out(change) for change in would.changes],
+        "turns": [] if would is None else [_turn_out(turn) for turn in would.turns],
         "run": next(
             (
                 entry
@@ -280,6 +301,17 @@ def _change_out(change: Change) -> dict[str, Any]:
             for one in change.evidence
         ],
         "distance": None if math.isinf(change.distance) else round(change.distance, 4),
+    }
+
+
+def _turn_out(turn: Turn) -> dict[str, Any]:
+    return {
+        "action": turn.action.value,
+        "reason": turn.reason,
+        "tests": [
+            {"name": test.name, "value": test.value, "pValue": test.p_value, "shown": shown}
+            for test, shown in turn.tests
+        ],
     }
 
 

@@ -3,13 +3,15 @@
 Status keeps a decision's answers and their numbers, not the whole situation. So the rules are
 first asked with the answers as they stand, for a resource that has rows enough and a harmful drop;
 only where they then say what was decided, the answers are what the decision turned on, and only
-then one of them is changed. Where something else stopped a training, that is told instead.
+then one of them is changed. Where something else stopped a training, that is told instead. Under
+``Evidence`` answers follow from tests, so tests are changed there: one, or two at once.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from maintenance_contract import (
@@ -32,15 +34,25 @@ from maintenance_operator.core.model import (
     Champion,
     Decision,
     PathStep,
+    Policy,
     Situation,
     Spec,
     StatusEvidence,
     Trigger,
 )
 from maintenance_operator.core.proposal import Proposal
+from maintenance_operator.core.reasons import DecisionReason
+from maintenance_operator.core.turning import turning
 
+Ask = Callable[[tuple[Finding, ...]], Proposal]
+"""What the rules want on these findings."""
 GRAVITY: Final = (Answer.NO, Answer.MINOR, Answer.MAJOR)
 """From mild to grave; Undetermined is none of them: nothing was shown."""
+_FROM_TESTS: Final = frozenset(
+    (Policy.EVIDENCE, question)
+    for question in (Question.DATA_DISTRIBUTION_SHIFT, Question.CONCEPT_DRIFT)
+)
+"""Answers that this policy takes from the tests of all questions together."""
 _ROWS: Final = 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -64,17 +76,28 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """Tests that, shown or not shown the other way round, lead to another action."""
+
+    tests: tuple[tuple[StatusEvidence, bool], ...]
+    """Each as it was, and whether it would have been shown."""
+    action: Action
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Counterfactual:
     """What the answers ask for, and what would have changed that, the nearest first.
 
     ``asked`` is None where no cause was asked. ``decided`` tells whether that is what was decided;
-    otherwise something else than the answers stood against it, and ``changes`` are of what they
-    ask for.
+    otherwise something else than the answers stood against it, and ``changes`` and ``turns`` are of
+    what they ask for. ``turns``: under ``Evidence`` alone.
     """
 
     asked: Proposal | None
     decided: bool
     changes: tuple[Change, ...] = ()
+    turns: tuple[Turn, ...] = ()
 
 
 def counterfactual(decision: Decision, spec: Spec) -> Counterfactual:
@@ -85,12 +108,21 @@ def counterfactual(decision: Decision, spec: Spec) -> Counterfactual:
     found = tuple(map(_finding, (step for step in decision.path if step.question in CAUSES)))
     if not found or decision.trigger in {Trigger.INITIAL, Trigger.ESCALATION}:
         return Counterfactual(None, decided=False)
-    asked = propose(_standard(found, spec))
+    ask = partial(_ask, spec=spec, harm=decision.reason != DecisionReason.BENIGN_SHIFT)
+    asked = ask(found)
     decided = (asked.action, str(asked.reason)) == (decision.action, str(decision.reason))
     changes = sorted(
-        _changes(decision, found, spec, asked.action), key=lambda change: change.distance
+        _changes(decision, found, spec.policy, ask), key=lambda change: change.distance
     )
-    return Counterfactual(asked, decided, tuple(changes))
+    turns = _turns(decision, found, spec, ask) if spec.policy is Policy.EVIDENCE else ()
+    return Counterfactual(asked, decided, tuple(changes), tuple(turns))
+
+
+def _turns(decision: Decision, found: tuple[Finding, ...], spec: Spec, ask: Ask) -> Iterator[Turn]:
+    shown = {each.name: each for step in decision.path for each in step.evidence}
+    for moves, proposed in turning(found, spec.thresholds, ask):
+        tests = tuple((shown[move.evidence.name], move.shown) for move in moves)
+        yield Turn(tests, proposed.action, str(proposed.reason))
 
 
 def changed(findings: Iterable[Finding], change: Change) -> tuple[Finding, ...]:
@@ -126,17 +158,18 @@ def _moved(evidence: Evidence, crossed: dict[str, float | None], *, milder: bool
 
 
 def _changes(
-    decision: Decision, found: tuple[Finding, ...], spec: Spec, asked: Action
+    decision: Decision, found: tuple[Finding, ...], policy: Policy, ask: Ask
 ) -> Iterator[Change]:
+    asked = ask(found).action
     for step in decision.path:
-        if step.question not in CAUSES:
+        if step.question not in CAUSES or (policy, step.question) in _FROM_TESTS:
             continue
         for after in GRAVITY:
             if after is step.answer:
                 continue
             evidence, distance = _crossing(step, after)
             change = Change(step.question, step.answer, after, asked, "", evidence, distance)
-            proposed = propose(_standard(changed(found, change), spec))
+            proposed = ask(changed(found, change))
             if proposed.action is not asked:
                 yield replace(change, action=proposed.action, reason=str(proposed.reason))
 
@@ -211,9 +244,17 @@ def _finding(step: PathStep) -> Finding:
     )
 
 
-def _standard(findings: tuple[Finding, ...], spec: Spec) -> Situation:
-    """A resource with these findings, rows enough, and a drop that is seen in its labels."""
+def _ask(findings: tuple[Finding, ...], spec: Spec, *, harm: bool) -> Proposal:
+    return propose(_standard(findings, spec, harm=harm))
+
+
+def _standard(findings: tuple[Finding, ...], spec: Spec, *, harm: bool) -> Situation:
+    """A resource with these findings, rows enough, and a drop.
+
+    With ``harm`` it is seen in its labels, too; without, it is too small to be shown.
+    """
     held_out = spec.min_new_rows + _ROWS
+    right = held_out // 2 if harm else held_out - 1
     return Situation(
         number=1,
         trigger=Trigger.PERFORMANCE_DROP,
@@ -226,7 +267,7 @@ def _standard(findings: tuple[Finding, ...], spec: Spec) -> Situation:
             diagnosis=Diagnosis(
                 RowCounts(held_out, held_out, held_out, held_out),
                 findings,
-                new=HeldOut(held_out, held_out // 2),
+                new=HeldOut(held_out, right),
                 old=HeldOut(held_out, held_out),
             ),
         ),

@@ -183,17 +183,25 @@ def answers(findings: tuple[Finding, ...], at: Thresholds = DEFAULTS) -> tuple[F
     )
 
 
-def _held(evidence: Evidence, at: Thresholds) -> Evidence:
-    """With the bound that this policy holds it against; none where it holds it against none."""
-    bounds = {
+def bound(name: str, at: Thresholds) -> float:
+    """From which value on a claim's effect matters; -inf where any does."""
+    return _bounds(at).get(name, float("-inf"))
+
+
+def _bounds(at: Thresholds) -> dict[str, float]:
+    return {
         OUTSIDE: at.new_domain,
         CLASS_MIX: at.class_mix,
         UNEXPLAINED: at.error_rise,
         AT_CLASS: AT_CLASS_RISE,
         RELABELLED: RELABELLED_RISE,
     }
+
+
+def _held(evidence: Evidence, at: Thresholds) -> Evidence:
+    """With the bound that this policy holds it against; none where it holds it against none."""
     tested = evidence.p_value is not None
-    return replace(evidence, threshold=bounds.get(evidence.name)) if tested else evidence
+    return replace(evidence, threshold=_bounds(at).get(evidence.name)) if tested else evidence
 
 
 def _answer(found: Finding, tests: Tests, named: Cause) -> Answer:
