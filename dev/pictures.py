@@ -174,9 +174,10 @@ EXAMPLES = (
     Example(
         "none",
         "None: nothing that training would mend",
-        "The metric fell, and the labelled rows exclude every cause that would matter: new rows are "
-        "like old ones and mean the same. A training would fit noise. Look at the pipeline in front "
-        "of the model, and at whether the labels are of the traffic that the metric measures.",
+        "The metric fell, and the labelled rows exclude every cause that would matter: new rows "
+        "are like old ones and mean the same. A training would fit noise. Look at the pipeline in "
+        "front of the model, and at whether the labels are of the traffic that the metric "
+        "measures.",
         _found(),
     ),
     Example(

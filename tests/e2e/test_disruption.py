@@ -1,4 +1,4 @@
-"""Pods taken away on a real node, by an eviction and by the scheduler: not counted, nothing lost."""
+"""Pods taken away on a real node, by an eviction and by the scheduler: nothing is lost by it."""
 
 import dataclasses
 import json
