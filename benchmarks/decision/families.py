@@ -62,6 +62,20 @@ def _recurring(n: int, chance: np.random.Generator) -> Rows:
     return x, y
 
 
+def _rescaled(n: int, chance: np.random.Generator) -> Rows:
+    """A column comes in another unit: the champion reads ten times what it learned to read."""
+    x, y = weak.usual(n, chance)
+    x[:, 0] *= 10.0
+    return x, y
+
+
+def _replaced(n: int, chance: np.random.Generator) -> Rows:
+    """A column that counted is another one now, which looks alike and tells nothing."""
+    x, y = weak.usual(n, chance)
+    x[:, 0] = chance.permutation(x[:, 0])
+    return x, y
+
+
 def _broken(spoil: Callable[[weak.Labels, np.random.Generator], weak.Labels]) -> Scenario:
     def draw(n: int, chance: np.random.Generator) -> Rows:
         x, y = weak.usual(n, chance)
@@ -80,6 +94,8 @@ FAMILIES: Final = {
     "new-domain-15": Scenario(_small_domain, frozenset({"new domain"})),
     "new-class-5": Scenario(_new_class(0.05), frozenset({"new class"})),
     "new-class-20": Scenario(_new_class(0.2), frozenset({"new class"})),
+    "schema-unit": Scenario(_rescaled, frozenset({"new domain", "concept"})),
+    "schema-column": Scenario(_replaced, frozenset({"concept"})),
     "recurring": Scenario(_recurring, frozenset({"none"})),
     "labels-shuffled": _broken(lambda y, chance: chance.permutation(y)),
     "labels-late": _broken(lambda y, _: np.roll(y, 1)),
