@@ -54,6 +54,17 @@ def test_a_resource_that_is_gone_leaves_no_series() -> None:
     assert "spam" in text
 
 
+@pytest.mark.parametrize("name", ["performance", "performance_threshold", "condition"])
+def test_series_of_resources_can_be_asked_for_by_name(name: str) -> None:
+    telemetry = Telemetry()
+    telemetry.performance("finance", "news", 0.87, 0.9)
+    telemetry.conditions("finance", "news", {"Degraded": "True"})
+    assert (
+        f"model_maintenance_{name}{{"
+        in telemetry.exposition([f"model_maintenance_{name}"]).decode()
+    )
+
+
 def test_an_unknown_condition_is_no_series() -> None:
     """Absent is not zero."""
     telemetry = Telemetry()

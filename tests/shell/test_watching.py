@@ -34,3 +34,10 @@ async def test_a_watch_that_lost_its_cancellation_is_cancelled_again(lost: int) 
     assert not other.done()
     insisting.cancel()
     other.cancel()
+
+
+async def test_nothing_is_kept_of_each_object_that_was_seen() -> None:
+    memories = watching._NoMemories()
+    for number in range(3):
+        await memories.recall({"metadata": {"uid": f"u-{number}"}})
+    assert list(memories.iter_all_memories()) == []

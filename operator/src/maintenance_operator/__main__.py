@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import functools
+import gc
 import logging
 import os
 import signal
@@ -51,6 +52,9 @@ GRACE_SECONDS: Final = 8.0
 FIRST_LOOK_SECONDS: Final = 60.0
 """The watches wait no longer for the first look at all resources."""
 
+GC_THRESHOLDS: Final = (20_000, 20, 50)
+"""Python's own are 700, 10, 10: a fifth of the time of a start with ten thousand resources."""
+
 CONFIGURATION_EXIT: Final = 78
 FAILURE_EXIT: Final = 1
 
@@ -83,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"configuration: {error}", file=sys.stderr)
         return CONFIGURATION_EXIT
     configure_logging(settings.log_format, settings.log_level)
+    _collect_seldom()
     try:
         asyncio.run(run(settings))
     except OperatorError as error:
@@ -92,6 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.critical("The operator ends; a watch may have died for good", exc_info=True)
         return FAILURE_EXIT
     return 0
+
+
+def _collect_seldom() -> None:
+    """Bodies are trees that reference counts free: looking for cycles in them is in vain."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def _parser() -> argparse.ArgumentParser:

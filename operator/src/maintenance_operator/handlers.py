@@ -23,6 +23,8 @@ from maintenance_operator.resources import Key, Resources, key_of
 
 OURS: Final = f"{LABEL_MANAGED_BY}={MANAGER}"
 CHILDREN: Final = (("batch", "v1", "jobs"), ("", "v1", "configmaps"))
+JOB_NEWS: Final = ("ready", "succeeded", "failed", "terminating", "conditions")
+"""Of a Job's status."""
 WATCHED: Final = (PLURAL, *(plural for _, _, plural in CHILDREN))
 
 
@@ -40,7 +42,7 @@ def register(registry: kopf.OperatorRegistry, conductor: Conductor, resources: R
     @kopf.on.event("batch", "v1", "jobs", registry=registry)
     async def job(event: kopf.RawEvent, **_: object) -> None:
         key = resource_of_job(event["object"])
-        if key is not None:
+        if key is not None and (event["type"] == "DELETED" or has_news(event["object"])):
             conductor.wake(key)
 
     @kopf.on.event("", "v1", "configmaps", registry=registry)
@@ -54,6 +56,15 @@ def register(registry: kopf.OperatorRegistry, conductor: Conductor, resources: R
         elif not resources.config_map_seen(key, body):
             return
         conductor.wake(key)
+
+
+def has_news(job: Mapping[str, Any]) -> bool:
+    """Whether a Job tells more than that it was made and waits: who made it knows that.
+
+    What it waits for is looked up from time to time; no event of a Job tells it.
+    """
+    status = job.get("status") or {}
+    return bool(job["metadata"].get("deletionTimestamp")) or any(map(status.get, JOB_NEWS))
 
 
 def resource_of_job(body: Mapping[str, Any]) -> Key | None:

@@ -4,11 +4,12 @@ Bodies are kept packed: as objects, a status with ten runs behind it takes ten t
 it takes as compressed JSON, and most bodies are seldom looked at.
 """
 
-import json
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+import orjson
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -37,7 +38,7 @@ class _Packed:
     text: bytes
 
     def body(self) -> Body:
-        found: Body = json.loads(zlib.decompress(self.text))
+        found: Body = orjson.loads(zlib.decompress(self.text))
         return found
 
 
@@ -114,7 +115,7 @@ def _packed(body: Mapping[str, Any]) -> _Packed:
         str(metadata.get("uid", "")),
         version_of(body),
         bool(metadata.get("deletionTimestamp")),
-        zlib.compress(json.dumps(_slim(body)).encode(), level=1),
+        zlib.compress(orjson.dumps(_slim(body)), level=1),
     )
 
 

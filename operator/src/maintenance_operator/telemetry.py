@@ -28,8 +28,9 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._conditions = _Conditions()
+        self._conditions, self._readings = _Conditions(), _Readings()
         self.registry.register(self._conditions)
+        self.registry.register(self._readings)
         self._own_metrics()
         self._product_metrics()
         ProcessCollector(registry=self.registry)
@@ -71,12 +72,6 @@ class Telemetry:
         self._run_seconds = self._histogram(
             "run_duration_seconds", "Run allocated to run ended.", _RUN_BUCKETS, "action"
         )
-        self._performance = self._gauge(
-            "performance", "The latest reading that counts.", "namespace", "name"
-        )
-        self._threshold = self._gauge(
-            "performance_threshold", "The floor or ceiling it is held against.", "namespace", "name"
-        )
         self._held = self._gauge(
             "held_resources",
             "Resources that wait, as too many of a server left their range together.",
@@ -111,8 +106,7 @@ class Telemetry:
 
     def performance(self, namespace: str, name: str, value: float, floor: float) -> None:
         """The latest reading, and what it is held against."""
-        self._performance.labels(namespace, name).set(value)
-        self._threshold.labels(namespace, name).set(floor)
+        self._readings.rows[namespace, name] = value, floor
 
     def followed(self, resources: int, awaited: int) -> None:
         """So many resources are known, and so many of them have not been looked at yet."""
@@ -130,8 +124,7 @@ class Telemetry:
     def forget(self, namespace: str, name: str) -> None:
         """A resource is gone: its series end."""
         self._conditions.forget(namespace, name)
-        self._performance.remove(namespace, name)
-        self._threshold.remove(namespace, name)
+        self._readings.rows.pop((namespace, name), None)
 
     # --- told by the conductor and the adapters ------------------------------------------
 
@@ -176,17 +169,41 @@ class _Conditions(Collector):
     def forget(self, namespace: str, name: str) -> None:
         self._rows.pop((namespace, name), None)
 
-    @override
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily(
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily(
             f"{PREFIX}_condition",
             "A condition of a resource: 1 True, 0 False, no series Unknown.",
             labels=("namespace", "name", "type"),
         )
+
+    @override
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        (family,) = self.describe()
         for (namespace, name), row in self._rows.items():
             for kind, status in row:
                 family.add_metric((namespace, name, kind), float(status))
         yield family
+
+
+class _Readings(Collector):
+    """Readings and what they are held against, by namespace and name; as lean as conditions."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        for name, text in (
+            ("performance", "The latest reading that counts."),
+            ("performance_threshold", "The floor or ceiling it is held against."),
+        ):
+            yield GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=("namespace", "name"))
+
+    @override
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        for index, family in enumerate(self.describe()):
+            for key, row in self.rows.items():
+                family.add_metric(key, row[index])
+            yield family
 
 
 # --- logs -------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 from kubernetes.aio.client import Configuration
 from typing_extensions import override
 from yarl import URL
@@ -49,6 +50,7 @@ async def watch(
         await kopf.operator(
             registry=registry,
             settings=_settings(),
+            memories=_NoMemories(),
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,
@@ -95,6 +97,23 @@ class _NoDifferences(kopf.DiffBaseStorage):
     @override
     def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
         return None
+
+
+class _NoMemories(ResourceMemories):
+    """Keeps none: only daemons and indices need them, and each takes most of a kilobyte."""
+
+    @override
+    async def recall(
+        self,
+        raw_body: kopf.RawBody,
+        *,
+        memobase: Any = None,
+        noticed_by_listing: bool = False,
+        ephemeral: bool = False,
+    ) -> ResourceMemory:
+        return await super().recall(
+            raw_body, memobase=memobase, noticed_by_listing=noticed_by_listing, ephemeral=True
+        )
 
 
 def _settings() -> kopf.OperatorSettings:

@@ -5,7 +5,6 @@ API: https://prometheus.io/docs/prometheus/latest/querying/api/#range-queries
 
 import asyncio
 import hashlib
-import json
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Final, Protocol, Self
 
 import aiohttp
+import orjson
 
 from maintenance_operator.adapters.access import Access
 from maintenance_operator.adapters.selectors import objection
@@ -431,7 +431,7 @@ def _data(status: int, body: bytes, question: _Question) -> tuple[dict[str, Any]
             "the credentials in the operator's configuration",
         )
     try:
-        document = json.loads(body)
+        document = orjson.loads(body)
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
