@@ -188,3 +188,21 @@ def test_a_champion_outlives_its_resource() -> None:
     assert resources.config_map(("n", "x")) is None
     assert len(resources) == 0
     assert list(resources) == []
+
+
+def test_news_is_the_same_at_the_first_look_and_later() -> None:
+    resources = Resources()
+    seen = {
+        "metadata": {"namespace": "ns", "name": "news", "uid": "u", "resourceVersion": "1",
+                     "managedFields": [{"manager": "kubectl"}]},
+        "spec": {"suspend": False},
+    }  # fmt: skip
+    assert resources.seen(seen)
+    first, later = resources.get(("ns", "news")), resources.get(("ns", "news"))
+    assert first == later
+    assert first is not None
+    assert "managedFields" not in first["metadata"]
+    newer = {**seen, "metadata": {**seen["metadata"], "resourceVersion": "2"}}
+    assert resources.seen(newer)
+    resources.forget(("ns", "news"))
+    assert resources.get(("ns", "news")) is None

@@ -19,6 +19,9 @@ Known = tuple[str, str, str]
 
 Body = dict[str, Any]
 
+MOST_NEWS: Final = 200
+"""So many bodies are also kept as they came, for the look that news brings about at once."""
+
 _UNREAD_ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -48,9 +51,12 @@ class Resources:
     def __init__(self) -> None:
         self._bodies: dict[Key, _Packed] = {}
         self._config_maps: dict[Key, _Packed] = {}
+        self._news: dict[Key, Body] = {}
 
     def get(self, key: Key) -> Body | None:
         """The last seen body, or None where there is no such resource."""
+        if (news := self._news.pop(key, None)) is not None:
+            return news
         known = self._bodies.get(key)
         return None if known is None else known.body()
 
@@ -68,11 +74,17 @@ class Resources:
 
     def seen(self, body: Mapping[str, Any]) -> bool:
         """Remember a body, unless it or a newer one of the same object is known; was it news?"""
-        return _remember(self._bodies, key_of(body), body)
+        key, slim = key_of(body), _slim(body)
+        if not _remember(self._bodies, key, slim):
+            return False
+        self._news.pop(key, None)
+        if len(self._news) < MOST_NEWS:
+            self._news[key] = slim
+        return True
 
     def config_map_seen(self, key: Key, body: Mapping[str, Any]) -> bool:
         """Remember the ConfigMap of a resource's champion; was it news?"""
-        return _remember(self._config_maps, key, body)
+        return _remember(self._config_maps, key, _slim(body))
 
     def config_map_gone(self, key: Key) -> None:
         """The ConfigMap of a resource's champion was deleted."""
@@ -81,6 +93,7 @@ class Resources:
     def forget(self, key: Key) -> None:
         """Forget a resource. Its champion's ConfigMap outlives it and stays known."""
         self._bodies.pop(key, None)
+        self._news.pop(key, None)
 
     def __iter__(self) -> Iterator[Key]:
         return iter(tuple(self._bodies))
@@ -115,7 +128,7 @@ def _packed(body: Mapping[str, Any]) -> _Packed:
         str(metadata.get("uid", "")),
         version_of(body),
         bool(metadata.get("deletionTimestamp")),
-        zlib.compress(orjson.dumps(_slim(body)), level=1),
+        zlib.compress(orjson.dumps(body), level=1),
     )
 
 

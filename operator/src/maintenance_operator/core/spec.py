@@ -7,6 +7,7 @@ schema or from a frozen copy in status, so every field is read as if nobody had 
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from maintenance_contract import Columns, ContractError, Holdout, Sampling, StorageUri, Task
@@ -77,6 +78,7 @@ def parse(spec: Mapping[str, Any]) -> Spec:
         raise SpecError(field, problem) from None
 
 
+@lru_cache(maxsize=1024)
 def parse_duration(text: str) -> timedelta:
     """``1h30m`` (hours, minutes, seconds, in that order).
 
