@@ -164,13 +164,24 @@ async def _keda(kubeconfig: Path, directory: Path) -> AsyncIterator[int]:
             f"--metrics-service-bind-address=127.0.0.1:{free_port()}",
             stdout=log,
             stderr=log,
-            env={**os.environ, "POD_NAMESPACE": KEDA_NAMESPACE, "WATCH_NAMESPACE": NAMESPACE},
+            env={
+                **os.environ,
+                "POD_NAMESPACE": KEDA_NAMESPACE,
+                "KEDA_CLUSTER_OBJECT_NAMESPACE": KEDA_NAMESPACE,
+                "WATCH_NAMESPACE": NAMESPACE,
+            },
         )
+    measuring = asyncio.current_task()
+    ended = asyncio.create_task(process.wait())
+    ended.add_done_callback(lambda _: measuring.cancel() if measuring else None)
     try:
         yield process.pid
-        if process.returncode is not None:
-            raise RuntimeError((directory / "keda.log").read_text()[-2000:])
+    except asyncio.CancelledError:
+        if process.returncode is None:
+            raise
+        raise RuntimeError((directory / "keda.log").read_text()[-2000:]) from None
     finally:
+        ended.cancel()
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
             await process.wait()

@@ -22,7 +22,7 @@ DESCRIPTION: Final = """\
 1,000 resources in service, ten of which are broken and well in turns: in each turn half of the
 starts find them broken (a query that is none, no series, several series, a Prometheus server that
 the operator does not know, a value that is no number), half find them well. What the other 990 see
-of it is measured. Takes about eight minutes.
+of it is measured. Takes about ten minutes.
 
   start_seconds     process start -> every resource looked at once (their state does not change)
   cpu_cores         while nothing happens
@@ -36,7 +36,8 @@ PAIRS: Final = 5
 ONE_IN: Final = 100
 IDLE_SECONDS: Final = 20.0
 BREACHES: Final = 10
-SETTLE_SECONDS: Final = 3.0
+SETTLE_SECONDS: Final = INTERVAL + 2.0
+"""A reading of the state that was changed into, and its write."""
 
 Say = Callable[[str], None]
 
@@ -84,6 +85,7 @@ async def measure(plane: ControlPlane, size: int, kubeconfig: Path, say: Say) ->
                 patch = broken_metrics if state == "broken" else well_metrics
                 await _change(made, patients, patch)
                 await _settle(made, kubeconfig)
+                await _check(made, patients, state)
                 falling = [name_of(next(others)) for _ in range(BREACHES)]
                 turn = await _turn(made, kubeconfig, falling)
                 found[state].append(turn)
@@ -108,6 +110,18 @@ async def _settle(made: Fleet, kubeconfig: Path) -> None:
         await all_looked_at(process, made.size)
         await asyncio.sleep(SETTLE_SECONDS)
         await process.stop()
+
+
+async def _check(made: Fleet, numbers: Sequence[int], state: str) -> None:
+    """The operator must have found all of them as they are meant to be."""
+    readable = {"True"} if state == "well" else {"False"}
+    where = path("modelmaintenances", NAMESPACE)
+    for number in numbers:
+        body = await made.api.get(f"{where}/{name_of(number)}")
+        rows = body["status"]["conditions"]
+        found = {row["status"] for row in rows if row["type"] == "MetricsAvailable"}
+        if found != readable:
+            raise RuntimeError(f"{name_of(number)} is not {state}: {rows}")
 
 
 async def _turn(made: Fleet, kubeconfig: Path, falling: Sequence[str]) -> Turn:
