@@ -172,8 +172,13 @@ async def _keda(kubeconfig: Path, directory: Path) -> AsyncIterator[int]:
             },
         )
     measuring = asyncio.current_task()
+
+    def stop_measuring(_: asyncio.Task[int]) -> None:
+        if measuring is not None:
+            measuring.cancel()
+
     ended = asyncio.create_task(process.wait())
-    ended.add_done_callback(lambda _: measuring.cancel() if measuring else None)
+    ended.add_done_callback(stop_measuring)
     try:
         yield process.pid
     except asyncio.CancelledError:
@@ -181,6 +186,7 @@ async def _keda(kubeconfig: Path, directory: Path) -> AsyncIterator[int]:
             raise
         raise RuntimeError((directory / "keda.log").read_text()[-2000:]) from None
     finally:
+        ended.remove_done_callback(stop_measuring)
         ended.cancel()
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
