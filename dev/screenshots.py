@@ -31,15 +31,15 @@ import matplotlib.pyplot as plt
 ROOT: Final = Path(__file__).resolve().parent.parent
 PICTURES: Final = ROOT / "docs/pictures"
 DASHBOARD: Final = ROOT / "charts/model-maintenance/files/dashboard.json"
-NAME: Final = "package-sections"
 SCREENS: Final[Mapping[str, Sequence[str]]] = {
-    "get": ("kubectl get mm -A", f"kubectl get jobs,configmaps -n {NAME}"),
-    "describe": (f"kubectl describe mm {NAME} -n {NAME}",),
-    "status": (f"kubectl mm status {NAME} -n {NAME}",),
-    "why": (f"kubectl mm why {NAME} -n {NAME}",),
-    "history": (f"kubectl mm history {NAME} -n {NAME}",),
-    "events": (f"kubectl events -n {NAME} --for modelmaintenance/{NAME}",),
+    "get": ("kubectl get mm -A", "kubectl get jobs,configmaps -n {name}"),
+    "describe": ("kubectl describe mm {name} -n {name}",),
+    "status": ("kubectl mm status {name} -n {name}",),
+    "why": ("kubectl mm why {name} -n {name}",),
+    "history": ("kubectl mm history {name} -n {name}",),
+    "events": ("kubectl events -n {name} --for modelmaintenance/{name}",),
 }
+"""By picture; an example's resource and namespace share a name."""
 MOST_LINES: Final = 120
 PLUGIN: Final = ("kubectl", "mm")
 CHARACTER, LINE, MARGIN = 8.0, 18, 16
@@ -166,7 +166,8 @@ def _lines(axes: Any, found: Sequence[tuple[str, Sequence[tuple[datetime, float]
         axes.plot([time for time, _ in points], [value for _, value in points], label=name, lw=1.2)
     if found:
         axes.legend(loc="upper left", fontsize=7, framealpha=0.6)
-        axes.xaxis.set_major_formatter(mdates.DateFormatter("%H:%M"))
+        clock = mdates.DateFormatter("%H:%M")  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(clock)
     else:
         axes.text(0.5, 0.5, "No data", ha="center", va="center", transform=axes.transAxes)
     axes.tick_params(labelsize=8)
@@ -176,10 +177,12 @@ def _lines(axes: Any, found: Sequence[tuple[str, Sequence[tuple[datetime, float]
 def main() -> int:
     """Take all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", default="package-sections", help="of the example's resource")
     parser.add_argument("--minutes", type=float, default=12, help="the dashboard shows the last N")
     options = parser.parse_args()
     for name, commands in SCREENS.items():
-        print(terminal(name, commands).relative_to(ROOT))
+        shown = [command.format(name=options.name) for command in commands]
+        print(terminal(name, shown).relative_to(ROOT))
     print(dashboard(prometheus(), options.minutes).relative_to(ROOT))
     return 0
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import subprocess
 import tempfile
@@ -34,7 +35,7 @@ query text for all). The first use builds KEDA from its Go module (dev/keda/buil
   ready_seconds               process start, all resources there -> every one says Ready
   rss_mib, cpu_cores          over an idle minute
   prometheus_queries_per_minute, api_writes_per_minute
-  breach_seconds              the series falls -> a Job is stored, one model after the other
+  breach_seconds              the series falls, at any moment of an interval -> a Job is stored
 
 KEDA starts a Job for whatever its query says; this operator a diagnosis, after which it decides.
 """
@@ -43,7 +44,7 @@ INTERVAL: Final = 5
 IDLE_SECONDS: Final = 60.0
 READY_SECONDS: Final = 600.0
 BREACH_SECONDS: Final = 60.0
-BREACHES: Final = 5
+BREACHES: Final = 9
 KEDA_NAMESPACE: Final = "keda"
 KEDA_USER: Final = f"system:serviceaccount:{KEDA_NAMESPACE}:keda-operator"
 KEDA_MODULE: Final = "github.com/kedacore/keda/v2"
@@ -254,7 +255,10 @@ async def _measured(made: Fleet, subject: Subject, began: float, say: Say) -> Fi
     questions, cpu = await asked(made.prometheus) - questions, cpu_seconds(subject.pid) - cpu
     own = await _own(made.plane, subject, start)
     rss, minutes = resident_mib(subject.pid), IDLE_SECONDS / 60
-    breaches = [await _breach(made, subject, name_of(number * 11)) for number in range(BREACHES)]
+    chance = random.Random(0)  # noqa: S311 - moments, not secrets
+    breaches = [
+        await _breach(made, subject, name_of(number * 11), chance) for number in range(BREACHES)
+    ]
     say(f"breach to Job: {', '.join(f'{each:.1f}' for each in breaches)} s")
     return Figures(
         ready,
@@ -283,8 +287,9 @@ async def _all_ready(api: Api, subject: Subject, size: int) -> bool:
     return len(ready) == size
 
 
-async def _breach(made: Fleet, subject: Subject, name: str) -> float:
+async def _breach(made: Fleet, subject: Subject, name: str, chance: random.Random) -> float:
     """Seconds from the moment at which the series falls."""
+    await asyncio.sleep(chance.uniform(0, INTERVAL))
     fell = datetime.now(UTC)
     made.fall([name])
 

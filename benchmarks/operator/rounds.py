@@ -39,8 +39,8 @@ SHOWN: Final = 8
 PERFORMANCE: Final = re.compile(
     r'^model_maintenance_performance\{[^}]*name="([^"]+)"', re.MULTILINE
 )
-RANGE_REQUESTS: Final = re.compile(
-    r'^prometheus_http_requests_total\{[^}]*handler="/api/v1/query_range"[^}]*\} (\S+)$',
+QUERY_REQUESTS: Final = re.compile(
+    r'^prometheus_http_requests_total\{[^}]*handler="/api/v1/query(?:_range)?"[^}]*\} (\S+)$',
     re.MULTILINE,
 )
 
@@ -198,7 +198,7 @@ async def _sleep_until(moment: float) -> None:
 
 
 async def asked(server: PrometheusServer) -> float:
-    """Range queries that Prometheus has answered, by its own count."""
+    """Queries, of a range or not, that Prometheus has answered, by its own count."""
 
     def get() -> str:
         with urllib.request.urlopen(  # noqa: S310 - our own address
@@ -206,7 +206,7 @@ async def asked(server: PrometheusServer) -> float:
         ) as reply:
             return str(reply.read().decode())
 
-    return sum(map(float, RANGE_REQUESTS.findall(await asyncio.to_thread(get))))
+    return sum(map(float, QUERY_REQUESTS.findall(await asyncio.to_thread(get))))
 
 
 # --- metrics fall ------------------------------------------------------------------------
