@@ -158,7 +158,6 @@ def _single(axes: Any, found: Sequence[tuple[str, Sequence[tuple[datetime, float
     value = f"{found[0][1][-1][1]:g}" if found else "No data"
     axes.text(0.5, 0.4, value, ha="center", va="center", size=22, color="#15803d")
     axes.set_axis_off()
-    axes.set_title(axes.get_title(loc="left"), loc="left", size=10)
 
 
 def _lines(axes: Any, found: Sequence[tuple[str, Sequence[tuple[datetime, float]]]]) -> None:

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -85,7 +85,7 @@ QUICK: Final = Size(20, 6, 1, 5, 6, 25)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] and given[0] in LARGE:
+    if given and given[0] in LARGE:
         return _large(given[0], given[1:])
     parser = _parser()
     options = parser.parse_args(given)
@@ -168,10 +168,7 @@ async def _measured(size: Size, logs: Path | None) -> dict[str, Any]:
     from rounds import Plan, adopt, measure  # noqa: PLC0415 - --help and --record need no aiohttp
     from world import keep_logs, population, world  # noqa: PLC0415
 
-    started, date, load = time.monotonic(), surroundings.now(), surroundings.load()
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
+    say, date, load = _progress(), surroundings.now(), surroundings.load()
 
     async with asyncio.timeout(AT_MOST_SECONDS):
         with tempfile.TemporaryDirectory(prefix="model-maintenance-benchmark-") as directory:
@@ -235,11 +232,7 @@ def _large(part: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--resources", type=int, nargs="+", default=sizes, metavar="N")
     parser.add_argument("--output", type=Path, default=RESULTS / "operator.json", metavar="FILE")
     options = parser.parse_args(arguments)
-    started, date = time.monotonic(), surroundings.now()
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
-
+    say, date = _progress(), surroundings.now()
     with tempfile.TemporaryDirectory(prefix="model-maintenance-benchmark-") as directory:
         _keep_bytecode(Path(directory))
         if part == "scale":
@@ -253,6 +246,16 @@ def _large(part: str, arguments: Sequence[str]) -> int:
     _write(options.output, results, dated=False)
     print(json.dumps(found, indent=1))
     return 0
+
+
+def _progress() -> Callable[[str], None]:
+    """Says how far it is, with the seconds since now."""
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
+
+    return say
 
 
 def _keep_bytecode(directory: Path) -> None:

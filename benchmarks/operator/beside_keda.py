@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from fleet import QUERY, Fleet, body_of, create_champion, fleet, name_of
 from records import Request, during, writes
 from rounds import asked
@@ -24,7 +23,7 @@ from support.control_plane import ROOT, ControlPlane, own_control_plane
 from support.operator import operator
 from support.prometheus import free_port
 from surroundings import cpu_seconds, resident_mib
-from world import NAMESPACE, USER, install
+from world import NAMESPACE, USER, install, kubeconfig_of
 
 DESCRIPTION: Final = """\
 1,000 models, a series each, looked at every 5 s, by two operators one after the other on control
@@ -47,6 +46,7 @@ BREACH_SECONDS: Final = 60.0
 BREACHES: Final = 9
 KEDA_NAMESPACE: Final = "keda"
 KEDA_USER: Final = f"system:serviceaccount:{KEDA_NAMESPACE}:keda-operator"
+SCALED_JOBS: Final = f"/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/scaledjobs"
 KEDA_MODULE: Final = "github.com/kedacore/keda/v2"
 
 Say = Callable[[str], None]
@@ -120,15 +120,7 @@ def install_keda(plane: ControlPlane, directory: Path) -> Path:
     plane.kubectl("create", "serviceaccount", "keda-operator", "-n", KEDA_NAMESPACE)
     account = f"--serviceaccount={KEDA_NAMESPACE}:keda-operator"
     plane.kubectl("create", "clusterrolebinding", "keda", "--clusterrole=cluster-admin", account)
-    token = plane.kubectl(
-        "create", "token", "keda-operator", "-n", KEDA_NAMESPACE, "--duration", "2h"
-    ).strip()
-    config = yaml.safe_load(plane.kubeconfig.read_text(encoding="utf-8"))
-    config["users"][0]["user"] = {"token": token}
-    kubeconfig = directory / "keda.kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(config), encoding="utf-8")
-    kubeconfig.chmod(0o600)
-    return kubeconfig
+    return kubeconfig_of(plane, KEDA_NAMESPACE, "keda-operator", directory / "keda.kubeconfig")
 
 
 def _certificates(directory: Path) -> Path:
@@ -200,8 +192,7 @@ async def keda(plane: ControlPlane, size: int, directory: Path, say: Say) -> Fig
     kubeconfig = await asyncio.to_thread(install_keda, plane, directory)
 
     async def create(made: Fleet, number: int) -> None:
-        where = f"/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/scaledjobs"
-        await made.api.create(where, scaled_job(number, made.prometheus.url))
+        await made.api.create(SCALED_JOBS, scaled_job(number, made.prometheus.url))
 
     say(f"KEDA: {size} ScaledJobs are created")
     async with fleet(plane, size, INTERVAL, create) as made:
@@ -210,7 +201,7 @@ async def keda(plane: ControlPlane, size: int, directory: Path, say: Say) -> Fig
             subject = Subject(
                 KEDA_USER,
                 pid,
-                f"/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/scaledjobs",
+                SCALED_JOBS,
                 lambda job: str(job["metadata"]["labels"].get("scaledjob.keda.sh/name")),
             )
             return await _measured(made, subject, began, lambda text: say(f"KEDA: {text}"))

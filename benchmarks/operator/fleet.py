@@ -7,13 +7,14 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from support.api import Api, path
 from support.control_plane import ControlPlane
 from support.objects import resource
 from support.prometheus import Exporter, PrometheusServer, prometheus
-from world import NAMESPACE
+from world import NAMESPACE, few_at_once
 
 from maintenance_contract import TrainingAction
 from maintenance_operator.core import champion as projection
@@ -182,18 +183,8 @@ async def fleet(
         made = Fleet(plane, api, server, exporter, size, interval)
         wobbling = asyncio.create_task(made.wobble())
         stack.callback(wobbling.cancel)
-        await _create_all(made, create)
+        await few_at_once(AT_ONCE, partial(create, made), range(size))
         yield made
-
-
-async def _create_all(made: Fleet, create: Create) -> None:
-    slots = asyncio.Semaphore(AT_ONCE)
-
-    async def one(number: int) -> None:
-        async with slots:
-            await create(made, number)
-
-    await asyncio.gather(*(one(number) for number in range(made.size)))
 
 
 async def create_settled(made: Fleet, number: int) -> None:

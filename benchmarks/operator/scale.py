@@ -20,7 +20,7 @@ from support.api import path
 from support.control_plane import ControlPlane, own_control_plane
 from support.operator import OperatorProcess, operator
 from surroundings import cpu_seconds, load, resident_mib
-from world import NAMESPACE, USER, install
+from world import NAMESPACE, USER, few_at_once, install
 
 DESCRIPTION: Final = """\
 1,000 and 10,000 resources that have been in service for long (ten runs in their history), a series
@@ -215,7 +215,6 @@ async def _raw_creates(made: Fleet, count: int) -> float:
     """Creates a second of the very Jobs that the operator made, by a client that does only that."""
     jobs = (await made.api.get(path("jobs", NAMESPACE), limit="5000"))["items"]
     pattern = jobs[-1]
-    slots = asyncio.Semaphore(RAW_CLIENTS)
     spec = {**pattern["spec"]}
     spec.pop("selector", None)
     spec["template"] = {
@@ -227,18 +226,17 @@ async def _raw_creates(made: Fleet, count: int) -> float:
     }
 
     async def one(number: int) -> None:
-        async with slots:
-            metadata = {
-                "name": f"raw-{count}-{number}",
-                "annotations": pattern["metadata"].get("annotations", {}),
-            }
-            await made.api.create(
-                path("jobs", RAW),
-                {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec},
-            )
+        metadata = {
+            "name": f"raw-{count}-{number}",
+            "annotations": pattern["metadata"].get("annotations", {}),
+        }
+        await made.api.create(
+            path("jobs", RAW),
+            {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec},
+        )
 
     began = time.perf_counter()
-    await asyncio.gather(*(one(number) for number in range(count)))
+    await few_at_once(RAW_CLIENTS, one, range(count))
     return count / (time.perf_counter() - began)
 
 

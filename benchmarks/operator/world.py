@@ -5,11 +5,11 @@ import contextlib
 import json
 import random
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import yaml
 from support.api import Api, path
@@ -31,6 +31,8 @@ FALLING_INTERVALS: Final = (5, 6, 7, 8, 9)
 """Different, so that breaches come one by one rather than all at the same reading."""
 SHARED_BY: Final = 10
 """So many steady resources ask the same query and pick their series by a label."""
+Item = TypeVar("Item")
+
 AT_ONCE: Final = 16
 BAND: Final = (0.92, 0.98)
 FALLEN: Final = (0.4, 0.6)
@@ -219,26 +221,39 @@ def install(plane: ControlPlane, directory: Path) -> Path:
     """The operator's rights; returns a kubeconfig with its token."""
     plane.kubectl("create", "namespace", OPERATOR_NAMESPACE)
     plane.kubectl("apply", "-n", OPERATOR_NAMESPACE, "-f", str(ROOT / "manifests/rbac"))
-    token = plane.kubectl(
-        "create", "token", "model-maintenance", "-n", OPERATOR_NAMESPACE, "--duration", "2h"
-    ).strip()
+    file = directory / "operator.kubeconfig"
+    return kubeconfig_of(plane, OPERATOR_NAMESPACE, "model-maintenance", file)
+
+
+def kubeconfig_of(plane: ControlPlane, namespace: str, account: str, file: Path) -> Path:
+    """Write one with a token of the ServiceAccount's; returns the file."""
+    token = plane.kubectl("create", "token", account, "-n", namespace, "--duration", "2h").strip()
     config = yaml.safe_load(plane.kubeconfig.read_text(encoding="utf-8"))
     config["users"][0]["user"] = {"token": token}
-    kubeconfig = directory / "operator.kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(config), encoding="utf-8")
-    kubeconfig.chmod(0o600)
-    return kubeconfig
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    file.chmod(0o600)
+    return file
 
 
 async def _create(made: World) -> None:
-    slots = asyncio.Semaphore(AT_ONCE)
-
     async def one(each: Resource) -> None:
-        async with slots:
-            await made.api.create(path("configmaps", NAMESPACE), each.champion)
-            await made.api.create(path("modelmaintenances", NAMESPACE), each.body)
+        await made.api.create(path("configmaps", NAMESPACE), each.champion)
+        await made.api.create(path("modelmaintenances", NAMESPACE), each.body)
 
-    await asyncio.gather(*(one(each) for each in made.resources))
+    await few_at_once(AT_ONCE, one, made.resources)
+
+
+async def few_at_once(
+    most: int, call: Callable[[Item], Awaitable[None]], items: Iterable[Item]
+) -> None:
+    """Call for every item, for so many at the same time."""
+    slots = asyncio.Semaphore(most)
+
+    async def one(item: Item) -> None:
+        async with slots:
+            await call(item)
+
+    await asyncio.gather(*map(one, items))
 
 
 def keep_logs(made: World, operator_log: Path, to: Path) -> None:

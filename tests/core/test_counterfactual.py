@@ -2,43 +2,32 @@
 
 import math
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.bodies import SPEC as RAW_SPEC
+from support.situations import diagnosed
 
 from maintenance_contract import (
     Answer,
-    Diagnosis,
     Evidence,
     Finding,
-    HeldOut,
-    Operation,
     Outcome,
     Question,
-    RowCounts,
-    TrainingAction,
-    TrainingReport,
 )
 from maintenance_operator.core.counterfactual import GRAVITY, changed, counterfactual
 from maintenance_operator.core.decide import decide
 from maintenance_operator.core.findings import CAUSES
 from maintenance_operator.core.model import (
     Action,
-    Champion,
     Decision,
-    Degraded,
-    Reading,
     Situation,
-    ThresholdRange,
     Trigger,
 )
 from maintenance_operator.core.spec import parse
 
-NOW = datetime(2026, 11, 23, 18, 0, 3, tzinfo=UTC)
 SPEC = parse(RAW_SPEC)
 ANSWERS = (*GRAVITY, Answer.UNDETERMINED)
 SHIFT, DRIFT, SPACE = CAUSES
@@ -46,26 +35,7 @@ SHIFT, DRIFT, SPACE = CAUSES
 
 def situation(findings: tuple[Finding, ...], held_out: int = 300) -> Situation:
     """Rows enough for every brake, unless there are fewer held out."""
-    return Situation(
-        number=7,
-        trigger=Trigger.PERFORMANCE_DROP,
-        spec=SPEC,
-        report=TrainingReport(
-            Operation.DIAGNOSE,
-            7,
-            "sha256:request",
-            Outcome.SUCCEEDED,
-            diagnosis=Diagnosis(
-                RowCounts(700, held_out, 5000, 5000),
-                findings,
-                new=HeldOut(held_out, held_out * 7 // 10),
-                old=HeldOut(5000, 4500),
-            ),
-        ),
-        now=NOW,
-        degraded=Degraded(Reading(NOW, 0.87, 1250.0), 3, 5, ThresholdRange(min=0.9)),
-        champion=Champion(6, "pvc://models/6", "sha256:6", NOW, TrainingAction.RETRAIN),
-    )
+    return diagnosed(SPEC, findings, held_out=held_out, right=held_out * 7 // 10)
 
 
 def decided(*findings: Finding, held_out: int = 300) -> Decision:

@@ -2,24 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.bodies import SPEC as RAW_SPEC
+from support.situations import diagnosed
 
 from maintenance_contract import (
     Answer,
-    Diagnosis,
     Evidence,
     Finding,
-    HeldOut,
-    Operation,
-    Outcome,
-    RowCounts,
-    TrainingAction,
-    TrainingReport,
 )
 from maintenance_operator.core.counterfactual import counterfactual
 from maintenance_operator.core.decide import decide
@@ -37,21 +30,14 @@ from maintenance_operator.core.evidence import (
 from maintenance_operator.core.findings import CAUSES
 from maintenance_operator.core.model import (
     Action,
-    Champion,
     Decision,
-    Degraded,
     Policy,
-    Reading,
-    Situation,
-    ThresholdRange,
-    Trigger,
 )
 from maintenance_operator.core.proposal import Proposal
 from maintenance_operator.core.reasons import DecisionReason
 from maintenance_operator.core.spec import parse
 from maintenance_operator.core.turning import moved, turning
 
-NOW = datetime(2026, 11, 23, 18, 0, 3, tzinfo=UTC)
 SPEC = replace(parse(RAW_SPEC), policy=Policy.EVIDENCE)
 SHIFT, DRIFT, SPACE = CAUSES
 OF_SHIFT = (OUTSIDE, OUTSIDE_ERROR, CLASS_MIX, INPUTS, WITHIN, OUTPUTS)
@@ -87,28 +73,7 @@ def findings(**tests: tuple[float, float, float]) -> tuple[Finding, ...]:
 
 def decided(found: tuple[Finding, ...], *, harm: bool = True) -> Decision:
     """With rows enough for every brake."""
-    return decide(
-        Situation(
-            number=7,
-            trigger=Trigger.PERFORMANCE_DROP,
-            spec=SPEC,
-            report=TrainingReport(
-                Operation.DIAGNOSE,
-                7,
-                "",
-                Outcome.SUCCEEDED,
-                diagnosis=Diagnosis(
-                    RowCounts(700, 600, 5000, 5000),
-                    found,
-                    new=HeldOut(600, 420 if harm else 539),
-                    old=HeldOut(5000, 4500),
-                ),
-            ),
-            now=NOW,
-            degraded=Degraded(Reading(NOW, 0.87, 1250.0), 3, 5, ThresholdRange(min=0.9)),
-            champion=Champion(6, "pvc://models/6", "sha256:6", NOW, TrainingAction.RETRAIN),
-        )
-    )
+    return decide(diagnosed(SPEC, found, held_out=600, right=420 if harm else 539))
 
 
 NEW_DOMAIN = {OUTSIDE: (0.18, 1e-5, 0.21), OUTSIDE_ERROR: (0.3, 1e-5, 0.4)}

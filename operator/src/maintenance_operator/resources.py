@@ -74,9 +74,11 @@ class Resources:
 
     def seen(self, body: Mapping[str, Any]) -> bool:
         """Remember a body, unless it or a newer one of the same object is known; was it news?"""
-        key, slim = key_of(body), _slim(body)
-        if not _remember(self._bodies, key, slim):
+        key = key_of(body)
+        if not _is_news(body, self._bodies.get(key)):
             return False
+        slim = _slim(body)
+        self._bodies[key] = _packed(slim)
         self._news.pop(key, None)
         if len(self._news) < MOST_NEWS:
             self._news[key] = slim
@@ -84,7 +86,10 @@ class Resources:
 
     def config_map_seen(self, key: Key, body: Mapping[str, Any]) -> bool:
         """Remember the ConfigMap of a resource's champion; was it news?"""
-        return _remember(self._config_maps, key, _slim(body))
+        if not _is_news(body, self._config_maps.get(key)):
+            return False
+        self._config_maps[key] = _packed(_slim(body))
+        return True
 
     def config_map_gone(self, key: Key) -> None:
         """The ConfigMap of a resource's champion was deleted."""
@@ -114,12 +119,8 @@ def version_of(body: Mapping[str, Any]) -> str:
     return str(body["metadata"].get("resourceVersion", ""))
 
 
-def _remember(bodies: dict[Key, _Packed], key: Key, body: Mapping[str, Any]) -> bool:
-    known = bodies.get(key)
-    if known is not None and (_same(body, known) or _older(body, known)):
-        return False
-    bodies[key] = _packed(body)
-    return True
+def _is_news(body: Mapping[str, Any], known: _Packed | None) -> bool:
+    return known is None or not (_same(body, known) or _older(body, known))
 
 
 def _packed(body: Mapping[str, Any]) -> _Packed:

@@ -192,8 +192,7 @@ def otherwise(case: Case) -> Iterator[str]:
 
 
 def _changed(change: Change, would: Counterfactual) -> str:
-    asked = "it would have been" if would.decided else "the answers would ask for"
-    then = f"{asked} {change.action.value} ({change.reason})"
+    then = _instead(change, would)
     question = f"{change.question.value} {change.after.value}"
     if not change.evidence:
         return f"Had the rows answered {question} instead of {change.before.value}, {then}."
@@ -208,12 +207,16 @@ def _changed(change: Change, would: Counterfactual) -> str:
 
 
 def _turned(turn: Turn, would: Counterfactual) -> str:
-    asked = "it would have been" if would.decided else "the answers would ask for"
     tests = " and ".join(
         f"{test.name} {'been shown' if shown else 'shown nothing'} ({_as_it_was(test)})"
         for test, shown in turn.tests
     )
-    return f"Had {tests}, {asked} {turn.action.value} ({turn.reason})."
+    return f"Had {tests}, {_instead(turn, would)}."
+
+
+def _instead(other: Change | Turn, would: Counterfactual) -> str:
+    asked = "it would have been" if would.decided else "the answers would ask for"
+    return f"{asked} {other.action.value} ({other.reason})"
 
 
 def _as_it_was(test: StatusEvidence) -> str:

@@ -112,10 +112,12 @@ def counterfactual(decision: Decision, spec: Spec) -> Counterfactual:
     asked = ask(found)
     decided = (asked.action, str(asked.reason)) == (decision.action, str(decision.reason))
     changes = sorted(
-        _changes(decision, found, spec.policy, ask), key=lambda change: change.distance
+        _changes(decision, found, asked.action, spec.policy, ask),
+        key=lambda change: change.distance,
     )
     turns = _turns(decision, found, spec, ask) if spec.policy is Policy.EVIDENCE else ()
-    return Counterfactual(asked, decided, tuple(changes), tuple(turns))
+    nearest_first = sorted(changes, key=lambda change: change.distance)
+    return Counterfactual(asked, decided, tuple(nearest_first), tuple(turns))
 
 
 def _turns(decision: Decision, found: tuple[Finding, ...], spec: Spec, ask: Ask) -> Iterator[Turn]:
@@ -158,9 +160,8 @@ def _moved(evidence: Evidence, crossed: dict[str, float | None], *, milder: bool
 
 
 def _changes(
-    decision: Decision, found: tuple[Finding, ...], policy: Policy, ask: Ask
+    decision: Decision, found: tuple[Finding, ...], asked: Action, policy: Policy, ask: Ask
 ) -> Iterator[Change]:
-    asked = ask(found).action
     for step in decision.path:
         if step.question not in CAUSES or (policy, step.question) in _FROM_TESTS:
             continue
