@@ -159,19 +159,14 @@ def _decided(policy: Policy, served: Network, case: weak.Case, judged: Rows) -> 
 
 
 def _arm(decision: Decision, policy: Policy) -> str:
-    match decision.action:
-        case Action.FINE_TUNE:
-            return "fine-tune + replay"
-        case Action.RETRAIN if concept_drift(decision.path) and policy is Policy.EVIDENCE:
-            return "the same, new at 50 %"
-        case Action.RETRAIN if concept_drift(decision.path):
-            return "retrain without contradicted"
-        case Action.RETRAIN if policy is Policy.EVIDENCE:
-            return "retrain new at 50 %"
-        case Action.RETRAIN:
-            return "retrain merged"
-        case _:
-            return "keep"
+    drifted = concept_drift(decision.path)
+    if decision.action is Action.FINE_TUNE:
+        return "fine-tune + replay" + (" without contradicted" if drifted else "")
+    if decision.action is not Action.RETRAIN:
+        return "keep"
+    if policy is Policy.EVIDENCE:
+        return "the same, new at 50 %" if drifted else "retrain new at 50 %"
+    return "retrain without contradicted" if drifted else "retrain merged"
 
 
 def judging_of(decision: Decision | None) -> Judging:
@@ -256,12 +251,15 @@ def _paired(served: Network, other: Network, rows: Rows) -> PairedCounts:
 def _loop(
     first: str, passes: dict[tuple[str, Judging], bool], judging: Judging, *, retrain: str
 ) -> list[str]:
-    """What was trained, in order, then what serves; a fine-tune escalates to ``retrain``."""
+    """What was trained, in order, then what serves.
+
+    A fine-tune escalates to ``retrain``, but not after concept drift.
+    """
     if first == "keep":
         return ["keep"]
     if passes[first, judging]:
         return [first, first]
-    if not first.startswith("fine-tune"):
+    if not first.startswith("fine-tune") or judging is Judging.AFTER_DRIFT:
         return [first, "keep"]
     if judging is Judging.AT_NEW_MIX:
         judging = Judging.USUAL

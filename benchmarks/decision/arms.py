@@ -33,6 +33,7 @@ ARMS: Final = (
     "retrain new at 50 %",
     "retrain without contradicted",
     "the same, new at 50 %",
+    "fine-tune + replay without contradicted",
     "new only",
 )
 
@@ -84,6 +85,9 @@ def arms(served: Network, old: Rows, new: Rows, seed: int) -> dict[str, Arm]:
     )
     some_old = old[0][replayed], old[1][replayed]
     kept = ~refuted(served, old, new)
+    still = np.flatnonzero(kept)
+    replayed_still = chance.choice(still, min(len(still), int(REPLAY * len(new[1]))), replace=False)
+    some_still = old[0][replayed_still], old[1][replayed_still]
     merged = joined(old, new)
     return {
         "keep": Arm(served, 0),
@@ -97,6 +101,7 @@ def arms(served: Network, old: Rows, new: Rows, seed: int) -> dict[str, Arm]:
         "the same, new at 50 %": _from_the_beginning(
             joined((old[0][kept], old[1][kept]), _repeated(new, int(kept.sum()))), seed
         ),
+        "fine-tune + replay without contradicted": _go_on(served, joined(new, some_still), seed),
         "new only": _from_the_beginning(new, seed),
     }
 

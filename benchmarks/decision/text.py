@@ -61,7 +61,7 @@ import stretches  # noqa: E402
 from maintenance_examples.shell import CACHE  # noqa: E402
 
 CHANGES: Final = ("none", "games", "class-mix", "re-filed")
-TRAINED, HELD_OUT, NEW, NEW_HELD_OUT, TESTED = 700, 3000, 350, 150, 1000
+TRAINED, HELD_OUT, NEW, NEW_HELD_OUT, TESTED = 1500, 2000, 700, 300, 1000
 OTHER_MIX: Final = {
     "programming": 0.50, "desktop": 0.08, "system": 0.12, "science": 0.22, "text": 0.08,
 }  # fmt: skip
@@ -346,12 +346,15 @@ def _arm(decision: Decision, policy: Policy) -> str:
 
 
 def _loop(first: str, passes: Mapping[str, Mapping[str, bool]], judging: Judging) -> list[str]:
-    """What was trained, in order, then what serves; a fine-tune escalates to a retrain."""
+    """What was trained, in order, then what serves.
+
+    A fine-tune escalates to a retrain, but not after concept drift.
+    """
     if first == KEEP:
         return [KEEP]
     if passes[first][judging.value]:
         return [first, first]
-    if not first.startswith("fine-tune"):
+    if not first.startswith("fine-tune") or judging is Judging.AFTER_DRIFT:
         return [first, KEEP]
     retrained = "retrain new at 50 %"
     if judging is Judging.AT_NEW_MIX:

@@ -563,7 +563,7 @@ def test_the_gain_that_the_gate_asks_for_is_the_least_to_train_for() -> None:
 def test_too_few_old_held_out_rows() -> None:
     decision = decide(a_situation(*findings(Answer.MINOR), old=HeldOut(500, 450)))
     assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
-    assert "500 old held-out rows: 1427 are needed" in decision.message
+    assert "500 old held-out rows: 895 are needed" in decision.message
     assert "it loses no more than 2%" in decision.message
     assert "originalPercent is 10); or raise spec.gate.oldData.maxLoss." in decision.message
 

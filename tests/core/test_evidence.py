@@ -70,13 +70,13 @@ QUIET = {
 }
 """Effect, p-value and upper bound where nothing has changed."""
 SHOWN = {
-    OUTSIDE: (0.2, 1e-6, 0.25),
+    OUTSIDE: (0.18, 1e-6, 0.25),
     OUTSIDE_ERROR: (0.3, 1e-6, 0.4),
     CLASS_MIX: (0.2, 1e-6, 0.25),
     INPUTS: (0.7, 1e-6, 0.75),
     WITHIN: (0.7, 1e-6, 0.75),
     OUTPUTS: (0.03, 1e-6, 0.05),
-    UNEXPLAINED: (0.06, 1e-6, 0.1),
+    UNEXPLAINED: (0.12, 1e-6, 0.2),
     AT_CLASS: (0.1, 1e-6, 0.2),
     RELABELLED: (0.2, 1e-6, 0.3),
 }
@@ -147,6 +147,21 @@ def test_thresholds_of_the_spec_decide() -> None:
     assert cause(unsure, Thresholds(alpha=0.1)) is Cause.CONCEPT_DRIFT
 
 
+@pytest.mark.parametrize("share, action", [(0.2, Action.FINE_TUNE), (1.0, Action.RETRAIN)])
+def test_how_much_accuracy_a_replaced_concept_costs_is_the_specs(
+    share: float, action: Action
+) -> None:
+    spec = replace(SPEC, thresholds=Thresholds(concept_replaced=share))
+    none_right = HeldOut(300, 0 if share == 1.0 else 210)
+    assert decision(*findings(UNEXPLAINED), new=none_right, spec=spec).action is action
+
+
+@pytest.mark.parametrize("size, action", [(0.0, Action.RETRAIN), (0.5, Action.FINE_TUNE)])
+def test_which_concept_drift_is_slight_is_the_specs(size: float, action: Action) -> None:
+    spec = replace(SPEC, thresholds=Thresholds(slight_drift=size))
+    assert decision(*findings(UNEXPLAINED), spec=spec).action is action
+
+
 def test_claims_share_one_error_budget() -> None:
     level = 0.01 / len(CLAIMS)
     p = dict.fromkeys(CLAIMS, 0.9)
@@ -183,7 +198,7 @@ def decision(*found: Finding, **changes: Any) -> Decision:
         Situation(
             number=7,
             trigger=Trigger.PERFORMANCE_DROP,
-            spec=SPEC,
+            spec=changes.pop("spec", SPEC),
             report=changes.pop("report", report),
             now=NOW,
             degraded=Degraded(Reading(NOW, 0.7, 1250.0), 3, 5, ThresholdRange(min=0.9)),
@@ -193,6 +208,8 @@ def decision(*found: Finding, **changes: Any) -> Decision:
 
 
 AS_GOOD = HeldOut(300, 268)
+HALF, LESS = HeldOut(300, 135), HeldOut(300, 134)
+"""Of the accuracy on old rows, .9."""
 
 
 @pytest.mark.parametrize(
@@ -200,6 +217,23 @@ AS_GOOD = HeldOut(300, 268)
     [
         (findings(UNEXPLAINED), {}, Action.RETRAIN, "ConceptDrift"),
         (findings(RELABELLED), {}, Action.RETRAIN, "ConceptDrift"),
+        (
+            findings(**{UNEXPLAINED: (0.09, 1e-9, 0.12)}),
+            {},
+            Action.FINE_TUNE,
+            "SlightConceptDrift",
+        ),
+        (findings(UNEXPLAINED), {"new": HALF}, Action.RETRAIN, "ConceptDrift"),
+        (findings(UNEXPLAINED), {"new": LESS}, Action.FINE_TUNE, "ConceptReplaced"),
+        (findings(RELABELLED), {"new": LESS, "old": None}, Action.FINE_TUNE, "ConceptReplaced"),
+        (findings(UNEXPLAINED), {"new": None}, Action.WAIT, "NotEnoughHeldOutRows"),
+        (findings(OUTSIDE, OUTSIDE_ERROR), {"new": LESS}, Action.FINE_TUNE, "DomainExpansion"),
+        (
+            findings(UNEXPLAINED, space=Answer.MAJOR),
+            {"new": LESS},
+            Action.RETRAIN,
+            "FeatureSpaceChanged",
+        ),
         (findings(OUTSIDE, OUTSIDE_ERROR, INPUTS), {}, Action.FINE_TUNE, "DomainExpansion"),
         (
             findings(INPUTS, OUTSIDE_ERROR, **{OUTSIDE: (0.4, 1e-9, 0.5)}),

@@ -1,6 +1,7 @@
 """The whole story, played against a world of plain values; the test plays the pods."""
 
 import math
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -1040,6 +1041,29 @@ def test_a_rejected_race_does_not_escalate() -> None:
     assert world.live == []
     assert world.parsed.run is None
     assert world.parsed.recheck is not None
+
+
+def test_a_replaced_concept_is_fine_tuned_without_contradicted_rows_and_not_retrained() -> None:
+    decision = {"policy": "Evidence", "minNewRows": 300, "recheckAfter": "1h"}
+    world = World(spec=a_spec(decision=decision), new_correct=130).degraded()
+    found = world.diagnosis().diagnosis
+    assert found is not None
+    risen = Finding(
+        Question.CONCEPT_DRIFT,
+        Answer.UNDETERMINED,
+        (Evidence("unexplainedErrorRise", 0.45, None, 1e-9, 500, upper=0.5),),
+    )
+    told = (found.findings[0], risen, found.findings[2])
+    world.finish(world.diagnosis(diagnosis=replace(found, findings=told)))
+
+    request = world.requests[world.live[0]]
+    assert (request.action, request.exclude_contradicted) == (TrainingAction.FINE_TUNE, True)
+    before = deepcopy(world)
+    world.finish(world.training(old=WORSE))
+    assert world.parsed.history[0].outcome is RunOutcome.PROMOTED, "old labels are out of date"
+    before.finish(before.training(new=WORSE))
+    assert before.parsed.history[0].outcome is RunOutcome.REJECTED
+    assert (before.live, before.parsed.run) == ([], None), "a retrain would learn from the same"
 
 
 def test_after_a_label_shift_old_rows_are_judged_in_the_new_shares() -> None:

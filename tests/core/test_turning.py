@@ -36,7 +36,7 @@ from maintenance_operator.core.model import (
 from maintenance_operator.core.proposal import Proposal
 from maintenance_operator.core.reasons import DecisionReason
 from maintenance_operator.core.spec import parse
-from maintenance_operator.core.turning import moved, turning
+from maintenance_operator.core.turning import Moved, moved, turning
 
 SPEC = replace(parse(RAW_SPEC), policy=Policy.EVIDENCE)
 SHIFT, DRIFT, SPACE = CAUSES
@@ -84,22 +84,51 @@ def turns(found: tuple[Finding, ...], *, harm: bool = True) -> dict[tuple[str, .
     would = counterfactual(decided(found, harm=harm), SPEC)
     assert would.decided
     return {
-        tuple(f"{'+' if shown else '-'}{test.name}" for test, shown in turn.tests): turn.action
+        tuple(f"{_sign(move)}{test.name}" for test, move in turn.tests): turn.action
         for turn in would.turns
     }
+
+
+def _sign(move: Moved) -> str:
+    if move.at_least is not None:
+        return "++"
+    return "+" if move.shown else "-"
 
 
 def test_a_new_domain_needs_two_tests_and_either_would_have_changed_it() -> None:
     found = turns(findings(**NEW_DOMAIN))
     assert found[f"-{OUTSIDE}",] is Action.NONE
-    assert found[f"+{UNEXPLAINED}",] is Action.RETRAIN
+    assert found[f"++{UNEXPLAINED}",] is Action.RETRAIN
+    assert found[f"++{OUTSIDE}",] is Action.RETRAIN, "another stream's"
+    assert (f"+{UNEXPLAINED}",) not in found, "a slight drift asks for a fine-tune, too"
+
+
+def test_a_slight_drift_would_have_had_to_be_larger() -> None:
+    found = turns(findings(**{UNEXPLAINED: (0.04, 1e-5, 0.06)}))
+    assert found[f"++{UNEXPLAINED}",] is Action.RETRAIN
+    assert found[f"-{UNEXPLAINED}",] is Action.NONE
+    found = turns(findings(**{UNEXPLAINED: (0.2, 1e-5, 0.26)}))
+    assert found[f"+{UNEXPLAINED}",] is Action.FINE_TUNE
+
+
+def test_a_replaced_concept_is_asked_with_its_accuracy_lost() -> None:
+    lost = decide(
+        diagnosed(SPEC, findings(**{UNEXPLAINED: (0.5, 1e-5, 0.6)}), held_out=600, right=200)
+    )
+    assert lost.reason == DecisionReason.CONCEPT_REPLACED
+    would = counterfactual(lost, SPEC)
+    assert would.decided
+    assert would.asked is not None
+    assert would.asked.action is Action.FINE_TUNE
 
 
 def test_concept_drift_within_classes_would_have_needed_a_pair() -> None:
     found = turns(findings())
-    assert found[f"+{UNEXPLAINED}",] is Action.RETRAIN
-    assert found[f"+{AT_CLASS}", f"+{WITHIN}"] is Action.RETRAIN
-    assert all(len(names) == 1 for names in found if f"+{UNEXPLAINED}" in names)
+    assert found[f"+{UNEXPLAINED}",] is Action.FINE_TUNE
+    assert found[f"++{UNEXPLAINED}",] is Action.RETRAIN
+    assert found[f"+{AT_CLASS}", f"+{WITHIN}"] is Action.FINE_TUNE
+    assert found[f"++{AT_CLASS}", f"+{WITHIN}"] is Action.RETRAIN
+    assert all(len(names) == 1 for names in found if UNEXPLAINED in "".join(names))
 
 
 def test_a_harmless_shift_is_asked_without_harm() -> None:

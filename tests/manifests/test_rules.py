@@ -76,6 +76,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         EARLY,
     ),
     (
+        {"decision.thresholds": {"newDomain": 0.21}},
+        "spec.decision.thresholds.newDomain",
+        EARLY,
+    ),
+    (
         {"decision.thresholds": {"newDomain": 0.2, "otherStream": 0.19}},
         "spec.decision.thresholds.newDomain",
         EARLY,
@@ -385,6 +390,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {"decision.minNewRows": 1},
     {"decision.thresholds": {"alpha": 0.05, "newDomain": 0.3, "otherStream": 0.3}},
     {"decision.thresholds": {"otherStream": 0.1}},
+    {"decision.thresholds": {"slightDrift": 0, "conceptReplaced": 1}},
     {"decision.policy": "Workflow"},
     {"training.fineTune.replayPercent": 0},
     {

@@ -36,14 +36,15 @@ from maintenance_operator.core.model import (
     Trouble,
 )
 from maintenance_operator.core.narrate import interval
-from maintenance_operator.core.numbers import moment
+from maintenance_operator.core.numbers import figure, moment
 from maintenance_operator.core.outcomes import as_gauge
 from maintenance_operator.core.reasons import DecisionReason
 from maintenance_operator.core.records import record_of
+from maintenance_operator.core.turning import Moved
 from maintenance_operator.core.words import in_words
 
 _LABEL: Final = 12
-_CHANGES: Final = 4
+_CHANGES: Final = 5
 _BEFORE: Final = 30
 _AFTER: Final = 20
 _MOST_READINGS: Final = 300
@@ -208,10 +209,17 @@ def _changed(change: Change, would: Counterfactual) -> str:
 
 def _turned(turn: Turn, would: Counterfactual) -> str:
     tests = " and ".join(
-        f"{test.name} {'been shown' if shown else 'shown nothing'} ({_as_it_was(test)})"
-        for test, shown in turn.tests
+        f"{test.name} {_moved(move)} ({_as_it_was(test)})" for test, move in turn.tests
     )
     return f"Had {tests}, {_instead(turn, would)}."
+
+
+def _moved(move: Moved) -> str:
+    if move.at_least is not None:
+        return f"been shown at {figure(move.at_least)} or more"
+    if move.below is not None:
+        return f"been shown below {figure(move.below)}"
+    return "been shown" if move.shown else "shown nothing"
 
 
 def _instead(other: Change | Turn, would: Counterfactual) -> str:
@@ -312,8 +320,15 @@ def _turn_out(turn: Turn) -> dict[str, Any]:
         "action": turn.action.value,
         "reason": turn.reason,
         "tests": [
-            {"name": test.name, "value": test.value, "pValue": test.p_value, "shown": shown}
-            for test, shown in turn.tests
+            {
+                "name": test.name,
+                "value": test.value,
+                "pValue": test.p_value,
+                "shown": move.shown,
+                "atLeast": move.at_least,
+                "below": move.below,
+            }
+            for test, move in turn.tests
         ],
     }
 

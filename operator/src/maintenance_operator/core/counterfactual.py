@@ -42,7 +42,7 @@ from maintenance_operator.core.model import (
 )
 from maintenance_operator.core.proposal import Proposal
 from maintenance_operator.core.reasons import DecisionReason
-from maintenance_operator.core.turning import turning
+from maintenance_operator.core.turning import Moved, turning
 
 Ask = Callable[[tuple[Finding, ...]], Proposal]
 """What the rules want on these findings."""
@@ -54,6 +54,12 @@ _FROM_TESTS: Final = frozenset(
 )
 """Answers that this policy takes from the tests of all questions together."""
 _ROWS: Final = 1_000_000
+_HARMED: Final = 0.95
+_STILL_RIGHT: Final[dict[str, float]] = {
+    DecisionReason.BENIGN_SHIFT: 1.0 - 1.0 / _ROWS,
+    DecisionReason.CONCEPT_REPLACED: 0.0,
+}
+"""Which part of its accuracy is left of a champion about which that was decided."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,8 +85,8 @@ class Change:
 class Turn:
     """Tests that, shown or not shown the other way round, lead to another action."""
 
-    tests: tuple[tuple[StatusEvidence, bool], ...]
-    """Each as it was, and whether it would have been shown."""
+    tests: tuple[tuple[StatusEvidence, Moved], ...]
+    """Each as it was, and how it would have come out."""
     action: Action
     reason: str
 
@@ -108,7 +114,7 @@ def counterfactual(decision: Decision, spec: Spec) -> Counterfactual:
     found = tuple(map(_finding, (step for step in decision.path if step.question in CAUSES)))
     if not found or decision.trigger in {Trigger.INITIAL, Trigger.ESCALATION}:
         return Counterfactual(None, decided=False)
-    ask = partial(_ask, spec=spec, harm=decision.reason != DecisionReason.BENIGN_SHIFT)
+    ask = partial(_ask, spec=spec, right=_STILL_RIGHT.get(decision.reason, _HARMED))
     asked = ask(found)
     decided = (asked.action, str(asked.reason)) == (decision.action, str(decision.reason))
     changes = sorted(
@@ -123,7 +129,7 @@ def counterfactual(decision: Decision, spec: Spec) -> Counterfactual:
 def _turns(decision: Decision, found: tuple[Finding, ...], spec: Spec, ask: Ask) -> Iterator[Turn]:
     shown = {each.name: each for step in decision.path for each in step.evidence}
     for moves, proposed in turning(found, spec.thresholds, ask):
-        tests = tuple((shown[move.evidence.name], move.shown) for move in moves)
+        tests = tuple((shown[move.evidence.name], move) for move in moves)
         yield Turn(tests, proposed.action, str(proposed.reason))
 
 
@@ -245,17 +251,16 @@ def _finding(step: PathStep) -> Finding:
     )
 
 
-def _ask(findings: tuple[Finding, ...], spec: Spec, *, harm: bool) -> Proposal:
-    return propose(_standard(findings, spec, harm=harm))
+def _ask(findings: tuple[Finding, ...], spec: Spec, *, right: float) -> Proposal:
+    return propose(_standard(findings, spec, right=right))
 
 
-def _standard(findings: tuple[Finding, ...], spec: Spec, *, harm: bool) -> Situation:
+def _standard(findings: tuple[Finding, ...], spec: Spec, *, right: float) -> Situation:
     """A resource with these findings, rows enough, and a drop.
 
-    With ``harm`` it is seen in its labels, too; without, it is too small to be shown.
+    ``right``: the share of new rows on which the champion still is, of the old ones all.
     """
     held_out = spec.min_new_rows + _ROWS
-    right = held_out // 2 if harm else held_out - 1
     return Situation(
         number=1,
         trigger=Trigger.PERFORMANCE_DROP,
@@ -268,7 +273,7 @@ def _standard(findings: tuple[Finding, ...], spec: Spec, *, harm: bool) -> Situa
             diagnosis=Diagnosis(
                 RowCounts(held_out, held_out, held_out, held_out),
                 findings,
-                new=HeldOut(held_out, right),
+                new=HeldOut(held_out, math.floor(right * held_out)),
                 old=HeldOut(held_out, held_out),
             ),
         ),

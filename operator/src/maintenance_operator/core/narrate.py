@@ -33,6 +33,8 @@ _NO_CAUSE: Final = "There is no cause that training would mend."
 _CAUSE: Final = "There is a cause that training can mend."
 _MAJOR: Final = "The change is major; fine-tuning is for minor ones."
 _FAMILIAR: Final = "What the model has learnt still holds; a fine-tune keeps it."
+_NEARLY_ALL: Final = "What the model has learnt still holds for nearly all inputs."
+_FEW_LEFT: Final = "Hardly an old row still holds: it would learn from the same rows, for more."
 _NOT_MAJOR: Final = "No question is answered Major."
 
 INSTEAD: Final[dict[DecisionReason, dict[Action, str]]] = {
@@ -67,6 +69,8 @@ INSTEAD: Final[dict[DecisionReason, dict[Action, str]]] = {
     DecisionReason.NO_CAUSE_FOUND: {Action.FINE_TUNE: _NO_CAUSE, Action.RETRAIN: _NO_CAUSE},
     DecisionReason.FEATURE_SPACE_CHANGED: {Action.NONE: _CAUSE, Action.FINE_TUNE: _MAJOR},
     DecisionReason.CONCEPT_DRIFT: {Action.NONE: _CAUSE, Action.FINE_TUNE: _MAJOR},
+    DecisionReason.SLIGHT_CONCEPT_DRIFT: {Action.NONE: _CAUSE, Action.RETRAIN: _NEARLY_ALL},
+    DecisionReason.CONCEPT_REPLACED: {Action.NONE: _CAUSE, Action.RETRAIN: _FEW_LEFT},
     DecisionReason.DISTRIBUTION_SHIFT: {Action.NONE: _CAUSE, Action.FINE_TUNE: _MAJOR},
     DecisionReason.DOMAIN_EXPANSION: {Action.NONE: _CAUSE, Action.RETRAIN: _NOT_MAJOR},
     DecisionReason.LABEL_SHIFT: {Action.NONE: _CAUSE, Action.RETRAIN: _FAMILIAR},

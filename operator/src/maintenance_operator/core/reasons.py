@@ -115,6 +115,8 @@ class DecisionReason(Reason):
         "What the model reads or predicts has changed at large.",
     )
     CONCEPT_DRIFT = "ConceptDrift", "The same inputs now mean something else."
+    SLIGHT_CONCEPT_DRIFT = "SlightConceptDrift", "A few of the inputs now mean something else."
+    CONCEPT_REPLACED = "ConceptReplaced", "Most of what the champion learnt no longer holds."
     DISTRIBUTION_SHIFT = "DistributionShift", "The inputs have changed at large."
     DOMAIN_EXPANSION = "DomainExpansion", "A minor share of the inputs is new to the model."
     COVARIATE_SHIFT = "CovariateShift", "The inputs have moved towards what the model errs on."

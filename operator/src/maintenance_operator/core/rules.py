@@ -8,7 +8,15 @@ sentence of each docstring is its row in ``docs/decision-table.md``.
 from typing import Final
 
 from maintenance_contract import Answer, Evidence, Outcome, Question
-from maintenance_operator.core.evidence import CLASS_MIX, INPUTS, OUTPUTS, Cause, Tests, cause
+from maintenance_operator.core.evidence import (
+    CLASS_MIX,
+    INPUTS,
+    OUTPUTS,
+    Cause,
+    Tests,
+    cause,
+    drift_size,
+)
 from maintenance_operator.core.findings import (
     NEW_LABELS,
     OUTSIDE_SUPPORT,
@@ -200,6 +208,50 @@ def concept_drifted(situation: Situation) -> Proposal | None:
     )
 
 
+def concept_replaced(situation: Situation) -> Proposal | None:
+    """ConceptDrift is Major, most of the accuracy is lost: FineTune, without contradicted old rows.
+
+    Hardly an old row still holds, so a retrain would see little but the new rows, too, and pay for
+    beginning again.
+    """
+    held_out = diagnosis_of(situation).new
+    now, expected = accuracy(held_out), expected_accuracy(situation)
+    if _cause(situation) is not Cause.CONCEPT_DRIFT or now is None or not expected:
+        return None
+    asked = situation.spec.thresholds.concept_replaced
+    if now / expected >= 1.0 - asked:
+        return None
+    return Proposal(
+        Action.FINE_TUNE,
+        DecisionReason.CONCEPT_REPLACED,
+        f"{DecisionReason.CONCEPT_REPLACED.sentence} The champion gets {percent(now)} of "
+        f"{rows(held_out)} new held-out rows right, {where_expected(situation)} "
+        f"{percent(expected)}: more than {percent(asked)} of that is lost "
+        "(spec.decision.thresholds.conceptReplaced). Fine-tune on the new rows and on those old "
+        "ones that no new label contradicts.",
+    )
+
+
+def concept_drifted_slightly(situation: Situation) -> Proposal | None:
+    """ConceptDrift is Major, of few inputs: FineTune, without contradicted old rows.
+
+    Major it is, for old labels are wrong where it holds; but what the champion learnt holds nearly
+    everywhere, and few new rows tell where not.
+    """
+    found, at = findings(situation), situation.spec.thresholds
+    size = drift_size(found, at)
+    if _cause(situation) is not Cause.CONCEPT_DRIFT or size >= at.slight_drift:
+        return None
+    return Proposal(
+        Action.FINE_TUNE,
+        DecisionReason.SLIGHT_CONCEPT_DRIFT,
+        f"{DecisionReason.SLIGHT_CONCEPT_DRIFT.sentence} The error has risen by {percent(size)} by "
+        "what neither inputs nor class mix explain, less than "
+        f"{percent(at.slight_drift)} (spec.decision.thresholds.slightDrift): fine-tune, replaying "
+        "old rows that no new label contradicts.",
+    )
+
+
 def distribution_shifted(situation: Situation) -> Proposal | None:
     """DataDistributionShift is Major: Retrain on original and updated data."""
     return _if_major(
@@ -347,6 +399,8 @@ EVIDENCE: Final[tuple[Rule, ...]] = (
     no_drop,
     no_cause,
     feature_space_changed,
+    concept_replaced,
+    concept_drifted_slightly,
     concept_drifted,
     no_harm,
     distribution_shifted,

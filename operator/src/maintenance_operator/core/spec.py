@@ -204,6 +204,8 @@ def _thresholds(decision: Fields) -> Thresholds:
         "otherStream": "other_stream",
         "classMix": "class_mix",
         "errorRise": "error_rise",
+        "slightDrift": "slight_drift",
+        "conceptReplaced": "concept_replaced",
     }
     thresholds = Thresholds(
         **{name: given.number(key) for key, name in names.items() if given.has(key)}
