@@ -14,6 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+if __name__ == "__main__":
+    import maintenance_operator.lean  # noqa: F401  # before kopf; nobody else is to be without
+
 import kopf
 from aiohttp import web
 

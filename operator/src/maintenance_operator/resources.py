@@ -1,9 +1,11 @@
 """What the watches and relists have told so far: resources, and the ConfigMaps of champions.
 
-Bodies are kept packed: as objects, a status with ten runs behind it takes ten times the memory that
-it takes as compressed JSON, and most bodies are seldom looked at.
+Bodies are kept packed: as objects, a status with ten runs behind it takes twenty times the memory
+that it takes as compressed JSON, and most bodies are seldom looked at. They are much alike: the
+first of a kind is the dictionary of all that come later, which halves them once more.
 """
 
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,7 +30,7 @@ _UNREAD_ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"
 def key_of(body: Mapping[str, Any]) -> Key:
     """Namespace and name of an object."""
     metadata = body["metadata"]
-    return metadata["namespace"], metadata["name"]
+    return sys.intern(metadata["namespace"]), metadata["name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,30 @@ class _Packed:
     deleting: bool
     text: bytes
 
-    def body(self) -> Body:
-        found: Body = orjson.loads(zlib.decompress(self.text))
+
+class _Packer:
+    """Packs objects of one kind, by the first of them."""
+
+    LEVEL: Final = 3
+    """With a dictionary no slower than level 1 without."""
+
+    def __init__(self) -> None:
+        self._like = b""
+
+    def pack(self, body: Mapping[str, Any]) -> _Packed:
+        metadata, text = body["metadata"], orjson.dumps(body)
+        self._like = self._like or text
+        packing = zlib.compressobj(level=self.LEVEL, zdict=self._like)
+        return _Packed(
+            str(metadata.get("uid", "")),
+            version_of(body),
+            bool(metadata.get("deletionTimestamp")),
+            packing.compress(text) + packing.flush(),
+        )
+
+    def body(self, packed: _Packed) -> Body:
+        unpacking = zlib.decompressobj(zdict=self._like)
+        found: Body = orjson.loads(unpacking.decompress(packed.text) + unpacking.flush())
         return found
 
 
@@ -49,6 +73,7 @@ class Resources:
     """The last seen bodies, without the parts that nobody here reads. They may be stale."""
 
     def __init__(self) -> None:
+        self._packer, self._packer_of_config_maps = _Packer(), _Packer()
         self._bodies: dict[Key, _Packed] = {}
         self._config_maps: dict[Key, _Packed] = {}
         self._news: dict[Key, Body] = {}
@@ -58,12 +83,12 @@ class Resources:
         if (news := self._news.pop(key, None)) is not None:
             return news
         known = self._bodies.get(key)
-        return None if known is None else known.body()
+        return None if known is None else self._packer.body(known)
 
     def config_map(self, key: Key) -> Body | None:
         """The last seen ConfigMap of the resource's champion."""
         known = self._config_maps.get(key)
-        return None if known is None else known.body()
+        return None if known is None else self._packer_of_config_maps.body(known)
 
     def known(self, key: Key) -> Known | None:
         """What the last seen bodies are, without unpacking them; None where one is missing."""
@@ -78,7 +103,7 @@ class Resources:
         if not _is_news(body, self._bodies.get(key)):
             return False
         slim = _slim(body)
-        self._bodies[key] = _packed(slim)
+        self._bodies[key] = self._packer.pack(slim)
         self._news.pop(key, None)
         if len(self._news) < MOST_NEWS:
             self._news[key] = slim
@@ -88,7 +113,7 @@ class Resources:
         """Remember the ConfigMap of a resource's champion; was it news?"""
         if not _is_news(body, self._config_maps.get(key)):
             return False
-        self._config_maps[key] = _packed(_slim(body))
+        self._config_maps[key] = self._packer_of_config_maps.pack(_slim(body))
         return True
 
     def config_map_gone(self, key: Key) -> None:
@@ -121,16 +146,6 @@ def version_of(body: Mapping[str, Any]) -> str:
 
 def _is_news(body: Mapping[str, Any], known: _Packed | None) -> bool:
     return known is None or not (_same(body, known) or _older(body, known))
-
-
-def _packed(body: Mapping[str, Any]) -> _Packed:
-    metadata = body["metadata"]
-    return _Packed(
-        str(metadata.get("uid", "")),
-        version_of(body),
-        bool(metadata.get("deletionTimestamp")),
-        zlib.compress(orjson.dumps(body), level=1),
-    )
 
 
 def _same(body: Mapping[str, Any], known: _Packed) -> bool:

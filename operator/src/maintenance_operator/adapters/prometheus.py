@@ -457,7 +457,8 @@ def _data(status: int, body: bytes, question: _Question) -> tuple[dict[str, Any]
     return data, warnings
 
 
-def _series(data: Mapping[str, Any], question: _Question) -> tuple[Series, ...]:
+def _series(data: dict[str, Any], question: _Question) -> tuple[Series, ...]:
+    """The series of a reply, which is used up: a large one is not held twice."""
     times: dict[float, datetime] = {}
     texts: dict[str, str] = {}
 
@@ -471,14 +472,16 @@ def _series(data: Mapping[str, Any], question: _Question) -> tuple[Series, ...]:
         """Equal texts are kept once: most labels are the same from series to series."""
         return texts.setdefault(str(text), str(text))
 
-    try:
-        return tuple(
-            Series(
-                {once(name): once(value) for name, value in series.get("metric", {}).items()},
-                tuple((at(time), float(value)) for time, value in series.get("values", ())),
-            )
-            for series in data["result"]
+    def read(series: dict[str, Any]) -> Series:
+        return Series(
+            {once(name): once(value) for name, value in series.get("metric", {}).items()},
+            tuple((at(time), float(value)) for time, value in series.get("values", ())),
         )
+
+    try:
+        result = data.pop("result")
+        result.reverse()
+        return tuple(read(result.pop()) for _ in range(len(result)))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise MetricsError(
             MetricsReason.QUERY_FAILED,
