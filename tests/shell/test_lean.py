@@ -31,5 +31,7 @@ def test_the_synchronous_client_is_not_loaded_by_the_operator_alone(name: str) -
 
 
 def test_where_it_is_loaded_already_nothing_is_taken_away() -> None:
-    code = "import kubernetes.client, maintenance_operator.lean, kubernetes; kubernetes.client.V1Pod"
+    code = (
+        "import kubernetes.client, maintenance_operator.lean, kubernetes; kubernetes.client.V1Pod"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
