@@ -587,8 +587,9 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
     if verdict.promote and report.candidate is not None:
         return _promote(seen, run, spec, report, entry)
     rejected = Note(EventReason.REJECTED, f"Run {run.number}: {verdict.message}", warning=True)
-    both_ways = _races(seen, spec) or _concept_drifted(seen)
-    escalates = run.action is Action.FINE_TUNE and not both_ways
+    # A retrain has been in the race, or would see the same few rows: contradicted ones stay out.
+    tried = _races(seen, spec) or _concept_drifted(seen)
+    escalates = run.action is Action.FINE_TUNE and not tried
     if escalates and verdict.reason != VerdictReason.CHAMPION_CHANGED:
         return _escalate(seen, run, spec, entry, rejected)
     return _end(seen, entry, _recheck(seen, spec, run.data_digest), rejected)
