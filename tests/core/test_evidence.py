@@ -70,7 +70,7 @@ QUIET = {
 }
 """Effect, p-value and upper bound where nothing has changed."""
 SHOWN = {
-    OUTSIDE: (0.18, 1e-6, 0.25),
+    OUTSIDE: (0.2, 1e-6, 0.25),
     OUTSIDE_ERROR: (0.3, 1e-6, 0.4),
     CLASS_MIX: (0.2, 1e-6, 0.25),
     INPUTS: (0.7, 1e-6, 0.75),

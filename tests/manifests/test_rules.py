@@ -76,7 +76,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         EARLY,
     ),
     (
-        {"decision.thresholds": {"newDomain": 0.21}},
+        {"decision.thresholds": {"newDomain": 0.31}},
         "spec.decision.thresholds.newDomain",
         EARLY,
     ),
