@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +17,13 @@ from typing import Any, Final
 from fleet import QUERY, Fleet, body_of, create_champion, fleet, name_of
 from records import Request, during, writes
 from rounds import asked
-from scale import requests_of
-from support.api import Api, path
+from scale import RAW_CLIENTS, requests_of
+from support.api import Api, path, until
 from support.control_plane import ROOT, ControlPlane, own_control_plane
 from support.operator import operator
 from support.prometheus import free_port
 from surroundings import cpu_seconds, resident_mib
-from world import NAMESPACE, USER, install, kubeconfig_of
+from world import NAMESPACE, USER, few_at_once, install, kubeconfig_of
 
 DESCRIPTION: Final = """\
 1,000 models, a series each, looked at every 5 s, by two operators one after the other on control
@@ -35,6 +35,8 @@ query text for all). The first use builds KEDA from its Go module (dev/keda/buil
   rss_mib, cpu_cores          over an idle minute
   prometheus_queries_per_minute, api_writes_per_minute
   breach_seconds              the series falls, at any moment of an interval -> a Job is stored
+  raw_status_writes_per_second   ours, written again by a client that does nothing else: what the
+                              API server can take on these processors
 
 KEDA starts a Job for whatever its query says; this operator a diagnosis, after which it decides.
 """
@@ -210,8 +212,11 @@ async def keda(plane: ControlPlane, size: int, directory: Path, say: Say) -> Fig
 # --- this operator ----------------------------------------------------------------------
 
 
-async def ours(plane: ControlPlane, kubeconfig: Path, size: int, say: Say) -> Figures:
-    """Measure it on a control plane without resources: models in service, nobody's status yet."""
+async def ours(plane: ControlPlane, kubeconfig: Path, size: int, say: Say) -> tuple[Figures, float]:
+    """Measure it on a control plane without resources: models in service, nobody's status yet.
+
+    Also the first statuses a second that a client writes which does nothing else.
+    """
     plane.kubectl("create", "namespace", NAMESPACE)
 
     async def create(made: Fleet, number: int) -> None:
@@ -229,14 +234,37 @@ async def ours(plane: ControlPlane, kubeconfig: Path, size: int, say: Say) -> Fi
                 path("modelmaintenances", NAMESPACE),
                 lambda job: str(job["metadata"]["ownerReferences"][0]["name"]),
             )
-            return await _measured(made, subject, began, lambda text: say(f"ours: {text}"))
+            found = await _measured(made, subject, began, lambda text: say(f"ours: {text}"))
+        raw = await _raw_status_writes(made)
+        say(f"a client that does nothing else writes {raw:.0f} of these statuses a second")
+        return found, raw
+
+
+async def _raw_status_writes(made: Fleet) -> float:
+    where = path("modelmaintenances", NAMESPACE)
+    bodies = (await made.api.get(where, limit="5000"))["items"]
+
+    async def one(body: dict[str, Any]) -> None:
+        conditions = [
+            {**row, "message": f"{row['message']} Told again."}
+            for row in body["status"]["conditions"]
+        ]
+        status = {**body["status"], "conditions": conditions}
+        name = body["metadata"]["name"]
+        await made.api.put(f"{where}/{name}/status", {**body, "status": status})
+
+    began = time.perf_counter()
+    await few_at_once(RAW_CLIENTS, one, bodies)
+    return len(bodies) / (time.perf_counter() - began)
 
 
 # --- both -------------------------------------------------------------------------------
 
 
 async def _measured(made: Fleet, subject: Subject, began: float, say: Say) -> Figures:
-    await _until(lambda: _all_ready(made.api, subject, made.size), READY_SECONDS, "all are Ready")
+    await until(
+        lambda: _all_ready(made.api, subject, made.size), READY_SECONDS, "all are Ready", every=1.0
+    )
     ready = time.monotonic() - began
     say(f"all Ready after {ready:.1f} s; nothing happens for {IDLE_SECONDS:.0f} s")
     await asyncio.sleep(4 * INTERVAL)
@@ -288,20 +316,10 @@ async def _breach(made: Fleet, subject: Subject, name: str, chance: random.Rando
         jobs = (await made.api.get(path("jobs", NAMESPACE)))["items"]
         return any(subject.of_job(job) == name for job in jobs)
 
-    await _until(there, BREACH_SECONDS, f"{name} has a Job", every=0.2)
+    await until(there, BREACH_SECONDS, f"{name} has a Job", every=0.2)
     own = await _own(made.plane, subject, fell)
     job = next(each for each in own if (each.verb, each.kind) == ("create", "jobs"))
     return (job.answered - fell).total_seconds()
-
-
-async def _until(
-    look: Callable[[], Awaitable[bool]], seconds: float, what: str, every: float = 1.0
-) -> None:
-    deadline = time.monotonic() + seconds
-    while not await look():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"not within {seconds:.0f} s: {what}")
-        await asyncio.sleep(every)
 
 
 async def run(size: int, say: Say) -> dict[str, Any]:
@@ -313,7 +331,9 @@ async def run(size: int, say: Say) -> dict[str, Any]:
             found |= figures_of("keda", await keda(plane, size, directory, say))
         with own_control_plane() as plane:
             kubeconfig = await asyncio.to_thread(install, plane, directory)
-            found |= figures_of("ours", await ours(plane, kubeconfig, size, say))
+            figures, raw = await ours(plane, kubeconfig, size, say)
+            found |= figures_of("ours", figures)
+            found["raw_status_writes_per_second"] = round(raw, 1)
     return found
 
 
