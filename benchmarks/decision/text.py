@@ -6,7 +6,7 @@ nothing changes; or a quarter of the rows are games; or the classes come in othe
 groups are re-filed. The arms are the trainer's own recipes, the decision is the product's, and so
 are the gate and the escalation. U = .8 * accuracy on new rows + .2 * accuracy on old ones - .005 *
 cost; a merged retrain costs 1, others as much as they have rows to train on. Hyperparameters are
-those of the demo. A case takes some four minutes of two cores.
+those of the demo. A case takes some nine minutes of a core.
 """
 
 import argparse
