@@ -38,11 +38,12 @@ bench-keda: ## Measure the same work by KEDA 2.21 and by this operator (builds K
 	@dev/keda/build >/dev/null
 	@export $(WITH_CLUSTER); $(WITH_VENV) python benchmarks/operator keda
 
-bench-decision: ## Measure whether causes are named right (quick: seven minutes; benchmarks/README.md has the full runs)
+bench-decision: ## Measure causes, alarms and actions (quick: five minutes; benchmarks/README.md has the full runs)
 	@dev/prerequisites check
 	@$(WITH_VENV) python benchmarks/decision cause --seeds 12
 	@$(WITH_VENV) python benchmarks/decision cause --families --n 500 --seeds 12
 	@$(WITH_VENV) python benchmarks/decision alarm --seeds 8
+	@$(WITH_VENV) python benchmarks/decision action --n 500 --seeds 2
 
 ##@ A real Kubernetes on this machine
 cluster-up: ## Start it (repeatable); prints how to point kubectl at it
