@@ -5,26 +5,14 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-from maintenance_contract import (
-    Answer,
-    Diagnosis,
-    Finding,
-    HeldOut,
-    Operation,
-    Outcome,
-    RowCounts,
-    TrainingAction,
-    TrainingReport,
-)
+from maintenance_contract import Answer, Finding
 from maintenance_operator.core import judge, power, statistics
 from maintenance_operator.core.brakes import BRAKES
 from maintenance_operator.core.decide import propose
 from maintenance_operator.core.evidence import DEFAULTS as AT
 from maintenance_operator.core.findings import CAUSES, NEW_LABELS, OUTSIDE_SUPPORT
-from maintenance_operator.core.model import Champion, Situation, Trigger
 from maintenance_operator.core.rules import EVIDENCE, WORKFLOW
 from maintenance_operator.core.spec import parse
 
@@ -32,9 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests"))
 
 from support.plain import plain_spec  # noqa: E402 - where it is is known now
+from support.situations import diagnosed  # noqa: E402
 
 PAGE = ROOT / "docs/decision-table.md"
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 ANSWERS = (Answer.NO, Answer.MINOR, Answer.MAJOR, Answer.UNDETERMINED)
 SPEC = plain_spec()
 
@@ -174,27 +162,7 @@ def _answers() -> Iterator[str]:
 
 def _proposed(*answers: Answer) -> str:
     findings = tuple(map(Finding, CAUSES, answers))
-    proposal = propose(
-        Situation(
-            number=1,
-            trigger=Trigger.PERFORMANCE_DROP,
-            spec=parse(SPEC),
-            report=TrainingReport(
-                Operation.DIAGNOSE,
-                1,
-                "",
-                Outcome.SUCCEEDED,
-                diagnosis=Diagnosis(
-                    RowCounts(700, 300, 5000, 5000),
-                    findings,
-                    new=HeldOut(300, 210),
-                    old=HeldOut(5000, 4500),
-                ),
-            ),
-            now=EPOCH,
-            champion=Champion(1, "", "", EPOCH, TrainingAction.RETRAIN),
-        )
-    )
+    proposal = propose(diagnosed(parse(SPEC), findings, held_out=300, right=210))
     return f"{proposal.action.value} ({proposal.reason.value})"
 
 

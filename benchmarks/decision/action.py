@@ -9,7 +9,7 @@ action against it, ``regret_loop`` what serves after the product's gate and its 
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -130,9 +130,9 @@ def one(scenario: str, n: int, seed: int) -> dict[str, Any]:
         },
         "first": firsts,
         "last": {
-            name: _loop(
+            name: loop(
                 first,
-                passes,
+                lambda arm, judging: passes[arm, judging],
                 judging_of(decisions.get(name)),
                 retrain="retrain new at 50 %" if name == "Evidence" else "retrain merged",
             )
@@ -248,8 +248,8 @@ def _paired(served: Network, other: Network, rows: Rows) -> PairedCounts:
     )
 
 
-def _loop(
-    first: str, passes: dict[tuple[str, Judging], bool], judging: Judging, *, retrain: str
+def loop(
+    first: str, passes: Callable[[str, Judging], bool], judging: Judging, *, retrain: str
 ) -> list[str]:
     """What was trained, in order, then what serves.
 
@@ -257,13 +257,13 @@ def _loop(
     """
     if first == "keep":
         return ["keep"]
-    if passes[first, judging]:
+    if passes(first, judging):
         return [first, first]
     if not first.startswith("fine-tune") or judging is Judging.AFTER_DRIFT:
         return [first, "keep"]
     if judging is Judging.AT_NEW_MIX:
         judging = Judging.USUAL
-    return [first, retrain, retrain if passes[retrain, judging] else "keep"]
+    return [first, retrain, retrain if passes(retrain, judging) else "keep"]
 
 
 # --- from cases to figures --------------------------------------------------------------

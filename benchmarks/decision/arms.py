@@ -80,30 +80,32 @@ def arms(served: Network, old: Rows, new: Rows, seed: int) -> dict[str, Arm]:
         seed: of first weights and order.
     """
     chance = np.random.default_rng(seed)
-    replayed = chance.choice(
-        len(old[1]), min(len(old[1]), int(REPLAY * len(new[1]))), replace=False
-    )
-    some_old = old[0][replayed], old[1][replayed]
     kept = ~refuted(served, old, new)
-    still = np.flatnonzero(kept)
-    replayed_still = chance.choice(still, min(len(still), int(REPLAY * len(new[1]))), replace=False)
-    some_still = old[0][replayed_still], old[1][replayed_still]
+    holding = old[0][kept], old[1][kept]
+    replayed, replayed_holding = (
+        _some(rows, int(REPLAY * len(new[1])), chance) for rows in (old, holding)
+    )
     merged = joined(old, new)
     return {
         "keep": Arm(served, 0),
         "fine-tune": _go_on(served, new, seed),
-        "fine-tune + replay": _go_on(served, joined(new, some_old), seed),
+        "fine-tune + replay": _go_on(served, joined(new, replayed), seed),
         "retrain merged": _from_the_beginning(merged, seed),
         "retrain new at 50 %": _from_the_beginning(joined(old, _repeated(new, len(old[1]))), seed),
-        "retrain without contradicted": _from_the_beginning(
-            joined((old[0][kept], old[1][kept]), new), seed
-        ),
+        "retrain without contradicted": _from_the_beginning(joined(holding, new), seed),
         "the same, new at 50 %": _from_the_beginning(
-            joined((old[0][kept], old[1][kept]), _repeated(new, int(kept.sum()))), seed
+            joined(holding, _repeated(new, int(kept.sum()))), seed
         ),
-        "fine-tune + replay without contradicted": _go_on(served, joined(new, some_still), seed),
+        "fine-tune + replay without contradicted": _go_on(
+            served, joined(new, replayed_holding), seed
+        ),
         "new only": _from_the_beginning(new, seed),
     }
+
+
+def _some(rows: Rows, count: int, chance: np.random.Generator) -> Rows:
+    chosen = chance.choice(len(rows[1]), min(len(rows[1]), count), replace=False)
+    return rows[0][chosen], rows[1][chosen]
 
 
 def _repeated(new: Rows, old: int) -> Rows:

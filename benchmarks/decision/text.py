@@ -26,7 +26,7 @@ import deciding
 import numpy as np
 import results
 import torch
-from action import GATE, Judging, judging_of
+from action import GATE, Judging, judging_of, loop
 from intervals import bootstrap
 from numpy.typing import NDArray
 
@@ -273,10 +273,11 @@ def one(change: str, seed: int, work: str) -> dict[str, Any]:
         "scores": scores,
         "first": firsts,
         "last": {
-            name: _loop(
+            name: loop(
                 first,
-                passes,
+                lambda arm, judging: passes[arm][judging.value],
                 judging_of(decisions.get(name)),
+                retrain="retrain new at 50 %",
             )
             for name, first in firsts.items()
         },
@@ -343,23 +344,6 @@ def _arm(decision: Decision, policy: Policy) -> str:
             return "retrain new at 50 %" if policy is Policy.EVIDENCE else "retrain merged"
         case _:
             return KEEP
-
-
-def _loop(first: str, passes: Mapping[str, Mapping[str, bool]], judging: Judging) -> list[str]:
-    """What was trained, in order, then what serves.
-
-    A fine-tune escalates to a retrain, but not after concept drift.
-    """
-    if first == KEEP:
-        return [KEEP]
-    if passes[first][judging.value]:
-        return [first, first]
-    if not first.startswith("fine-tune") or judging is Judging.AFTER_DRIFT:
-        return [first, KEEP]
-    retrained = "retrain new at 50 %"
-    if judging is Judging.AT_NEW_MIX:
-        judging = Judging.USUAL
-    return [first, retrained, retrained if passes[retrained][judging.value] else KEEP]
 
 
 # --- figures ----------------------------------------------------------------------------

@@ -122,8 +122,7 @@ def counterfactual(decision: Decision, spec: Spec) -> Counterfactual:
         key=lambda change: change.distance,
     )
     turns = _turns(decision, found, spec, ask) if spec.policy is Policy.EVIDENCE else ()
-    nearest_first = sorted(changes, key=lambda change: change.distance)
-    return Counterfactual(asked, decided, tuple(nearest_first), tuple(turns))
+    return Counterfactual(asked, decided, tuple(changes), tuple(turns))
 
 
 def _turns(decision: Decision, found: tuple[Finding, ...], spec: Spec, ask: Ask) -> Iterator[Turn]:

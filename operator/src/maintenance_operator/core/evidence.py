@@ -208,7 +208,7 @@ def bound(name: str, at: Thresholds) -> float:
 
 def larger(name: str, at: Thresholds) -> float | None:
     """From which value on a claim's effect asks for a retrain; None where none does."""
-    drift = dict.fromkeys((UNEXPLAINED, AT_CLASS, RELABELLED), at.slight_drift)
+    drift = dict.fromkeys(_DECISIVE[Cause.CONCEPT_DRIFT], at.slight_drift)
     value = {OUTSIDE: at.other_stream, **drift}.get(name)
     return None if value is None or value <= bound(name, at) else value
 
