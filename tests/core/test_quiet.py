@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.world import AWAY, DOWN, HEALTHY, START, World, a_spec
 
+from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.model import Assessment, Baseline, Healthy, Reading
 from maintenance_operator.core.quiet import quiet, stays_quiet
 from maintenance_operator.core.story import next_effect
@@ -40,18 +41,26 @@ def test_what_stays_quiet_has_no_next_step(
     world.now += later
     mean = None if level is None else Baseline(level, world.now, None)
     world.assessment = Healthy(Reading(world.now, value), 0, 3, mean)
-    if stays_quiet(kept, world.assessment):
+    if stays_quiet(kept, world.assessment, Guard.LET):
         assert next_effect(world.seen()) is None
     else:
         assert max_drop is not None
         assert next_effect(world.seen()) is not None
 
 
-@pytest.mark.parametrize("found", [DOWN, AWAY], ids=["down", "away"])
-def test_other_readings_are_looked_at_closely(found: Assessment) -> None:
-    kept = quiet(calm().seen())
+@pytest.mark.parametrize(
+    "found, guard",
+    [(AWAY, Guard.LET), (DOWN, Guard.LET), (DOWN, Guard.WAIT), (DOWN, Guard.HOLD)],
+)
+def test_other_readings_are_looked_at_closely_when_there_is_something_to_do(
+    found: Assessment, guard: Guard
+) -> None:
+    world = calm()
+    kept = quiet(world.seen())
     assert kept is not None
-    assert not stays_quiet(kept, found)
+    world.assessment = found
+    next_step = next_effect(replace(world.seen(), guard=guard))
+    assert stays_quiet(kept, found, guard) == (next_step is None) == (guard is Guard.WAIT)
 
 
 @pytest.mark.parametrize(

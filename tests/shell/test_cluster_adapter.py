@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -230,15 +231,41 @@ async def test_status_is_written_against_the_version_that_was_read(
 
 
 @pytest.mark.api
-async def test_all_resources_are_listed_page_by_page(
-    cluster: Cluster, api: Api, namespace: str
+async def test_all_resources_come_in_one_stream(
+    cluster: Cluster, api: Api, namespace: str, plane: ControlPlane
 ) -> None:
     for number in range(5):
         await api.create(path("modelmaintenances", namespace), resource(f"r{number}"))
-    listed = [body["metadata"]["name"] async for body in cluster.resources(namespace, limit=2)]
+    labels = {"app.kubernetes.io/managed-by": "model-maintenance"}
+    for name, its in (("ours", labels), ("others", {})):
+        body = {"metadata": {"name": name, "labels": its}}
+        await api.create(path("configmaps", namespace), body)
+
+    listed = [body["metadata"]["name"] async for body in cluster.resources(namespace)]
+    assert sorted(listed) == [f"r{number}" for number in range(5)]
+    assert len([body async for body in cluster.resources()]) >= 5
+    assert [body["metadata"]["name"] async for body in cluster.config_maps(namespace)] == ["ours"]
+    await cluster.served(namespace)
+
+    asked = [event for event in plane.audit(namespace) if is_test(event)]
+    assert [event["verb"] for event in asked] == ["watch", "watch", "list"]
+
+
+def is_test(event: dict[str, Any]) -> bool:
+    agent: str = event.get("userAgent", "")
+    return agent == "model-maintenance-operator/test"
+
+
+@pytest.mark.api
+async def test_all_resources_come_page_by_page_too(
+    cluster: Cluster, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maintenance_operator.adapters.cluster.PAGE", 2)
+    for number in range(5):
+        await api.create(path("modelmaintenances", namespace), resource(f"r{number}"))
+    cluster._streams = False
+    listed = [body["metadata"]["name"] async for body in cluster.resources(namespace)]
     assert listed == [f"r{number}" for number in range(5)]
-    everywhere = [body async for body in cluster.resources()]
-    assert len(everywhere) >= 5
 
 
 def manifest(namespace: str, owner: dict[str, Any], name: str = "news-1-train") -> dict[str, Any]:
@@ -544,6 +571,77 @@ async def test_what_the_server_answers_to_a_create(
             await cluster.create_job({"metadata": {"namespace": "x"}})
     assert caught.value.refused is refused
     assert not isinstance(caught.value, Conflict | Gone)
+
+
+def line_of(kind: str, name: str = "", **metadata: Any) -> bytes:
+    body = {"metadata": {"name": name, "namespace": "x", **metadata}}
+    return orjson.dumps({"type": kind, "object": body}) + b"\n"
+
+
+END = line_of("BOOKMARK", annotations={"k8s.io/initial-events-end": "true"})
+
+
+@contextlib.asynccontextmanager
+async def listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: web.Response | bytes
+) -> AsyncIterator[tuple[Cluster, list[str]]]:
+    """A server that answers a request for a stream so, and lists one object by pages."""
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append("stream" if "watch" in request.query else "page")
+        if "watch" not in request.query:
+            page = {"metadata": {}, "items": [{"metadata": {"name": "paged"}}]}
+            return web.json_response(page)
+        if isinstance(stream, bytes):
+            return web.Response(body=stream)
+        return web.Response(status=stream.status, text="{}")
+
+    async with wired(tmp_path, monkeypatch, handler) as cluster:
+        yield cluster, asked
+
+
+async def names_of(cluster: Cluster) -> list[str]:
+    return [body["metadata"]["name"] async for body in cluster.resources("x")]
+
+
+async def test_a_stream_ends_where_the_server_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = line_of("ADDED", "large", annotations={"note": "n" * 3_000_000})
+    lines = [line_of("ADDED", "a"), line_of("BOOKMARK"), large, END, line_of("ADDED", "later")]
+    async with listing(tmp_path, monkeypatch, b"".join(lines)) as (cluster, asked):
+        assert await names_of(cluster) == ["a", "large"]
+    assert asked == ["stream"]
+
+
+async def test_a_server_that_cannot_stream_is_not_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with listing(tmp_path, monkeypatch, web.Response(status=422)) as (cluster, asked):
+        assert await names_of(cluster) == ["paged"]
+        assert await names_of(cluster) == ["paged"]
+    assert asked == ["stream", "page", "page"]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"",
+        line_of("ADDED", "a"),
+        line_of("ADDED", "a") + line_of("ERROR"),
+        line_of("ADDED", "a") + END[:-20],
+        line_of("ADDED", "a") + b"[]\n" + END,
+        line_of("ADDED", "a") + b"<html>\n" + END,
+    ],
+)
+async def test_a_stream_that_is_cut_is_made_good_page_by_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bytes
+) -> None:
+    async with listing(tmp_path, monkeypatch, stream) as (cluster, asked):
+        for _ in range(2):
+            assert [name for name in await names_of(cluster) if name != "a"] == ["paged"]
+    assert asked == ["stream", "page", "stream", "page"], "the next may be whole"
 
 
 async def test_a_missing_kind_is_no_missing_object(

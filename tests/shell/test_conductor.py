@@ -109,6 +109,22 @@ async def test_wakes_during_a_pass_are_exactly_one_more() -> None:
     assert passes.of(NEWS) == [0, 10]
 
 
+async def test_whoever_tells_much_can_wait_until_less_is_left() -> None:
+    async def slow(_: Key) -> None:
+        await asyncio.sleep(10)
+
+    passes = Passes(slow)
+    async with Running(passes, concurrency=2) as conductor:
+        for number in range(6):
+            conductor.seen(body((NEWS[0], f"model-{number}")))
+        started = asyncio.get_running_loop().time()
+        waited = []
+        for left in (6, 3, 0):
+            await conductor.drained(to=left)
+            waited.append(round(asyncio.get_running_loop().time() - started))
+    assert waited == [0, 20, 30]
+
+
 async def test_a_resource_is_looked_at_again_when_it_is_due() -> None:
     async def every_minute(_: Key) -> timedelta:
         return timedelta(minutes=1)

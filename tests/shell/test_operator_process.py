@@ -112,7 +112,7 @@ async def service_account(api: Api, plane: ControlPlane, directory: Path) -> Pat
     return file
 
 
-async def test_a_start_asks_in_pages_and_writes_nothing(
+async def test_a_start_asks_for_all_at_once_and_writes_nothing(
     api: Api,
     plane: ControlPlane,
     namespace: str,
@@ -146,6 +146,8 @@ async def test_a_start_asks_in_pages_and_writes_nothing(
         for event in list(plane.audit(namespace))[before:]
         if event.get("userAgent", "").startswith("model-maintenance-operator")
     ]
-    assert set(asked) <= {("list", "configmaps"), ("list", "modelmaintenances")}
-    assert len(asked) <= 4
+    kinds = ("modelmaintenances", "configmaps", "modelmaintenances")
+    assert asked[:3] == list(zip(("list", "watch", "watch"), kinds, strict=True))
+    assert set(asked[3:]) <= {("list", "configmaps"), ("list", "modelmaintenances")}, "kopf's"
+    assert len(asked) <= 5
     exporter[series] = None

@@ -164,6 +164,39 @@ async def test_old_answers_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(prometheus._entries) <= 11
 
 
+async def test_an_answer_makes_room_before_the_next_reading_s_comes() -> None:
+    kept: list[int] = []
+
+    async def handler(_: web.Request) -> web.Response:
+        kept.append(sum(entry.answer.done() for entry in prometheus._entries.values()))
+        return web.json_response(matrix(SERIES))
+
+    async with answering(handler) as (prometheus, _):
+        for minutes in range(3):
+            times = tuple(time + timedelta(minutes=minutes) for time in GRID)
+            await prometheus.range("default", "up", times)
+            await prometheus.range("default", "up", times[-1:])
+        assert kept == [0, 1, 1, 1, 1, 1], "the last answer to the other question, no older ones"
+        assert len(prometheus._entries) == 2
+
+
+async def test_whoever_waits_for_an_answer_gets_it_when_a_later_one_is_asked_for() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        form = await request.post()
+        await asyncio.sleep(0.2 if form["end"] == f"{GRID[-1].timestamp():.0f}" else 0)
+        return web.json_response(matrix({**SERIES, "metric": {"end": form["end"]}}))
+
+    async with answering(handler) as (prometheus, _):
+        later = tuple(time + timedelta(minutes=1) for time in GRID)
+        first = asyncio.create_task(prometheus.range("default", "up", GRID))
+        await asyncio.sleep(0.05)
+        for times, ((answer,),) in (
+            (later, [await prometheus.range("default", "up", later)]),
+            (GRID, [await first]),
+        ):
+            assert float(answer.labels["end"]) == times[-1].timestamp()
+
+
 async def test_one_reply_serves_all_who_pick_a_series_by_its_labels() -> None:
     several = [
         {"metric": {"model": f"m{i}", "zone": "ab"[i % 2]}, "values": [[60, str(i)]]}

@@ -7,7 +7,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maintenance_operator.resources import Resources, key_of
+from maintenance_operator.resources import MOST_NEWS, Resources, key_of
 
 TEXTS = st.text(max_size=40)
 BODIES = st.lists(
@@ -41,9 +41,45 @@ def test_bodies_come_back_as_they_were(statuses: list[Any], maps: list[Any]) -> 
     for body in config_maps:
         assert known.config_map_seen(key_of(body), body)
 
-    for _ in range(2):  # from the news, then unpacked
-        assert [known.get(key_of(body)) for body in bodies] == bodies
+    assert [known.get(key_of(body)) for body in bodies] == bodies, "as news"
+    for body in bodies:
+        known.keep(body)
+    assert not known._news
+    assert [known.get(key_of(body)) for body in bodies] == bodies, "packed"
     assert [known.config_map(key_of(body)) for body in config_maps] == config_maps
+
+
+def test_a_body_that_was_let_go_is_known_but_not_kept() -> None:
+    known, body = Resources(), _body(1, {"history": []})
+    known.seen(body)
+    for kept in (False, True):
+        if kept:
+            known.keep(body)
+        known.let_go(body)
+        assert known.get(key_of(body)) is None
+        assert key_of(body) in known
+        assert not known.seen(body), "it is no news again"
+    known.keep(body)
+    assert known.get(key_of(body)) == body
+
+
+def test_an_older_body_neither_replaces_nor_drops_the_last_seen() -> None:
+    known, older = Resources(), _body(1, "older")
+    newer = {"metadata": {**older["metadata"], "resourceVersion": "900"}, "status": "newer"}
+    for body in (older, newer):
+        known.seen(body)
+    known.keep(older)
+    known.let_go(older)
+    assert known.get(key_of(older)) == newer
+
+
+def test_news_beyond_the_first_few_wait_packed() -> None:
+    known = Resources()
+    bodies = [_body(number, {"number": number}) for number in range(MOST_NEWS + 5)]
+    for body in bodies:
+        known.seen(body)
+    assert len(known._news) == MOST_NEWS
+    assert [known.get(key_of(body)) for body in bodies] == bodies
 
 
 def test_what_is_packed_is_half_as_large_where_bodies_are_alike() -> None:
@@ -52,5 +88,7 @@ def test_what_is_packed_is_half_as_large_where_bodies_are_alike() -> None:
     bodies = [_body(number, {"history": history}) for number in range(3)]
     for body in bodies:
         known.seen(body)
+        known.keep(body)
     alone = len(zlib.compress(orjson.dumps(bodies[0])))
-    assert all(len(packed.text) < alone / 2 for packed in known._bodies.values())
+    packed = [len(body.text) for body in known._bodies.values()]
+    assert all(0 < size < alone / 2 for size in packed)

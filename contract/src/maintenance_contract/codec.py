@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import marshal
 import math
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -20,7 +21,7 @@ class Fields:
     """
 
     def __init__(self, value: object, path: str = "") -> None:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict | Mapping):  # dict first: an abstract type is slow to ask
             msg = f"{path or 'document'}: an object is expected, not {type(value).__name__}"
             raise ContractError(msg)
         self._value = value
@@ -34,6 +35,13 @@ class Fields:
         return ContractError(
             f"{self.name(key)}: {expected} is expected, not {str(self._value.get(key))[:80]!r}"
         )
+
+    def content(self) -> tuple[str, bytes] | None:
+        """Equal where all that is read is equal; None for what is not from JSON."""
+        try:
+            return self._path, marshal.dumps(self._value, 2)  # 2: the same bytes for equal values
+        except ValueError:
+            return None
 
     def has(self, key: str) -> bool:
         """Whether the field is there and not null."""
@@ -81,7 +89,7 @@ class Fields:
 
     def optional(self, key: str, read: Callable[[str], T]) -> T | None:
         """What ``read`` makes of the field, or None where it is absent or null."""
-        return read(key) if self.has(key) else None
+        return None if self._value.get(key) is None else read(key)
 
     def fields(self, key: str) -> "Fields":
         """A nested object."""
@@ -89,7 +97,7 @@ class Fields:
 
     def fields_or_none(self, key: str) -> "Fields | None":
         """A nested object, or None where it is absent or null."""
-        return self.fields(key) if self.has(key) else None
+        return None if self._value.get(key) is None else self.fields(key)
 
     def items(self, key: str, *, most: int = 10_000) -> list["Fields"]:
         """A list of objects; absent is empty."""

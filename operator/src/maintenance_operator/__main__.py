@@ -22,7 +22,7 @@ from aiohttp import web
 
 from maintenance_operator import __version__
 from maintenance_operator.adapters.calendar import Clock
-from maintenance_operator.adapters.cluster import Cluster, login
+from maintenance_operator.adapters.cluster import PAGE, Cluster, login
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.conductor import Conductor
 from maintenance_operator.core.jobs import TrainerImage
@@ -207,7 +207,8 @@ async def _first_look(
 ) -> None:
     """List everything and look at it once, before the watches begin: they tell it one by one.
 
-    ConfigMaps come first, or each resource would ask for its own.
+    ConfigMaps come first, or each resource would ask for its own. Resources are taken no faster
+    than they are looked at: what waits has to be packed.
     """
     try:
         async with asyncio.timeout(FIRST_LOOK_SECONDS):
@@ -217,6 +218,7 @@ async def _first_look(
                         resources.config_map_seen(key, config_map)
             async for body in _listed(cluster, settings):
                 conductor.seen(body)
+                await conductor.drained(to=PAGE)
             await conductor.drained()
     except (ClusterError, Gone, TimeoutError) as error:
         logger.warning("The first look was cut short, the watches tell the rest: %s", error)
@@ -274,8 +276,7 @@ async def _until_crd(cluster: Cluster, namespaces: Sequence[str], stop: asyncio.
     deadline = loop.time() + CRD_WAIT_SECONDS
     while not stop.is_set():
         try:
-            async for _ in cluster.resources(namespaces[0] if namespaces else None, limit=1):
-                return
+            await cluster.served(namespaces[0] if namespaces else None)
         except (ClusterError, Gone) as error:
             if loop.time() > deadline:
                 raise

@@ -3,6 +3,7 @@
 Only ``on.event``: kopf then neither adds finalizers nor annotations, and writes nothing at all.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -81,4 +82,4 @@ def resource_of_config_map(body: Mapping[str, Any]) -> Key | None:
     """The resource whose champion a ConfigMap names."""
     namespace, name = key_of(body)
     resource = name.removesuffix(CHAMPION_SUFFIX)
-    return (namespace, resource) if resource != name else None
+    return (namespace, sys.intern(resource)) if resource != name else None

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
+from maintenance_operator.alike import Alike
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core import outcomes
 from maintenance_operator.core import status as status_json
@@ -141,7 +142,13 @@ class Resources(Protocol):
     """The last that the watches saw; may be stale."""
 
     def get(self, key: Key) -> Body | None:
-        """The resource."""
+        """The resource; None where its body is not kept."""
+
+    def keep(self, body: Body) -> None:
+        """The next look will need it."""
+
+    def let_go(self, body: Body) -> None:
+        """The next look can do without."""
 
     def config_map(self, key: Key) -> Body | None:
         """The ConfigMap of the resource's champion."""
@@ -154,6 +161,9 @@ class Resources(Protocol):
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
+
+    def __contains__(self, key: object) -> bool:
+        """Whether there is such a resource."""
 
     def __len__(self) -> int:
         """How many resources there are."""
@@ -203,6 +213,7 @@ class Reconciler:
         self._clock = clock
         self._counting = Counting(metrics)
         self._crowds = crowds
+        self._alike = Alike()
         self._quiet: dict[Key, tuple[tuple[str, str, str], Quiet]] = {}
 
     async def __call__(self, key: Key) -> timedelta | None:
@@ -230,17 +241,21 @@ class Reconciler:
         known, (about, kept) = self._resources.known(key), self._quiet.pop(key, (None, None))
         if known is None or kept is None or about != known:
             return None
-        metrics, now = kept.metrics, self._clock.now()
+        metrics, bounds, now = kept.metrics(), kept.terms.bounds, self._clock.now()
         try:
-            found = await self._assess_gauge(metrics, kept.since, kept.bounds, now)
+            found = await self._assess_gauge(metrics, kept.since, bounds, now)
         except MetricsError:
             return None
-        if not isinstance(found, Healthy) or not stays_quiet(kept, found):
+        if not isinstance(found, Healthy | Degraded):
+            return None
+        began = found.onset if isinstance(found, Degraded) else None
+        guard = self._crowded(key, metrics, found, began, now)
+        if not stays_quiet(kept, found, guard):
             return None
         self._quiet[key] = known, kept
-        self._telemetry.performance(*key, found.reading.value, kept.bounds.threshold.bound)
-        look = Look(metrics.server, metrics.interval, reading_times(metrics, now)[-1], None)
-        self._crowds.looked(key, look, now, len(self._resources))
+        self._telemetry.performance(*key, found.reading.value, bounds.threshold.bound)
+        if guard is Guard.WAIT:
+            return _until_the_others_are_read(known[0])
         return _until_reading(known[0], metrics.interval, now)
 
     def _complain(self, key: Key, error: SpecError) -> None:
@@ -253,28 +268,23 @@ class Reconciler:
         )
         if body is not None:
             self._cluster.event(body, "Warning", ReadyReason.INVALID_STATUS, str(error))
+            self._resources.keep(body)
 
     async def _pass(self, key: Key) -> timedelta | None:
-        body = self._resources.get(key)
-        if body is None or body["metadata"].get("deletionTimestamp"):
-            self._forget(key)
-            return None
-        live, refused = False, ""
+        body, live = await self._body(key)
         jobs: Jobs = None
+        refused = ""
         for _ in range(EFFECTS_PER_PASS):
             known = self._resources.known(key)
-            seen = replace(await self._observe(body, jobs, live=live), refused=refused)
+            seen = await self._observe(body, jobs, refused, live=live)
             effect = next_effect(seen)
             if effect is None:
                 statuses = {row.type: row.status for row in seen.status.conditions}
                 self._telemetry.conditions(*key, statuses)
-                self._remember_quiet(key, seen, body, known)
+                self._remember(key, seen, body, known)
                 return _next_look(seen)
             if not live:
-                body, live, jobs = await self._cluster.get(*key), True, None
-                if body["metadata"].get("deletionTimestamp"):
-                    self._forget(key)
-                    return None
+                body, live, jobs = await self._live(key), True, None
                 continue
             try:
                 body, jobs = await self._carry_out(seen, effect, body)
@@ -291,16 +301,28 @@ class Reconciler:
         msg = f"{key[0]}/{key[1]}: no end after {EFFECTS_PER_PASS} steps; looking again later"
         raise OperatorError(msg)
 
-    def _remember_quiet(
+    async def _body(self, key: Key) -> tuple[Body, bool]:
+        """What a pass begins with, and whether it is live; Gone where there is nothing."""
+        if key not in self._resources:
+            raise Gone(f"{key[0]}/{key[1]} is not there")
+        body = self._resources.get(key)
+        return (await self._live(key), True) if body is None else (_unless_deleted(body), False)
+
+    async def _live(self, key: Key) -> Body:
+        return _unless_deleted(await self._cluster.get(*key))
+
+    def _remember(
         self, key: Key, seen: Observation, body: Body, known: tuple[str, str, str] | None
     ) -> None:
-        """If what was looked at is still what is known."""
+        """What the next look needs: little where the resource is quiet, or else its body."""
         version = body["metadata"].get("resourceVersion")
         kept = quiet(seen)
-        if kept is None or known is None or known[1] != version:
+        still = known is not None and known[1] == version and known == self._resources.known(key)
+        if kept is None or known is None or not still:
+            self._resources.keep(body)
             return
-        if known == self._resources.known(key):
-            self._quiet[key] = known, kept
+        self._quiet[key] = known, replace(kept, terms=self._alike(kept.terms))
+        self._resources.let_go(body)
 
     async def _taken(self, namespace: str, name: str) -> JobView:
         """The Job that has the name already."""
@@ -318,7 +340,7 @@ class Reconciler:
 
     # --- observe ------------------------------------------------------------------------
 
-    async def _observe(self, body: Body, jobs: Jobs, *, live: bool) -> Observation:
+    async def _observe(self, body: Body, jobs: Jobs, refused: str, *, live: bool) -> Observation:
         now = self._clock.now()
         metadata = body["metadata"]
         identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
@@ -342,20 +364,33 @@ class Reconciler:
             trainer=self._trainer,
             config_map=self._resources.config_map((identity.namespace, identity.name)),
             breaker_reset=_breaker_reset(metadata),
+            jobs=jobs,
+            refused=refused,
         )
-        seen = replace(seen, guard=self._guard(seen), jobs=jobs)
+        guard = self._guard(seen)
+        seen = seen if guard is seen.guard else replace(seen, guard=guard)
         return await self._look_closer(seen, live=live)
 
     def _guard(self, seen: Observation) -> Guard:
         """Whether a run may begin by the metric, by what the others of its server read."""
-        look, found, spec = None, seen.assessment, seen.spec
-        if isinstance(spec, Spec) and isinstance(found, Healthy | Degraded):
-            down = isinstance(found, Degraded) and not found.recovering
-            interval, time = spec.metrics.interval, reading_times(spec.metrics, seen.now)[-1]
-            since = (onset(seen) or time) if down else None
-            look = Look(spec.metrics.server, interval, time, since)
         key = seen.identity.namespace, seen.identity.name
-        return self._crowds.looked(key, look, seen.now, len(self._resources))
+        found, spec = seen.assessment, seen.spec
+        if isinstance(spec, Spec) and isinstance(found, Healthy | Degraded):
+            return self._crowded(key, spec.metrics, found, onset(seen), seen.now)
+        return self._crowds.looked(key, None, seen.now, len(self._resources))
+
+    def _crowded(
+        self,
+        key: Key,
+        metrics: Metrics | Outcomes,
+        found: Healthy | Degraded,
+        began: datetime | None,
+        now: datetime,
+    ) -> Guard:
+        time = reading_times(metrics, now)[-1]
+        down = isinstance(found, Degraded) and not found.recovering
+        look = Look(metrics.server, metrics.interval, time, (began or time) if down else None)
+        return self._crowds.looked(key, look, now, len(self._resources))
 
     def _read(
         self, raw_spec: Body, now: datetime
@@ -520,6 +555,12 @@ class Reconciler:
             )
 
 
+def _unless_deleted(body: Body) -> Body:
+    if body["metadata"].get("deletionTimestamp"):
+        raise Gone(f"{body['metadata']['namespace']}/{body['metadata']['name']} is being deleted")
+    return body
+
+
 def _projected(manifest: Body) -> str:
     name, version = manifest["metadata"]["name"], manifest["data"]["version"]
     return f"ConfigMap {name} names version {version} now, as the status does."
@@ -556,12 +597,16 @@ def _next_look(seen: Observation) -> timedelta | None:
     if not isinstance(seen.spec, Spec):
         return LIVE_RUN_LOOK if seen.status.run is not None else None
     if seen.guard is Guard.WAIT:
-        return CROWD_LOOK * (1 + _share(seen.identity.uid))
+        return _until_the_others_are_read(seen.identity.uid)
     interval = seen.spec.metrics.interval
     wait = _until_reading(seen.identity.uid, interval, seen.now)
     if seen.scheduled is not None:
         wait = min(wait, seen.scheduled[1] - seen.now + _spread(seen.identity.uid, interval))
     return min(wait, LIVE_RUN_LOOK) if seen.status.run is not None else wait
+
+
+def _until_the_others_are_read(uid: str) -> timedelta:
+    return CROWD_LOOK * (1 + _share(uid))
 
 
 def _until_reading(uid: str, interval: timedelta, now: datetime) -> timedelta:

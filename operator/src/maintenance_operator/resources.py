@@ -1,14 +1,16 @@
 """What the watches and relists have told so far: resources, and the ConfigMaps of champions.
 
-Bodies are kept packed: as objects, a status with ten runs behind it takes twenty times the memory
-that it takes as compressed JSON, and most bodies are seldom looked at. They are much alike: the
-first of a kind is the dictionary of all that come later, which halves them once more.
+A body is kept for the look that its news brings about, and after it only where the look asks for
+that: most resources do well, and a look at one that does well needs no body. What is kept is
+packed: as objects, a status with ten runs behind it takes twenty times the memory that it takes as
+compressed JSON. Bodies are much alike: the first of a kind is the dictionary of all that come
+later, which halves them once more.
 """
 
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -22,7 +24,7 @@ Known = tuple[str, str, str]
 Body = dict[str, Any]
 
 MOST_NEWS: Final = 200
-"""So many bodies are also kept as they came, for the look that news brings about at once."""
+"""So many bodies wait as they came for the look that news brings about at once."""
 
 _UNREAD_ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -30,17 +32,17 @@ _UNREAD_ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"
 def key_of(body: Mapping[str, Any]) -> Key:
     """Namespace and name of an object."""
     metadata = body["metadata"]
-    return sys.intern(metadata["namespace"]), metadata["name"]
+    return sys.intern(metadata["namespace"]), sys.intern(metadata["name"])
 
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """A body, and what is asked of it often."""
+    """What is asked of a body often, and the body; empty where it is not kept."""
 
     uid: str
     version: str
     deleting: bool
-    text: bytes
+    text: bytes = b""
 
 
 class _Packer:
@@ -53,20 +55,21 @@ class _Packer:
         self._like = b""
 
     def pack(self, body: Mapping[str, Any]) -> _Packed:
-        metadata, text = body["metadata"], orjson.dumps(body)
+        text = orjson.dumps(body)
         self._like = self._like or text
         packing = zlib.compressobj(level=self.LEVEL, zdict=self._like)
-        return _Packed(
-            str(metadata.get("uid", "")),
-            version_of(body),
-            bool(metadata.get("deletionTimestamp")),
-            packing.compress(text) + packing.flush(),
-        )
+        return replace(_unpacked(body), text=packing.compress(text) + packing.flush())
 
     def body(self, packed: _Packed) -> Body:
         unpacking = zlib.decompressobj(zdict=self._like)
         found: Body = orjson.loads(unpacking.decompress(packed.text) + unpacking.flush())
         return found
+
+
+def _unpacked(body: Mapping[str, Any]) -> _Packed:
+    metadata = body["metadata"]
+    deleting = bool(metadata.get("deletionTimestamp"))
+    return _Packed(str(metadata.get("uid", "")), version_of(body), deleting)
 
 
 class Resources:
@@ -79,11 +82,31 @@ class Resources:
         self._news: dict[Key, Body] = {}
 
     def get(self, key: Key) -> Body | None:
-        """The last seen body, or None where there is no such resource."""
-        if (news := self._news.pop(key, None)) is not None:
-            return news
+        """The last seen body, or None where it is not kept, or there is no such resource."""
         known = self._bodies.get(key)
-        return None if known is None else self._packer.body(known)
+        if known is None or key in self._news or not known.text:
+            return self._news.get(key)
+        return self._packer.body(known)
+
+    def keep(self, body: Mapping[str, Any]) -> None:
+        """Keep a body that was looked at, as the next look will need it, if it is the last seen."""
+        key = key_of(body)
+        known = self._bodies.get(key)
+        if known is None or not _same(body, known):
+            return
+        self._news.pop(key, None)
+        if not known.text:
+            self._bodies[key] = self._packer.pack(_slim(body))
+
+    def let_go(self, body: Mapping[str, Any]) -> None:
+        """Keep a body no longer, if it is the last seen: the next look can do without."""
+        key = key_of(body)
+        known = self._bodies.get(key)
+        if known is None or not _same(body, known):
+            return
+        self._news.pop(key, None)
+        if known.text:
+            self._bodies[key] = replace(known, text=b"")
 
     def config_map(self, key: Key) -> Body | None:
         """The last seen ConfigMap of the resource's champion."""
@@ -103,10 +126,12 @@ class Resources:
         if not _is_news(body, self._bodies.get(key)):
             return False
         slim = _slim(body)
-        self._bodies[key] = self._packer.pack(slim)
         self._news.pop(key, None)
         if len(self._news) < MOST_NEWS:
             self._news[key] = slim
+            self._bodies[key] = _unpacked(slim)
+        else:
+            self._bodies[key] = self._packer.pack(slim)
         return True
 
     def config_map_seen(self, key: Key, body: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from maintenance_operator import __version__
+from maintenance_operator.alike import Alike
 from maintenance_operator.core.model import Action, RunOutcome
 
 PREFIX: Final = "model_maintenance"
@@ -157,14 +158,13 @@ class _Conditions(Collector):
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], _Row] = {}
-        self._shared: dict[_Row, _Row] = {}
-        """Most resources are in one of a few states; each is kept once."""
+        self._alike = Alike()
 
     def tell(self, namespace: str, name: str, statuses: Mapping[str, str]) -> None:
         row = tuple(
             (kind, status == "True") for kind, status in statuses.items() if status != "Unknown"
         )
-        self._rows[namespace, name] = self._shared.setdefault(row, row)
+        self._rows[namespace, name] = self._alike(row)
 
     def forget(self, namespace: str, name: str) -> None:
         self._rows.pop((namespace, name), None)

@@ -121,7 +121,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.persistence.diffbase_storage = _NoDifferences()
     settings.scanning.disabled = True
-    settings.watching.chunk_size = 100
+    settings.watching.chunk_size = 50
     settings.watching.server_timeout = WATCH_SECONDS
     # A worker holds its object for that long after the last event: short, or memory grows.
     settings.queueing.idle_timeout = 0.05

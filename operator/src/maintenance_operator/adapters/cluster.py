@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -22,7 +22,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import orjson
 from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.client.rest import RESTClientObject
+from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from maintenance_operator.core.model import JobPhase, JobView
@@ -50,6 +50,19 @@ MOST_EVENTS: Final = 20_000
 """So many may wait: two for each of ten thousand resources."""
 PAGE: Final = 100
 """As objects a page of resources with a long history takes some 5 MB for a moment."""
+CHUNK_BYTES: Final = 65_536
+BUFFER_BYTES: Final = 262_144
+"""Of a reply that is not read yet, and as much again."""
+INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
+NO_QUERY: Final[Mapping[str, str]] = MappingProxyType({})
+STREAMING: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "watch": "true",
+        "sendInitialEvents": "true",
+        "resourceVersionMatch": "NotOlderThan",
+        "allowWatchBookmarks": "true",
+    }
+)
 NOTE_BYTES: Final = 1024
 """What an Event's note may hold, by its validation."""
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
@@ -79,6 +92,20 @@ class _Refused(ClusterError):
         self.reason = reason
 
 
+class _NoStreamError(Exception):
+    """The server cannot stream a list, now or (``never``) at all."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"HTTP {status}" if status != HTTPStatus.OK else "the stream ended before its end"
+        )
+        self.never = status == HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def _annotations(body: Mapping[str, Any]) -> Mapping[str, str]:
+    return body["metadata"].get("annotations") or {}
+
+
 # --- login ------------------------------------------------------------------------------
 
 
@@ -103,7 +130,7 @@ async def login() -> Configuration:
             ) from None
     configuration.proxy = configuration.proxy or _proxy(configuration.host)
     # Or the session reads the environment again for each request, in threads.
-    configuration.client_session_kwargs = {"trust_env": False}
+    configuration.client_session_kwargs = {"trust_env": False, "read_bufsize": BUFFER_BYTES}
     return configuration
 
 
@@ -167,6 +194,7 @@ class Cluster:
     def __init__(self, configuration: Configuration, *, user_agent: str) -> None:
         self._client = ApiClient(configuration)
         self._client.user_agent = user_agent
+        self._streams = True
         self._events: asyncio.Queue[Body] = asyncio.Queue(MOST_EVENTS)
         self._posting: list[asyncio.Task[None]] = []
 
@@ -196,24 +224,63 @@ class Cluster:
         """A resource as it is now. Raises ``Gone``."""
         return await self._request("GET", _RESOURCES.path(namespace, name))
 
-    async def resources(
-        self, namespace: str | None = None, *, limit: int = PAGE
-    ) -> AsyncIterator[Body]:
-        """All resources of a namespace, or of the cluster, page by page."""
-        async for body in self._listed(_RESOURCES.path(namespace), {"limit": str(limit)}):
+    async def served(self, namespace: str | None = None) -> None:
+        """Ask for resources, to know whether there is such a kind; an error where there is not."""
+        await self._request("GET", _RESOURCES.path(namespace), {"limit": "1"})
+
+    async def resources(self, namespace: str | None = None) -> AsyncIterator[Body]:
+        """All resources of a namespace, or of the cluster, one after the other."""
+        async for body in self._all(_RESOURCES.path(namespace)):
             yield body
 
     async def config_maps(self, namespace: str | None = None) -> AsyncIterator[Body]:
-        """All ConfigMaps of ours in a namespace, or in the cluster, page by page."""
-        query = {"labelSelector": f"{LABEL_MANAGED_BY}={MANAGER}", "limit": str(PAGE)}
-        async for body in self._listed(_CONFIG_MAPS.path(namespace), query):
+        """All ConfigMaps of ours in a namespace, or in the cluster, one after the other."""
+        ours = {"labelSelector": f"{LABEL_MANAGED_BY}={MANAGER}"}
+        async for body in self._all(_CONFIG_MAPS.path(namespace), ours):
             yield body
 
-    async def _listed(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Body]:
+    async def _all(self, path: str, query: Mapping[str, str] = NO_QUERY) -> AsyncIterator[Body]:
+        """Streamed where the server can do that, or else page by page; some may come twice.
+
+        What a server streams it has in memory. Pages of what nobody wrote for some minutes it reads
+        from etcd and decodes anew.
+        """
+        if self._streams:
+            try:
+                async for body in self._streamed(path, query):
+                    yield body
+            except _NoStreamError as error:
+                self._streams = not error.never
+                logger.info("Listing page by page: %s", error)
+            else:
+                return
+        async for body in self._paged(path, query):
+            yield body
+
+    async def _streamed(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Body]:
+        """As a watch begins: kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists.
+
+        Raises ``_NoStreamError`` where it does not come to its end.
+        """
+        timeout = aiohttp.ClientTimeout(sock_read=REQUEST_SECONDS)
+        async with self._reached("GET", path):
+            reply = await self._call("GET", path, {**query, **STREAMING}, timeout=timeout)
+            async with reply.response as stream:
+                if stream.status != HTTPStatus.OK:
+                    raise _NoStreamError(stream.status)
+                async for line in _lines(stream.content):
+                    kind, body = _event_of(line)
+                    if kind == "ADDED":
+                        yield body
+                    elif kind == "BOOKMARK" and INITIAL_EVENTS_END in _annotations(body):
+                        return
+        raise _NoStreamError(HTTPStatus.OK)
+
+    async def _paged(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Body]:
         token: str | None = ""
         while token is not None:
             more = {"continue": token} if token else {}
-            page = await self._request("GET", path, {**query, **more})
+            page = await self._request("GET", path, {**query, "limit": str(PAGE), **more})
             for body in page["items"]:
                 yield body
             token = page["metadata"].get("continue") or None
@@ -348,6 +415,21 @@ class Cluster:
         seconds: float = REQUEST_SECONDS,
     ) -> tuple[int, bytes]:
         """Status and body of the answer, whatever it is."""
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        async with self._reached(method, path):
+            reply = await self._call(method, path, query, body=body, timeout=timeout)
+            data: bytes = await reply.read()  # type: ignore[no-untyped-call]
+        return reply.status, data
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        *,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - of the transport
+        body: Mapping[str, Any] | None = None,
+    ) -> RESTResponse:
         configuration = self._client.configuration
         url = configuration.host + path + (f"?{urlencode(query)}" if query else "")
         headers = {
@@ -358,19 +440,35 @@ class Cluster:
             "User-Agent": self._client.user_agent,
             **await authorization(configuration),
         }
+        return await self._client.call_api(
+            method, url, headers, body=body, _request_timeout=timeout
+        )
+
+    @contextlib.asynccontextmanager
+    async def _reached(self, method: str, path: str) -> AsyncIterator[None]:
         try:
-            reply = await self._client.call_api(
-                method,
-                url,
-                headers,
-                body=body,
-                _request_timeout=aiohttp.ClientTimeout(total=seconds),
-            )
-            data: bytes = await reply.read()  # type: ignore[no-untyped-call]
+            yield
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             text = str(error) or type(error).__name__
             raise ClusterError(f"{method} {path}: {text}; is the API server there?") from None
-        return reply.status, data
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Those that are whole; an object may be larger than any buffer."""
+    rest = b""
+    async for chunk in content.iter_chunked(CHUNK_BYTES):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line
+
+
+def _event_of(line: bytes) -> tuple[str, Body]:
+    """Type and object of a line of a watch."""
+    try:
+        event = orjson.loads(line)
+        return str(event["type"]), event["object"]
+    except (ValueError, TypeError, KeyError):
+        raise _NoStreamError(HTTPStatus.OK) from None
 
 
 def _success(method: str, path: str, status: int, data: bytes) -> Body:
@@ -454,7 +552,7 @@ def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobVi
             ),
             "",
         ),
-        request_digest=(metadata.get("annotations") or {}).get(ANNOTATION_DIGEST, ""),
+        request_digest=_annotations(job).get(ANNOTATION_DIGEST, ""),
         phase=phase,
         message=terminated.get("message") if terminated else None,
         failure=failure,

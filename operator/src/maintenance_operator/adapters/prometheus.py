@@ -6,12 +6,14 @@ API: https://prometheus.io/docs/prometheus/latest/querying/api/#range-queries
 import asyncio
 import hashlib
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -88,6 +90,11 @@ class _Question:
         """How many it asks for."""
         return (self.end - self.start) / self.step + 1
 
+    @property
+    def at_any_time(self) -> tuple[str, str, float, float]:
+        """Equal for the same question at the next reading."""
+        return self.server, self.query, self.end - self.start, self.step
+
 
 class _Answer:
     """The series of a reply, found by their labels: ten thousand resources may share one."""
@@ -115,8 +122,9 @@ class _Answer:
 
 @dataclass(slots=True)
 class _Entry:
+    question: _Question
     answer: asyncio.Task[_Answer]
-    expires: float
+    expires: float = math.inf
 
 
 Connect = Callable[[aiohttp.ClientTimeout], aiohttp.ClientSession]
@@ -148,7 +156,8 @@ class Prometheus:
         self._telemetry = telemetry
         self._connect = connect
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
-        self._entries: OrderedDict[_Question, _Entry] = OrderedDict()
+        self._entries: OrderedDict[tuple[str, str, float, float], _Entry] = OrderedDict()
+        self._asking: set[asyncio.Task[_Answer]] = set()
         self._slots = {name: asyncio.Semaphore(CONCURRENCY_PER_SERVER) for name in servers}
         self._away: dict[str, tuple[float, MetricsError]] = {}
         self._strikes = dict.fromkeys(servers, 0)
@@ -167,10 +176,9 @@ class Prometheus:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        running = [entry.answer for entry in self._entries.values() if not entry.answer.done()]
-        for answer in running:
+        for answer in self._asking:
             answer.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*self._asking, return_exceptions=True)
         self._entries.clear()
         if self._session is not None:
             await self._session.close()
@@ -239,27 +247,28 @@ class Prometheus:
         return answer.fitting(match)
 
     def _entry(self, question: _Question) -> asyncio.Task[_Answer]:
+        """The answer, on its way or there. That to the same question earlier is dropped first."""
         now = asyncio.get_running_loop().time()
-        entry = self._entries.get(question)
-        if entry is None or (entry.answer.done() and now >= entry.expires):
+        entry = self._entries.get(question.at_any_time)
+        expired = entry is not None and entry.answer.done() and now >= entry.expires
+        if entry is None or expired or entry.question != question:
             answer = asyncio.create_task(self._ask(question), name=f"query {question.key}")
-            answer.add_done_callback(lambda task: self._answered(question, task))
-            entry = self._entries[question] = _Entry(answer, float("inf"))
-            self._entries.move_to_end(question)
+            self._asking.add(answer)
+            entry = self._entries[question.at_any_time] = _Entry(question, answer)
+            answer.add_done_callback(partial(self._answered, entry))
+            self._entries.move_to_end(question.at_any_time)
             self._evict(now)
         return entry.answer
 
-    def _answered(self, question: _Question, task: asyncio.Task[_Answer]) -> None:
-        entry = self._entries.get(question)
-        if entry is None or entry.answer is not task:
-            return
+    def _answered(self, entry: _Entry, task: asyncio.Task[_Answer]) -> None:
+        self._asking.discard(task)
         # Reading the exception also tells asyncio that somebody has seen it.
         if task.cancelled() or task.exception() is not None:
             keep = FAILURE_SECONDS
-        elif question.times > MOST_KEPT_TIMES:
+        elif entry.question.times > MOST_KEPT_TIMES:
             keep = 0.0
         else:
-            keep = max(question.step, LEAST_KEEP_SECONDS)
+            keep = max(entry.question.step, LEAST_KEEP_SECONDS)
         entry.expires = asyncio.get_running_loop().time() + keep
 
     def _evict(self, now: float) -> None:
@@ -299,7 +308,7 @@ class Prometheus:
         if error is not None and asyncio.get_running_loop().time() < until:
             raise MetricsError(error.reason, str(error))
 
-    async def _post(self, question: _Question) -> tuple[int, bytes]:
+    async def _post(self, question: _Question) -> tuple[int, bytearray]:
         """Status and body of the reply."""
         assert self._session is not None, "use as an async context manager"  # noqa: S101
         server, loop = question.server, asyncio.get_running_loop()
@@ -369,7 +378,7 @@ class Prometheus:
             logger.info("The clock of Prometheus server %s is right again", server)
         self._skew[server] = skew
 
-    def _document(self, status: int, body: bytes, question: _Question) -> dict[str, Any]:
+    def _document(self, status: int, body: bytearray, question: _Question) -> dict[str, Any]:
         """The ``data`` of a reply; its warnings are told when they change, not at each reading."""
         data, warnings = _data(status, body, question)
         asked = (question.server, question.key)
@@ -409,7 +418,7 @@ class Prometheus:
         return error
 
 
-async def _read(reply: aiohttp.ClientResponse, server: str) -> bytes:
+async def _read(reply: aiohttp.ClientResponse, server: str) -> bytearray:
     body = bytearray()
     async for chunk in reply.content.iter_chunked(65536):
         body += chunk
@@ -419,10 +428,12 @@ async def _read(reply: aiohttp.ClientResponse, server: str) -> bytes:
                 f"{server}: the reply is larger than "
                 f"{MOST_BYTES >> 20} MiB; let the query aggregate",
             )
-    return bytes(body)
+    return body
 
 
-def _data(status: int, body: bytes, question: _Question) -> tuple[dict[str, Any], frozenset[str]]:
+def _data(
+    status: int, body: bytearray, question: _Question
+) -> tuple[dict[str, Any], frozenset[str]]:
     """The ``data`` of a reply and its warnings, or the error that it is."""
     if status in HTTP_NOT_LET_IN:
         raise MetricsError(

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from maintenance_contract import ContractError
@@ -48,7 +50,7 @@ def manifest(
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": metadata,
-        "data": _data(identity, champion),
+        "data": dict(_data(identity, champion)),
     }
 
 
@@ -67,14 +69,18 @@ def read(config_map: Mapping[str, Any]) -> Champion:
     return champion_in(Fields(document, _JSON))
 
 
-def _data(identity: Identity, champion: Champion) -> dict[str, str]:
+@lru_cache(maxsize=64)
+def _data(identity: Identity, champion: Champion) -> Mapping[str, str]:
+    """Asked for several times in a pass."""
     document = {
         **champion_out(champion),
         "resource": {"namespace": identity.namespace, "name": identity.name},
     }
-    return {
-        "storageUri": champion.storage_uri,
-        "version": str(champion.version),
-        "digest": champion.digest,
-        _JSON: json.dumps(document, sort_keys=True),
-    }
+    return MappingProxyType(
+        {
+            "storageUri": champion.storage_uri,
+            "version": str(champion.version),
+            "digest": champion.digest,
+            _JSON: json.dumps(document, sort_keys=True),
+        }
+    )

@@ -135,12 +135,10 @@ def is_true(status: Status, kind: str) -> bool:
 def conditions(seen: Observation, status: Status) -> Status:
     """The status with its conditions, and its reading at the last transition, up to date."""
     rows = [*_ready(seen, status), _metrics(seen), _degraded(seen, status), _training(seen, status)]
-    settled = with_conditions(status.conditions, rows, generation=seen.generation, now=seen.now)
-    return replace(
-        status,
-        conditions=settled,
-        performance=_reading_at_transition(seen, replace(status, conditions=settled)),
-    )
+    told = with_conditions(status.conditions, rows, generation=seen.generation, now=seen.now)
+    settled = replace(status, conditions=told)
+    reading = _reading_at_transition(seen, settled)
+    return settled if reading is settled.performance else replace(settled, performance=reading)
 
 
 def _ready(seen: Observation, status: Status) -> list[_Row]:

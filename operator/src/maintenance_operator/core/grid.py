@@ -1,6 +1,7 @@
 """When the metric is read: fixed times, the same for every resource that asks alike."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from maintenance_operator.core.model import Metrics, Outcomes
 
@@ -14,6 +15,12 @@ def reading_times(metrics: Metrics | Outcomes, now: datetime) -> tuple[datetime,
     seconds = int(metrics.interval.total_seconds())
     latest = int(now.timestamp()) // seconds
     count = metrics.breach_of if isinstance(metrics, Metrics) else 1
+    return _multiples(seconds, latest, count)
+
+
+@lru_cache(maxsize=256)
+def _multiples(seconds: int, latest: int, count: int) -> tuple[datetime, ...]:
+    """Made once for all resources that are read at the same time."""
     return tuple(
         datetime.fromtimestamp(index * seconds, UTC)
         for index in range(latest - count + 1, latest + 1)

@@ -102,7 +102,7 @@ class Metrics:
     server: str
     interval: timedelta
     query: str
-    match: Mapping[str, str]
+    match: Mapping[str, str] = field(hash=False)
     threshold: ThresholdRange
     breach_count: int
     breach_of: int

@@ -4,22 +4,38 @@ Most looks at most resources find a model that does well. What such a look needs
 whole story need not be told again to find that it has no next step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from maintenance_operator.core.assess import Bounds, held_against
-from maintenance_operator.core.model import Assessment, Healthy, Metrics, Spec
+from maintenance_operator.core.guard import Guard
+from maintenance_operator.core.model import Assessment, Degraded, Healthy, Metrics, Spec
 from maintenance_operator.core.observation import Observation
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
-    """What the next look needs; ``learns`` where the level of good readings would be written."""
+class Terms:
+    """What readings are held against, apart from which series they are of: many share it.
+
+    ``learns`` where the level of good readings would be written.
+    """
 
     metrics: Metrics
-    since: datetime
     bounds: Bounds
     learns: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What the next look needs: terms, which series, and since when its readings count."""
+
+    terms: Terms
+    match: tuple[tuple[str, str], ...]
+    since: datetime
+
+    def metrics(self) -> Metrics:
+        """Those of the spec."""
+        return replace(self.terms.metrics, match=dict(self.match))
 
 
 def quiet(seen: Observation) -> Quiet | None:
@@ -35,11 +51,18 @@ def quiet(seen: Observation) -> Quiet | None:
         return None
     if status.run is not None or status.monitor is not None or not isinstance(found, Healthy):
         return None
-    learns = spec.metrics.max_drop is not None and champion.baseline is None
-    since, bounds = held_against(spec.metrics, status, degraded=False)
-    return None if since is None else Quiet(spec.metrics, since, bounds, learns)
+    metrics = spec.metrics
+    learns = metrics.max_drop is not None and champion.baseline is None
+    since, bounds = held_against(metrics, status, degraded=False)
+    if since is None:
+        return None
+    return Quiet(
+        Terms(replace(metrics, match={}), bounds, learns), tuple(metrics.match.items()), since
+    )
 
 
-def stays_quiet(kept: Quiet, found: Assessment) -> bool:
-    """Whether new readings leave nothing to do."""
-    return isinstance(found, Healthy) and not (kept.learns and found.level is not None)
+def stays_quiet(kept: Quiet, found: Assessment, guard: Guard) -> bool:
+    """Whether new readings leave nothing to do, or nothing before others are read."""
+    if isinstance(found, Degraded):
+        return guard is Guard.WAIT
+    return isinstance(found, Healthy) and not (kept.terms.learns and found.level is not None)

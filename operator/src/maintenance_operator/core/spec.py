@@ -5,10 +5,10 @@ schema or from a frozen copy in status, so every field is read as if nobody had 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from maintenance_contract import Columns, ContractError, Holdout, Sampling, StorageUri, Task
 from maintenance_contract.codec import Fields, canonical
@@ -37,6 +37,8 @@ from maintenance_operator.core.model import (
 from maintenance_operator.core.status import HISTORY
 from maintenance_operator.errors import SpecError
 
+Section = TypeVar("Section")
+
 ARGUMENTS_BYTES: Final = 32 * 1024
 """Free-form arguments travel in an annotation; Kubernetes bounds all annotations to 256 KiB."""
 
@@ -63,6 +65,26 @@ _METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _DURATION = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?")
 _INTERVAL = re.compile(r"\{\{\s*interval\s*\}\}")
+
+
+class _Once(Generic[Section]):
+    """Reads equal sections once: most specs of a fleet differ in names and places alone."""
+
+    MOST: Final = 256
+
+    def __init__(self, read: Callable[[Fields], Section]) -> None:
+        self._read = read
+        self._known: dict[tuple[str, bytes], Section] = {}
+
+    def __call__(self, fields: Fields) -> Section:
+        content = fields.content()
+        if content is None:
+            return self._read(fields)
+        if content not in self._known:
+            if len(self._known) >= self.MOST:
+                self._known.clear()
+            self._known[content] = self._read(fields)
+        return self._known[content]
 
 
 def parse(spec: Mapping[str, Any]) -> Spec:
@@ -194,6 +216,7 @@ def _places_apart(spec: Spec) -> None:
             )
 
 
+@_Once
 def _thresholds(decision: Fields) -> Thresholds:
     if not decision.has("thresholds"):
         return Thresholds()
@@ -377,6 +400,7 @@ def _threshold(fields: Fields) -> ThresholdRange:
     return ThresholdRange(low, high)
 
 
+@_Once
 def _training(fields: Fields) -> Training:
     fine_tune, retrain = fields.fields("fineTune"), fields.fields("retrain")
     return Training(
@@ -457,6 +481,7 @@ def _arguments(recipe: Fields) -> dict[str, Any]:
     return arguments
 
 
+@_Once
 def _gate(fields: Fields) -> Gate:
     old = fields.fields("oldData")
     confidence = fields.number("confidence")
@@ -472,6 +497,7 @@ def _gate(fields: Fields) -> Gate:
     )
 
 
+@_Once
 def _limits(fields: Fields) -> Limits:
     runs = fields.fields("runs")
     return Limits(

@@ -76,7 +76,7 @@ def write(status: Status) -> dict[str, Any]:
 
 def timestamp(time: datetime) -> str:
     """RFC 3339 in UTC, to the second, as Kubernetes writes it."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def number(value: float) -> str:
@@ -165,7 +165,8 @@ def _read(fields: Fields) -> Status:
 
 
 def _champion_in(fields: Fields) -> Champion:
-    return replace(champion_in(fields), baseline=_optional(fields, "baseline", _baseline_in))
+    champion, baseline = champion_in(fields), _optional(fields, "baseline", _baseline_in)
+    return champion if baseline is None else replace(champion, baseline=baseline)
 
 
 def _champion_out(champion: Champion) -> dict[str, Any]:

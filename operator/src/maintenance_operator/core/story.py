@@ -808,9 +808,11 @@ def _settle(
     ended: HistoryEntry | None = None,
 ) -> Effect | None:
     """Bring conditions and the last reading up to date; write only what changes."""
-    if isinstance(seen.spec, Spec):
-        status = replace(status, history=status.history[: seen.spec.history_runs])
-    settled = conditions(seen, replace(status, observed_generation=seen.generation))
+    kept = seen.spec.history_runs if isinstance(seen.spec, Spec) else None
+    settled = conditions(
+        seen,
+        replace(status, history=status.history[:kept], observed_generation=seen.generation),
+    )
     if settled == seen.status:
         return None
     settled = _with_later_checkpoint(settled, seen.now)
