@@ -39,7 +39,8 @@ class Fields:
     def content(self) -> tuple[str, bytes] | None:
         """Equal where all that is read is equal; None for what is not from JSON."""
         try:
-            return self._path, marshal.dumps(self._value, 2)  # 2: the same bytes for equal values
+            # Version 2: the same bytes for equal values.
+            return self._path, marshal.dumps(self._value, 2)  # type: ignore[arg-type]
         except ValueError:
             return None
 
