@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from support.world import a_spec
 
 from maintenance_operator.core.model import OnConceptDrift, Policy
 from maintenance_operator.core.spec import ARGUMENTS_BYTES, parse, parse_duration
@@ -169,3 +170,21 @@ def test_durations(text: str, seconds: int) -> None:
 def test_no_durations(text: str) -> None:
     with pytest.raises(ValueError, match="write it like 1h30m"):
         parse_duration(text)
+
+
+def test_equal_sections_are_read_once_and_a_wrong_one_is_refused_each_time() -> None:
+    first, equal, other = a_spec(), a_spec(), a_spec()
+    other["training"]["retries"] = 2
+    assert parse(first).training is parse(equal).training
+    assert parse(first).training != parse(other).training
+    wrong = a_spec()
+    wrong["training"]["retries"] = True
+    for _ in range(2):
+        with pytest.raises(SpecError, match="retries"):
+            parse(wrong)
+
+
+def test_a_section_that_is_not_from_json_is_read_too() -> None:
+    spec = a_spec()
+    spec["training"]["note"] = object()
+    assert parse(spec).training == parse(a_spec()).training
