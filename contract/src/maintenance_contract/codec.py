@@ -90,7 +90,7 @@ class Fields:
 
     def optional(self, key: str, read: Callable[[str], T]) -> T | None:
         """What ``read`` makes of the field, or None where it is absent or null."""
-        return None if self._value.get(key) is None else read(key)
+        return read(key) if self.has(key) else None
 
     def fields(self, key: str) -> "Fields":
         """A nested object."""
@@ -98,7 +98,7 @@ class Fields:
 
     def fields_or_none(self, key: str) -> "Fields | None":
         """A nested object, or None where it is absent or null."""
-        return None if self._value.get(key) is None else self.fields(key)
+        return self.optional(key, self.fields)
 
     def items(self, key: str, *, most: int = 10_000) -> list["Fields"]:
         """A list of objects; absent is empty."""

@@ -90,23 +90,24 @@ class Resources:
 
     def keep(self, body: Mapping[str, Any]) -> None:
         """Keep a body that was looked at, as the next look will need it, if it is the last seen."""
-        key = key_of(body)
-        known = self._bodies.get(key)
-        if known is None or not _same(body, known):
-            return
-        self._news.pop(key, None)
-        if not known.text:
-            self._bodies[key] = self._packer.pack(_slim(body))
+        known = self._looked_at(body)
+        if known is not None and not known.text:
+            self._bodies[key_of(body)] = self._packer.pack(_slim(body))
 
     def let_go(self, body: Mapping[str, Any]) -> None:
         """Keep a body no longer, if it is the last seen: the next look can do without."""
+        known = self._looked_at(body)
+        if known is not None and known.text:
+            self._bodies[key_of(body)] = replace(known, text=b"")
+
+    def _looked_at(self, body: Mapping[str, Any]) -> _Packed | None:
+        """What is known of a body, no news any more; None where it is not the last seen."""
         key = key_of(body)
         known = self._bodies.get(key)
         if known is None or not _same(body, known):
-            return
+            return None
         self._news.pop(key, None)
-        if known.text:
-            self._bodies[key] = replace(known, text=b"")
+        return known
 
     def config_map(self, key: Key) -> Body | None:
         """The last seen ConfigMap of the resource's champion."""
