@@ -9,7 +9,6 @@ resourceVersion, so a second operator or a stale cache loses the write and looks
 import asyncio
 import logging
 import math
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,6 +23,7 @@ from maintenance_operator.core.conditions import DEGRADED, is_true, untold
 from maintenance_operator.core.grid import reading_times
 from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.jobs import Identity, TrainerImage
+from maintenance_operator.core.looks import next_look, until_reading, until_the_others_are_read
 from maintenance_operator.core.model import (
     Assessment,
     CreateJob,
@@ -67,10 +67,6 @@ Jobs = tuple[JobView, ...] | None
 """Those of a resource, None until somebody looks."""
 
 EFFECTS_PER_PASS: Final = 12
-LIVE_RUN_LOOK: Final = timedelta(seconds=30)
-"""Job events wake a live run; this is for the event that never came."""
-CROWD_LOOK: Final = timedelta(seconds=0.25)
-"""The others of a server are read within about a second."""
 
 _log = logging.getLogger(__name__)
 
@@ -255,8 +251,8 @@ class Reconciler:
         self._quiet[key] = known, kept
         self._telemetry.performance(*key, found.reading.value, bounds.threshold.bound)
         if guard is Guard.WAIT:
-            return _until_the_others_are_read(known[0])
-        return _until_reading(known[0], metrics.interval, now)
+            return until_the_others_are_read(known[0])
+        return until_reading(known[0], metrics.interval, now)
 
     def _complain(self, key: Key, error: SpecError) -> None:
         body = self._resources.get(key)
@@ -282,7 +278,7 @@ class Reconciler:
                 statuses = {row.type: row.status for row in seen.status.conditions}
                 self._telemetry.conditions(*key, statuses)
                 self._remember(key, seen, body, known)
-                return _next_look(seen)
+                return next_look(seen)
             if not live:
                 body, live, jobs = await self._live(key), True, None
                 continue
@@ -591,34 +587,3 @@ def _time(text: object) -> datetime | None:
     except ValueError:
         return None
     return time if time.tzinfo is not None else None
-
-
-def _next_look(seen: Observation) -> timedelta | None:
-    if not isinstance(seen.spec, Spec):
-        return LIVE_RUN_LOOK if seen.status.run is not None else None
-    if seen.guard is Guard.WAIT:
-        return _until_the_others_are_read(seen.identity.uid)
-    interval = seen.spec.metrics.interval
-    wait = _until_reading(seen.identity.uid, interval, seen.now)
-    if seen.scheduled is not None:
-        wait = min(wait, seen.scheduled[1] - seen.now + _spread(seen.identity.uid, interval))
-    return min(wait, LIVE_RUN_LOOK) if seen.status.run is not None else wait
-
-
-def _until_the_others_are_read(uid: str) -> timedelta:
-    return CROWD_LOOK * (1 + _share(uid))
-
-
-def _until_reading(uid: str, interval: timedelta, now: datetime) -> timedelta:
-    seconds = interval.total_seconds()
-    until = timedelta(seconds=seconds - now.timestamp() % seconds)
-    return until + _spread(uid, interval)
-
-
-def _spread(uid: str, interval: timedelta) -> timedelta:
-    """Resources that read at the same times do not all wake at the same millisecond."""
-    return timedelta(seconds=0.02) + _share(uid) * min(timedelta(seconds=1), interval / 20)
-
-
-def _share(uid: str) -> float:
-    return zlib.crc32(uid.encode()) % 1000 / 1000

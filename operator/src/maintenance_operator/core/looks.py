@@ -1,0 +1,49 @@
+"""When a resource is looked at again, if nothing happens before."""
+
+import zlib
+from datetime import datetime, timedelta
+from typing import Final
+
+from maintenance_operator.core.guard import Guard
+from maintenance_operator.core.model import Spec
+from maintenance_operator.core.observation import Observation
+
+LIVE_RUN_LOOK: Final = timedelta(seconds=30)
+"""Job events wake a live run; this is for the event that never came."""
+CROWD_LOOK: Final = timedelta(seconds=0.25)
+"""The others of a server are read within about a second."""
+
+
+def next_look(seen: Observation) -> timedelta | None:
+    """Of a resource that has no next step; None where only an event can change anything."""
+    runs = seen.status.run is not None
+    if not isinstance(seen.spec, Spec):
+        return LIVE_RUN_LOOK if runs else None
+    if seen.guard is Guard.WAIT and not runs:
+        return until_the_others_are_read(seen.identity.uid)
+    interval = seen.spec.metrics.interval
+    wait = until_reading(seen.identity.uid, interval, seen.now)
+    if seen.scheduled is not None:
+        wait = min(wait, seen.scheduled[1] - seen.now + _spread(seen.identity.uid, interval))
+    return min(wait, LIVE_RUN_LOOK) if runs else wait
+
+
+def until_the_others_are_read(uid: str) -> timedelta:
+    """A breach waits for what the others of its server read."""
+    return CROWD_LOOK * (1 + _share(uid))
+
+
+def until_reading(uid: str, interval: timedelta, now: datetime) -> timedelta:
+    """Readings are at multiples of the interval since the epoch; a little later for each one."""
+    seconds = interval.total_seconds()
+    until = timedelta(seconds=seconds - now.timestamp() % seconds)
+    return until + _spread(uid, interval)
+
+
+def _spread(uid: str, interval: timedelta) -> timedelta:
+    """Resources that read at the same times do not all wake at the same millisecond."""
+    return timedelta(seconds=0.02) + _share(uid) * min(timedelta(seconds=1), interval / 20)
+
+
+def _share(uid: str) -> float:
+    return zlib.crc32(uid.encode()) % 1000 / 1000

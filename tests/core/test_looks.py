@@ -1,0 +1,68 @@
+"""When a resource is looked at again."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support.world import DOWN, START, World, a_spec
+
+from maintenance_operator.core.guard import Guard
+from maintenance_operator.core.looks import (
+    CROWD_LOOK,
+    LIVE_RUN_LOOK,
+    next_look,
+    until_reading,
+)
+from maintenance_operator.core.observation import Observation
+from maintenance_operator.errors import SpecError
+
+
+def down(*, run: bool) -> Observation:
+    """A champion's metric has fallen; with a run about it, or none yet."""
+    world = World(spec=a_spec()).with_champion()
+    world.assessment = DOWN
+    if run:
+        world.settle()
+    seen = world.seen()
+    assert (seen.status.run is not None) == run
+    return seen
+
+
+def test_a_breach_looks_often_while_the_others_are_read() -> None:
+    wait = next_look(replace(down(run=False), guard=Guard.WAIT))
+    assert wait is not None
+    assert CROWD_LOOK <= wait <= 2 * CROWD_LOOK
+
+
+def test_what_has_begun_does_not_wait_for_the_others() -> None:
+    seen = down(run=True)
+    assert next_look(replace(seen, guard=Guard.WAIT)) == next_look(replace(seen, guard=Guard.LET))
+    assert next_look(seen) == LIVE_RUN_LOOK
+
+
+def test_a_spec_that_cannot_be_followed_waits_for_a_change() -> None:
+    unread = SpecError("spec.model", "cannot be read")
+    assert next_look(replace(down(run=True), spec=unread)) == LIVE_RUN_LOOK
+    assert next_look(replace(down(run=False), spec=unread)) is None
+
+
+@given(
+    uid=st.uuids().map(str),
+    interval=st.integers(5, 86_400).map(lambda seconds: timedelta(seconds=seconds)),
+    later=st.timedeltas(timedelta(), timedelta(days=2)),
+)
+def test_a_reading_is_looked_at_soon_after_its_time(
+    uid: str, interval: timedelta, later: timedelta
+) -> None:
+    now = START + later
+    since = timedelta(seconds=(now + until_reading(uid, interval, now)).timestamp()) % interval
+    assert timedelta() < since <= timedelta(seconds=1.03)
+
+
+def test_a_schedule_is_not_slept_through() -> None:
+    world = World(spec=a_spec(triggers={"schedule": {"cron": "0 12 * * *"}})).with_champion()
+    world.scheduled = world.now - timedelta(days=1), world.now + timedelta(seconds=5)
+    wait = next_look(world.seen())
+    assert wait is not None
+    assert timedelta(seconds=5) < wait < timedelta(seconds=10)
