@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,13 @@ from support.operator import OperatorProcess, operator
 from support.prometheus import Exporter, PrometheusServer, seen
 from support.story import HIGH, in_service, until_condition, until_told, until_version
 from support.trainer import Trainer
+
+from maintenance_contract import TrainingAction
+from maintenance_operator.core import champion as projection
+from maintenance_operator.core.jobs import Identity
+from maintenance_operator.core.model import Champion
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 pytestmark = [pytest.mark.api, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -130,7 +139,7 @@ async def test_a_start_asks_for_all_at_once_and_writes_nothing(
         for name in names:
             await until_condition(api, namespace, name, "Degraded", "WithinRange")
         assert await process.stop() == 0
-    before = len(list(plane.audit(namespace)))
+    before = len(asked_by_us(plane, namespace))
     async with operator(plane.kubeconfig, namespace, servers) as process:
 
         async def all_are_looked_at() -> bool:
@@ -141,13 +150,51 @@ async def test_a_start_asks_for_all_at_once_and_writes_nothing(
         await until(all_are_looked_at, 30, "all are looked at")
         await answers(process)
         assert process.complaints() == []
-    asked = [
-        (event["verb"], event["objectRef"]["resource"])
-        for event in list(plane.audit(namespace))[before:]
-        if event.get("userAgent", "").startswith("model-maintenance-operator")
-    ]
+    asked = asked_by_us(plane, namespace)[before:]
     kinds = ("modelmaintenances", "configmaps", "modelmaintenances")
     assert asked[:3] == list(zip(("list", "watch", "watch"), kinds, strict=True))
     assert set(asked[3:]) <= {("list", "configmaps"), ("list", "modelmaintenances")}, "kopf's"
     assert len(asked) <= 5
     exporter[series] = None
+
+
+async def test_a_champion_is_taken_over_with_a_look_at_each_and_one_write(
+    api: Api,
+    plane: ControlPlane,
+    namespace: str,
+    exporter: Exporter,
+    prometheus_server: PrometheusServer,
+) -> None:
+    series = 'model_accuracy{model="taken-over"}'
+    exporter[series] = 0.95
+    await seen(prometheus_server, f"{series} offset 5s")
+    names = [f"model-{number}" for number in range(4)]
+    for name in names:
+        identity = Identity(namespace, name, "")
+        champion = Champion(1, f"pvc://m/{name}/1", "sha256:1", LONG_AGO, TrainingAction.RETRAIN)
+        config_map = projection.manifest(identity, champion, None)
+        await api.create(path("configmaps", namespace), config_map)
+        await api.create(path("modelmaintenances", namespace), resource(name, query=series))
+    async with operator(plane.kubeconfig, namespace, {"default": prometheus_server.url}) as process:
+        for name in names:
+            await until_condition(api, namespace, name, "Degraded", "WithinRange")
+        assert await process.stop() == 0
+        assert process.complaints() == []
+    asked = Counter(asked_by_us(plane, namespace))
+    assert {verb: asked[verb] for verb in asked if verb[0] not in {"list", "watch"}} == {
+        ("get", "configmaps"): 4,
+        ("get", "modelmaintenances"): 4,
+        ("update", "modelmaintenances"): 4,
+        ("create", "events"): 4,
+    }
+    assert ("list", "jobs") not in asked
+    exporter[series] = None
+
+
+def asked_by_us(plane: ControlPlane, namespace: str) -> list[tuple[str, str]]:
+    """Verb and kind of what operators asked the API server in a namespace, oldest first."""
+    return [
+        (event["verb"], event["objectRef"]["resource"])
+        for event in plane.audit(namespace)
+        if event.get("userAgent", "").startswith("model-maintenance-operator")
+    ]

@@ -423,7 +423,8 @@ class Reconciler:
             seen.config_map is None
             or not projection.says(seen.config_map, identity, status.champion)
         )
-        if unsure or (status.champion is None and status.run is None):
+        may_adopt = live and status.champion is None and status.run is None
+        if unsure or may_adopt:
             name = projection.config_map_name(identity.name)
             seen = replace(
                 seen, config_map=await self._cluster.config_map(identity.namespace, name)

@@ -117,8 +117,8 @@ def next_effect(seen: Observation) -> Effect | None:
     status = seen.status
     if status.run is not None:
         return _stop(seen, status.run) if seen.suspended else _advance(seen, status.run)
-    if status.champion is None and seen.config_map is not None and (adopted := _adopt(seen)):
-        return adopted
+    if status.champion is None and isinstance(seen.spec, Spec) and (known := _in_service(seen)):
+        return _adopt(seen, known)
     if status.champion is not None and (projected := _project(seen, status.champion)):
         return projected
     trigger = wanted(seen)
@@ -137,7 +137,7 @@ def wanted(seen: Observation) -> Trigger | None:
     if status.recheck is not None and seen.now < status.recheck.time:
         return None
     if status.champion is None:
-        return Trigger.INITIAL
+        return Trigger.INITIAL if _in_service(seen) is None else None
     if seen.now < _cooled_down(status, seen.spec):
         return None
     return _occasion(seen, seen.spec)
@@ -196,15 +196,19 @@ def _with_baseline(seen: Observation) -> Status:
     return replace(status, champion=replace(champion, baseline=found.level), monitor=None)
 
 
-def _adopt(seen: Observation) -> Effect | None:
-    """Status is empty, but a ConfigMap of ours names a champion: take it over."""
+def _in_service(seen: Observation) -> Champion | None:
+    """The champion that the ConfigMap names, if it is ours and can be read."""
     config_map = seen.config_map
-    if config_map is None or not projection.is_ours(config_map) or not isinstance(seen.spec, Spec):
+    if config_map is None or not projection.is_ours(config_map):
         return None
     try:
-        champion = projection.read(config_map)
+        return projection.read(config_map)
     except ContractError:
         return None
+
+
+def _adopt(seen: Observation, champion: Champion) -> Effect | None:
+    """Status is empty, but a ConfigMap of ours names a champion: take it over."""
     adopted = replace(seen.status, champion=champion)
     return _settle(
         seen,
