@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import os
+import signal
+import warnings
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -249,6 +252,31 @@ async def test_all_resources_come_in_one_stream(
 
     asked = [event for event in plane.audit(namespace) if is_test(event)]
     assert [event["verb"] for event in asked] == ["watch", "watch", "list"]
+
+
+@pytest.mark.api
+def test_a_stream_is_broken_off_without_a_goodbye_that_a_busy_server_owes(
+    plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
+
+    api_server = plane.api_server
+
+    async def read_all() -> None:
+        async with Cluster(await login(), user_agent="test/1") as client:
+            async for _ in client.config_maps():
+                pass
+            os.kill(api_server, signal.SIGSTOP)
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        for _ in range(10):
+            try:
+                asyncio.run(read_all())
+            finally:
+                os.kill(api_server, signal.SIGCONT)
+        gc.collect()
+    assert [str(each.message) for each in told] == [], "sockets are left open"
 
 
 def is_test(event: dict[str, Any]) -> bool:

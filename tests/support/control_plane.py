@@ -65,11 +65,16 @@ class ControlPlane:
                 found.append(f"{event['verb']} {kind} {reference.get('name', '')}")
         return found
 
+    @property
+    def api_server(self) -> int:
+        """Its process id."""
+        state = json.loads((self.directory / "state.json").read_text(encoding="utf-8"))
+        return int(state["components"]["kube-apiserver"])
+
     @contextlib.contextmanager
     def without_api_server(self) -> Iterator[None]:
         """The API server is killed, and started again as it was when the block ends."""
-        state = json.loads((self.directory / "state.json").read_text(encoding="utf-8"))
-        process = Path("/proc", str(state["components"]["kube-apiserver"]))
+        process = Path("/proc", str(self.api_server))
         command = (process / "cmdline").read_text(encoding="utf-8").rstrip("\0").split("\0")
         environment = (process / "environ").read_text(encoding="utf-8").rstrip("\0").split("\0")
         program = (process / "exe").readlink()

@@ -265,7 +265,7 @@ class Cluster:
         timeout = aiohttp.ClientTimeout(sock_read=REQUEST_SECONDS)
         async with self._reached("GET", path):
             reply = await self._call("GET", path, {**query, **STREAMING}, timeout=timeout)
-            async with reply.response as stream:
+            async with _broken_off(reply.response) as stream:
                 if stream.status != HTTPStatus.OK:
                     raise _NoStreamError(stream.status)
                 async for line in _lines(stream.content):
@@ -451,6 +451,17 @@ class Cluster:
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             text = str(error) or type(error).__name__
             raise ClusterError(f"{method} {path}: {text}; is the API server there?") from None
+
+
+@contextlib.asynccontextmanager
+async def _broken_off(stream: aiohttp.ClientResponse) -> AsyncIterator[aiohttp.ClientResponse]:
+    """A stream whose rest nobody wants: no goodbye, which a busy server is slow to return."""
+    try:
+        yield stream
+    finally:
+        if stream.connection is not None and stream.connection.transport is not None:
+            stream.connection.transport.abort()
+        stream.close()
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
