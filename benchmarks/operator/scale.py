@@ -37,6 +37,9 @@ measured here. Takes about ten minutes.
   breaches_seconds             a tenth of the resources breach at once: the same, until the last Job
   raw_creates_per_second       as many of the same Jobs, afterwards, by a client that does nothing
                                else
+  raw_breaches_per_second      as many resources read, their run written to status, its Job created,
+                               the Job's uid written to status, by such a client and no operator:
+                               whatever is to survive a crash needs as much
 """
 
 INTERVALS: Final = {1_000: 10, 10_000: 30}
@@ -74,6 +77,7 @@ class Scale:
     breaches: int
     breaches_seconds: float
     raw_creates_per_second: float
+    raw_breaches_per_second: float
     rss_after_mib: float
     load: float
 
@@ -108,6 +112,8 @@ async def measure(plane: ControlPlane, size: int, directory: Path, say: Say) -> 
             if process.complaints():
                 raise RuntimeError("the operator complains: " + process.complaints()[0])
         own = [each for each in requests_of(plane) if each.user == USER]
+        raw_breaches = await _raw_breaches(made, together[0], made.names[: len(together)])
+        say(f"{raw_breaches:.0f} breaches a second by a client that makes four requests for each")
     return Scale(
         resources=size,
         interval=interval,
@@ -117,6 +123,7 @@ async def measure(plane: ControlPlane, size: int, directory: Path, say: Say) -> 
         breaches=len(together),
         breaches_seconds=max(several),
         raw_creates_per_second=raw,
+        raw_breaches_per_second=raw_breaches,
         rss_after_mib=after,
         load=load(),
         **idle,
@@ -213,31 +220,53 @@ def _resource_of(job: dict[str, Any]) -> str:
 
 async def _raw_creates(made: Fleet, count: int) -> float:
     """Creates a second of the very Jobs that the operator made, by a client that does only that."""
-    jobs = (await made.api.get(path("jobs", NAMESPACE), limit="5000"))["items"]
-    pattern = jobs[-1]
-    spec = {**pattern["spec"]}
-    spec.pop("selector", None)
-    spec["template"] = {
-        **spec["template"],
-        "metadata": {
-            **spec["template"]["metadata"],
-            "labels": {"app.kubernetes.io/managed-by": "benchmark"},
-        },
-    }
+    job = await _job_like_theirs(made)
 
     async def one(number: int) -> None:
-        metadata = {
-            "name": f"raw-{count}-{number}",
-            "annotations": pattern["metadata"].get("annotations", {}),
-        }
-        await made.api.create(
-            path("jobs", RAW),
-            {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec},
-        )
+        await _create_raw(made, f"raw-{count}-{number}", job)
 
     began = time.perf_counter()
     await few_at_once(RAW_CLIENTS, one, range(count))
     return count / (time.perf_counter() - began)
+
+
+async def _raw_breaches(made: Fleet, fallen: str, names: Sequence[str]) -> float:
+    """A second, by a client alone: each resource takes the status of one that has a run."""
+    like_theirs, where = await _job_like_theirs(made), path("modelmaintenances", NAMESPACE)
+    with_run = (await made.api.get(f"{where}/{fallen}"))["status"]
+    before = {**with_run, "run": {**with_run["run"], "jobUID": ""}}
+
+    async def one(name: str) -> None:
+        live = await made.api.get(f"{where}/{name}")
+        written = await made.api.put(f"{where}/{name}/status", {**live, "status": before})
+        job = await _create_raw(made, f"raw-{name}", like_theirs)
+        after = {**with_run, "run": {**with_run["run"], "jobUID": job["metadata"]["uid"]}}
+        await made.api.put(f"{where}/{name}/status", {**written, "status": after})
+
+    began = time.perf_counter()
+    await few_at_once(RAW_CLIENTS, one, names)
+    return len(names) / (time.perf_counter() - began)
+
+
+async def _job_like_theirs(made: Fleet) -> dict[str, Any]:
+    """A Job of the operator's, as it would be created again, with no owner and without its name."""
+    found = (await made.api.get(path("jobs", NAMESPACE), limit="1"))["items"][0]
+    spec, template = {**found["spec"]}, found["spec"]["template"]
+    spec.pop("selector", None)
+    labels = {"app.kubernetes.io/managed-by": "benchmark"}
+    spec["template"] = {**template, "metadata": {**template["metadata"], "labels": labels}}
+    annotations = found["metadata"].get("annotations", {})
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"annotations": annotations},
+        "spec": spec,
+    }
+
+
+async def _create_raw(made: Fleet, name: str, job: dict[str, Any]) -> dict[str, Any]:
+    named = {**job, "metadata": {**job["metadata"], "name": name}}
+    return await made.api.create(path("jobs", RAW), named)
 
 
 def figures_of(found: Sequence[Scale]) -> dict[str, Any]:
@@ -263,6 +292,7 @@ def figures_of(found: Sequence[Scale]) -> dict[str, Any]:
             "breaches_seconds": round(each.breaches_seconds, 2),
             "creates_per_second": round(each.creates_per_second, 1),
             "raw_creates_per_second": round(each.raw_creates_per_second, 1),
+            "raw_breaches_per_second": round(each.raw_breaches_per_second, 1),
             "load": each.load,
         }
         for each in found

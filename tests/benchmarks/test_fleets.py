@@ -32,6 +32,7 @@ def scale_of(module: Any, resources: int) -> Any:
         breaches=resources // 10,
         breaches_seconds=20.0,
         raw_creates_per_second=100.0,
+        raw_breaches_per_second=70.0,
         rss_after_mib=120.0,
         load=1.0,
     )
@@ -41,6 +42,7 @@ def test_the_largest_fleet_gives_the_headline(part: Any) -> None:
     scale = part("scale")
     found = scale.figures_of([scale_of(scale, 10_000), scale_of(scale, 1_000)])
     assert found["10000"]["creates_per_second"] == 50.0
+    assert found["10000"]["raw_breaches_per_second"] == 70.0
     assert found["10000"]["breach_seconds"] == {"value": 0.2, "max": 0.3, "n": 3}
     assert scale.headline(found) == {
         "cold_start_10k_seconds": 7.5,
