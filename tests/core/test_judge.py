@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from maintenance_contract import (
@@ -340,6 +340,11 @@ def test_a_better_first_version_is_never_refused_instead(
 
 @calmly
 @given(new=counts(), old=counts(), gate=gates)
+@example(
+    new=PairedCounts(3, 0, 0, 3),
+    old=PairedCounts(3, 0, 0, 2),
+    gate=Gate(0.0, 0.8, 5e-324, OnConceptDrift.REPORT_ONLY),
+)
 def test_surer_or_stricter_promotes_no_more(
     new: PairedCounts, old: PairedCounts, gate: Gate
 ) -> None:

@@ -135,6 +135,8 @@ def non_inferiority_p(n: int, wins: int, losses: int, margin: float) -> float:
     """
     if n == 0:
         return 1.0
+    if 1.0 - margin == 1.0:
+        margin = 0.0  # less than a share can tell; the score's terms would vanish one by one
     seen = score(n, wins, losses, -margin)
     if n > EXACT_ROWS:
         return NormalDist().cdf(-seen)
