@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from support.limits import pytest_timeout_set_timer  # noqa: F401  # a hook
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = (ROOT / "contract/src", ROOT / "operator/src", ROOT / "trainer/src")

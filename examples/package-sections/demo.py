@@ -28,7 +28,7 @@ from maintenance_examples.watching import Watched, is_true
 from packages import FetchError
 
 NAME: Final = "package-sections"
-ACT_SECONDS: Final = 1200
+ACT_SECONDS: Final = 600
 RECOVERY_SECONDS: Final = 180
 QUIET_SECONDS: Final = 50
 TELL_EVERY: Final = 5.0
@@ -137,7 +137,8 @@ def play(act: Act, example: Example, watched: Watched, narrator: Narrator) -> To
         _expect_no_detour(act, status, new)
         return next((entry for entry in new if entry["outcome"] == "Promoted"), None)
 
-    entry = until(f"{act.title}: a promoted {act.action}", ended, seconds=ACT_SECONDS)
+    entry = until(f"{act.title}: a promoted {act.action}", ended, seconds=ACT_SECONDS,
+                  progress=watched.how_far)  # fmt: skip
     decision = watched.decisions[entry["number"]]
     _expect(act, decision, entry)
     _await_recovery(act, watched, narrator)

@@ -32,7 +32,6 @@ class Cluster:
             capture_output=True,
             text=True,
             check=False,
-            timeout=115,
         )
 
     def up(self, *flags: str) -> str:
@@ -54,7 +53,6 @@ class Cluster:
             capture_output=True,
             text=True,
             check=False,
-            timeout=90,
             env={**os.environ, "KUBECONFIG": str(self.directory / "kubeconfig")},
         )
         assert done.returncode == 0, done.stderr

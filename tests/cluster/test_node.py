@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from cluster.command import Cluster
 from cluster.traces import processes, traces
+from support.pace import timeout_flag
 
 IMAGE = "localhost/mm-cluster/podtool:dev"
 
@@ -95,15 +96,15 @@ def busy(node: Cluster) -> Cluster:
     for name, (arguments, volume) in PODS.items():
         manifest += POD.format(name=name, image=IMAGE, arguments=arguments, volume=volume)
     node.kubectl("apply", "--filename=-", manifest=manifest)
-    node.kubectl("wait", "job/on-gpu", "--for=condition=Complete", "--timeout=60s")
+    node.kubectl("wait", "job/on-gpu", "--for=condition=Complete", timeout_flag(60))
     for name in sorted(PODS.keys() - {"web"}):
         node.kubectl(
             "wait",
             f"pod/{name}",
             "--for=jsonpath={.status.containerStatuses[0].state.terminated}",
-            "--timeout=60s",
+            timeout_flag(60),
         )
-    node.kubectl("wait", "pod/web", "--for=condition=Ready", "--timeout=60s")
+    node.kubectl("wait", "pod/web", "--for=condition=Ready", timeout_flag(60))
     return node
 
 
@@ -208,10 +209,10 @@ def test_a_volume_goes_with_its_claim(busy: Cluster) -> None:
     folder = Path(volume["spec"]["hostPath"]["path"])
     assert (folder / "file").read_text(encoding="utf-8") == "shared by two pods"
     busy.kubectl(
-        "delete", "pod/writer", "pod/reader", "persistentvolumeclaim/data", "--timeout=30s"
+        "delete", "pod/writer", "pod/reader", "persistentvolumeclaim/data", timeout_flag(30)
     )
     busy.kubectl(
-        "wait", f"persistentvolume/{volume['metadata']['name']}", "--for=delete", "--timeout=60s"
+        "wait", f"persistentvolume/{volume['metadata']['name']}", "--for=delete", timeout_flag(60)
     )
     assert not folder.exists()
 
@@ -236,12 +237,12 @@ def test_up_after_everything_but_the_pods_was_killed(busy: Cluster) -> None:
     assert "removing what an earlier cluster left" in busy.up()
     assert busy.get("pods", "--all-namespaces")["items"] == []
     busy.kubectl("run", "again", f"--image={IMAGE}", "--restart=Never", "--", "print", "works")
-    busy.kubectl("wait", "pod/again", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+    busy.kubectl("wait", "pod/again", "--for=jsonpath={.status.phase}=Succeeded", timeout_flag(60))
 
 
 def test_down_after_everything_was_killed_leaves_nothing(node: Cluster, before: set[str]) -> None:
     node.kubectl("run", "web", f"--image={IMAGE}", "--", "serve", ":8080", "answered")
-    node.kubectl("wait", "pod/web", "--for=condition=Ready", "--timeout=60s")
+    node.kubectl("wait", "pod/web", "--for=condition=Ready", timeout_flag(60))
     kill(node, pods=True)
     assert traces(node.directory) - before, "a killed cluster should have left traces"
     node.down()
@@ -251,7 +252,7 @@ def test_down_after_everything_was_killed_leaves_nothing(node: Cluster, before: 
 def test_down_of_a_running_cluster_leaves_nothing(node: Cluster, before: set[str]) -> None:
     node.up("--gpus=3")
     node.kubectl("run", "web", f"--image={IMAGE}", "--", "serve", ":8080", "answered")
-    node.kubectl("wait", "pod/web", "--for=condition=Ready", "--timeout=60s")
+    node.kubectl("wait", "pod/web", "--for=condition=Ready", timeout_flag(60))
     assert node.get("node", "mm-node")["status"]["allocatable"]["nvidia.com/gpu"] == "3"
     node.down()
     assert traces(node.directory) - before == set()

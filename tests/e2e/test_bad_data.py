@@ -32,7 +32,7 @@ def test_a_column_that_is_not_there_blocks_and_trains_nothing(green_bonds: Watch
         decision: dict[str, Any] | None = watched.status().get("decision")
         return decision
 
-    decision = until("a decision", blocked, seconds=240)
+    decision = until("a decision", blocked, seconds=240, progress=watched.how_far)
     assert (decision["action"], decision["reason"]) == ("Blocked", "DataUnusable")
     assert "mood" in decision["message"]
     assert "label" in decision["message"], "the columns that are there are named"

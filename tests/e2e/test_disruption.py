@@ -39,7 +39,7 @@ def _running(watched: Watched, step: str) -> dict[str, Any]:
         running = [pod for pod in _pods(watched, step) if pod["status"]["phase"] == "Running"]
         return running[-1] if running else None
 
-    return until(f"a pod of {step} that runs", look, seconds=240)
+    return until(f"a pod of {step} that runs", look, seconds=240, progress=watched.how_far)
 
 
 def _evict(watched: Watched, pod: str) -> None:
@@ -118,7 +118,7 @@ def test_evicted_and_preempted_pods_come_again_and_count_for_nothing(green_bonds
     def ended() -> dict[str, Any] | None:
         return next(iter(watched.status().get("history", [])), None)
 
-    run = until("the end of the run", ended, seconds=400)
+    run = until("the end of the run", ended, seconds=400, progress=watched.how_far)
     assert (run["number"], run["outcome"]) == (1, "Promoted"), run
     assert len(watched.status()["history"]) == 1
     assert preempted not in {pod["metadata"]["name"] for pod in _pods(watched, "train")}

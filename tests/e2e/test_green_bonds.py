@@ -25,7 +25,7 @@ def _ended(watched: Watched, number: int) -> dict[str, Any]:
         entries = watched.status().get("history", [])
         return next((entry for entry in entries if entry["number"] == number), None)
 
-    return until(f"the end of run {number}", look, seconds=400)
+    return until(f"the end of run {number}", look, seconds=400, progress=watched.how_far)
 
 
 def _healthy(watched: Watched, version: int) -> bool | None:

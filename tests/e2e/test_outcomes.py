@@ -34,7 +34,12 @@ file.write_text(sys.stdin.read())
 def version_1(green_bonds: Watched) -> Watched:
     """The example's first version is in the store."""
     green_bonds.example.kubectl("apply", "-f", str(RESOURCE))
-    until("version 1", lambda: green_bonds.status().get("champion"), seconds=400)
+    until(
+        "version 1",
+        lambda: green_bonds.status().get("champion"),
+        seconds=400,
+        progress=green_bonds.how_far,
+    )
     return green_bonds
 
 
@@ -96,7 +101,7 @@ def test_no_training_is_started_that_would_mend_nothing(
         decision: dict[str, Any] | None = watched.status().get("decision")
         return decision if decision and decision["trigger"] == "PerformanceDrop" else None
 
-    decision = until(f"the decision on {name}", decided, seconds=600)
+    decision = until(f"the decision on {name}", decided, seconds=400, progress=watched.how_far)
     assert (decision["action"], decision["reason"]) == (action, reason), decision["message"]
     assert {
         "nothing-new": "do not show the drop" in decision["message"]

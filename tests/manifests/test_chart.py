@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from support.installed import rights_of
+from support.pace import timeout_flag
 from support.programs import ROOT, Programs
 
 from maintenance_operator import settings
@@ -427,7 +428,7 @@ def test_uninstall_leaves_the_resources_and_crds_can_go_with_it(
     cluster.helm(*again, "--set", "crds.keep=false")
     cluster.helm("uninstall", "model-maintenance", "--namespace", NAMESPACE)
     crd = "crd/modelmaintenances.modelmaintenance.dev"
-    cluster.kubectl("wait", "--for=delete", "--timeout=60s", crd)
+    cluster.kubectl("wait", "--for=delete", timeout_flag(60), crd)
     gone = cluster.kubectl("get", crd, check=False)
     cluster.helm("upgrade", "--install", "model-maintenance", str(CHART), "--namespace", NAMESPACE)
 

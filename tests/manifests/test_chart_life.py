@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from support.installed import until
+from support.pace import timeout_flag
 from support.programs import ROOT, Programs, empty_control_plane
 
 pytestmark = [pytest.mark.api, pytest.mark.timeout(600)]
@@ -117,7 +118,7 @@ def test_helm_test_ends_as_its_pod_ends(cluster: Programs, phase: str, code: int
         until(lambda: not cluster.kubectl("get", *pod, check=False).returncode, "the test's pod")
         ended = json.dumps({"status": {"phase": phase}})
         cluster.kubectl("patch", *pod, "--subresource=status", "--type=merge", "-p", ended)
-        said, _ = test.communicate(timeout=100)
+        said, _ = test.communicate()
     finally:
         test.kill()
         test.wait()
@@ -148,5 +149,5 @@ def test_uninstall_leaves_the_kind_and_models_and_nothing_else(cluster: Programs
     }
     model = json.loads(cluster.kubectl("-n", "finance", "get", "-f", SAMPLE, "-o", "json").stdout)
     assert "finalizers" not in model["metadata"]
-    cluster.kubectl("-n", "finance", "delete", "-f", SAMPLE, "--timeout=60s")
-    cluster.kubectl("delete", "crd", KIND, "--timeout=60s")
+    cluster.kubectl("-n", "finance", "delete", "-f", SAMPLE, timeout_flag(60))
+    cluster.kubectl("delete", "crd", KIND, timeout_flag(60))

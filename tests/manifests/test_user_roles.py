@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from support.pace import Allowance
 from support.programs import ROOT, Programs
 
 pytestmark = pytest.mark.api
@@ -22,9 +23,9 @@ def namespace(cluster: Programs) -> Iterator[str]:
         cluster.kubectl(
             "-n", name, "create", "rolebinding", role, f"--clusterrole={role}", f"--user={user}"
         )
-    deadline = time.monotonic() + 30
+    allowance = Allowance(30)
     while not (_may(cluster, name, "viewer", "get") and _may(cluster, name, "editor", "create")):
-        assert time.monotonic() < deadline, "the roles were not aggregated"
+        assert not allowance.used_up(), "the roles were not aggregated"
         time.sleep(0.1)
     yield name
     cluster.kubectl("delete", "-f", str(ROOT / "manifests/rbac/userroles.yaml"))

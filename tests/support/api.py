@@ -13,9 +13,11 @@ from typing import Any, Self, TypeVar
 import aiohttp
 import yaml
 
+from support.pace import Allowance
+
 T = TypeVar("T")
 PATIENCE = 4
-"""Seconds are meant for a quiet machine; a busy one is slow and no failure."""
+"""Limits are seconds of a quiet machine, and so many times what it needs there."""
 GROUP = "/apis/modelmaintenance.dev/v1alpha1"
 
 
@@ -112,12 +114,12 @@ async def until(
     Raises:
         AssertionError: none within ``seconds``; shows the last answer.
     """
-    deadline = asyncio.get_running_loop().time() + PATIENCE * seconds
+    allowance = Allowance(PATIENCE * seconds)
     while True:
         answer = await look()
         if answer:
             return answer
-        assert asyncio.get_running_loop().time() < deadline, f"not within {seconds} s: {what}"
+        assert not allowance.used_up(), f"not within {seconds} s: {what}"
         await asyncio.sleep(every)
 
 

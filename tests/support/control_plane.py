@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.pace import Allowance
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -139,12 +141,12 @@ def _start() -> ControlPlane:
 
 def _until_served(plane: ControlPlane) -> None:
     """``kubectl wait`` fails on a CRD so fresh that it has no conditions: ask for the resources."""
-    deadline = time.monotonic() + 30
+    allowance = Allowance(30)
     while True:
         try:
             plane.kubectl("get", "modelmaintenances", "--all-namespaces")
         except RuntimeError:
-            if time.monotonic() > deadline:
+            if allowance.used_up():
                 raise
             time.sleep(0.1)
         else:

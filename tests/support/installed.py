@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from support.pace import Allowance
 from support.programs import Programs
 
 
@@ -69,10 +70,10 @@ def _kubeconfig(cluster: Programs, account: tuple[str, str], folder: Path) -> Pa
 
 def until(found: Callable[[], Any], what: str, log: Path | None = None) -> None:
     """Wait for a condition; a failure shows the end of the log."""
-    deadline = time.monotonic() + 60
+    allowance = Allowance(60)
     while not found():
         told = log.read_text()[-3000:] if log else ""
-        assert time.monotonic() < deadline, f"{what}: not within a minute\n{told}"
+        assert not allowance.used_up(), f"{what}: not within a minute\n{told}"
         time.sleep(0.1)
 
 

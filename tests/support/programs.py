@@ -38,7 +38,6 @@ class Programs:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=100,
             check=False,
             env={
                 **os.environ,
@@ -77,7 +76,6 @@ def empty_control_plane() -> Iterator[Programs]:
             ],
             capture_output=True,
             text=True,
-            timeout=110,
             check=False,
         )
         assert started.returncode == 0, f"mm-cluster up: {started.stderr}"
@@ -88,6 +86,5 @@ def empty_control_plane() -> Iterator[Programs]:
                 [str(found / "mm-cluster"), "down", *place],
                 capture_output=True,
                 text=True,
-                timeout=60,
                 check=True,
             )

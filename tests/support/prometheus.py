@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from support.pace import Allowance
+
 
 class Exporter:
     """A page of metrics: ``exporter['accuracy{model="news"}'] = 0.93``; None takes it away."""
@@ -121,10 +123,10 @@ class PrometheusServer:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 120
+        allowance = Allowance(120)
         while not self._ready():
             assert self._process.poll() is None, (self._directory / "log").read_text()
-            assert time.monotonic() < deadline, "Prometheus is not ready after 120 s"
+            assert not allowance.used_up(), "Prometheus is not ready after 120 s"
             time.sleep(0.05)
 
     def stop(self) -> None:
@@ -165,11 +167,10 @@ def prometheus(exporter: Exporter) -> Iterator[PrometheusServer]:
 
 async def seen(server: PrometheusServer, query: str, seconds: float = 60.0) -> None:
     """Wait until a query yields something at a time that is already past."""
-    for _ in range(int(seconds * 10)):
-        if await asyncio.to_thread(server.query, query):
-            return
+    allowance = Allowance(seconds)
+    while not await asyncio.to_thread(server.query, query):
+        assert not allowance.used_up(), f"{query} yields nothing after {seconds} s"
         await asyncio.sleep(0.1)
-    raise AssertionError(f"{query} yields nothing after {seconds} s")
 
 
 def free_port() -> int:

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 
 from maintenance_contract import StorageUri
 from maintenance_trainer.bucket import Bucket
+from support.pace import Allowance
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {"AWS_ACCESS_KEY_ID": "test-key", "AWS_SECRET_ACCESS_KEY": "test-secret"}
@@ -104,8 +105,8 @@ def _start(program: Path, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
 
 
 def _ready(process: subprocess.Popen[bytes], url: str) -> bool:
-    deadline = time.monotonic() + 90
-    while process.poll() is None and time.monotonic() < deadline:
+    allowance = Allowance(90)
+    while process.poll() is None and not allowance.used_up():
         try:
             urlopen(url, timeout=5).close()  # noqa: S310 - our own address
         except HTTPError as error:  # it asks who we are: it is there

@@ -242,7 +242,6 @@ def test_a_stored_report_is_emitted_again_without_torch(first: First, tmp_path: 
         ],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -284,7 +283,7 @@ def test_sigterm_ends_a_training_with_its_exit_code(
             if "training on" in line and "epoch" in line:
                 break
         trainer.send_signal(signal.SIGTERM)
-        trainer.communicate(timeout=60)
+        trainer.communicate()
     finally:
         trainer.kill()
     assert trainer.returncode == 75
@@ -299,7 +298,6 @@ def test_a_request_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) 
         command("report", "--request", str(tmp_path / "request.json")),
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert done.returncode == 78

@@ -68,9 +68,10 @@ def install_operator(cluster: Cluster) -> None:
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(namespace))
     cluster.helm(
         "install", RELEASE, str(ROOT / "charts/model-maintenance"), "--namespace", RELEASE,
-        "--set", f"prometheus.servers.default.url={PROMETHEUS}", "--wait", "--timeout", "3m",
+        "--set", f"prometheus.servers.default.url={PROMETHEUS}", "--wait", "--timeout", "10m",
+        seconds=700,
     )  # fmt: skip
-    cluster.helm("test", RELEASE, "--namespace", RELEASE, "--timeout", "3m")
+    cluster.helm("test", RELEASE, "--namespace", RELEASE, "--timeout", "10m", seconds=700)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,8 @@ class Example:
     def rollout(self, *deployments: str, namespace: str | None = None) -> None:
         """Wait until Deployments are there."""
         for name in deployments:
-            self.cluster.kubectl("rollout", "status", f"deployment/{name}", "--timeout=180s",
-                                 "--namespace", namespace or self.name, seconds=200)  # fmt: skip
+            self.cluster.kubectl("rollout", "status", f"deployment/{name}", "--timeout=600s",
+                                 "--namespace", namespace or self.name, seconds=620)  # fmt: skip
 
     def load(self, folder: Path) -> None:
         """Claims, and in them the base model and what lies in ``folder``.
@@ -115,7 +116,7 @@ class Example:
         """
         self.apply("namespace.yaml")
         self._apply_when_account_is_there("storage.yaml")
-        self.kubectl("wait", "--for=condition=Ready", "pod/loader", "--timeout=180s", seconds=200)
+        self.kubectl("wait", "--for=condition=Ready", "pod/loader", "--timeout=600s", seconds=620)
         inside = ("exec", "-i", "loader", "--")
         self.kubectl(*inside, "tar", "--extract", "--no-same-owner", "--directory",
                      "/mnt/claims/data", stdin=_archive(folder))  # fmt: skip

@@ -52,19 +52,38 @@ def run_loudly(*command: str | Path) -> str:
     return done.stdout.decode()
 
 
-def until(what: str, look: Callable[[], T | None], *, seconds: float, every: float = 1.0) -> T:
+def until(
+    what: str,
+    look: Callable[[], T | None],
+    *,
+    seconds: float,
+    every: float = 1.0,
+    progress: Callable[[], object] | None = None,
+) -> T:
     """What ``look`` sees as soon as it sees something.
 
+    Args:
+        what: is waited for, in words.
+        look: None while it is not there.
+        seconds: to wait at most; with ``progress``, since that last changed: a slow machine gets
+            all the time it needs as long as it gets on.
+        every: seconds between two looks.
+        progress: any value that tells how far it is.
+
     Raises:
-        Failure: after ``seconds`` without.
+        Failure: the time is over.
     """
-    end = time.monotonic() + seconds
+    end, far = time.monotonic() + seconds, None
     while True:
         found = look()
         if found is not None:
             return found
+        now_far = progress() if progress else None
+        if now_far != far:
+            end, far = time.monotonic() + seconds, now_far
         if time.monotonic() > end:
-            raise Failure(f"{what}: not seen within {seconds:.0f} s")
+            without = f", {seconds:.0f} s after the last progress: {far}" if progress else ""
+            raise Failure(f"{what}: not seen within {seconds:.0f} s{without}")
         time.sleep(every)
 
 

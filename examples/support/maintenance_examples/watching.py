@@ -76,6 +76,15 @@ class Watched:
         # The trainer's own clock ("[  12.3 s] training ...") is left out: the reader has one.
         return said.strip().rpartition("s] ")[2] if status == HTTPStatus.OK else ""
 
+    def how_far(self) -> tuple[object, ...]:
+        """A value that changes as long as the resource's run gets on, or its pods do."""
+        status = self.status()
+        run = status.get("run") or {}
+        pods = self._get(f"/api/v1/namespaces/{self.example.name}/pods")["items"]
+        phases = sorted((pod["metadata"]["name"], pod["status"]["phase"]) for pod in pods)
+        done = len(status.get("history", []))
+        return done, run.get("number"), run.get("step"), self.progress(), tuple(phases)
+
     def accuracy(self, seconds: int = 5) -> float | None:
         """What Prometheus says of the last seconds; None where it has nothing."""
         return self.query(f'avg(avg_over_time(model_accuracy{{model="{self.name}"}}[{seconds}s]))')
