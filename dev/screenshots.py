@@ -95,7 +95,8 @@ def prometheus() -> str:
     """Where the cluster's Prometheus answers."""
     form = "jsonpath={.spec.clusterIP}:{.spec.ports[0].port}"
     found = subprocess.check_output(
-        ["kubectl", "get", "service", "prometheus", "-n", "monitoring", "-o", form], text=True
+        ["kubectl", "get", "service", "prometheus", "-n", "examples-monitoring", "-o", form],
+        text=True,
     )
     return f"http://{found}"
 

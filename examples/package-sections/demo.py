@@ -17,13 +17,16 @@ from typing import Any, Final
 import stretches
 import yaml
 from maintenance_examples import telling
-from maintenance_examples.deployment import (
-    MANIFESTS,
-    Example,
+from maintenance_examples.clusters import (
+    KIND,
+    MONITORING,
+    RELEASE,
+    Cluster,
     fresh_cluster,
-    install_operator,
+    given_cluster,
 )
-from maintenance_examples.shell import CACHE, Failure, Stages, until
+from maintenance_examples.deployment import MANIFESTS, Example, install_operator
+from maintenance_examples.shell import CACHE, ROOT, Failure, Stages, run, until
 from maintenance_examples.watching import Watched, is_true
 from packages import FetchError
 
@@ -227,27 +230,55 @@ def summary(acts: list[Told], stillness: str, stages: Stages) -> Iterator[str]:
     yield f"  {stages.total:6.0f} s  in all"
 
 
-def look_around(watched: Watched) -> str:
+PLUGIN: Final = ROOT / "dev/bin"
+
+
+def why(watched: Watched) -> Iterator[str]:
+    """``kubectl mm why`` of the last decision as it prints it, and the same as a picture."""
+    kubeconfig = f"--kubeconfig={watched.example.cluster.kubeconfig}"
+    command = (PLUGIN / "kubectl-mm", "why", NAME, "-n", NAME, kubeconfig)
+    yield f"\n=== Why? Ask it yourself:  kubectl mm why {NAME} -n {NAME}\n"
+    yield run(*command)
+    picture = CACHE / "demo" / "why.svg"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_text(run(*command, "-o", "svg"), encoding="utf-8")
+    yield f"As a picture (kubectl mm why {NAME} -n {NAME} -o svg):  {picture}"
+
+
+def look_around(cluster: Cluster, *, given: bool) -> str:
     """How a person goes on from here."""
-    cluster = watched.example.cluster
+    path = dict.fromkeys([PLUGIN, cluster.kubectl_program.parent, cluster.helm_program.parent])
+    clean = (
+        f"helm uninstall {RELEASE} -n {RELEASE}; "
+        f"kubectl delete namespace {NAME} {MONITORING} {RELEASE}; kubectl delete crd {KIND}"
+        if given else "make cluster-down"
+    )  # fmt: skip
     return f"""
 === Look around (the cluster stays up)
-  export KUBECONFIG={cluster.kubeconfig} PATH={cluster.programs}:$PATH
+  export KUBECONFIG={cluster.kubeconfig} PATH={":".join(map(str, path))}:$PATH
   kubectl get mm -A
-  kubectl -n {NAME} describe mm {NAME}
+  kubectl mm status {NAME} -n {NAME}     # where it stands, what happens next, what you must do
+  kubectl mm why {NAME} -n {NAME}        # its last decision, question by question
+  kubectl mm history {NAME} -n {NAME}    # runs and their scores
   kubectl -n {NAME} get jobs,pods,configmaps
   kubectl explain modelmaintenance.spec
-  Prometheus: {watched.prometheus}/graph?g0.expr=model_accuracy&g0.tab=0&g0.range_input=15m
+  Prometheus:  kubectl -n {MONITORING} port-forward service/prometheus 9090
+               then http://localhost:9090/graph?g0.expr=model_accuracy&g0.tab=0&g0.range_input=15m
   Change the world yourself (known, games, refiled or quiet):
   kubectl -n {NAME} patch configmap {NAME}-traffic -p '{{"data":{{"stretch":"known"}}}}'
-Clean up:  make cluster-down"""
+Clean up:  {clean}"""
 
 
-def prepare(stages: Stages) -> Watched:
+def prepare(stages: Stages, given: argparse.Namespace) -> Watched:
     """Cluster, images, data, Prometheus, operator, server and traffic; no resource yet."""
     with stages.stage("The cluster and its images"):
-        cluster = fresh_cluster()
+        if given.kubeconfig:
+            cluster = given_cluster(given.kubeconfig, given.registry)
+        else:
+            cluster = fresh_cluster()
         example = Example(cluster, NAME)
+        if not cluster.gpus:
+            print("No node offers nvidia.com/gpu: the training Jobs will not ask for one.")
     with stages.stage("Data: package synopses from this machine's apt mirror, into a claim"):
         data = stretches.build(CACHE)
         print(f"{len(data.original)} original rows; "
@@ -261,18 +292,18 @@ def prepare(stages: Stages) -> Watched:
         install_operator(cluster)
         example.apply("serving.yaml")
         example.apply("traffic.yaml")
-        example.rollout("prometheus", namespace="monitoring")
+        example.rollout("prometheus", namespace=MONITORING)
         example.rollout("traffic")
-    return Watched(example, cluster.service_url("monitoring", "prometheus"))
+    return Watched(example)
 
 
-def tell(stages: Stages, watched: Watched | None = None) -> None:
+def tell(stages: Stages, given: argparse.Namespace) -> None:
     """The demo from the first stage to the summary.
 
     Raises:
         Failure: something else than told came of it.
     """
-    watched = watched or prepare(stages)
+    watched = prepare(stages, given)
     narrator = Narrator(watched, stages, _floor())
     acts: list[Told] = []
     stillness = "not reached"
@@ -284,7 +315,9 @@ def tell(stages: Stages, watched: Watched | None = None) -> None:
             stillness = quiet(watched.example, watched, narrator)
     finally:
         print("\n".join(summary(acts, stillness, stages)), flush=True)
-        print(look_around(watched), flush=True)
+        if acts:
+            print("\n".join(why(watched)))
+        print(look_around(watched.example.cluster, given=bool(given.kubeconfig)), flush=True)
 
 
 def _floor() -> float:
@@ -294,12 +327,23 @@ def _floor() -> float:
 
 def main() -> int:
     """0 if everything happened as told."""
-    argparse.ArgumentParser(
-        prog="make demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
+    parser = argparse.ArgumentParser(
+        prog="make demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="As make writes them: make demo KUBECONFIG=FILE REGISTRY=registry.example/team",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE",
+        help="of a cluster that is there, with a default StorageClass; without it one is made",
+    )  # fmt: skip
+    parser.add_argument(
+        "--registry", default="", metavar="HOST/PATH",
+        help="where the images are pushed to and that cluster's nodes pull them from; without it "
+        "the nodes must have them",
+    )  # fmt: skip
+    given = parser.parse_args()
     stages = Stages()
     try:
-        tell(stages)
+        tell(stages, given)
     except (Failure, FetchError) as failure:
         print(f"\nThe demo went another way than told, after {stages.clock()}:\n{failure}",
               file=sys.stderr)  # fmt: skip

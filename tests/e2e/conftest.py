@@ -11,12 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "examples/support"), str(ROOT / "examples/green-bonds")]
 
 import headlines  # noqa: E402  # found through the path above
-from maintenance_examples.deployment import (  # noqa: E402
-    Cluster,
-    Example,
-    fresh_cluster,
-    install_operator,
-)
+from maintenance_examples.clusters import MONITORING, Cluster, fresh_cluster  # noqa: E402
+from maintenance_examples.deployment import Example, install_operator  # noqa: E402
 from maintenance_examples.shell import run  # noqa: E402
 from maintenance_examples.watching import Watched  # noqa: E402
 
@@ -29,7 +25,7 @@ def cluster() -> Iterator[Cluster]:
         install_operator(node)
         yield node
     finally:
-        run(node.programs / "mm-cluster", "down")
+        run(node.kubectl_program.parent / "mm-cluster", "down")
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +38,6 @@ def green_bonds(cluster: Cluster) -> Watched:
     example.apply("prometheus.yaml")
     example.apply("serving.yaml")
     example.apply("traffic.yaml")
-    example.rollout("prometheus", namespace="monitoring")
+    example.rollout("prometheus", namespace=MONITORING)
     example.rollout("traffic")
-    return Watched(example, cluster.service_url("monitoring", "prometheus"))
+    return Watched(example)

@@ -10,52 +10,13 @@ from typing import Any, Final
 
 import yaml
 
-from maintenance_examples.shell import ROOT, Failure, run, run_loudly
+from maintenance_examples.clusters import GPU, MONITORING, RELEASE, Cluster
+from maintenance_examples.shell import ROOT, Failure
 
 MANIFESTS: Final = ROOT / "examples/package-sections/manifests"
 TEMPLATE_NAME: Final = "package-sections"
-RELEASE: Final = "model-maintenance"
-PROMETHEUS: Final = "http://prometheus.monitoring.svc:9090"
+PROMETHEUS: Final = f"http://prometheus.{MONITORING}.svc:9090"
 Change = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """The development cluster: its programs and how to reach it."""
-
-    programs: Path
-    kubeconfig: Path
-
-    def kubectl(self, *arguments: str, stdin: str | bytes | None = None,
-                seconds: float = 120) -> str:  # fmt: skip
-        """``kubectl``; its output."""
-        return run(self.programs / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments,
-                   stdin=stdin, seconds=seconds)  # fmt: skip
-
-    def helm(self, *arguments: str, seconds: float = 300) -> str:
-        """``helm``; its output."""
-        return run(self.programs / "helm", f"--kubeconfig={self.kubeconfig}", *arguments,
-                   seconds=seconds)  # fmt: skip
-
-    def service_url(self, namespace: str, name: str) -> str:
-        """A Service's address. This machine is the node, so ClusterIPs can be reached from it."""
-        form = "jsonpath={.spec.clusterIP}:{.spec.ports[0].port}"
-        return "http://" + self.kubectl("get", "service", name, "-n", namespace, "-o", form)
-
-
-def fresh_cluster(*, loud: bool = True) -> Cluster:
-    """The development cluster, up and empty, with all images.
-
-    Raises:
-        Failure: it does not come up.
-    """
-    call = run_loudly if loud else lambda *command: run(*command, seconds=1800)
-    programs = Path(call(ROOT / "dev/cluster/build").strip().splitlines()[-1])
-    call(programs / "mm-cluster", "down")
-    call(programs / "mm-cluster", "up")
-    call(ROOT / "dev/images/build")
-    kubeconfig = Path(run(programs / "mm-cluster", "kubeconfig").strip())
-    return Cluster(programs, kubeconfig)
 
 
 def install_operator(cluster: Cluster) -> None:
@@ -66,8 +27,12 @@ def install_operator(cluster: Cluster) -> None:
                      "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
     }  # fmt: skip
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(namespace))
+    images = (
+        "--set", f"image.repository={cluster.registry}/model-maintenance/operator",
+        "--set", f"trainer.image.repository={cluster.registry}/model-maintenance/trainer",
+    ) if cluster.registry else ()  # fmt: skip
     cluster.helm(
-        "install", RELEASE, str(ROOT / "charts/model-maintenance"), "--namespace", RELEASE,
+        "install", RELEASE, str(ROOT / "charts/model-maintenance"), "--namespace", RELEASE, *images,
         "--set", f"prometheus.servers.default.url={PROMETHEUS}", "--wait", "--timeout", "10m",
         seconds=700,
     )  # fmt: skip
@@ -95,6 +60,7 @@ class Example:
         text = (MANIFESTS / file).read_text(encoding="utf-8").replace(TEMPLATE_NAME, self.name)
         documents = list(yaml.safe_load_all(text))
         for document in documents:
+            _fit(document, self.cluster)
             if change is not None:
                 change(document)
         where = () if file == "namespace.yaml" else ("--namespace", self.name)
@@ -141,6 +107,18 @@ class Example:
             else:
                 return
         raise Failure(f"namespace {self.name} has no service account after 30 s")
+
+
+def _fit(document: dict[str, Any], cluster: Cluster) -> None:
+    """To a cluster that is not the development cluster: its images, volumes and GPUs."""
+    kind, spec = document["kind"], document.get("spec", {})
+    pod = spec if kind == "Pod" else spec.get("template", {}).get("spec", {})
+    for container in pod.get("containers", []):
+        container["image"] = cluster.image(container["image"])
+    if kind == "PersistentVolumeClaim" and not cluster.shared_volumes:
+        spec["accessModes"] = ["ReadWriteOnce"]  # what every storage class of one node can do
+    if kind == "ModelMaintenance" and not cluster.gpus:
+        spec["training"]["resources"]["limits"].pop(GPU, None)
 
 
 def _archive(folder: Path) -> bytes:

@@ -2,7 +2,6 @@
 
 import json
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -10,9 +9,11 @@ from typing import Any
 
 from kubernetes import config
 
+from maintenance_examples.clusters import MONITORING
 from maintenance_examples.deployment import Example
 from maintenance_examples.shell import Failure
 
+PROMETHEUS_PATH = f"/api/v1/namespaces/{MONITORING}/services/prometheus:9090/proxy"
 GROUP, VERSION, PLURAL = "modelmaintenance.dev", "v1alpha1", "modelmaintenances"
 Document = dict[str, Any]
 
@@ -25,7 +26,6 @@ class Watched:
     """
 
     example: Example
-    prometheus: str = ""
     name: str = ""
     decisions: dict[int, Document] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
@@ -115,9 +115,12 @@ class Watched:
         return response.status, response.read().decode(errors="replace")
 
     def _ask(self, query: str) -> list[Document]:
-        url = f"{self.prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310  # ours
-            result: list[Document] = json.load(response)["data"]["result"]
+        """Of the examples' Prometheus, by the API server, for it may not be reached from here."""
+        path = f"{PROMETHEUS_PATH}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+        status, text = self._fetch(path)
+        if status != HTTPStatus.OK:
+            raise OSError(f"Prometheus: {status}: {text[:200]}")
+        result: list[Document] = json.loads(text)["data"]["result"]
         return result
 
 
