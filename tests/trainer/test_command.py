@@ -1,5 +1,6 @@
 """The command for a person: it teaches, it names what is missing, it goes the whole way."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -25,42 +26,94 @@ def test_a_missing_option_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--updates is needed" in capsys.readouterr().err
 
 
+def options(lab: Lab, *more: str) -> list[str]:
+    return [
+        *("--original", str(lab.original), "--updates", str(lab.updates)),
+        *("--base-model", str(lab.base_model), "--store", str(lab.claims / "by-hand")),
+        *("--set", "learning_rate=0.003", "--set", "num_train_epochs=2"),
+        *more,
+    ]
+
+
+def test_a_misspelt_folder_is_said_at_once_with_what_lies_beside_it(
+    make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = make_lab(headlines(["finance", "sport"], 20, seed=1))
+    misspelt = lab.original.with_name("orignal")
+    given = options(lab)
+    given[1] = str(misspelt)
+    assert main(["diagnose", *given]) == 78
+    told = capsys.readouterr().err
+    assert f"--original {misspelt}: there is nothing of that name" in told
+    assert lab.original.name in told
+    assert not (lab.claims / "by-hand").exists(), "a command that failed leaves nothing"
+    assert main(["compare", "--store", str(lab.claims / "by-hand")]) == 78
+    assert main(["train", *options(lab)]) == 78
+    assert not (lab.claims / "by-hand").exists()
+
+
 def test_the_whole_way_by_hand(
     make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Rules and gate are the operator's: a person is told what it would do, and why."""
     lab = make_lab(headlines(["finance", "sport"], 300, seed=1))
-    folders = [
-        "--original",
-        str(lab.original),
-        "--updates",
-        str(lab.updates),
-        "--base-model",
-        str(lab.base_model),
-        "--store",
-        str(lab.claims / "by-hand"),
-        "--set",
-        "learning_rate=0.003",
-        "--set",
-        "num_train_epochs=2",
-    ]
-    assert main(["train", *folders]) == 78
+    store = lab.claims / "by-hand"
+    assert main(["train", *options(lab)]) == 78
     assert "give the verb diagnose first" in capsys.readouterr().err
-    assert main(["diagnose", *folders]) == 0
-    assert "The workflow's answer: retrain" in capsys.readouterr().out
-    assert main(["train", *folders]) == 0
-    assert "version 1 by retrain" in capsys.readouterr().out
-    write_csv(lab.updates / "new.csv", headlines(["finance", "sport"], 150, seed=2))
-    assert main(["diagnose", *folders]) == 0
+    assert main(["diagnose", *options(lab)]) == 0
+    shown = capsys.readouterr()
+    assert "The rules' answer: Retrain (FirstVersion)" in shown.out
+    assert "Next: train" in shown.out
+    assert "%|" not in shown.err, "no bars where nobody watches"
+    assert main(["train", *options(lab)]) == 0
     out = capsys.readouterr().out
-    assert "Concept drift?" in out
-    assert "the champion on held-out new rows" in out
-    assert "The workflow's answer: fine-tune" in out
-    assert main(["train", *folders]) == 0
-    assert "version 2 by fine-tune" in capsys.readouterr().out
-    assert main(["compare", "--store", str(lab.claims / "by-hand")]) == 0
-    assert "held-out new rows" in capsys.readouterr().out
-    assert main(["diagnose", *folders, "--set", "epochs=1"]) == 78
+    assert "version 1 by retrain" in out
+    assert "Promoted: version 1 is in service from now on." in out
+    assert json.loads((store / "champion.json").read_text())["champion"]["version"] == 1
+
+    swapped = [(text, {"finance": "sport"}.get(label, "finance"))
+               for text, label in headlines(["finance", "sport"], 120, seed=2)]  # fmt: skip
+    write_csv(lab.updates / "new.csv", swapped)
+    assert main(["diagnose", *options(lab)]) == 0
+    out = capsys.readouterr().out
+    assert "The rules' answer: Wait (NotEnoughNewRows)" in out
+    assert "Nothing is trained now." in out
+    assert main(["train", *options(lab)]) == 0
+    assert not (store / "versions/2").exists()
+    assert main(["compare", "--store", str(store)]) == 0
+    assert "In service: version 1" in capsys.readouterr().out
+
+
+def test_a_version_that_the_gate_rejects_is_not_the_next_champion(
+    make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A person may train what the rules would not; to serve it must pass the gate all the same."""
+    lab = make_lab(headlines(["finance", "sport"], 300, seed=1))
+    store = lab.claims / "by-hand"
+    thorough = options(lab, "--set", "num_train_epochs=8")  # nothing is left to be gained
+    for verb in ("diagnose", "train"):
+        assert main([verb, *thorough]) == 0
+    write_csv(lab.updates / "new.csv", headlines(["finance", "sport"], 120, seed=2))
+    assert main(["diagnose", *thorough]) == 0
+    capsys.readouterr()
+    assert main(["train", *thorough, "--action", "fine-tune"]) == 0
+    out = capsys.readouterr().out
+    assert "Rejected (NoImprovement): version 1 stays in service." in out
+    assert "train --action retrain" in out
+    assert (store / "versions/2").exists()
+    assert json.loads((store / "champion.json").read_text())["champion"]["version"] == 1
+    assert main(["diagnose", *thorough]) == 0
+    last = max((store / "runs").iterdir(), key=lambda folder: int(folder.name))
+    asked = json.loads((last / "request-diagnose.json").read_text())
+    assert asked["champion"]["version"] == 1
+
+
+def test_what_is_wrong_with_arguments_and_files_is_named(
+    make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = make_lab(headlines(["finance", "sport"], 100, seed=1))
+    assert main(["diagnose", *options(lab, "--set", "epochs=1")]) == 78
     assert "ArgumentUnknown" in capsys.readouterr().err
     (lab.updates / "torn.csv").write_text("text,label\nonly one\n")
-    assert main(["diagnose", *folders]) == 65
+    assert main(["diagnose", *options(lab)]) == 65
     assert "updates/torn.csv, line 2" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 SILENCE = 8.0
 """Seconds without a line after which the state is repeated (ten is what we promise)."""
@@ -30,9 +30,14 @@ class Progress(Protocol):
 
 
 class LogProgress:
-    """Lines on standard output, each with the seconds since the start."""
+    """Lines, each with the seconds since the start.
 
-    def __init__(self) -> None:
+    Args:
+        file: where to; standard output if it is not given.
+    """
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._file = file
         self._start = time.monotonic()
         self._last = self._start
         self._state = "starting"
@@ -56,7 +61,8 @@ class LogProgress:
         """Print a line now."""
         with self._lock:
             self._last = time.monotonic()
-            print(f"[{self._last - self._start:7.1f} s] {line}", flush=True)  # noqa: T201
+            seconds = self._last - self._start
+            print(f"[{seconds:7.1f} s] {line}", file=self._file or sys.stdout, flush=True)
 
     @contextmanager
     def heartbeat(self) -> Iterator[None]:
@@ -101,6 +107,25 @@ class BarProgress:
             bar.update(done - bar.n)
             if note:
                 bar.set_postfix_str(note)
+
+    @contextmanager
+    def heartbeat(self) -> Iterator[None]:
+        """Let the clock of a bar that has no steps go on."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(1.0):
+                bar = self._bar
+                if bar is not None:
+                    bar.refresh()
+
+        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def say(self, line: str) -> None:
         """Print above the bar."""

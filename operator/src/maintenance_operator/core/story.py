@@ -28,7 +28,7 @@ from maintenance_contract import (
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core.brakes import runs_left
 from maintenance_operator.core.conditions import DEGRADED, conditions, hindered, transitions
-from maintenance_operator.core.decide import concept_drift, decide
+from maintenance_operator.core.decide import decide
 from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.jobs import (
     How,
@@ -55,7 +55,6 @@ from maintenance_operator.core.model import (
     JobView,
     Metrics,
     Note,
-    OnAmbiguous,
     Outcomes,
     Reading,
     Recheck,
@@ -77,8 +76,8 @@ from maintenance_operator.core.narrate import shown
 from maintenance_operator.core.numbers import duration, reading, shortened
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.outcomes import beginning, still_holds
+from maintenance_operator.core.plan import plan_of
 from maintenance_operator.core.reasons import (
-    DecisionReason,
     EventReason,
     ReadyReason,
     RunReason,
@@ -389,30 +388,11 @@ def _overdue(seen: Observation, run: Run, spec: Spec, job: JobView) -> Stopping 
 
 
 def _request(seen: Observation, run: Run, spec: Spec, step: Step) -> TrainingRequest:
-    how = How(_concept_drifted(seen), _races(seen, spec), _label_shifted(seen))
-    return request(seen.identity, run, spec, step, how)
+    return request(seen.identity, run, spec, step, _plan(seen, spec))
 
 
-def _label_shifted(seen: Observation) -> bool:
-    """Whether the classes come in other shares: who adapts to them loses on the old ones."""
-    decision = seen.status.decision
-    return decision is not None and decision.reason == DecisionReason.LABEL_SHIFT
-
-
-def _races(seen: Observation, spec: Spec) -> bool:
-    """Whether both ways are trained: no cause is named, and the spec asks for it."""
-    decision = seen.status.decision
-    return (
-        decision is not None
-        and spec.on_ambiguous is OnAmbiguous.RACE
-        and decision.action is Action.FINE_TUNE
-        and decision.reason == DecisionReason.UNDETERMINED
-    )
-
-
-def _concept_drifted(seen: Observation) -> bool:
-    decision = seen.status.decision
-    return decision is not None and concept_drift(decision.path)
+def _plan(seen: Observation, spec: Spec) -> How:
+    return plan_of(seen.status.decision, spec)
 
 
 def _record(seen: Observation, run: Run) -> str:
@@ -574,9 +554,9 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
     else:
         verdict = judge(
             report,
-            gate=for_two(spec.gate) if _races(seen, spec) else spec.gate,
+            gate=for_two(spec.gate) if _plan(seen, spec).race else spec.gate,
             champion=champion,
-            concept_drift=_concept_drifted(seen),
+            concept_drift=_plan(seen, spec).exclude_contradicted,
             imported=run.action is Action.IMPORT,
             sampling=spec.sampling,
         )
@@ -592,7 +572,8 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
         return _promote(seen, run, spec, report, entry)
     rejected = Note(EventReason.REJECTED, f"Run {run.number}: {verdict.message}", warning=True)
     # A retrain has been in the race, or would see the same few rows: contradicted ones stay out.
-    tried = _races(seen, spec) or _concept_drifted(seen)
+    plan = _plan(seen, spec)
+    tried = plan.race or plan.exclude_contradicted
     escalates = run.action is Action.FINE_TUNE and not tried
     if escalates and verdict.reason != VerdictReason.CHAMPION_CHANGED:
         return _escalate(seen, run, spec, entry, rejected)
@@ -600,7 +581,7 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
 
 
 def _with_race(report: TrainingReport, verdict: Verdict, seen: Observation, spec: Spec) -> str:
-    if not _races(seen, spec) or report.candidate is None:
+    if not _plan(seen, spec).race or report.candidate is None:
         return verdict.message
     winner = f"{report.candidate.action.value} won the race. {report.message}"
     return shortened(f"{winner} {verdict.message}")

@@ -24,11 +24,13 @@ a first round, with your rows in news/original/*.csv (columns text and label):
       --base-model models/all-MiniLM-L6-v2 --store news/model
   python -m maintenance_trainer train --original news/original --updates news/updates \\
       --base-model models/all-MiniLM-L6-v2 --store news/model
-version 1 is now in news/model/versions/1, a folder that transformers reads. When its accuracy
-falls, put newly labelled rows into news/updates (add files, never change one) and give the same two
-commands again: diagnose says what has changed, train follows it (or --action), compare shows
-the last fight again. Files: CSV with a header, JSON lines (UTF-8) or Parquet. Base model: any
-encoder in Hugging Face's format with safetensors. Nothing is downloaded, nothing is sent."""
+version 1 is now in news/model/versions/1, a folder that transformers reads, and champion.json there
+says that it is in service. When its accuracy falls, put newly labelled rows into news/updates (add
+files, never change one) and give the same two commands again: diagnose says what has changed and
+what the operator's rules make of it; train follows them (or --action) and asks the operator's gate
+whether the new version may serve; compare shows the last contest again. Files: CSV with a header,
+JSON lines (UTF-8) or Parquet. Base model: any encoder in Hugging Face's format with safetensors.
+Nothing is downloaded, nothing is sent."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,13 +77,8 @@ def parser() -> argparse.ArgumentParser:
         if name == "train":
             verb.add_argument(
                 "--action",
-                choices=["fine-tune", "retrain"],
-                help="default: retrain for the first version or a major change, else fine-tune",
-            )
-            verb.add_argument(
-                "--exclude-contradicted",
-                action="store_true",
-                help="leave out old rows that the new labels contradict",
+                choices=sorted(local.ACTIONS),
+                help="train this, whatever the rules say of the last diagnosis; the gate judges it",
             )
     verb = verbs.add_parser(
         "compare",
@@ -116,7 +113,7 @@ def _by_hand(options: argparse.Namespace) -> int:
     )
     if options.verb == "diagnose":
         return local.diagnose(folders)
-    return local.train(folders, options.action, exclude=options.exclude_contradicted)
+    return local.train(folders, options.action)
 
 
 def _job_options(verb: argparse.ArgumentParser) -> None:
@@ -125,7 +122,7 @@ def _job_options(verb: argparse.ArgumentParser) -> None:
         "--request",
         type=Path,
         metavar="FILE",
-        help="the request as JSON; the options below are then not needed",
+        help="the request as JSON; all other options but those of this group are then not needed",
     )
     job_options.add_argument(
         "--claims-root",
@@ -196,7 +193,7 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
         "--champion",
         type=int,
         metavar="VERSION",
-        help="the version in service (default: the newest)",
+        help="the version in service (default: the one that the gate promoted last)",
     )
 
 

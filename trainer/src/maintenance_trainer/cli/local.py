@@ -1,37 +1,35 @@
-"""The loop by hand, on local folders: the same requests that a Job gets, made here."""
+"""The loop by hand, on folders: the operator's requests, rules and gate, without a cluster."""
 
+import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from maintenance_contract import (
-    Answer,
-    ChampionRef,
     Columns,
-    DataRef,
     Holdout,
-    ModelRef,
     Operation,
     Outcome,
-    Question,
-    Recipes,
     ResourceRef,
     Snapshot,
-    Task,
     TrainingAction,
     TrainingReport,
     TrainingRequest,
 )
-from maintenance_trainer import checkpoints
-from maintenance_trainer.cli import tables
+from maintenance_operator.core.model import Action, Decision, Spec, Verdict
+from maintenance_trainer.cli import in_service, rules, tables
 from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.job import perform
 from maintenance_trainer.places import Places
-from maintenance_trainer.progress import BarProgress
+from maintenance_trainer.progress import BarProgress, LogProgress
 from maintenance_trainer.store import Store
 
 OWNER: Final = ResourceRef("local", "by-hand", "")
-_ACTIONS: Final = {"fine-tune": TrainingAction.FINE_TUNE, "retrain": TrainingAction.RETRAIN}
+ACTIONS: Final = {"fine-tune": TrainingAction.FINE_TUNE, "retrain": TrainingAction.RETRAIN}
+FEW_STEPS: Final = 100
+"""Fewer optimizer steps than this seldom teach a transformer anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,117 +48,148 @@ class Folders:
     arguments: dict[str, Any] = field(default_factory=dict)
     champion: int | None = None
 
-    def request(
-        self,
-        operation: Operation,
-        run: int,
-        champion: ChampionRef | None,
-    ) -> TrainingRequest:
-        """The request for one operation of a run."""
+    def spec(self) -> Spec:
+        """The resource that would say the same.
+
+        Raises:
+            ConfigurationError: an option that cannot be meant; before anything slow is imported.
+        """
+        for option in ("original", "updates", "base_model"):
+            folder = getattr(self, option)
+            if not folder.is_dir():
+                flag, what = option.replace("_", "-"), "no folder" if folder.exists() else "nothing"
+                message = f"--{flag} {folder}: there is {what} of that name{_where(folder)}."
+                raise ConfigurationError("FolderMissing", message)
         for name in ("original_percent", "updates_percent"):
             if not 1 <= getattr(self, name) <= 90:  # noqa: PLR2004  # the contract's bounds
                 message = f"--holdout-{name.removesuffix('_percent')}: write 1 to 90."
                 raise ConfigurationError("ArgumentInvalid", message)
-        return TrainingRequest(
-            operation=operation,
-            resource=OWNER,
-            run=run,
-            champion=champion,
-            model=ModelRef(Task.TEXT_CLASSIFICATION, _uri(self.base_model), _uri(self.store)),
-            data=DataRef(
-                _uri(self.original),
-                _uri(self.updates),
-                Columns(self.text_column, self.label_column),
-                Holdout(self.original_percent, self.updates_percent),
-            ),
-            recipes=Recipes(self.replay_percent, self.arguments, self.arguments),
-        )
+        places = rules.Places(self.original, self.updates, self.base_model, self.store)
+        columns = Columns(self.text_column, self.label_column)
+        holdout = Holdout(self.original_percent, self.updates_percent)
+        return rules.spec(places, columns, holdout, self.replay_percent, self.arguments)
 
 
 def diagnose(folders: Folders) -> int:
-    """Open a new run and say what it finds."""
-    store = Store.open(_uri(folders.store), OWNER, Places(""))
-    champion = _champion(store, folders.champion)
-    report, code = _do(folders.request(Operation.DIAGNOSE, store.state().highest_run + 1, champion))
-    if report.outcome is Outcome.SUCCEEDED:
-        print(tables.diagnosis(report))
-        action = _suggested(report, champion)
-        print(f"\nThe workflow's answer: {tables.name(action)}. Next: train (the same options).")
-    return code
+    """Open a new run, say what it finds, and what the rules make of it."""
+    spec = folders.spec()
+    number, champion = 1, None
+    if (store := _store(folders.store)) is not None:
+        number, champion = (
+            store.state().highest_run + 1,
+            in_service.champion(store, folders.champion),
+        )
+    report = _do(rules.diagnose_request(spec, number, champion))
+    decision = rules.decision_on(report, spec, champion, _now())
+    print(tables.diagnosis(report), end="\n\n")
+    print(tables.decision(decision))
+    return 0
 
 
-def train(folders: Folders, action: str | None, *, exclude: bool) -> int:
-    """Train on the snapshot of the last diagnosis and show the fight."""
-    store = Store.open(_uri(folders.store), OWNER, Places(""))
-    champion = _champion(store, folders.champion)
-    found = _last(store, Operation.DIAGNOSE)
-    if found is None:
+def train(folders: Folders, action: str | None) -> int:
+    """Train what the rules say, or the person; the gate says which version serves from now on."""
+    spec = folders.spec()
+    store = _store(folders.store)
+    found = _last(store, Operation.DIAGNOSE) if store is not None else None
+    if store is None or found is None:
         message = "There is no diagnosis yet; give the verb diagnose first."
         raise ConfigurationError("SnapshotMissing", message)
-    chosen = _ACTIONS[action] if action else _suggested(found, champion)
+    champion = in_service.champion(store, folders.champion)
+    decision = rules.decision_on(found, spec, champion, _now())
+    if action is not None and decision.action.value != ACTIONS[action].value:
+        decision = rules.insisted(decision, ACTIONS[action])
+    if decision.action.training is None:
+        print(tables.decision(decision))
+        return 0
     run = found.run
     if store.stored_report(Operation.TRAIN, run) is not None:
         run = store.state().highest_run + 1
-    request = folders.request(Operation.TRAIN, run, champion)
-    drifted = _answers(found).get(Question.CONCEPT_DRIFT) is Answer.MAJOR
-    report, code = _do(
-        TrainingRequest(
-            request.operation,
-            request.resource,
-            run,
-            request.model,
-            request.data,
-            request.recipes,
-            champion,
-            chosen,
-            Snapshot(found.run, found.snapshot_digest),
-            exclude_contradicted=exclude or (drifted and chosen is TrainingAction.RETRAIN),
-        )
-    )
-    if report.outcome is Outcome.SUCCEEDED:
-        print(tables.comparison(report))
-    return code
+    snapshot = Snapshot(found.run, found.snapshot_digest)
+    report = _do(rules.train_request(spec, run, champion, decision, snapshot))
+    print(tables.comparison(report))
+    verdict = rules.verdict_on(report, spec, champion, decision, _now())
+    if verdict.promote and report.candidate is not None:
+        in_service.promote(store, report.candidate.version, report.candidate.digest, _now())
+    print(tables.verdict(verdict, report, champion.number if champion else None))
+    for line in _advice(verdict, decision, report, spec, store):
+        print(line)
+    return 0
 
 
 def compare(folder: Path, run: int | None) -> int:
-    """Show a run's fight again."""
-    store = Store.open(_uri(folder), OWNER, Places(""))
-    report = store.stored_report(Operation.TRAIN, run) if run else _last(store, Operation.TRAIN)
-    if report is None:
+    """Show a run's contest again."""
+    store = _store(folder)
+    report = None
+    if store is not None:
+        report = store.stored_report(Operation.TRAIN, run) if run else _last(store, Operation.TRAIN)
+    if store is None or report is None:
         message = f"{folder} holds no report of a training{f' of run {run}' if run else ''}."
         raise ConfigurationError("ReportMissing", message)
     found = store.stored_report(Operation.DIAGNOSE, report.run)
     if found is not None:
         print(tables.diagnosis(found), end="\n\n")
     print(tables.comparison(report))
+    champion = in_service.champion(store, None)
+    if champion is not None:
+        print(f"In service: version {champion.number}, {champion.folder}")
     return 0
 
 
-def _do(request: TrainingRequest) -> tuple[TrainingReport, int]:
-    progress = BarProgress()
-    try:
-        report, code = perform(request, Places(""), progress)
-    finally:
-        progress.close()
-    if report.outcome is Outcome.FAILED:
-        raise _failure(report, code)
-    return report, code
+def _advice(
+    verdict: Verdict, decision: Decision, report: TrainingReport, spec: Spec, store: Store
+) -> list[str]:
+    """What a person might do next."""
+    lines = []
+    steps = _steps(report, store)
+    if steps is not None and steps < FEW_STEPS:
+        lines.append(
+            f"Only {steps} optimizer steps were taken, which seldom teaches a model anything: add "
+            "labelled rows, or raise num_train_epochs (--set num_train_epochs=10)."
+        )
+    escalates = decision.action is Action.FINE_TUNE and not rules.excludes(decision, spec)
+    if not verdict.promote and escalates:
+        lines.append(
+            "Next: train --action retrain, as the operator would go on after a rejected fine-tune."
+        )
+    return lines
 
 
-def _failure(report: TrainingReport, code: int) -> ConfigurationError | DataError:
-    kind = DataError if code == DataError.exit_code else ConfigurationError
-    return kind(report.reason, report.message)
-
-
-def _champion(store: Store, number: int | None) -> ChampionRef | None:
-    chosen = number or store.state().highest_version
-    if not chosen:
+def _steps(report: TrainingReport, store: Store) -> int | None:
+    """How many optimizer steps made the version, where its manifest tells."""
+    if report.candidate is None:
         return None
-    version = checkpoints.find(store, chosen)
-    if version is None:
-        message = f"--champion {chosen}: there is no such version in {store.root}."
-        raise ConfigurationError("ChampionMissing", message)
-    return ChampionRef(version.number, version.digest)
+    version = in_service.champion(store, report.candidate.version)
+    steps = version.provenance.get("steps") if version else None
+    return steps if isinstance(steps, int) else None
+
+
+def _do(request: TrainingRequest) -> TrainingReport:
+    """Carry it out, with bars in a terminal and lines elsewhere.
+
+    Raises:
+        ConfigurationError, DataError: what its report says.
+    """
+    with ExitStack() as stack:
+        progress: BarProgress | LogProgress
+        if sys.stderr.isatty():
+            progress = BarProgress()
+            stack.callback(progress.close)
+        else:
+            progress = LogProgress(sys.stderr)
+        stack.enter_context(progress.heartbeat())
+        progress.stage("loading torch and transformers")
+        report, code = perform(request, stack.enter_context(Places("")), progress)
+    if report.outcome is Outcome.FAILED:
+        kind = DataError if code == DataError.exit_code else ConfigurationError
+        raise kind(report.reason, report.message)
+    return report
+
+
+def _store(folder: Path) -> Store | None:
+    """The store, as it is: nothing is written by looking. None where there is none yet."""
+    if not (folder / "owner.json").exists():
+        return None
+    return Store.open(f"file://{folder.resolve()}", OWNER, Places(""))
 
 
 def _last(store: Store, operation: Operation) -> TrainingReport | None:
@@ -171,18 +200,14 @@ def _last(store: Store, operation: Operation) -> TrainingReport | None:
     return None
 
 
-def _answers(report: TrainingReport) -> dict[Question, Answer]:
-    return {
-        finding.question: finding.answer
-        for finding in (report.diagnosis.findings if report.diagnosis else ())
-    }
+def _where(folder: Path) -> str:
+    """The names beside it that it may have been meant to be."""
+    beside = folder.absolute().parent
+    if not beside.is_dir():
+        return f"; nor is there {beside}"
+    names = sorted(path.name for path in beside.iterdir() if path.is_dir())[:10]
+    return f"; in {beside} there are {', '.join(names)}" if names else f" in {beside}"
 
 
-def _suggested(report: TrainingReport, champion: ChampionRef | None) -> TrainingAction:
-    """A major change asks for a retrain, as does the first version."""
-    major = Answer.MAJOR in _answers(report).values()
-    return TrainingAction.RETRAIN if champion is None or major else TrainingAction.FINE_TUNE
-
-
-def _uri(path: Path) -> str:
-    return f"file://{path.resolve()}"
+def _now() -> datetime:
+    return datetime.now(UTC)

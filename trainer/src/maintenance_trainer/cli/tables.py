@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import comb
 
 from maintenance_contract import Evidence, PairedCounts, Reference, TrainingAction, TrainingReport
+from maintenance_operator.core.model import Action, Decision, Verdict
 
 QUESTIONS = {
     "DataDistributionShift": "Data distribution shift?",
@@ -36,6 +37,33 @@ def diagnosis(report: TrainingReport) -> str:
 def comparison(report: TrainingReport) -> str:
     """The fight on held-out rows."""
     return "\n".join(_comparison_lines(report))
+
+
+def decision(made: Decision) -> str:
+    """The rules' answer, and what to type next."""
+    lines = [f"The rules' answer: {made.action.value} ({made.reason}). {made.message}"]
+    if made.action.training is not None:
+        lines.append("Next: train, with the same options.")
+    elif made.action is Action.BLOCKED:
+        lines.append("Mend that first; nothing is trained on it.")
+    else:
+        lines.append(
+            "Nothing is trained now. To train all the same: train --action fine-tune or retrain; "
+            "the gate judges it."
+        )
+    return "\n".join(lines)
+
+
+def verdict(judged: Verdict, report: TrainingReport, champion: int | None) -> str:
+    """What the gate says, and which version is in service."""
+    version = report.candidate.version if report.candidate else 0
+    if judged.promote:
+        return f"Promoted: version {version} is in service from now on. {judged.message}"
+    stays = f"version {champion} stays in service" if champion else "no version is in service yet"
+    return (
+        f"Rejected ({judged.reason}): {stays}. {judged.message}\n"
+        f"Version {version} stays in the store to be looked at; nothing takes it for the champion."
+    )
 
 
 def name(action: TrainingAction) -> str:

@@ -1,0 +1,64 @@
+"""Which version of a local store is in service: the file ``champion.json``.
+
+In a cluster a resource's status says it, and the ConfigMap that follows it. Here a file takes their
+place, so that a version that the gate rejected is not taken for the champion for being the newest.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from maintenance_contract import ContractError
+from maintenance_contract.codec import Fields, canonical, load
+from maintenance_trainer import checkpoints
+from maintenance_trainer.checkpoints import Version
+from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.store import Store
+
+CHAMPION_FILE: Final = "champion.json"
+CHAMPION_VERSION: Final = 1
+
+
+def promote(store: Store, version: int, digest: str, now: datetime) -> None:
+    """From now on this version is the champion."""
+    document = {
+        "version": CHAMPION_VERSION,
+        "champion": {"version": version, "digest": digest},
+        "promotedTime": now.isoformat(timespec="seconds"),
+    }
+    store.files.replace(CHAMPION_FILE, canonical(document))
+
+
+def champion(store: Store, chosen: int | None) -> Version | None:
+    """The version in service, or the one that a person chose instead; None without any.
+
+    A store of before has versions and no such file: its newest was taken for the champion.
+
+    Raises:
+        ConfigurationError: ChampionMissing, ChampionChanged.
+    """
+    text = store.files.read(CHAMPION_FILE)
+    named = None if text is None else _named(store, text)
+    number = chosen or (named[0] if named else store.state().highest_version)
+    if not number:
+        return None
+    version = checkpoints.find(store, number)
+    if version is None:
+        where = f"--champion {chosen}" if chosen else CHAMPION_FILE
+        message = f"{where}: there is no version {number} in {store.root}."
+        raise ConfigurationError("ChampionMissing", message)
+    if not chosen and named and named[1] != version.digest:
+        message = (
+            f"{CHAMPION_FILE} names version {number} by {named[1]}, but versions/{number} is "
+            f"{version.digest}: restore it, or say which version serves with --champion."
+        )
+        raise ConfigurationError("ChampionChanged", message)
+    return version
+
+
+def _named(store: Store, text: str) -> tuple[int, str]:
+    try:
+        its: Fields = load(text, version=CHAMPION_VERSION, kind=CHAMPION_FILE).fields("champion")
+        return its.integer("version", least=1), its.string("digest")
+    except ContractError as error:
+        message = f"{store.root}/{CHAMPION_FILE}: {error}; say which version serves: --champion."
+        raise ConfigurationError("ChampionChanged", message) from None
