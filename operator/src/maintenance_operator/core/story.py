@@ -29,6 +29,7 @@ from maintenance_operator.core import champion as projection
 from maintenance_operator.core.brakes import runs_left
 from maintenance_operator.core.conditions import DEGRADED, conditions, hindered, transitions
 from maintenance_operator.core.decide import concept_drift, decide
+from maintenance_operator.core.first import waits_for_metrics
 from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.jobs import (
     How,
@@ -137,7 +138,8 @@ def wanted(seen: Observation) -> Trigger | None:
     if status.recheck is not None and seen.now < status.recheck.time:
         return None
     if status.champion is None:
-        return Trigger.INITIAL if _in_service(seen) is None else None
+        held = _in_service(seen) is not None or waits_for_metrics(seen, status)
+        return None if held else Trigger.INITIAL
     if seen.now < _cooled_down(status, seen.spec):
         return None
     return _occasion(seen, seen.spec)
