@@ -12,6 +12,7 @@ from maintenance_operator.cli.schema import (
     of_openapi,
     suggestion,
     unknown_fields,
+    violations,
     with_defaults,
 )
 from maintenance_operator.core.spec import parse
@@ -81,6 +82,40 @@ def test_lists_are_walked() -> None:
     ]
     assert suggestion("a[1].nmae", schema) == "do you mean name?"
     assert suggestion("nowhere.at", schema) == "remove it"
+
+
+@pytest.mark.parametrize(
+    "path, value, told",
+    [
+        ("decision.minNewRows", 0, "must be at least 1"),
+        ("decision.minNewRows", True, "must be of type integer"),
+        ("decision.minNewRows", "many", "must be of type integer"),
+        ("decision.policy", "Guess", "must be one of Evidence, Workflow"),
+        ("gate.confidence", 1, "must be below 1"),
+        ("metrics.performance.query", "", "must be of at least 1 characters"),
+        ("metrics.performance.query", "x" * 4097, "must be of at most 4096 characters"),
+        ("training.resources.limits", {"memory": "lots"}, "must be like "),
+        ("training.pod.env", [{"value": "a"}], "is required"),
+    ],
+)
+def test_what_lies_beyond_a_bound_is_named(path: str, value: Any, told: str) -> None:
+    assert CRD is not None
+    *parents, last = path.split(".")
+    spec: dict[str, Any] = resource()["spec"]
+    inner = spec
+    for parent in parents:
+        inner = inner.setdefault(parent, {})
+    inner[last] = value
+    [(where, said)] = violations(spec, CRD["properties"]["spec"], "spec")
+    assert where.startswith(f"spec.{path}")
+    assert said.startswith(told)
+
+
+@pytest.mark.parametrize("sample", sorted((ROOT / "manifests/samples").glob("*.yaml")))
+def test_a_sample_lies_within_all_bounds(sample: Path) -> None:
+    assert CRD is not None
+    spec = with_defaults(yaml.safe_load(sample.read_text()), CRD)["spec"]
+    assert list(violations(spec, CRD["properties"]["spec"], "spec")) == []
 
 
 @pytest.mark.parametrize(

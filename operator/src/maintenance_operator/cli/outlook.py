@@ -209,12 +209,13 @@ def _earliest_run(resource: Resource, spec: Spec, now: datetime) -> datetime | N
     candidates = [now]
     candidates += [status.recheck.time] if status.recheck is not None else []
     candidates += [entry.end_time + spec.limits.cooldown for entry in status.history]
-    seen = _observation(resource, spec, now)
+    seen = observation_of(resource, spec, now)
     ahead = (time for time in sorted(candidates) if time >= now)
     return next((time for time in ahead if wanted(replace(seen, now=time)) is not None), None)
 
 
-def _observation(resource: Resource, spec: Spec, now: datetime) -> Observation:
+def observation_of(resource: Resource, spec: Spec, now: datetime) -> Observation:
+    """What the operator would have seen, as far as the resource tells."""
     return Observation(
         identity=resource.identity,
         generation=resource.generation,

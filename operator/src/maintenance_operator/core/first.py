@@ -7,7 +7,9 @@ another matter: then nobody knows whether a model is in service that does well.
 
 from typing import Final
 
-from maintenance_operator.core.model import Spec, Status, Unknown
+from maintenance_contract import ContractError
+from maintenance_operator.core import champion as projection
+from maintenance_operator.core.model import Champion, Spec, Status, Unknown
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.reasons import MetricsReason
 
@@ -36,9 +38,17 @@ def waits_for_metrics(seen: Observation, status: Status) -> bool:
     )
 
 
-def trains_from_scratch(seen: Observation) -> bool:
-    """Whether a first version would be trained from the base model, for want of another."""
-    spec = seen.spec
-    return (
-        seen.status.champion is None and isinstance(spec, Spec) and spec.initial_model is None
-    )
+def champion_missing(seen: Observation) -> bool:
+    """Whether a first version is wanted: none is known, and no ConfigMap names one to take over."""
+    return seen.status.champion is None and in_service(seen) is None
+
+
+def in_service(seen: Observation) -> Champion | None:
+    """The champion that the ConfigMap names, if it is ours and can be read."""
+    config_map = seen.config_map
+    if config_map is None or not projection.is_ours(config_map):
+        return None
+    try:
+        return projection.read(config_map)
+    except ContractError:
+        return None

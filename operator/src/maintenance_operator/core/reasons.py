@@ -226,7 +226,6 @@ class TrainingReason(Reason):
     )
     AWAITING_METRICS = (
         "AwaitingMetrics",
-        "No first version is trained while the metric cannot be asked for; MetricsAvailable says "
-        "why. If a model is in service already, name it in spec.model.initialModel.",
+        "No first version is trained while the metric cannot be asked for: see MetricsAvailable.",
     )
     REPORTING = "Reporting", "A small Job reads the stored report again."
