@@ -38,7 +38,7 @@ CHANGES: dict[str, list[Any]] = {
     "triggers.schedule.cron": ["0 3 * * 1", "61 * * * *", "0 0 31 2 *", "0 3 * * MON", "@daily x"],
     "model.baseModel.storageUri": ["pvc://models/base", "s3://models/../x", "file:///m", "models"],
     "model.storage.storageUri": ["pvc://models/x", "hf://a/b", "s3://data/news/updates/store"],
-    "data.updates.storageUri": ["s3://models/news-sentiment/in", "pvc://data/x", "gs://a/b"],
+    "data.updates.storageUri": ["s3://models/financial-news/in", "pvc://data/x", "gs://a/b"],
     "metrics.interval": ["5m", "0s", "5 minutes", "1h30m", "1d"],
     "metrics.performance.thresholdRange": [{"min": 0.9}, {"max": 0.9}, {}, {"min": 1, "max": 2}],
     "metrics.performance.recover": [0.91, 0.5, 0.95],

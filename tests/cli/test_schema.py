@@ -30,6 +30,33 @@ def test_a_sample_has_no_unknown_field_and_is_parsed_with_its_defaults(sample: P
     parse(with_defaults(document, CRD)["spec"])
 
 
+def test_samples_can_be_applied_together() -> None:
+    """No two are one resource, or keep their versions in one place."""
+    read = [
+        yaml.safe_load(file.read_text()) for file in (ROOT / "manifests/samples").glob("*.yaml")
+    ]
+    names = [document["metadata"]["name"] for document in read]
+    stores = [document["spec"]["model"]["storage"]["storageUri"] for document in read]
+    assert sorted(set(names)) == sorted(names)
+    assert sorted(set(stores)) == sorted(stores)
+
+
+def test_the_first_resource_harms_no_model_in_service() -> None:
+    """What pages lead with starts nothing, and names the model that serves."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = yaml.safe_load(page.split("```yaml\n", 1)[1].split("```", 1)[0])
+    sample = yaml.safe_load((ROOT / "manifests/samples/initial-model.yaml").read_text())
+    for document in (shown, sample):
+        assert CRD is not None
+        spec = with_defaults(document, CRD)["spec"]
+        assert not list(unknown_fields(spec, CRD["properties"]["spec"], "spec"))
+        read = parse(spec)
+        assert read.suspend
+        assert read.initial_model is not None
+    listed = (ROOT / "manifests/samples/README.md").read_text(encoding="utf-8")
+    assert listed.index("| [initial-model.yaml]") < listed.index("| [minimal.yaml]")
+
+
 def test_defaults_do_not_overwrite_and_are_not_shared() -> None:
     schema = {
         "properties": {
