@@ -167,8 +167,8 @@ def png(picture: str) -> bytes:
         import resvg_py  # noqa: PLC0415 - an extra, which most do without
     except ImportError:
         raise OperatorError(
-            "-o png needs resvg, which is not installed: pip install './operator[png]' (or "
-            "resvg-py) beside kubectl-mm, or write -o svg, which every browser shows"
+            "-o png needs resvg, which is not installed: install kubectl-mm as docs/kubectl-mm.md "
+            "says (./contract './operator[png]'), or write -o svg, which every browser shows"
         ) from None
     if not _written(resvg_py.svg_to_bytes):
         raise OperatorError(
