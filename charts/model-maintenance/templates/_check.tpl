@@ -122,9 +122,10 @@ value and what to write instead, before anything is rendered, so before anything
 {{- define "model-maintenance.check.labels" -}}
 {{- $metrics := .Values.metrics }}
 {{- $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels "nodeSelector" .Values.nodeSelector "metrics.serviceMonitor.labels" $metrics.serviceMonitor.labels "metrics.podMonitor.labels" $metrics.podMonitor.labels "metrics.prometheusRule.labels" $metrics.prometheusRule.labels "metrics.dashboard.labels" $metrics.dashboard.labels }}
+{{- $own := include "model-maintenance.ownLabels" . | fromYaml }}
 {{- range $path, $map := $labels }}
 {{- range $label, $value := $map }}
-{{- if not (and (regexMatch "^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$" $label) (regexMatch "^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$" $value)) }}
+{{- if and (not (hasKey $own $label)) (not (and (regexMatch "^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$" $label) (regexMatch "^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$" $value))) }}
 {{- include "model-maintenance.refuse" (list $path (printf "%q: %q is no label; name and value have letters, digits, dashes, dots and underscores, at most 63" $label $value)) }}
 {{- end }}
 {{- end }}
