@@ -178,7 +178,7 @@ def _same_name(
 ) -> list[Finding]:
     name = _name(document, around)
     return [
-        wrong("metadata.name", f"{other.name} has the same name: it would be overwritten", "")
+        findings.hint("metadata.name", f"{other.name} has the same name, and is overwritten")
         for other in before
         if _name(other.document, around) == name
     ][:1]

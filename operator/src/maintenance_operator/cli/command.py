@@ -313,7 +313,11 @@ async def _status_of_all(context: Context) -> int:
         print(status.listed(views, context.page, namespaces=options.all_namespaces))
     else:
         place = "this cluster" if where is None else f"namespace {where}"
-        print(f"No {KIND} in {place}.", file=sys.stderr)
+        elsewhere = "" if where is None else " (-A: of the whole cluster)"
+        print(
+            f"No {KIND} in {place}{elsewhere}. Before you apply one: kubectl mm check -f FILE",
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -333,8 +337,7 @@ def _one_run(context: Context, resource: Resource) -> int:
     number = context.options.run
     entry = history.found(resource, number)
     if entry is None:
-        kept = ", ".join(str(run.number) for run in resource.status.history) or "none"
-        raise OperatorError(f"run {number} is not in the status; there are: {kept}")
+        raise OperatorError(_no_such_run(resource, number))
     if context.options.output:
         runs = history.document(resource)["runs"]
         found = next(run for run in runs if run["number"] == number)
@@ -342,6 +345,16 @@ def _one_run(context: Context, resource: Resource) -> int:
     else:
         print(history.explained(entry, context.now, context.page))
     return 0
+
+
+def _no_such_run(resource: Resource, number: int) -> str:
+    name, live = resource.identity.name, resource.status.run
+    if live is not None and live.number == number:
+        return f"run {number} has not ended yet: kubectl mm status {name}"
+    kept = ", ".join(str(run.number) for run in resource.status.history)
+    if not kept:
+        return f"there is no run {number}: no run of {name} has ended yet"
+    return f"run {number} is not in the status; there are: {kept}"
 
 
 async def _why(context: Context) -> int:

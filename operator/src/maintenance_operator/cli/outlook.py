@@ -156,10 +156,20 @@ def outlook(  # noqa: PLR0911 - one per guard, in the order of ``state``
     if status.run is not None:
         return _run_goes_on(resource, status.run, job)
     if resource.suspended:
-        return Next("Nothing is started until spec.suspend is false; readings go on.")
+        return Next(
+            f"Nothing is started until spec.suspend is false; readings go on.{_then(resource)}"
+        )
     if not isinstance(resource.spec, Spec):
         return Next("Nothing, until it is mended.")
     return _without_run(resource, resource.spec, now)
+
+
+def _then(resource: Resource) -> str:
+    """What a resource without a version would begin with."""
+    spec = resource.spec
+    if resource.status.champion is not None or not isinstance(spec, Spec):
+        return ""
+    return f" Then a run begins: {_first_version(spec)}."
 
 
 def _run_goes_on(resource: Resource, run: Run, job: LiveJob | None) -> Next:
@@ -192,15 +202,19 @@ def _without_run(resource: Resource, spec: Spec, now: datetime) -> Next:
         return Next(what, reading)
     first = resource.status.champion is None
     if start <= reading:
-        given = (
-            "spec.model.initialModel is given"
-            if spec.initial_model
-            else "a first version is wanted"
-        )
-        why = given if first else "performance is down"
+        why = _first_version(spec) if first else "performance is down"
         return Next(f"A run begins: {why}", None if start <= now else start)
     why = "a first version is still wanted" if first else "performance is still down"
     return Next(f"A run may begin, if {why}", start)
+
+
+def _first_version(spec: Spec) -> str:
+    if spec.initial_model is not None:
+        return "spec.model.initialModel is given, and becomes version 1"
+    return (
+        "a first version is wanted, and trained from spec.model.baseModel, because "
+        "spec.model.initialModel is not given"
+    )
 
 
 def _earliest_run(resource: Resource, spec: Spec, now: datetime) -> datetime | None:
