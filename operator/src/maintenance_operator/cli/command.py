@@ -313,11 +313,7 @@ async def _status_of_all(context: Context) -> int:
         print(status.listed(views, context.page, namespaces=options.all_namespaces))
     else:
         place = "this cluster" if where is None else f"namespace {where}"
-        elsewhere = "" if where is None else " (-A: of the whole cluster)"
-        print(
-            f"No {KIND} in {place}{elsewhere}. Before you apply one: kubectl mm check -f FILE",
-            file=sys.stderr,
-        )
+        print(f"No {KIND} in {place}.", file=sys.stderr)
     return 0
 
 

@@ -67,7 +67,9 @@ async def _config_map(access: Access, resource: Resource) -> Mapping[str, Any] |
 async def _jobs(
     access: Access, resource: Resource, spec: Spec, now: datetime
 ) -> AsyncIterator[Finding]:
-    """The Jobs of a run, as the operator makes them."""
+    """The Jobs of a run, as the operator makes them; none of a resource that cannot be made."""
+    if not resource.identity.uid:
+        return
     told: set[str] = set()
     for where, step, action in _STEPS:
         run = Run(
