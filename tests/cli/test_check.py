@@ -115,6 +115,8 @@ async def test_a_server_that_is_away_is_no_error_of_the_command(mm: Plugin) -> N
     )
     assert done.code == 1
     assert "does not answer" in findings(done)["spec.metrics.server"]
+    told = json.loads(done.out)["items"][0]["findings"]
+    assert [one["ok"] for one in told if one["field"] == "spec.metrics.server"] == [False]
 
 
 async def test_each_document_of_a_file_is_checked_and_other_kinds_are_passed_over(
@@ -205,6 +207,129 @@ async def test_what_cannot_be_done_is_told_apart(
     assert done.code == 2, done.out
     assert part in done.err
     assert "Traceback" not in done.err
+
+
+# --- what the operator would run into ---------------------------------------------------------
+
+
+def changed(**spec: Any) -> dict[str, Any]:
+    document = resource(query=HIGH)
+    document["spec"] |= spec
+    return document
+
+
+WITH_A_BERLIN = {"schedule": {"cron": "0 3 * * 1", "timeZone": "Berlin"}}
+
+
+@pytest.mark.parametrize(
+    "document, field, says",
+    [
+        (changed(triggers=WITH_A_BERLIN), "spec.triggers.schedule.timeZone", "like Europe/Berlin"),
+        (
+            changed(triggers={"schedule": {"cron": "0 0 31 2 *"}}),
+            "spec.triggers.schedule.cron",
+            "write minute, hour",
+        ),
+        (
+            changed(triggers={"newData": {"query": "sum(", "min": 5}}),
+            "spec.triggers.newData.query",
+            "parse error",
+        ),
+        (
+            changed(training={"pod": {"env": [{"name": "A B"}]}}),
+            "spec.training.pod.env[0].name",
+            "",
+        ),
+        (
+            changed(training={"pod": {"nodeSelector": {"pool": "a b"}}}),
+            "spec.diagnosis",
+            "the API server refuses its Job",
+        ),
+        (
+            with_performance(HIGH, thresholdRange={"min": 90}),
+            "spec.metrics.performance.thresholdRange.min",
+            "percent? Write 0.9",
+        ),
+    ],
+)
+async def test_what_the_operator_would_refuse_or_nobody_means_is_wrong(
+    mm: Plugin, server: PrometheusServer, document: dict[str, Any], field: str, says: str
+) -> None:
+    done = await mm(
+        "check", "-f", "-", "-o", "json", "--prometheus", server.url, text=manifest(document)
+    )
+    assert done.code == 1, done.out
+    assert says in findings(done)[field]
+
+
+async def test_hints_cost_no_exit_code(
+    mm: Plugin, server: PrometheusServer, tmp_path: Path
+) -> None:
+    (tmp_path / "one.yaml").write_text(manifest(resource(query=HIGH)))
+    (tmp_path / "two.yml").write_text(manifest(resource("other", query=HIGH)))
+    (tmp_path / "notes.txt").write_text("none of it")
+    done = await mm("check", "-f", str(tmp_path), "--prometheus", server.url)
+    told = " ".join(done.out.split())
+    assert done.code == 0, done.out
+    assert "HINT spec.metrics.performance.query: looks at one moment" in told
+    assert "HINT spec.model.initialModel: is not given: version 1 will be trained" in told
+    assert "beside the model whose metric is read already" in told
+    assert told.count("usable") == 2
+
+
+async def test_what_stands_in_the_way_in_the_cluster_is_told(
+    mm: Plugin, server: PrometheusServer, api: Api, namespace: str
+) -> None:
+    await api.create(path("configmaps", namespace), {"metadata": {"name": "news-champion"}})
+    await api.create(path("modelmaintenances", namespace), resource("elder", query=HIGH))
+    shared = resource(query=HIGH)
+    shared["spec"]["model"]["storage"] = {"storageUri": "pvc://models/elder"}
+    done = await mm(
+        "check", "-f", "-", "-o", "json", "--prometheus", server.url, text=manifest(shared)
+    )
+    assert done.code == 1
+    wrong = findings(done)
+    assert "is not the operator's" in wrong["metadata.name"]
+    assert "elder keeps its versions there" in wrong["spec.model.storage.storageUri"]
+
+
+@pytest.mark.parametrize(
+    "status, answer, code",
+    [
+        (500, {"message": "etcd is away"}, 2),
+        (503, {"message": "shutting down"}, 2),
+        (429, {"message": "too many requests"}, 2),
+        (404, {"message": "the server could not find the requested resource"}, 2),
+        (403, {"message": 'forbidden: User "ann" cannot create resource'}, 2),
+        (403, {"message": "exceeded quota: resources"}, 1),
+        (403, {"message": "admission webhook denied the request"}, 1),
+    ],
+)
+async def test_an_answer_that_says_nothing_of_the_document_is_no_verdict(
+    api: Api, namespace: str, tmp_path: Path, status: int, answer: dict[str, str], code: int
+) -> None:
+    proxy = Proxy(api)
+    proxy.spoil = lambda request: (
+        (status, json.dumps(answer).encode())
+        if request.method == "POST" and "modelmaintenances" in request.path
+        else None
+    )
+    async with proxy.running():
+        mm = Plugin(proxy.kubeconfig(tmp_path), namespace)
+        url = f"http://127.0.0.1:{free_port()}"
+        done = await mm("check", "-f", "-", "--prometheus", url, text=manifest(resource()))
+    assert done.code == code, done.out + done.err
+    assert answer["message"] in " ".join((done.out + done.err).split())
+
+
+async def test_a_namespace_that_is_not_there_is_the_documents_fault(
+    plane: ControlPlane, namespace: str
+) -> None:
+    mm = Plugin(plane.kubeconfig, f"{namespace}-nosuch")
+    url = f"http://127.0.0.1:{free_port()}"
+    done = await mm("check", "-f", "-", "--prometheus", url, text=manifest(resource()))
+    assert done.code == 1
+    assert "not found" in done.out
 
 
 # --- the Prometheus of the operator's configuration ---------------------------------------

@@ -1,7 +1,11 @@
 """Every command of the plugin that a page shows can be given."""
 
+import ast
 import re
 import shlex
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -28,6 +32,42 @@ def test_pages_show_commands() -> None:
 )
 def test_a_command_that_is_shown_is_understood(command: str) -> None:
     parser().parse_args(shlex.split(command, comments=True))
+
+
+def imported() -> set[str]:
+    """Top-level names of what the plugin imports, wherever it does so."""
+    found: set[str] = set()
+    for file in (ROOT / "operator/src/maintenance_operator/cli").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Import(names=names):
+                    found |= {name.name.partition(".")[0] for name in names}
+                case ast.ImportFrom(module=str(module), level=0):
+                    found.add(module.partition(".")[0])
+                case _:
+                    pass
+    return found - set(sys.stdlib_module_names) - {"maintenance_contract", "maintenance_operator"}
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def test_what_the_page_installs_has_all_that_the_plugin_imports() -> None:
+    """Else a form that --help offers ends in a hint at a package."""
+    page = (ROOT / "docs/kubectl-mm.md").read_text(encoding="utf-8")
+    [line] = re.findall(r"bin/pip install (.*)", page)
+    project = tomllib.loads((ROOT / "operator/pyproject.toml").read_text())["project"]
+    wanted = list(project["dependencies"])
+    for extras in re.findall(r"operator\[([^]]+)\]", line):
+        for extra in extras.split(","):
+            wanted += project["optional-dependencies"][extra]
+    installed = {_normal(re.split(r"[^A-Za-z0-9_.-]", one)[0]) for one in wanted}
+    by_module = packages_distributions()
+    missing = {
+        module for module in imported() if not set(map(_normal, by_module[module])) & installed
+    }
+    assert missing == set()
 
 
 def test_every_state_is_explained() -> None:

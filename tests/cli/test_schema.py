@@ -12,6 +12,7 @@ from maintenance_operator.cli.schema import (
     of_openapi,
     suggestion,
     unknown_fields,
+    violations,
     with_defaults,
 )
 from maintenance_operator.core.spec import parse
@@ -27,6 +28,33 @@ def test_a_sample_has_no_unknown_field_and_is_parsed_with_its_defaults(sample: P
     document = yaml.safe_load(sample.read_text())
     assert not list(unknown_fields(document["spec"], CRD["properties"]["spec"], "spec"))
     parse(with_defaults(document, CRD)["spec"])
+
+
+def test_samples_can_be_applied_together() -> None:
+    """No two are one resource, or keep their versions in one place."""
+    read = [
+        yaml.safe_load(file.read_text()) for file in (ROOT / "manifests/samples").glob("*.yaml")
+    ]
+    names = [document["metadata"]["name"] for document in read]
+    stores = [document["spec"]["model"]["storage"]["storageUri"] for document in read]
+    assert sorted(set(names)) == sorted(names)
+    assert sorted(set(stores)) == sorted(stores)
+
+
+def test_the_first_resource_harms_no_model_in_service() -> None:
+    """What pages lead with starts nothing, and names the model that serves."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = yaml.safe_load(page.split("```yaml\n", 1)[1].split("```", 1)[0])
+    sample = yaml.safe_load((ROOT / "manifests/samples/initial-model.yaml").read_text())
+    for document in (shown, sample):
+        assert CRD is not None
+        spec = with_defaults(document, CRD)["spec"]
+        assert not list(unknown_fields(spec, CRD["properties"]["spec"], "spec"))
+        read = parse(spec)
+        assert read.suspend
+        assert read.initial_model is not None
+    listed = (ROOT / "manifests/samples/README.md").read_text(encoding="utf-8")
+    assert listed.index("| [initial-model.yaml]") < listed.index("| [minimal.yaml]")
 
 
 def test_defaults_do_not_overwrite_and_are_not_shared() -> None:
@@ -81,6 +109,40 @@ def test_lists_are_walked() -> None:
     ]
     assert suggestion("a[1].nmae", schema) == "do you mean name?"
     assert suggestion("nowhere.at", schema) == "remove it"
+
+
+@pytest.mark.parametrize(
+    "path, value, told",
+    [
+        ("decision.minNewRows", 0, "must be at least 1"),
+        ("decision.minNewRows", True, "must be of type integer"),
+        ("decision.minNewRows", "many", "must be of type integer"),
+        ("decision.policy", "Guess", "must be one of Evidence, Workflow"),
+        ("gate.confidence", 1, "must be below 1"),
+        ("metrics.performance.query", "", "must be of at least 1 characters"),
+        ("metrics.performance.query", "x" * 4097, "must be of at most 4096 characters"),
+        ("training.resources.limits", {"memory": "lots"}, "must be like "),
+        ("training.pod.env", [{"value": "a"}], "is required"),
+    ],
+)
+def test_what_lies_beyond_a_bound_is_named(path: str, value: Any, told: str) -> None:
+    assert CRD is not None
+    *parents, last = path.split(".")
+    spec: dict[str, Any] = resource()["spec"]
+    inner = spec
+    for parent in parents:
+        inner = inner.setdefault(parent, {})
+    inner[last] = value
+    [(where, said)] = violations(spec, CRD["properties"]["spec"], "spec")
+    assert where.startswith(f"spec.{path}")
+    assert said.startswith(told)
+
+
+@pytest.mark.parametrize("sample", sorted((ROOT / "manifests/samples").glob("*.yaml")))
+def test_a_sample_lies_within_all_bounds(sample: Path) -> None:
+    assert CRD is not None
+    spec = with_defaults(yaml.safe_load(sample.read_text()), CRD)["spec"]
+    assert list(violations(spec, CRD["properties"]["spec"], "spec")) == []
 
 
 @pytest.mark.parametrize(

@@ -763,3 +763,25 @@ def test_targeted_rows_wait_for_old_held_out_rows() -> None:
 
     assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
     assert "3 old held-out rows" in decision.message
+
+
+@pytest.mark.parametrize(
+    "counts, told",
+    [
+        (RowCounts(20, 10, 5000, 5000), "30 newly labelled rows; with fewer than 40 no test"),
+        (RowCounts(700, 300, 5000, 12), "12 old held-out rows; with fewer than 40 no test"),
+    ],
+)
+def test_an_open_question_names_the_rows_that_were_too_few(counts: RowCounts, told: str) -> None:
+    open_ = (Finding(question, Answer.UNDETERMINED) for question in CAUSES)
+    spec = replace(SPEC, min_new_rows=10)
+    proposed = propose(a_situation(*open_, rows=counts, spec=spec))
+    decision = decide(a_situation(*(Finding(q, Answer.UNDETERMINED) for q in CAUSES),
+                                  rows=counts, spec=spec))  # fmt: skip
+    assert proposed.reason is DecisionReason.UNDETERMINED
+    assert told in proposed.message
+    drift = next(step for step in decision.path if step.question is Question.CONCEPT_DRIFT)
+    [few] = drift.evidence
+    assert (few.value, few.threshold) == (told.split(maxsplit=1)[0], "")
+    settled = decide(a_situation(*findings(), rows=counts, spec=spec))
+    assert all("RowsToCompare" not in e.name for step in settled.path for e in step.evidence)

@@ -344,7 +344,7 @@ def test_the_notes_say_what_comes_next(installed: str) -> None:
     assert "kubectl -n model-maintenance rollout status deployment/model-maintenance" in installed
     assert "helm test model-maintenance -n model-maintenance" in installed
     assert "default: http://prometheus-operated.monitoring.svc:9090" in installed
-    assert "kubectl apply -f manifests/samples/minimal.yaml" in installed
+    assert "kubectl apply -n <namespace> -f manifests/samples/initial-model.yaml" in installed
 
 
 ALLOWED = {

@@ -8,19 +8,31 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from support.installed import Installed, operator_as, refused, requests_of, rights_of, until
+from support.installed import (
+    Installed,
+    brought_along,
+    operator_as,
+    refused,
+    requests_of,
+    rights_of,
+    until,
+)
 from support.programs import ROOT, Programs
 
 pytestmark = [pytest.mark.api, pytest.mark.timeout(300)]
 
 CHART = ROOT / "charts/model-maintenance"
-SAMPLE = str(ROOT / "manifests/samples/minimal.yaml")
 HOME, WATCHED, OTHER = "narrow", ("narrow-a", "narrow-b"), "narrow-other"
 ACCOUNT = (HOME, "narrow-model-maintenance")
 
 
 @pytest.fixture(scope="module")
-def cluster(bare: Programs) -> Iterator[Programs]:
+def sample(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return brought_along(tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture(scope="module")
+def cluster(bare: Programs, sample: str) -> Iterator[Programs]:
     """The chart is installed for two namespaces; the third is nobody's."""
     for namespace in (*WATCHED, OTHER):
         bare.kubectl("create", "namespace", namespace)
@@ -36,7 +48,7 @@ def cluster(bare: Programs) -> Iterator[Programs]:
     until(lambda: not bare.kubectl("get", "mm", "-A", check=False).returncode, "the kind is served")
     yield bare
     for namespace in (*WATCHED, OTHER):  # the next suite's operator watches all of them
-        bare.kubectl("-n", namespace, "delete", "--ignore-not-found", "-f", SAMPLE)
+        bare.kubectl("-n", namespace, "delete", "--ignore-not-found", "-f", sample)
     bare.helm("uninstall", "narrow", "--namespace", HOME)
 
 
@@ -78,13 +90,13 @@ def test_there_is_no_cluster_role_for_the_operator(cluster: Programs) -> None:
 
 
 def test_the_operator_works_in_them_and_asks_for_nothing_else(
-    cluster: Programs, operator: Installed
+    cluster: Programs, operator: Installed, sample: str
 ) -> None:
     def jobs(namespace: str) -> str:
         return cluster.kubectl("-n", namespace, "get", "jobs", "-o", "name").stdout
 
     for namespace in (OTHER, *WATCHED):
-        cluster.kubectl("-n", namespace, "apply", "-f", SAMPLE)
+        cluster.kubectl("-n", namespace, "apply", "-f", sample)
     for namespace in WATCHED:
         until(lambda: jobs(namespace), f"a Job in {namespace}", operator.log)  # noqa: B023
 
@@ -95,8 +107,10 @@ def test_the_operator_works_in_them_and_asks_for_nothing_else(
     assert jobs(OTHER) == ""
 
 
-def test_its_metrics_tell_of_each_resource(cluster: Programs, operator: Installed) -> None:
-    cluster.kubectl("-n", WATCHED[0], "apply", "-f", SAMPLE)
+def test_its_metrics_tell_of_each_resource(
+    cluster: Programs, operator: Installed, sample: str
+) -> None:
+    cluster.kubectl("-n", WATCHED[0], "apply", "-f", sample)
     series = (
         'model_maintenance_condition{name="news-sentiment",namespace="narrow-a",'
         'type="MetricsAvailable"} 0.0'
@@ -161,13 +175,32 @@ def test_what_helm_test_runs_is_content_with_this_operator(
     assert "http://127.0.0.1:9/readyz: no answer: " in said
 
 
-def test_a_namespace_that_is_not_there_is_named(cluster: Programs) -> None:
+@pytest.mark.parametrize(
+    "values, name",
+    [
+        ("watchNamespaces={nowhere}", "watchNamespaces"),
+        ("watchNamespaces={narrow-a,nowhere}", "watchNamespaces"),
+        (
+            "metrics.dashboard.enabled=true,metrics.dashboard.namespace=nowhere",
+            "metrics.dashboard.namespace",
+        ),
+    ],
+)
+def test_a_namespace_that_is_not_there_is_named_before_anything_is_made(
+    cluster: Programs, values: str, name: str
+) -> None:
     ended = cluster.helm(
         *("install", "lost", str(CHART), "--namespace", HOME, "--set=crds.enabled=false"),
-        "--set=watchNamespaces={nowhere}",
+        f"--set={values}",
         check=False,
     )
-    cluster.helm("uninstall", "lost", "--namespace", HOME, check=False)
+    made = cluster.kubectl(
+        *("get", "sa,cm,deploy,role,rolebinding,secret", "-A", "-o", "name"),
+        *("-l", "app.kubernetes.io/instance=lost"),
+    )
+    listed = cluster.helm("list", "-q", "--namespace", HOME).stdout.split()
 
     assert ended.returncode == 1
-    assert 'namespaces "nowhere" not found' in ended.stderr
+    assert f'values: {name}: there is no namespace "nowhere" in this cluster' in ended.stderr
+    assert made.stdout == ""
+    assert listed == ["narrow"]

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.installed import operator_as, refused, requests_of, until
+from support.installed import brought_along, operator_as, refused, requests_of, until
 from support.programs import ROOT, Programs
 
 pytestmark = pytest.mark.api
 
 NAMESPACE = "model-maintenance"
 ACCOUNT = (NAMESPACE, "model-maintenance")
-SAMPLE = str(ROOT / "manifests/samples/minimal.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,9 @@ def operator(cluster: Programs, tmp_path: Path) -> Iterator[Path]:
         yield running.log
 
 
-def test_the_operator_works_with_the_rights_it_is_given(cluster: Programs, operator: Path) -> None:
+def test_the_operator_works_with_the_rights_it_is_given(
+    cluster: Programs, operator: Path, tmp_path: Path
+) -> None:
     """It begins a run and, suspended, stops it: nothing is forbidden to it on the way."""
 
     def jobs() -> str:
@@ -55,9 +56,10 @@ def test_the_operator_works_with_the_rights_it_is_given(cluster: Programs, opera
         reasons = cluster.kubectl("get", "events", "-o", "jsonpath={.items[*].reason}").stdout
         return set(reasons.split())
 
-    cluster.kubectl("apply", "-f", SAMPLE)
+    sample = brought_along(tmp_path)
+    cluster.kubectl("apply", "-f", sample)
     until(jobs, "a Job for the first run", operator)
-    cluster.kubectl("patch", "-f", SAMPLE, "--type=merge", "-p", '{"spec": {"suspend": true}}')
+    cluster.kubectl("patch", "-f", sample, "--type=merge", "-p", '{"spec": {"suspend": true}}')
     until(lambda: not jobs(), "the Job stopped", operator)
     until(lambda: {"DiagnosisStarted", "RunStopped"} <= told(), "the Events", operator)
 

@@ -293,6 +293,18 @@ def test_samples_apply_and_the_operator_can_read_them(cluster: Programs, sample:
     parse(json.loads(applied.stdout)["spec"])
 
 
+@pytest.mark.api
+def test_the_folder_of_samples_applies_as_a_whole(cluster: Programs) -> None:
+    place = ["-n", "samples-together", "-f", str(ROOT / "manifests/samples")]
+    cluster.kubectl("create", "namespace", "samples-together")
+    made = cluster.kubectl("apply", *place, "-o", "name").stdout.split()
+    again = cluster.kubectl("apply", *place).stdout.splitlines()
+    cluster.kubectl("delete", *place)
+
+    assert len(made) == len(set(made)) == len(SAMPLES)
+    assert all(line.endswith(" unchanged") for line in again), again
+
+
 def test_the_complete_sample_says_every_field(schema: Node) -> None:
     """Counters stand where the gauge does, so they are said in a sample of their own."""
     said = {

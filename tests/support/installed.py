@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from support.pace import Allowance
-from support.programs import Programs
+from support.programs import ROOT, Programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,15 @@ class Installed:
 
     url: str
     log: Path
+
+
+def brought_along(folder: Path) -> str:
+    """The least resource, with a model that is in service: it waits for no Prometheus."""
+    body = yaml.safe_load((ROOT / "manifests/samples/minimal.yaml").read_text())
+    body["spec"]["model"]["initialModel"] = {"storageUri": "pvc://models/by-hand"}
+    file = folder / "sample.yaml"
+    file.write_text(yaml.safe_dump(body))
+    return str(file)
 
 
 @contextmanager

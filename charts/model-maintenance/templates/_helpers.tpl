@@ -11,9 +11,9 @@ it first, whatever the order they are rendered in: so values are checked before 
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
 {{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- .Release.Name | replace "." "-" | trunc 63 | trimSuffix "-" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
+{{- printf "%s-%s" (.Release.Name | replace "." "-") $name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
 
@@ -22,7 +22,12 @@ app.kubernetes.io/name: {{ include "model-maintenance.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* Labels of every object; those of commonLabels that are not the chart's own. */}}
 {{- define "model-maintenance.labels" -}}
+{{- merge (include "model-maintenance.ownLabels" . | fromYaml) (default dict .Values.commonLabels) | toYaml }}
+{{- end }}
+
+{{- define "model-maintenance.ownLabels" -}}
 {{ include "model-maintenance.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/component: operator

@@ -7,6 +7,7 @@ Standard library only: both images carry this package.
 
 from maintenance_contract.errors import ContractError
 from maintenance_contract.report import (
+    LEAST_ROWS,
     Answer,
     Candidate,
     Diagnosis,
@@ -44,6 +45,7 @@ from maintenance_contract.storage import StorageUri
 __all__ = [
     "DEFAULT_MAX_ROWS",
     "DEFAULT_TRAIN_BATCH",
+    "LEAST_ROWS",
     "Answer",
     "Candidate",
     "ChampionRef",

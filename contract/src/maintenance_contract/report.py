@@ -75,6 +75,10 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
 
 
+LEAST_ROWS: Final = 40
+"""Rows needed on each side of a comparison of new rows with old; with fewer no test is made."""
+
+
 @dataclass(frozen=True, slots=True)
 class RowCounts:
     """Rows of the snapshot, after exact duplicates are gone, by origin and side of the split.

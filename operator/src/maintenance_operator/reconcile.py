@@ -47,7 +47,6 @@ from maintenance_operator.core.names import ANNOTATION_BREAKER_RESET
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.quiet import Quiet, quiet, stays_quiet
 from maintenance_operator.core.reasons import EventReason, ReadyReason
-from maintenance_operator.core.spec import parse
 from maintenance_operator.core.story import next_effect, onset, wanted
 from maintenance_operator.counting import Counting
 from maintenance_operator.crowds import Crowds, Look
@@ -59,6 +58,7 @@ from maintenance_operator.errors import (
     OperatorError,
     SpecError,
 )
+from maintenance_operator.specs import read_spec
 
 Key = tuple[str, str]
 Body = Mapping[str, Any]
@@ -341,7 +341,7 @@ class Reconciler:
         metadata = body["metadata"]
         identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
         raw_spec = body.get("spec") or {}
-        spec, scheduled = self._read(raw_spec, now)
+        spec, scheduled = read_spec(raw_spec, self._clock, now)
         status = status_json.read(body.get("status") or {})
         if status.observed_generation not in {-1, metadata["generation"]}:
             status = replace(status, recheck=None)
@@ -387,17 +387,6 @@ class Reconciler:
         down = isinstance(found, Degraded) and not found.recovering
         look = Look(metrics.server, metrics.interval, time, (began or time) if down else None)
         return self._crowds.looked(key, look, now, len(self._resources))
-
-    def _read(
-        self, raw_spec: Body, now: datetime
-    ) -> tuple[Spec | SpecError, tuple[datetime, datetime] | None]:
-        """The spec, and when its schedule was and will be due."""
-        try:
-            spec = parse(raw_spec)
-            schedule = spec.triggers.schedule
-            return spec, None if schedule is None else self._clock.due(schedule, now)
-        except SpecError as error:
-            return error, None
 
     async def _new_data(
         self, identity: Identity, spec: Spec | SpecError, now: datetime
@@ -478,6 +467,9 @@ class Reconciler:
         query = outcomes.query(metrics, version)
         self._metrics.admit(identity.namespace, metrics.server, query)
         if champion is None:
+            # Nothing counts yet. Whether they can be read at all is known before a version is made.
+            last = reading_times(metrics, now)[-1:]
+            outcomes.windows(metrics, await self._metrics.range(metrics.server, query, last))
             return outcomes.unserved(), math.nan
         counted = await self._counting.counted(
             (identity.namespace, identity.name), metrics, champion, status.monitor, now

@@ -6,6 +6,8 @@ sees all of it. What this parser and Prometheus' own could read differently is r
 
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import promql_parser
@@ -33,6 +35,58 @@ def _selectors(query: str) -> tuple[promql_parser.VectorSelector, ...]:
 
     promql_parser.walk(promql_parser.parse(query), visit)
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Series that a query reads, without modifiers: ``up{job="a"}``.
+
+    ``window``: over how long, None for the last value alone; ``function``: what is made of it.
+    """
+
+    series: str
+    window: timedelta | None = None
+    function: str = ""
+
+
+def selections(query: str) -> tuple[tuple[Selection, ...], frozenset[timedelta]]:
+    """What a query selects, and all windows that it looks over, those of subqueries included.
+
+    Empty where this parser does not read what Prometheus may.
+    """
+    found: list[Selection] = []
+    windows: set[timedelta | None] = set()
+    functions: list[str] = []
+
+    def visit(node: Any) -> bool:
+        match node:
+            case promql_parser.Call():
+                functions.append(node.func.name)
+            case promql_parser.MatrixSelector():
+                windows.add(node.range)
+                selector = node.vector_selector
+                found.append(Selection(_bare(selector), node.range, functions[-1]))
+                functions.append("")  # the selector within comes next
+            case promql_parser.SubqueryExpr():
+                windows.add(node.range)
+            case promql_parser.VectorSelector() if functions and not functions[-1]:
+                functions.pop()
+            case promql_parser.VectorSelector():
+                found.append(Selection(_bare(node)))
+            case _:
+                pass
+        return True
+
+    try:
+        promql_parser.walk(promql_parser.parse(query), visit)
+    except (ValueError, IndexError):
+        return (), frozenset()
+    return tuple(dict.fromkeys(found)), frozenset(filter(None, windows))
+
+
+def _bare(selector: promql_parser.VectorSelector) -> str:
+    matchers = str(selector.matchers)
+    return f"{selector.name or ''}{'' if matchers == '{}' and selector.name else matchers}"
 
 
 def objection(query: str, enforced: Mapping[str, str]) -> str:

@@ -154,6 +154,12 @@ class Access(Cluster):
             )
         return status, _document(data)
 
+    async def dry_run_job(self, manifest: Mapping[str, Any]) -> tuple[int, Body]:
+        """What the API server says of a Job, without making it: status and document."""
+        path = _path("/apis/batch/v1", str(manifest["metadata"]["namespace"]), "jobs")
+        status, data = await self._send("POST", path, {"dryRun": "All"}, body=manifest)
+        return status, _document(data)
+
     async def configurations(self, namespace: str) -> list[Body]:
         """The ConfigMaps of operators in a namespace, oldest first."""
         selector = (

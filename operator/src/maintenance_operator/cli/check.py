@@ -1,8 +1,8 @@
 """``kubectl mm check``: what the operator would see, asked of the real Prometheus."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -10,21 +10,33 @@ from typing import Any, Final
 
 import yaml
 
+from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.adapters.prometheus import Prometheus
-from maintenance_operator.cli import findings, schema, servers
+from maintenance_operator.adapters.selectors import selections
+from maintenance_operator.cli import findings, hints, rehearsal, schema, servers
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.findings import UNKNOWN_FIELD, Answers, Checked, Finding, wrong
-from maintenance_operator.cli.resource import moment_of, parsed
+from maintenance_operator.cli.resource import Resource
+from maintenance_operator.cli.resource import read as read_resource
 from maintenance_operator.cli.schema import Schema
 from maintenance_operator.core import outcomes as counters
 from maintenance_operator.core.grid import reading_times
 from maintenance_operator.core.model import Metrics, Outcomes, Series, Spec
 from maintenance_operator.core.names import GROUP, KIND, VERSION
 from maintenance_operator.core.sequential import Window
-from maintenance_operator.errors import ClusterError, Gone, MetricsError, OperatorError, SpecError
+from maintenance_operator.errors import ClusterError, Gone, MetricsError, OperatorError
+from maintenance_operator.specs import read_spec
 
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 STDIN: Final = "-"
+MANIFESTS: Final = frozenset({".yaml", ".yml", ".json"})
+_RIGHTS: Final = 'User "'
+"""What the API server says where rights are lacking, and no policy does."""
+_NO_ANSWER: Final = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,26 @@ class Silent:
 
 
 # --- files ------------------------------------------------------------------------------
+
+
+def all_sources(files: Sequence[str]) -> list[Source]:
+    """The documents of files and folders, in the order in which kubectl would apply them.
+
+    Raises:
+        OperatorError: there is no such file, or a folder holds no manifest.
+    """
+    return [source for file in files for one in _within(file) for source in sources(one)]
+
+
+def _within(file: str) -> list[str]:
+    """A folder's manifests by name, as ``kubectl apply -f FOLDER`` takes them."""
+    folder = Path(file)
+    if file == STDIN or not folder.is_dir():
+        return [file]
+    found = sorted(str(one) for one in folder.iterdir() if one.suffix in MANIFESTS)
+    if not found:
+        raise OperatorError(f"{file}: no {', '.join(sorted(MANIFESTS))} in this folder")
+    return found
 
 
 def sources(file: str) -> list[Source]:
@@ -116,23 +148,71 @@ def is_other(document: Any) -> bool:
 # --- one document -----------------------------------------------------------------------
 
 
-async def check(source: Source, around: Surroundings) -> Checked:
-    """Say what is wrong with one document, and what the operator would read."""
+async def check(source: Source, around: Surroundings, before: Sequence[Source] = ()) -> Checked:
+    """Say what is wrong with one document, and what the operator would read.
+
+    ``before``: those that stand before it in the file, and would be applied first.
+    """
     shape = list(_shape(source.document, around))
     if shape:
         return Checked(source.name, _name(source.document, around), tuple(shape))
     document = {**source.document, "metadata": dict(source.document["metadata"])}
     document["metadata"].setdefault("namespace", around.namespace)
     name = f"{KIND} {_name(document, around)}"
-    found, spec, since = await _written(document, around)
+    found, resource = await _written(document, around)
+    found += _same_name(document, around, before)
+    spec = resource.spec
     if not isinstance(spec, Spec):
         if not any(_about(finding.field, spec.field) for finding in found if not finding.ok):
             found.append(findings.of_spec_error(spec))
-        return Checked(source.name, name, tuple(found))
-    namespace = str(document["metadata"]["namespace"])
-    read, points = await _readings(spec.metrics, since, around, namespace)
+        return Checked(source.name, name, findings.settled(found))
+    found += _same_store(document, spec, around, before)
+    read, points = await _readings(resource, spec, around)
+    found += await _around(resource, spec, around, points)
     gauge = spec.metrics if isinstance(spec.metrics, Metrics) else None
-    return Checked(source.name, name, (*found, *read), points, gauge)
+    return Checked(source.name, name, findings.settled([*found, *read]), points, gauge)
+
+
+def _same_name(
+    document: Mapping[str, Any], around: Surroundings, before: Sequence[Source]
+) -> list[Finding]:
+    name = _name(document, around)
+    return [
+        findings.hint("metadata.name", f"{other.name} has the same name, and is overwritten")
+        for other in before
+        if _name(other.document, around) == name
+    ][:1]
+
+
+def _same_store(
+    document: Mapping[str, Any], spec: Spec, around: Surroundings, before: Sequence[Source]
+) -> list[Finding]:
+    name = _name(document, around)
+    namespace = name.partition("/")[0]
+    return [
+        rehearsal.shared_store(other.name)
+        for other in before
+        if (its := _name(other.document, around)) != name
+        and its.partition("/")[0] == namespace
+        and rehearsal.same_store(other.document.get("spec"), spec)
+    ][:1]
+
+
+async def _around(
+    resource: Resource, spec: Spec, around: Surroundings, points: Sequence[findings.Point]
+) -> list[Finding]:
+    """What stands in the way in the cluster, and what happens first."""
+    found, served = (
+        ([], False)
+        if around.access is None
+        else await rehearsal.obstacles(around.access, resource, spec, around.now)
+    )
+    _, due = read_spec(resource.raw_spec, Clock(), around.now)
+    found += [] if due is None else [hints.of_schedule(due[1])]
+    if not served:
+        read = any(point.value is not None for point in points)
+        found.append(hints.of_first_version(spec, read=read))
+    return found
 
 
 def _about(field: str, other: str) -> bool:
@@ -173,37 +253,61 @@ def _name(document: Any, around: Surroundings) -> str:
 
 async def _written(
     document: Mapping[str, Any], around: Surroundings
-) -> tuple[list[Finding], Spec | SpecError, datetime | None]:
-    """What the schema says; the spec with defaults; since when the champion serves, if one does."""
+) -> tuple[list[Finding], Resource]:
+    """What the schema says; the resource with defaults, and with its status if it is there."""
     if around.access is None:
         assert around.crd is not None, "the command asks for one of them"  # noqa: S101
         found = _by_schema(document, around.crd)
-        filled = schema.with_defaults(document, around.crd)
-        return found, parsed(_spec_of(filled)), None
+        return found, read_resource(_filled(document, around.crd))
     status, answer = await around.access.dry_run(document)
     if status < HTTPStatus.MULTIPLE_CHOICES:
         accepted = Finding("", "the API server accepts it (a dry run: nothing was stored)")
-        champion = (answer.get("status") or {}).get("champion") or {}
-        since = moment_of(champion.get("promotedTime"))
-        return [accepted], parsed(_spec_of(answer)), since
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise ClusterError(
-            f"{answer.get('message', status)}; a dry run needs the rights of kubectl apply. "
-            "Without them: --crd FILE, the CRD's manifest"
-        )
+        return [accepted], read_resource(answer)
+    _must_be_an_answer(status, answer)
     published = await _published(around.access)
     found = [_suggesting(finding, published) for finding in findings.of_refusal(status, answer)]
-    return found, parsed(_spec_of(schema.with_defaults(document, published))), None
+    return found, read_resource(_filled(document, published))
+
+
+def _filled(document: Mapping[str, Any], known: Schema) -> Mapping[str, Any]:
+    filled: Mapping[str, Any] = schema.with_defaults(document, known)
+    return {**filled, "spec": _spec_of(filled), "status": {}}
+
+
+def _must_be_an_answer(status: int, answer: Mapping[str, Any]) -> None:
+    """Raise where the API server says nothing of the document: no rights, no kind, no server."""
+    said = str(answer.get("message") or status)
+    told = answer.get("details")
+    kind = told.get("kind") if isinstance(told, Mapping) else None
+    if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and _RIGHTS in said):
+        raise ClusterError(
+            f"{said}; a dry run needs the rights of kubectl apply. "
+            "Without them: --crd FILE, the CRD's manifest"
+        )
+    if status == HTTPStatus.NOT_FOUND and kind != "namespaces":
+        raise ClusterError(
+            f"{said}; does this cluster have the CRD of {KIND}? Without it: --crd FILE"
+        )
+    if status in _NO_ANSWER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise ClusterError(f"the API server answers {status}: {said}; try again")
 
 
 def _by_schema(document: Mapping[str, Any], crd: Schema) -> list[Finding]:
     known = (crd.get("properties") or {}).get("spec") or {}
+    spec = document.get("spec")
+    if not isinstance(spec, Mapping):
+        return [wrong("spec", "write what is to be maintained, and how")]
     unknown = [
         wrong(path, f"{UNKNOWN_FIELD}: {instead}")
-        for path, instead in schema.unknown_fields(document.get("spec") or {}, known, "spec")
+        for path, instead in schema.unknown_fields(spec, known, "spec")
     ]
-    return unknown or [
-        Finding("", "every field is known; the schema's rules are asked of an API server only")
+    beyond = [wrong(path, told) for path, told in schema.violations(spec, known, "spec")]
+    return unknown + beyond or [
+        Finding(
+            "",
+            "every field is known and within its bounds; the schema's rules across fields "
+            "(CEL) are asked of an API server only",
+        )
     ]
 
 
@@ -231,23 +335,85 @@ def _spec_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 async def _readings(
-    metrics: Metrics | Outcomes, since: datetime | None, around: Surroundings, namespace: str
+    resource: Resource, spec: Spec, around: Surroundings
 ) -> tuple[list[Finding], tuple[findings.Point, ...]]:
     """Ask as the operator does, on the same grid, with the same client."""
+    metrics, namespace = spec.metrics, resource.identity.namespace
     try:
         server = await chosen(metrics, around.access, around.prometheus, around.operator_namespace)
     except MetricsError as error:
         return [wrong("spec.metrics.server", str(error), error.reason)], ()
     grid = reading_times(metrics, around.now)
+    found = [Finding("spec.metrics.server", server.told)]
+    points: tuple[findings.Point, ...] = ()
     if isinstance(metrics, Outcomes):
         labels = await _windows(server, metrics, grid, namespace)
-        return [
-            Finding("spec.metrics.server", server.told),
-            *findings.of_labels(metrics, labels),
-        ], ()
-    answers = await asked(server, metrics, grid, namespace)
-    found, points = findings.of_answers(metrics, answers, grid, since)
-    return [Finding("spec.metrics.server", server.told), *found], points
+        found += findings.of_labels(metrics, labels)
+        queries = {f"{findings.OUTCOMES}.counter": counters.query(metrics, None)}
+    else:
+        answers = await asked(server, metrics, grid, namespace)
+        champion = resource.status.champion
+        since = None if champion is None else champion.promoted_time
+        judged, points = findings.of_answers(metrics, answers, grid, since)
+        found += [*judged, *hints.of_scale(metrics, points)]
+        queries = hints.queries(spec)
+        for where, query in queries.items():
+            found += hints.of_windows(where, query, metrics.interval)
+    if not any(finding.field == "spec.metrics.server" and not finding.ok for finding in found):
+        found += await _spacing(server, metrics, queries, grid, namespace)
+        found += await _new_data(server, spec, grid, namespace)
+    return _with_the_way(found, server.told), points
+
+
+def _with_the_way(found: Sequence[Finding], told: str) -> list[Finding]:
+    """What is wrong with the server, and which way it was asked."""
+    field = "spec.metrics.server"
+    return [
+        replace(finding, told=f"{told}. {finding.told}")
+        if finding.field == field and not finding.ok
+        else finding
+        for finding in found
+    ]
+
+
+async def _spacing(
+    server: servers.Server,
+    metrics: Metrics | Outcomes,
+    queries: Mapping[str, str],
+    grid: tuple[datetime, ...],
+    namespace: str,
+) -> list[Finding]:
+    """Whether windows hold enough samples; nothing where Prometheus does not tell."""
+    found: list[Finding] = []
+    async with reaching(server, metrics.server) as prometheus:
+        for where, query in queries.items():
+            for selected in selections(query)[0]:
+                ask, over = hints.spacing_query(selected, metrics.interval)
+                try:
+                    prometheus.admit(namespace, metrics.server, ask)
+                    answer = await prometheus.range(metrics.server, ask, grid[-1:])
+                except MetricsError:
+                    continue
+                counts = [value for series in answer for _, value in series.points if value > 1]
+                for count in counts:
+                    found += hints.of_spacing(where, selected, metrics.interval, over / count)
+    return found
+
+
+async def _new_data(
+    server: servers.Server, spec: Spec, grid: tuple[datetime, ...], namespace: str
+) -> list[Finding]:
+    """The trigger's own query, which the operator lets pass in silence where it cannot be asked."""
+    trigger, name = spec.triggers.new_data, spec.metrics.server
+    if trigger is None:
+        return []
+    try:
+        async with reaching(server, name) as prometheus:
+            prometheus.admit(namespace, name, trigger.query)
+            answer = await prometheus.range(name, trigger.query, grid)
+    except MetricsError as error:
+        return [wrong("spec.triggers.newData.query", str(error), error.reason)]
+    return [hints.of_new_data(trigger, answer, grid[-1])]
 
 
 async def _windows(

@@ -57,7 +57,11 @@ your cluster. Prometheus is then asked for the last readings, just as the operat
   kubectl mm check -f - --crd modelmaintenances.yaml --prometheus URL < resource.yaml
       without any cluster; the schema's rules (CEL) are not asked then
 
-Exit codes: 0 all are usable, 1 one is not, 2 nothing could be said (no cluster, no rights).
+Each finding is ok, a HINT (it works as it is written, and is probably not meant so: worth a look)
+or WRONG (the operator would refuse it, could not read its metric now, or it cannot be meant).
+
+Exit codes: 0 all are usable, hints or not; 1 one is WRONG, also where its Prometheus does not
+answer; 2 nothing could be said (no such file, no resource in it, no cluster, no rights).
 """
 
 _WHY_EPILOG: Final = """\
@@ -104,7 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader has gone (head, less); the interpreter's last flush must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        # Of a check, 0 would say that all are usable, and the rest was not looked at.
+        return FAILURE_EXIT if options.verb == "check" else 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -228,8 +233,10 @@ def _check_options(verb: argparse.ArgumentParser) -> None:
         "-f",
         "--filename",
         required=True,
+        action="append",
         metavar="FILE",
-        help="a manifest, may hold several documents; - reads standard input",
+        help="a manifest, may hold several documents, or a folder of manifests; - reads standard "
+        "input; may be given several times",
     )
     verb.add_argument(
         "--crd",
@@ -326,8 +333,7 @@ def _one_run(context: Context, resource: Resource) -> int:
     number = context.options.run
     entry = history.found(resource, number)
     if entry is None:
-        kept = ", ".join(str(run.number) for run in resource.status.history) or "none"
-        raise OperatorError(f"run {number} is not in the status; there are: {kept}")
+        raise OperatorError(_no_such_run(resource, number))
     if context.options.output:
         runs = history.document(resource)["runs"]
         found = next(run for run in runs if run["number"] == number)
@@ -335,6 +341,16 @@ def _one_run(context: Context, resource: Resource) -> int:
     else:
         print(history.explained(entry, context.now, context.page))
     return 0
+
+
+def _no_such_run(resource: Resource, number: int) -> str:
+    name, live = resource.identity.name, resource.status.run
+    if live is not None and live.number == number:
+        return f"run {number} has not ended yet: kubectl mm status {name}"
+    kept = ", ".join(str(run.number) for run in resource.status.history)
+    if not kept:
+        return f"there is no run {number}: no run of {name} has ended yet"
+    return f"run {number} is not in the status; there are: {kept}"
 
 
 async def _why(context: Context) -> int:
@@ -397,16 +413,16 @@ async def _check_without_cluster(options: argparse.Namespace) -> int:
 
 
 async def _check_all(options: argparse.Namespace, around: check.Surroundings, page: Page) -> int:
-    found = check.sources(options.filename)
+    found = check.all_sources(options.filename)
     others = [source for source in found if check.is_other(source.document)]
     ours = [source for source in found if not check.is_other(source.document)]
     for source in others:
         print(f"{source.name}: {source.document['kind']}, passed over", file=sys.stderr)
     if not ours:
-        raise OperatorError(f"{options.filename}: no {KIND} in it")
+        raise OperatorError(f"{', '.join(options.filename)}: no {KIND} in it")
     checked = []
-    for source in ours:
-        checked.append(await check.check(source, around))
+    for number, source in enumerate(ours):
+        checked.append(await check.check(source, around, ours[:number]))
         if not options.output:
             print(findings.told(checked[-1], page), end="\n\n" if source is not ours[-1] else "\n")
     if options.output:

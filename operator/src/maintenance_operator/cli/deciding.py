@@ -123,8 +123,7 @@ def with_record(resource: Resource, file: str) -> Resource:
 def _remembered(resource: Resource, wish: Wish, page: Page) -> Shown:
     entry = None if wish.run is None else found(resource, wish.run)
     if entry is None:
-        which = "no decision" if wish.run is None else f"run {wish.run} is not in the status"
-        raise OperatorError(f"{which}; there are: {why.known(resource)}")
+        raise OperatorError(_nothing_of_it(resource, wish.run))
     if wish.form != TEXT:
         raise OperatorError(
             f"status holds the way to the last decision only, so run {wish.run} cannot be shown as "
@@ -133,6 +132,16 @@ def _remembered(resource: Resource, wish: Wish, page: Page) -> Shown:
         )
     file = None if wish.file in {None, STDOUT} else Path(str(wish.file))
     return Shown(_line(why.remembered(resource, entry, page)), file)
+
+
+def _nothing_of_it(resource: Resource, run: int | None) -> str:
+    """Why there is nothing to explain, and where to look."""
+    name, status = resource.identity.name, resource.status
+    if status.decision is None and not status.history:
+        which = "" if run is None else f"there is no run {run}: "
+        return f"{which}{name} has had no decision yet; what it waits for: kubectl mm status {name}"
+    which = "the last decision" if run is None else f"run {run}"
+    return f"{which} is not in the status; there are: {why.known(resource)}"
 
 
 async def _readings(access: Access, case: Case, wish: Wish, now: datetime) -> Readings:
@@ -167,8 +176,8 @@ def png(picture: str) -> bytes:
         import resvg_py  # noqa: PLC0415 - an extra, which most do without
     except ImportError:
         raise OperatorError(
-            "-o png needs resvg, which is not installed: pip install './operator[png]' (or "
-            "resvg-py) beside kubectl-mm, or write -o svg, which every browser shows"
+            "-o png needs resvg, which is not installed: pip install './operator[png]' beside "
+            "kubectl-mm, as docs/kubectl-mm.md does, or write -o svg, which every browser shows"
         ) from None
     if not _written(resvg_py.svg_to_bytes):
         raise OperatorError(

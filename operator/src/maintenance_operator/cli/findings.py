@@ -3,7 +3,7 @@
 import math
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -26,6 +26,7 @@ from maintenance_operator.core.status import timestamp
 from maintenance_operator.errors import MetricsError, SpecError
 
 PERFORMANCE: Final = "spec.metrics.performance"
+OUTCOMES: Final = "spec.metrics.outcomes"
 _INDENT: Final = "  "
 UNKNOWN_FIELD: Final = "unknown field"
 _FIELDS: Final[Mapping[str, str]] = {
@@ -40,17 +41,42 @@ _FIELDS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence on a field. ``reason`` is the runbook's entry, empty where all is well."""
+    """One sentence on a field. ``reason`` is the runbook's entry, empty where there is none.
+
+    ``hint``: it works as it is written, and is probably not meant so.
+    """
 
     field: str
     told: str
     ok: bool = True
     reason: str = ""
+    hint: bool = False
+
+    @property
+    def word(self) -> tuple[str, Tone]:
+        """How it is marked."""
+        if not self.ok:
+            return "WRONG", Tone.BAD
+        return ("HINT", Tone.CARE) if self.hint else ("ok", Tone.GOOD)
 
 
 def wrong(where: str, told: str, reason: str = ReadyReason.INVALID_SPEC) -> Finding:
     """What is to be mended."""
     return Finding(where, told, ok=False, reason=str(reason))
+
+
+def hint(where: str, told: str) -> Finding:
+    """What to look at twice."""
+    return Finding(where, told, hint=True)
+
+
+def settled(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Each once; what is wrong is not called right, whatever else is known of the field."""
+    once = tuple(dict.fromkeys(found))
+    bad = {finding.field for finding in once if not finding.ok}
+    return tuple(
+        finding for finding in once if not finding.ok or finding.hint or finding.field not in bad
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +161,7 @@ def of_answers(
 
 def of_labels(outcomes: Outcomes, answer: Sequence[Window] | MetricsError) -> Iterator[Finding]:
     """What the counters of right and wrong say of the last interval."""
-    where = "spec.metrics.outcomes"
+    where = OUTCOMES
     if isinstance(answer, MetricsError):
         unread = answer.reason == MetricsReason.OUTCOMES_UNREADABLE
         yield wrong(where if unread else "spec.metrics.server", str(answer), answer.reason)
@@ -265,7 +291,7 @@ def told(checked: Checked, page: Page) -> str:
     head = f"{checked.source}: {checked.name}" if checked.name else checked.source
     lines = [paragraph(head, page)]
     for finding in checked.findings:
-        word, tone = ("ok", Tone.GOOD) if finding.ok else ("WRONG", Tone.BAD)
+        word, tone = finding.word
         reason = f" (runbook: {finding.reason})" if finding.reason else ""
         where = f"{finding.field}: " if finding.field else ""
         text = paragraph(
@@ -322,7 +348,13 @@ def document(checked: Checked) -> dict[str, Any]:
         "name": checked.name,
         "usable": checked.usable,
         "findings": [
-            {"field": f.field, "ok": f.ok, "reason": str(f.reason), "message": f.told}
+            {
+                "field": f.field,
+                "ok": f.ok,
+                "hint": f.hint,
+                "reason": str(f.reason),
+                "message": f.told,
+            }
             for f in checked.findings
         ],
         "readings": [

@@ -32,7 +32,7 @@ def listed(resource: Resource, now: datetime, page: Page) -> str:
     rows += [_row(entry, now) for entry in status.history]
     if not rows:
         return (
-            f"{resource.identity.name} has had no run yet; the last decision, if any: "
+            f"{resource.identity.name} has had no run yet; what it waits for: "
             f"kubectl mm status {resource.identity.name}"
         )
     return table(HEADER, rows, page)

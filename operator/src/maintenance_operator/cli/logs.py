@@ -92,16 +92,32 @@ async def _waiting(access: Access, pod: Mapping[str, Any]) -> str:
 
 
 def _no_pod(resource: Resource, wish: Wish) -> str:
-    run, live = wish.run, resource.status.run
-    number = run if run is not None or live is None else live.number
-    of = f"step {wish.step} of " if wish.step else ""
-    which = f"{of}run {number}" if number is not None else f"{of or 'any run of '}this resource"
+    status, name = resource.status, resource.identity.name
+    live, known = status.run, _runs(resource)
+    number = wish.run if wish.run is not None or live is None else live.number
+    if not known:
+        return f"{name} has had no run yet; what it waits for: kubectl mm status {name}"
+    if number is not None and number > max(known):
+        return f"there is no run {number}: the last one of {name} is {max(known)}"
     if live is not None and live.number == number:
-        return f"{which} has no pod yet"
+        step = f"step {wish.step} of " if wish.step else ""
+        return f"{step}run {number} has no pod yet"
+    last = max(known) if number is None else number
+    of = f" of its step {wish.step}" if wish.step else ""
+    which = f"no run of {name}" if number is None else f"run {number}"
+    has = "has a pod" if number is None else "has no pod"
     return (
-        f"{which} has no pod any more: ended Jobs are kept for 24 hours. The report stays in the "
-        f"store: {_store(resource)}/runs/{number if number is not None else '<run>'}/report.json"
+        f"{which} {has}{of} any more: ended Jobs are kept for 24 hours. The report stays in the "
+        f"store: {_store(resource)}/runs/{last}/report.json"
     )
+
+
+def _runs(resource: Resource) -> list[int]:
+    """Numbers of the runs that are known of, a diagnosis that led to no training included."""
+    status = resource.status
+    numbers = [entry.number for entry in status.history]
+    numbers += [status.decision.number] if status.decision is not None else []
+    return numbers + ([status.run.number] if status.run is not None else [])
 
 
 def _store(resource: Resource) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from maintenance_operator.cli.resource import NEVER_SEEN, LiveJob, Resource
 from maintenance_operator.core.conditions import DEGRADED, TRAINING, is_true
+from maintenance_operator.core.first import NOTHING_YET, waits_for_metrics
 from maintenance_operator.core.grid import next_reading
 from maintenance_operator.core.jobs import TrainerImage, is_light
 from maintenance_operator.core.model import (
@@ -103,13 +104,19 @@ def state(resource: Resource) -> State:  # noqa: PLR0911 - one per guard, graves
         return _running(resource, status.run)
     if resource.suspended:
         return State.SUSPENDED
-    if resource.unread is not None:
+    if resource.unread is not None and not _nothing_to_read_yet(resource):
         return State.NO_METRIC
     if status.champion is None:
         return State.NO_MODEL
     if is_true(status, DEGRADED):
         return State.DEGRADED
     return State.DOUBTFUL if _last_was_bad(resource) else State.HEALTHY
+
+
+def _nothing_to_read_yet(resource: Resource) -> bool:
+    """Whether a model that nobody serves has no readings, which holds nothing."""
+    unread = resource.unread
+    return resource.status.champion is None and unread is not None and unread.reason in NOTHING_YET
 
 
 def _last_was_bad(resource: Resource) -> bool:
@@ -150,16 +157,30 @@ def outlook(  # noqa: PLR0911 - one per guard, in the order of ``state``
     if resource.deleting:
         return Next("Its Jobs go with it; the store and the ConfigMap of the champion stay.")
     if resource.unreadable is not None or resource.stalled is not None:
-        return Next("Nothing, until it is mended.")
+        live = "The live run goes on by the spec that it began with; then nothing"
+        return Next(f"{'Nothing' if status.run is None else live}, until it is mended.")
     if not resource.seen:
         return Next("The operator looks at it, as soon as one runs.")
     if status.run is not None:
         return _run_goes_on(resource, status.run, job)
     if resource.suspended:
-        return Next("Nothing is started until spec.suspend is false; readings go on.")
+        return Next(
+            f"Nothing is started until spec.suspend is false; readings go on.{_then(resource)}"
+        )
     if not isinstance(resource.spec, Spec):
-        return Next("Nothing, until it is mended.")
+        return Next(
+            f"Not known: an operator follows this spec, and this plugin cannot read it "
+            f"({resource.spec}); are they of one version?"
+        )
     return _without_run(resource, resource.spec, now)
+
+
+def _then(resource: Resource) -> str:
+    """What a resource without a version would begin with."""
+    spec = resource.spec
+    if resource.status.champion is not None or not isinstance(spec, Spec):
+        return ""
+    return f" Then a run begins: {_first_version(spec)}."
 
 
 def _run_goes_on(resource: Resource, run: Run, job: LiveJob | None) -> Next:
@@ -174,8 +195,9 @@ def _run_goes_on(resource: Resource, run: Run, job: LiveJob | None) -> Next:
                 "The model is copied, and the gate looks at its score", deadline, latest=True
             )
         case Step.TRAIN:
+            other = "the most frequent label" if run.champion is None else "the one in service"
             return Next(
-                "The training ends, and the gate compares the new version with the one in service",
+                f"The training ends, and the gate compares the new version with {other}",
                 deadline,
                 latest=True,
             )
@@ -189,18 +211,24 @@ def _without_run(resource: Resource, spec: Spec, now: datetime) -> Next:
     if start is None:
         held = resource.unread is not None
         what = "The metric is read again; until then it holds" if held else "The next reading"
+        if waits_for_metrics(observation_of(resource, spec, now), resource.status):
+            what = "The metric is asked for again; no first version is trained until it answers"
         return Next(what, reading)
     first = resource.status.champion is None
     if start <= reading:
-        given = (
-            "spec.model.initialModel is given"
-            if spec.initial_model
-            else "a first version is wanted"
-        )
-        why = given if first else "performance is down"
+        why = _first_version(spec) if first else "performance is down"
         return Next(f"A run begins: {why}", None if start <= now else start)
     why = "a first version is still wanted" if first else "performance is still down"
     return Next(f"A run may begin, if {why}", start)
+
+
+def _first_version(spec: Spec) -> str:
+    if spec.initial_model is not None:
+        return "spec.model.initialModel is given, and becomes version 1"
+    return (
+        "a first version is wanted, and trained from spec.model.baseModel, because "
+        "spec.model.initialModel is not given"
+    )
 
 
 def _earliest_run(resource: Resource, spec: Spec, now: datetime) -> datetime | None:
@@ -209,12 +237,13 @@ def _earliest_run(resource: Resource, spec: Spec, now: datetime) -> datetime | N
     candidates = [now]
     candidates += [status.recheck.time] if status.recheck is not None else []
     candidates += [entry.end_time + spec.limits.cooldown for entry in status.history]
-    seen = _observation(resource, spec, now)
+    seen = observation_of(resource, spec, now)
     ahead = (time for time in sorted(candidates) if time >= now)
     return next((time for time in ahead if wanted(replace(seen, now=time)) is not None), None)
 
 
-def _observation(resource: Resource, spec: Spec, now: datetime) -> Observation:
+def observation_of(resource: Resource, spec: Spec, now: datetime) -> Observation:
+    """What the operator would have seen, as far as the resource tells."""
     return Observation(
         identity=resource.identity,
         generation=resource.generation,

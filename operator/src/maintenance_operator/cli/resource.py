@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.conditions import METRICS_AVAILABLE, READY
 from maintenance_operator.core.jobs import Identity
 from maintenance_operator.core.model import Condition, Spec, Status, Step
-from maintenance_operator.core.spec import parse
 from maintenance_operator.errors import SpecError
+from maintenance_operator.specs import read_spec
 
 NEVER_SEEN = -1
 """``status.observedGeneration`` of a resource that no operator has looked at."""
@@ -86,11 +87,9 @@ def read(body: Mapping[str, Any]) -> Resource:
 
 
 def parsed(raw_spec: Mapping[str, Any]) -> Spec | SpecError:
-    """The spec as the operator reads it."""
-    try:
-        return parse(raw_spec)
-    except SpecError as error:
-        return error
+    """The spec as the operator reads it, or why it refuses it."""
+    clock = Clock()
+    return read_spec(raw_spec, clock, clock.now())[0]
 
 
 def moment_of(text: object) -> datetime | None:

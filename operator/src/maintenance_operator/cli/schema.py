@@ -1,9 +1,10 @@
 """The schema's part that needs no cluster: defaults filled in, unknown fields named. Pure."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, Final
 
 from maintenance_operator.core.names import KIND, VERSION
 
@@ -75,6 +76,69 @@ def unknown_fields(value: Any, schema: Schema, path: str) -> Iterator[tuple[str,
             yield from unknown_fields(child, properties[name], where)
         else:
             yield where, nearest(str(name), list(properties))
+
+
+def violations(value: Any, schema: Schema, path: str) -> Iterator[tuple[str, str]]:
+    """Dotted paths whose value the schema's bounds refuse, each with what it must be.
+
+    Rules across fields (CEL) are the API server's own.
+    """
+    told = next((told for fits, told in _bounds(value, schema) if not fits), "")
+    if told:
+        yield path, f"must be {told}"
+        return
+    match value:
+        case Mapping():
+            properties = schema.get("properties") or {}
+            others = schema.get("additionalProperties")
+            for name in schema.get("required") or ():
+                if value.get(name) is None:
+                    yield f"{path}.{name}", "is required"
+            for name, child in value.items():
+                known = properties.get(name, others)
+                if isinstance(known, Mapping) and child is not None:
+                    yield from violations(child, known, f"{path}.{name}")
+        case list():
+            for index, item in enumerate(value):
+                yield from violations(item, schema.get("items") or {}, f"{path}[{index}]")
+        case _:
+            pass
+
+
+_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
+    "object": (Mapping,),
+    "array": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+}
+
+
+def _bounds(value: Any, schema: Schema) -> Iterator[tuple[bool, str]]:
+    """Whether each bound holds, in words; bounds of other kinds of values say nothing."""
+    kind, choices = str(schema.get("type", "")), schema.get("enum")
+    if kind in _KINDS:
+        flag = isinstance(value, bool) and kind != "boolean"
+        yield isinstance(value, _KINDS[kind]) and not flag, f"of type {kind}"
+    if choices:
+        yield value in choices, f"one of {', '.join(map(str, choices))}"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low, high = schema.get("minimum"), schema.get("maximum")
+        yield low is None or value >= low, f"at least {low}"
+        open_end = bool(schema.get("exclusiveMaximum"))
+        within = high is None or value < high or (value == high and not open_end)
+        yield within, f"{'below' if open_end else 'at most'} {high}"
+    if isinstance(value, str):
+        low, high = schema.get("minLength", 0), schema.get("maxLength")
+        yield len(value) >= low, f"of at least {low} characters"
+        yield high is None or len(value) <= high, f"of at most {high} characters"
+        pattern = schema.get("pattern")
+        yield pattern is None or re.search(pattern, value) is not None, f"like {pattern}"
+    if isinstance(value, list):
+        yield len(value) <= schema.get("maxItems", len(value)), "shorter"
+    if isinstance(value, Mapping):
+        yield len(value) <= schema.get("maxProperties", len(value)), "smaller"
 
 
 def nearest(name: str, known: list[str]) -> str:

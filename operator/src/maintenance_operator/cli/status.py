@@ -19,6 +19,7 @@ from maintenance_operator.cli.outlook import (
 )
 from maintenance_operator.cli.resource import LiveJob, Resource
 from maintenance_operator.core import status as status_json
+from maintenance_operator.core.findings import TOO_FEW
 from maintenance_operator.core.model import (
     Assessment,
     Degraded,
@@ -34,6 +35,7 @@ from maintenance_operator.core.model import (
 )
 from maintenance_operator.core.narrate import shown
 from maintenance_operator.core.numbers import duration, figure, moment
+from maintenance_operator.core.words import in_words
 
 _LABEL: Final = 14
 _TONES: Final = {
@@ -73,8 +75,8 @@ def explained(view: View, page: Page) -> str:
     resource = view.resource
     word = state(resource)
     name = f"{resource.identity.namespace}/{resource.identity.name}"
-    waits = ", and waits for you" if tasks(resource, view.now, view.job) else ""
-    head = paragraph(f"{name} {SENTENCES[word]}{waits}.", page)
+    waits = " It waits for you." if tasks(resource, view.now, view.job) else ""
+    head = paragraph(f"{name} {SENTENCES[word]}.{waits}", page)
     parts = [page.paint(head, _TONES[word]), ""]
     for label, lines in (
         ("Performance", _performance(view)),
@@ -197,6 +199,8 @@ def path_step(step: PathStep) -> str:
 
 
 def _evidence(evidence: StatusEvidence) -> str:
+    if evidence.name in TOO_FEW:
+        return f"{evidence.value} {in_words(evidence.name)}"
     ends = f"{evidence.lower} to {evidence.upper}"
     parts = [
         ends if evidence.lower and evidence.upper else "",

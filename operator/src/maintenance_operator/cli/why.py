@@ -21,6 +21,7 @@ from maintenance_operator.core.counterfactual import (
     Turn,
     counterfactual,
 )
+from maintenance_operator.core.findings import TOO_FEW
 from maintenance_operator.core.model import (
     Action,
     Decision,
@@ -104,11 +105,10 @@ def case_of(resource: Resource, number: int | None) -> Case | None:
 def known(resource: Resource) -> str:
     """Which decisions can be asked for."""
     decision = resource.status.decision
-    if decision is None:
-        return f"{resource.identity.name} has had no decision yet"
+    whole = "none" if decision is None else str(decision.number)
     numbers = [str(entry.number) for entry in resource.status.history]
-    older = [number for number in numbers if number != str(decision.number)]
-    return f"whole: {decision.number}; its outcome only: {', '.join(older) or 'none'}"
+    older = [number for number in numbers if number != whole]
+    return f"whole: {whole}; its outcome only: {', '.join(older) or 'none'}"
 
 
 # --- in words ---------------------------------------------------------------------------
@@ -148,6 +148,20 @@ def _question(number: int, step: PathStep, page: Page) -> Iterator[str]:
     )
     for evidence in step.evidence:
         yield paragraph(measured(evidence), page, indent="       ", first="     - ")
+    if step.answer is Answer.UNDETERMINED:
+        yield paragraph(undetermined(step), page, indent="       ", first="     - ")
+
+
+def undetermined(step: PathStep) -> str:
+    """Why a question has no answer."""
+    if any(evidence.p_value for evidence in step.evidence):
+        return (
+            "Neither shown nor excluded: a p-value is too large for Yes, and the interval too wide "
+            "for No. More newly labelled rows make it narrower."
+        )
+    if any(evidence.name in TOO_FEW for evidence in step.evidence):
+        return "No test is made of so few rows: label more."
+    return "No test was made: these rows have nothing that could be compared."
 
 
 def measured(evidence: StatusEvidence) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 from maintenance_contract import ContractError
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core.breaker import tripped
+from maintenance_operator.core.first import waits_for_metrics
 from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.jobs import is_light
 from maintenance_operator.core.model import (
@@ -238,7 +239,7 @@ def _from_baseline(seen: Observation, down: Degraded) -> str:
 def _training(seen: Observation, status: Status) -> _Row:
     run = status.run
     if run is None:
-        reason = TrainingReason.HELD if seen.guard is Guard.HOLD else TrainingReason.IDLE
+        reason = _why_no_run(seen, status)
         return TRAINING, "False", reason, reason.sentence
     about = f"Run {run.number}, Job {run.job_name}"
     job = next((job for job in seen.jobs or () if job.name == run.job_name), None)
@@ -258,6 +259,15 @@ def _training(seen: Observation, status: Status) -> _Row:
     reason = TrainingReason.QUEUED if queued else TrainingReason.RUNNING
     detail = f" {job.detail}" if job is not None and job.detail else ""
     return TRAINING, "True", reason, f"{about}. {reason.sentence}{detail}"
+
+
+def _why_no_run(seen: Observation, status: Status) -> TrainingReason:
+    if seen.guard is Guard.HOLD:
+        return TrainingReason.HELD
+    waits = waits_for_metrics(seen, status) and not seen.suspended
+    if waits and hindered(seen, status) is None:
+        return TrainingReason.AWAITING_METRICS
+    return TrainingReason.IDLE
 
 
 def _reading_at_transition(seen: Observation, status: Status) -> Reading | None:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from maintenance_contract import (
+    LEAST_ROWS,
     Answer,
     Diagnosis,
     Finding,
@@ -23,6 +24,11 @@ from maintenance_operator.core.evidence import (
 from maintenance_operator.core.model import Outcomes, Policy, Situation, Trigger
 from maintenance_operator.core.statistics import binomial_at_least, fewer_right
 
+NEW_ROWS: Final = "newRowsToCompare"
+OLD_ROWS: Final = "oldRowsToCompare"
+TRAINED_ROWS: Final = "trainedRowsToCompare"
+TOO_FEW: Final = frozenset({NEW_ROWS, OLD_ROWS, TRAINED_ROWS})
+"""Evidence: sides of a comparison that are too small for a test."""
 OUTSIDE_SUPPORT: Final = OUTSIDE
 """Evidence: the share of new rows that lie outside what the champion was trained on."""
 NEW_LABELS: Final = "newLabels"
@@ -109,6 +115,18 @@ def accuracy(held_out: HeldOut | None) -> float | None:
 def rows(held_out: HeldOut | None) -> int:
     """How many held-out rows there are."""
     return 0 if held_out is None else held_out.n
+
+
+def too_few_to_compare(situation: Situation) -> tuple[str, int] | None:
+    """The side of the comparison that has too few rows for any test, and how many; else None."""
+    counts = diagnosis_of(situation).rows
+    sides = {
+        NEW_ROWS: counts.new_train + counts.new_held_out,
+        OLD_ROWS: counts.old_held_out,
+        TRAINED_ROWS: counts.old_train,
+    }
+    few = ((name, rows) for name, rows in sides.items() if rows < LEAST_ROWS)
+    return next(few, None)
 
 
 def targeted(situation: Situation) -> bool:

@@ -10,6 +10,7 @@ from maintenance_operator.core.findings import (
     expected_accuracy,
     findings,
     rows,
+    too_few_to_compare,
     unprompted,
 )
 from maintenance_operator.core.model import (
@@ -108,13 +109,24 @@ def path(situation: Situation, *, trains: bool) -> tuple[PathStep, ...]:
     """
     diagnosed = situation.report.diagnosis is not None and situation.champion is not None
     causes = [
-        PathStep(finding.question, finding.answer, tuple(map(_evidence, finding.evidence)))
+        PathStep(finding.question, finding.answer, _evidence_of(situation, finding))
         for finding in findings(situation)
         if diagnosed
     ]
     watched = situation.champion is not None or trains
     last = PathStep(Question.MONITOR_AND_OPTIMIZE, Answer.YES if watched else Answer.NO)
     return (_performance_drop(situation), *causes, last)
+
+
+def _evidence_of(situation: Situation, finding: Finding) -> tuple[StatusEvidence, ...]:
+    """The numbers of an answer; where no test was made, the rows that were too few for it."""
+    told = tuple(map(_evidence, finding.evidence))
+    tested = any(evidence.p_value is not None for evidence in finding.evidence)
+    few = too_few_to_compare(situation)
+    if finding.answer is not Answer.UNDETERMINED or tested or few is None:
+        return told
+    name, count = few
+    return (StatusEvidence(name, str(count)), *told)
 
 
 def _performance_drop(situation: Situation) -> PathStep:

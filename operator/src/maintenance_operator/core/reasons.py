@@ -224,4 +224,8 @@ class TrainingReason(Reason):
         "Held",
         "Many resources of its server left their range together: look at what is measured first.",
     )
+    AWAITING_METRICS = (
+        "AwaitingMetrics",
+        "No first version is trained while the metric cannot be asked for: see MetricsAvailable.",
+    )
     REPORTING = "Reporting", "A small Job reads the stored report again."

@@ -30,6 +30,7 @@ from maintenance_operator.core.findings import (
     new_rows,
     rows,
     targeted,
+    too_few_to_compare,
     unprompted,
     usable,
     where_expected,
@@ -40,6 +41,7 @@ from maintenance_operator.core.numbers import figure, p_value, percent
 from maintenance_operator.core.power import fewest_rows
 from maintenance_operator.core.proposal import Proposal, Rule
 from maintenance_operator.core.reasons import DecisionReason
+from maintenance_operator.core.words import in_words
 
 
 def diagnosis_failed(situation: Situation) -> Proposal | None:
@@ -307,8 +309,18 @@ def cause_open(situation: Situation) -> Proposal:
     return Proposal(
         Action.FINE_TUNE,
         DecisionReason.UNDETERMINED,
-        f"The rows do not settle {' and '.join(questions)}: {_try(situation)}",
+        f"The rows do not settle {' and '.join(questions)}{_unsettled(situation)}: "
+        f"{_try(situation)}",
     )
+
+
+def _unsettled(situation: Situation) -> str:
+    """Why, where that is plain: no test was made."""
+    few = too_few_to_compare(situation)
+    if few is None:
+        return ""
+    name, count = few
+    return f" ({count} {in_words(name)})"
 
 
 def _try(situation: Situation) -> str:

@@ -29,6 +29,7 @@ from maintenance_operator.core import champion as projection
 from maintenance_operator.core.brakes import runs_left
 from maintenance_operator.core.conditions import DEGRADED, conditions, hindered, transitions
 from maintenance_operator.core.decide import decide
+from maintenance_operator.core.first import in_service, waits_for_metrics
 from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.jobs import (
     How,
@@ -116,7 +117,7 @@ def next_effect(seen: Observation) -> Effect | None:
     status = seen.status
     if status.run is not None:
         return _stop(seen, status.run) if seen.suspended else _advance(seen, status.run)
-    if status.champion is None and isinstance(seen.spec, Spec) and (known := _in_service(seen)):
+    if status.champion is None and isinstance(seen.spec, Spec) and (known := in_service(seen)):
         return _adopt(seen, known)
     if status.champion is not None and (projected := _project(seen, status.champion)):
         return projected
@@ -136,7 +137,8 @@ def wanted(seen: Observation) -> Trigger | None:
     if status.recheck is not None and seen.now < status.recheck.time:
         return None
     if status.champion is None:
-        return Trigger.INITIAL if _in_service(seen) is None else None
+        held = in_service(seen) is not None or waits_for_metrics(seen, status)
+        return None if held else Trigger.INITIAL
     if seen.now < _cooled_down(status, seen.spec):
         return None
     return _occasion(seen, seen.spec)
@@ -193,17 +195,6 @@ def _with_baseline(seen: Observation) -> Status:
     if metrics.max_drop is None or known or found.level is None:
         return status
     return replace(status, champion=replace(champion, baseline=found.level), monitor=None)
-
-
-def _in_service(seen: Observation) -> Champion | None:
-    """The champion that the ConfigMap names, if it is ours and can be read."""
-    config_map = seen.config_map
-    if config_map is None or not projection.is_ours(config_map):
-        return None
-    try:
-        return projection.read(config_map)
-    except ContractError:
-        return None
 
 
 def _adopt(seen: Observation, champion: Champion) -> Effect | None:

@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from maintenance_contract import LEAST_ROWS
+
 EVIDENCE: Final = {
     "accuracy": "accuracy in production",
     "errorRate": "error rate in production",
@@ -32,6 +34,9 @@ EVIDENCE: Final = {
     "emptyTexts": "rise of the share of empty texts",
     "newColumns": "columns that are new",
     "lostColumns": "columns that are gone",
+    "newRowsToCompare": f"newly labelled rows; with fewer than {LEAST_ROWS} no test is made",
+    "oldRowsToCompare": f"old held-out rows; with fewer than {LEAST_ROWS} no test is made",
+    "trainedRowsToCompare": f"rows it was trained on; with fewer than {LEAST_ROWS} no test is made",
 }
 
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

@@ -8,6 +8,8 @@ the tolerance; what is neither shown nor excluded is Undetermined.
 from dataclasses import dataclass
 from typing import Final
 
+import maintenance_contract
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -26,7 +28,7 @@ drop that asks for the diagnosis has its own brake."""
 INTERVAL_Z: Final = 1.645
 """One-sided 95 % bounds decide whether an effect lies within its tolerance."""
 
-LEAST_ROWS: Final = 40
+LEAST_ROWS: Final = maintenance_contract.LEAST_ROWS
 """Rows needed on each side of a comparison; below, every test answers Undetermined."""
 
 OUTSIDE_SUPPORT: Final = Bounds(minor=0.05, major=0.30, tolerance=0.05)

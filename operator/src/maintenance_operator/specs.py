@@ -1,0 +1,35 @@
+"""What the operator makes of a ``spec``: the one door for itself and for its plugin.
+
+Whatever makes the operator refuse a spec, before it has asked anybody, happens in ``read_spec``,
+so that nobody who asks beforehand is told otherwise.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from maintenance_operator.core.model import Schedule, Spec
+from maintenance_operator.core.spec import parse
+from maintenance_operator.errors import SpecError
+
+Due = tuple[datetime, datetime]
+"""The last time that was due by a schedule, and the one after it."""
+
+
+class Calendar(Protocol):
+    """Reads cron expressions in time zones."""
+
+    def due(self, schedule: Schedule, now: datetime) -> Due:
+        """The last time that was due, and the one after it; SpecError for no schedule."""
+
+
+def read_spec(
+    raw_spec: Mapping[str, Any], calendar: Calendar, now: datetime
+) -> tuple[Spec | SpecError, Due | None]:
+    """The spec, or why it cannot be followed; and when its schedule was and will be due."""
+    try:
+        spec = parse(raw_spec)
+        schedule = spec.triggers.schedule
+        return spec, None if schedule is None else calendar.due(schedule, now)
+    except SpecError as error:
+        return error, None
