@@ -125,6 +125,18 @@ async def test_whoever_tells_much_can_wait_until_less_is_left() -> None:
     assert waited == [0, 20, 30]
 
 
+@pytest.mark.parametrize("seconds", [0.0, -1800.0, 1e-6])
+async def test_no_date_makes_passes_run_in_a_circle(seconds: float) -> None:
+    async def overdue(_: Key) -> timedelta:
+        return timedelta(seconds=seconds)
+
+    passes = Passes(overdue)
+    async with Running(passes) as conductor:
+        conductor.seen(body(NEWS))
+        await asyncio.sleep(2)
+    assert len(passes.of(NEWS)) <= 21
+
+
 async def test_a_resource_is_looked_at_again_when_it_is_due() -> None:
     async def every_minute(_: Key) -> timedelta:
         return timedelta(minutes=1)

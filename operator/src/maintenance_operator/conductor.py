@@ -30,6 +30,8 @@ DRAINED_SECONDS: Final = 0.005
 
 BACKOFF_SECONDS: Final = 1.0
 BACKOFF_MOST_SECONDS: Final = 60.0
+LEAST_WAIT_SECONDS: Final = 0.1
+"""Between two passes for which nothing but a date is a reason."""
 CONFLICT_BACKOFF_SECONDS: Final = 0.05
 """Somebody else wrote first: the next look sees what they wrote."""
 
@@ -218,7 +220,7 @@ class Conductor:
             wait: float | None = self._failed(key, error)
         else:
             self._failures.pop(key, None)
-            wait = None if delay is None else max(0.0, delay.total_seconds())
+            wait = None if delay is None else _not_at_once(key, delay.total_seconds())
         finally:
             del self._running[key]
             self._telemetry.reconciled(loop.time() - started)
@@ -285,6 +287,14 @@ class Conductor:
             if key not in listed and after.get(key) == version:
                 logger.info("Gone without an event", extra=_subject(key))
                 self.forget(key)
+
+
+def _not_at_once(key: Key, seconds: float) -> float:
+    """A wait that cannot make passes run in a circle; one that is none is a fault of ours."""
+    if seconds > 0:
+        return max(seconds, LEAST_WAIT_SECONDS)
+    logger.warning("The next look was due %.1f s ago", -seconds, extra=_subject(key))
+    return BACKOFF_SECONDS
 
 
 def _log_failure(key: Key, error: Exception, text: str, *, lost: bool, news: bool) -> None:
