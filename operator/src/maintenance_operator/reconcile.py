@@ -155,6 +155,12 @@ class Resources(Protocol):
     def seen(self, body: Body) -> bool:
         """Remember a newer body, our own write."""
 
+    def version(self, key: Key) -> str:
+        """The resourceVersion of the resource."""
+
+    def read(self, body: Body, since: str) -> bool:
+        """Remember a body that was read when ``since`` was the last version."""
+
     def forget(self, key: Key) -> None:
         """The resource is gone."""
 
@@ -305,7 +311,10 @@ class Reconciler:
         return (await self._live(key), True) if body is None else (_unless_deleted(body), False)
 
     async def _live(self, key: Key) -> Body:
-        return _unless_deleted(await self._cluster.get(*key))
+        since = self._resources.version(key)
+        body = _unless_deleted(await self._cluster.get(*key))
+        self._resources.read(body, since)
+        return body
 
     def _remember(
         self, key: Key, seen: Observation, body: Body, known: tuple[str, str, str] | None
