@@ -35,6 +35,7 @@ from maintenance_operator.core.model import (
     Metrics,
     Note,
     Outcomes,
+    Request,
     Schedule,
     Series,
     Spec,
@@ -47,6 +48,13 @@ from maintenance_operator.core.names import ANNOTATION_BREAKER_RESET
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.quiet import Quiet, quiet, stays_quiet
 from maintenance_operator.core.reasons import EventReason, ReadyReason
+from maintenance_operator.core.refusals import (
+    is_due,
+    message_of,
+    refused,
+    request_of,
+    still_asked,
+)
 from maintenance_operator.core.spec import parse
 from maintenance_operator.core.story import next_effect, onset, wanted
 from maintenance_operator.counting import Counting
@@ -58,6 +66,14 @@ from maintenance_operator.errors import (
     MetricsError,
     OperatorError,
     SpecError,
+)
+from maintenance_operator.refusals import (
+    Refusals,
+    in_vain,
+    is_told_now,
+    kept_as_written,
+    log_refusal,
+    not_of,
 )
 
 Key = tuple[str, str]
@@ -89,7 +105,9 @@ class Cluster(Protocol):
     async def create_job(self, manifest: Body) -> JobView:
         """Create; Conflict where the name is taken."""
 
-    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+    async def delete_job(
+        self, namespace: str, name: str, uid: str, *, pods_first: bool = ...
+    ) -> None:
         """Delete it and its pods; Gone where somebody was faster."""
 
     async def config_map(self, namespace: str, name: str) -> Body | None:
@@ -215,6 +233,7 @@ class Reconciler:
         self._clock = clock
         self._counting = Counting(metrics)
         self._crowds = crowds
+        self._refusals = Refusals()
         self._alike = Alike()
         self._quiet: dict[Key, tuple[tuple[str, str, str], Quiet]] = {}
 
@@ -275,25 +294,25 @@ class Reconciler:
     async def _pass(self, key: Key) -> timedelta | None:
         body, live = await self._body(key)
         jobs: Jobs = None
-        refused = ""
+        done: Effect | None = None
         for _ in range(EFFECTS_PER_PASS):
             known = self._resources.known(key)
-            seen = await self._observe(body, jobs, refused, live=live)
+            seen = await self._observe(body, jobs, live=live)
             effect = next_effect(seen)
             if effect is None:
-                statuses = {row.type: row.status for row in seen.status.conditions}
-                self._telemetry.conditions(*key, statuses)
-                self._remember(key, seen, body, known)
+                self._settled(key, seen, body, known)
                 return next_look(seen)
             if not live:
                 body, live, jobs = await self._live(key), True, None
                 continue
             try:
+                in_vain(effect, done, body)
                 body, jobs = await self._carry_out(seen, effect, body)
+                done = effect
+                self._refusals.keep(key, seen.identity.uid, not_of(effect))
             except ClusterError as error:
-                if not (error.refused and isinstance(effect, CreateJob)):
-                    raise
-                refused = str(error)
+                self._refused(key, seen, effect, body, error)
+                live, jobs = error.refused, None  # what became of it is not known
             except Conflict:
                 if not isinstance(effect, CreateJob):
                     raise
@@ -302,6 +321,26 @@ class Reconciler:
                 jobs = (*others, await self._taken(key[0], name))
         msg = f"{key[0]}/{key[1]}: no end after {EFFECTS_PER_PASS} steps; looking again later"
         raise OperatorError(msg)
+
+    def _settled(
+        self, key: Key, seen: Observation, body: Body, known: tuple[str, str, str] | None
+    ) -> None:
+        """There is no next step: tell the gauges, and keep what the next look needs."""
+        statuses = {row.type: row.status for row in seen.status.conditions}
+        self._telemetry.conditions(*key, statuses)
+        self._refusals.keep(key, seen.identity.uid, lambda one: still_asked(seen, one))
+        self._remember(key, seen, body, known)
+
+    def _refused(
+        self, key: Key, seen: Observation, effect: Effect, body: Body, error: ClusterError
+    ) -> None:
+        """The rest of the story goes on; a status that cannot be written is told otherwise."""
+        asked = request_of(seen, effect)
+        refusal = self._refusals.add(key, seen.identity.uid, asked, error, seen.now)
+        log_refusal(refusal, error, _about(seen))
+        if asked[0] is Request.TELL_REFUSAL and is_told_now(refusal):
+            message = message_of(seen, seen.status, refusal)
+            self._cluster.event(body, "Warning", ReadyReason.STATUS_REFUSED, message)
 
     async def _body(self, key: Key) -> tuple[Body, bool]:
         """What a pass begins with, and whether it is live; Gone where there is nothing."""
@@ -341,11 +380,12 @@ class Reconciler:
         self._quiet.pop(key, None)
         self._counting.forget(key)
         self._crowds.forget(key)
+        self._refusals.forget(key)
         self._telemetry.forget(*key)
 
     # --- observe ------------------------------------------------------------------------
 
-    async def _observe(self, body: Body, jobs: Jobs, refused: str, *, live: bool) -> Observation:
+    async def _observe(self, body: Body, jobs: Jobs, *, live: bool) -> Observation:
         now = self._clock.now()
         metadata = body["metadata"]
         identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
@@ -370,7 +410,7 @@ class Reconciler:
             config_map=self._resources.config_map((identity.namespace, identity.name)),
             breaker_reset=_breaker_reset(metadata),
             jobs=jobs,
-            refused=refused,
+            refusals=self._refusals.of((identity.namespace, identity.name), identity.uid),
         )
         guard = self._guard(seen)
         seen = seen if guard is seen.guard else replace(seen, guard=guard)
@@ -433,17 +473,48 @@ class Reconciler:
             or not projection.says(seen.config_map, identity, status.champion)
         )
         may_adopt = live and status.champion is None and status.run is None
-        if unsure or may_adopt:
-            name = projection.config_map_name(identity.name)
-            seen = replace(
-                seen, config_map=await self._cluster.config_map(identity.namespace, name)
-            )
-        if seen.jobs is not None or (status.run is None and wanted(seen) is None):
+        if unsure or may_adopt or refused(seen, Request.READ_CONFIG_MAP) is not None:
+            seen = await self._with_config_map(seen)
+        unread = refused(seen, Request.READ_JOBS) is not None
+        if seen.jobs is not None or (status.run is None and not unread and wanted(seen) is None):
             return seen
-        if status.run is None and not live:
+        if status.run is None and not live and not unread:
             return replace(seen, jobs=())  # a run is to begin: that is looked at again, live
-        jobs = await self._cluster.jobs(identity.namespace, identity.uid)
-        return replace(seen, jobs=tuple(jobs))
+        return await self._with_jobs(seen)
+
+    async def _with_config_map(self, seen: Observation) -> Observation:
+        identity = seen.identity
+        name = projection.config_map_name(identity.name)
+        try:
+            found = await self._cluster.config_map(identity.namespace, name)
+        except ClusterError as error:
+            return self._unread(seen, Request.READ_CONFIG_MAP, error)
+        return replace(self._read_again(seen, Request.READ_CONFIG_MAP), config_map=found)
+
+    async def _with_jobs(self, seen: Observation) -> Observation:
+        try:
+            jobs = await self._cluster.jobs(seen.identity.namespace, seen.identity.uid)
+        except ClusterError as error:
+            return self._unread(seen, Request.READ_JOBS, error)
+        return replace(self._read_again(seen, Request.READ_JOBS), jobs=tuple(jobs))
+
+    def _unread(self, seen: Observation, request: Request, error: ClusterError) -> Observation:
+        """What may not be read is not known; what does not need it goes on."""
+        if not error.refused:
+            raise error
+        key, uid = (seen.identity.namespace, seen.identity.name), seen.identity.uid
+        before = refused(seen, request)
+        if before is None or is_due(seen, before):
+            refusal = self._refusals.add(key, uid, (request, ""), error, seen.now)
+            log_refusal(refusal, error, _about(seen))
+        return replace(seen, refusals=self._refusals.of(key, uid))
+
+    def _read_again(self, seen: Observation, request: Request) -> Observation:
+        if refused(seen, request) is None:
+            return seen
+        key, uid = (seen.identity.namespace, seen.identity.name), seen.identity.uid
+        self._refusals.keep(key, uid, lambda one: one.request is not request)
+        return replace(seen, refusals=self._refusals.of(key, uid))
 
     async def _assess(
         self, identity: Identity, spec: Spec | SpecError, status: Status, now: datetime
@@ -518,18 +589,18 @@ class Reconciler:
                 job = await self._cluster.create_job(manifest)
                 _log.info("created Job %s", job.name, extra=_about(seen))
                 return body, (*(seen.jobs or ()), job)
-            case DeleteJob(name=name, uid=uid):
+            case DeleteJob(name=name, uid=uid, pods_first=pods_first):
                 try:
-                    await self._cluster.delete_job(namespace, name, uid)
+                    await self._cluster.delete_job(namespace, name, uid, pods_first=pods_first)
                     _log.info("deleted Job %s", name, extra=_about(seen))
                 except Gone:
                     _log.info("Job %s is gone already", name, extra=_about(seen))
                 return body, None
             case WriteConfigMap(manifest=manifest, existing=None):
-                await self._cluster.create_config_map(manifest)
+                kept_as_written(await self._cluster.create_config_map(manifest), manifest)
                 _log.info("created ConfigMap %s", manifest["metadata"]["name"], extra=_about(seen))
             case WriteConfigMap(manifest=manifest):
-                await self._cluster.replace_config_map(manifest)
+                kept_as_written(await self._cluster.replace_config_map(manifest), manifest)
                 note = Note(EventReason.CHAMPION_PROJECTED, _projected(manifest))
                 _log_note(note, seen)
                 self._tell(body, note)

@@ -18,7 +18,8 @@ LEAST_WAIT: Final = timedelta(seconds=0.25)
 
 def next_look(seen: Observation) -> timedelta | None:
     """Of a resource that has no next step; None where only an event can change anything."""
-    wait = _wait(seen)
+    waits = [_wait(seen), *(refusal.until - seen.now for refusal in seen.refusals)]
+    wait = min((wait for wait in waits if wait is not None), default=None)
     return None if wait is None else max(wait, LEAST_WAIT)
 
 
