@@ -160,7 +160,7 @@ def test_a_refused_config_map_is_told_and_the_story_goes_on(error: ClusterError,
     world = promoted(error)
     assert world.condition("Ready") == ("False", "ChampionConfigMapRefused")
     assert world.condition("Stalled") == ("True", "ChampionConfigMapRefused")
-    assert "ConfigMap news-champion: it names 2 for what serves, and version 5" in world.message()
+    assert "ConfigMap news-champion: it names version 2, and version 5" in world.message()
     assert error.words.partition(": ")[2][:40] in world.message()
     assert who in world.message()
     assert world.notes.count("ChampionConfigMapRefused") == 1
@@ -509,6 +509,20 @@ def test_a_refused_status_is_told_by_one_that_says_only_that() -> None:
     world.later()
     assert world.condition("Ready") == ("True", "Watching")
     assert world.parsed.run is not None
+
+
+def test_a_new_spec_is_written_at_once_where_the_status_of_the_old_one_was_refused() -> None:
+    world = Strict()
+    world.with_champion()
+    world.denied[WriteStatus] = TOO_LONG
+    world.assessment = DOWN
+    world.settle()
+    world.denied.clear()
+    world.spec, world.generation = a_spec(suspend=True), world.generation + 1
+    writes = world.writes
+    world.settle()
+    assert world.condition("Ready") == ("True", "Watching")
+    assert world.writes == writes + 1
 
 
 def test_where_no_status_can_be_written_the_config_map_still_is() -> None:

@@ -26,7 +26,8 @@ class Proxy:
 
     ``cut_after``: when so many changes have been carried out, ``cut`` is called and the reply to
     the last of them is never sent: the operator does not know what became of it.
-    ``spoil`` may answer a request instead of the API server, by status and body.
+    ``spoil`` may answer a request instead of the API server, by status and body; ``refuse`` the
+    same where what is sent decides.
     """
 
     def __init__(self, api: Api) -> None:
@@ -36,6 +37,7 @@ class Proxy:
         self.cut_after: int | None = None
         self.cut: Callable[[], None] = lambda: None
         self.spoil: Callable[[web.Request], tuple[int, bytes] | None] = lambda _: None
+        self.refuse: Callable[[web.Request, bytes], tuple[int, bytes] | None] = lambda *_: None
         self.port = 0
 
     @contextlib.asynccontextmanager
@@ -63,7 +65,8 @@ class Proxy:
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None
-        spoilt = self.spoil(request)
+        sent = await request.read()
+        spoilt = self.spoil(request) or self.refuse(request, sent)
         if spoilt is not None:
             return web.Response(status=spoilt[0], body=spoilt[1], content_type="application/json")
         headers = {k: v for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP}
@@ -71,7 +74,7 @@ class Proxy:
             request.method,
             self._api.server + request.path_qs,
             headers=headers,
-            data=await request.read() or None,
+            data=sent or None,
             timeout=aiohttp.ClientTimeout(total=None),
         ) as reply:
             if _changes(request) and reply.status < 300:

@@ -19,7 +19,7 @@ from maintenance_operator.core import champion as projection
 from maintenance_operator.core import outcomes
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.assess import Bounds, assess, held_against, with_clocks
-from maintenance_operator.core.conditions import DEGRADED, is_true, untold
+from maintenance_operator.core.conditions import DEGRADED, READY, STALLED, is_true, untold
 from maintenance_operator.core.grid import reading_times
 from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.jobs import Identity, TrainerImage
@@ -53,6 +53,7 @@ from maintenance_operator.core.refusals import (
     message_of,
     refused,
     request_of,
+    silences,
     still_asked,
 )
 from maintenance_operator.core.spec import parse
@@ -204,6 +205,9 @@ class Telemetry(Protocol):
     def performance(self, namespace: str, name: str, value: float, floor: float) -> None:
         """The latest reading and the bound it is held against."""
 
+    def reconcile_failed(self, error: str) -> None:
+        """A pass met an error of this type."""
+
     def conditions(self, namespace: str, name: str, statuses: Mapping[str, str]) -> None:
         """The conditions that status holds now."""
 
@@ -327,6 +331,8 @@ class Reconciler:
     ) -> None:
         """There is no next step: tell the gauges, and keep what the next look needs."""
         statuses = {row.type: row.status for row in seen.status.conditions}
+        if silences(seen, seen.status) is not None:
+            statuses |= {READY: "False", STALLED: "True"}  # though status may not say so
         self._telemetry.conditions(*key, statuses)
         self._refusals.keep(key, seen.identity.uid, lambda one: still_asked(seen, one))
         self._remember(key, seen, body, known)
@@ -338,6 +344,7 @@ class Reconciler:
         asked = request_of(seen, effect)
         refusal = self._refusals.add(key, seen.identity.uid, asked, error, seen.now)
         log_refusal(refusal, error, _about(seen))
+        self._telemetry.reconcile_failed(type(error).__name__)
         if asked[0] is Request.TELL_REFUSAL and is_told_now(refusal):
             message = message_of(seen, seen.status, refusal)
             self._cluster.event(body, "Warning", ReadyReason.STATUS_REFUSED, message)

@@ -157,7 +157,7 @@ def hinders(seen: Observation, status: Status) -> tuple[str, str] | None:
 
 def silences(seen: Observation, status: Status) -> tuple[str, str] | None:
     """Reason and message where status itself cannot be written: nothing else in it is sure."""
-    refusal = refused(seen, Request.WRITE_STATUS)
+    refusal = refused(seen, Request.WRITE_STATUS, str(seen.generation))
     if refusal is None or not is_told(refusal) or not still_asked(seen, refusal):
         return None
     return ReadyReason.STATUS_REFUSED, message_of(seen, status, refusal)
@@ -234,12 +234,9 @@ def _projection_asked(seen: Observation, status: Status, name: str) -> str:
     version = champion.version if champion is not None else "?"
     if seen.config_map is None:
         return f"create ConfigMap {name}, so servers are not told of version {version}"
-    data = seen.config_map.get("data") or {}
-    named = plain(str(data.get("version", "no version")))[:20]
-    return (
-        f"write ConfigMap {name}: it names {named} for what serves, and version {version} is the "
-        "champion"
-    )
+    named = (seen.config_map.get("data") or {}).get("version")
+    known = "no version" if named is None else f"version {plain(str(named))[:20]}"
+    return f"write ConfigMap {name}: it names {known}, and version {version} is the champion"
 
 
 def _who_acts(refusal: Refusal) -> str:
