@@ -244,7 +244,8 @@ async def _conduct(
     await asyncio.gather(looking, return_exceptions=True)
     await asyncio.sleep(0)  # kopf cancels, when it ends, what was begun after it
     watching = asyncio.create_task(
-        watch(registry, namespaces, watches, stop_watching, ready), name="watches"
+        watch(registry, namespaces, watches, stop_watching, ready, conductor.relist_now),
+        name="watches",
     )
     signals = asyncio.create_task(_signals_after(ready, stop), name="signals")
     try:

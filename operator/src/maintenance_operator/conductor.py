@@ -104,6 +104,7 @@ class Conductor:
         self._heap: list[tuple[float, Key]] = []
         self._failures: dict[Key, _Failure] = {}
         self._changed = asyncio.Event()
+        self._relist_wanted = asyncio.Event()
         self._stopping = False
 
     # --- doors --------------------------------------------------------------------------
@@ -123,6 +124,10 @@ class Conductor:
         key = key_of(body)
         if not self._resources.is_another(key, str(body["metadata"].get("uid", ""))):
             self.forget(key)
+
+    def relist_now(self) -> None:
+        """What was heard so far may be undone: look at what there is."""
+        self._relist_wanted.set()
 
     def forget(self, key: Key) -> None:
         """A resource is gone."""
@@ -278,7 +283,9 @@ class Conductor:
             return
         wait = RELIST_SECONDS
         while True:
-            await asyncio.sleep(wait)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._relist_wanted.wait(), wait)
+            self._relist_wanted.clear()
             try:
                 await self._relist_once(self._relist)
                 wait = RELIST_SECONDS
