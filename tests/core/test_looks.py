@@ -10,6 +10,7 @@ from support.world import DOWN, START, World, a_spec
 from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.looks import (
     CROWD_LOOK,
+    LEAST_WAIT,
     LIVE_RUN_LOOK,
     next_look,
     until_reading,
@@ -66,3 +67,11 @@ def test_a_schedule_is_not_slept_through() -> None:
     wait = next_look(world.seen())
     assert wait is not None
     assert timedelta(seconds=5) < wait < timedelta(seconds=10)
+
+
+@given(late=st.timedeltas(timedelta(), timedelta(days=400)), run=st.booleans())
+def test_a_time_that_has_passed_is_no_reason_to_look_at_once(late: timedelta, *, run: bool) -> None:
+    seen = down(run=run)
+    wait = next_look(replace(seen, scheduled=(seen.now - late, seen.now - late)))
+    assert wait is not None
+    assert wait >= LEAST_WAIT

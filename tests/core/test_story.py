@@ -527,15 +527,6 @@ def test_a_job_of_the_same_name_that_is_not_ours_is_not_believed() -> None:
     assert run.number == 3, "numbers of all Jobs in the way are passed over"
 
 
-def test_quota_that_refuses_the_job_ends_the_run_with_its_words() -> None:
-    world = World().with_champion()
-    world.refused = "exceeded quota: gpu"
-    world.assessment = DOWN
-    world.settle()
-    assert world.parsed.history[0].reason == "JobRefused"
-    assert "exceeded quota" in world.parsed.history[0].message
-
-
 def test_a_run_number_that_the_store_knows_is_passed_over() -> None:
     world = World()
     world.settle()

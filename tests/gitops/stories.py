@@ -1,5 +1,6 @@
 """States that the operator's core brings a resource into, and what GitOps should see."""
 
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,16 @@ from core.test_story import AWAY, WORSE, World, a_spec
 from typing_extensions import override
 
 from maintenance_contract import Outcome
-from maintenance_operator.core.model import Effect, JobPhase, Unknown, WriteStatus
+from maintenance_operator.core.model import (
+    Effect,
+    JobPhase,
+    Refusal,
+    Request,
+    Unknown,
+    WriteStatus,
+)
+from maintenance_operator.core.refusals import LONGEST_WAIT, request_of
+from maintenance_operator.core.story import next_effect
 
 BAD_SPEC = {"limits": {"cooldown": "soon", "runs": {"max": 4, "per": "168h"}}}
 
@@ -134,10 +144,34 @@ def torn_config_map() -> World:
     return settled(world)
 
 
+def refused_by_api_server(request: Request, **changes: Any) -> World:
+    """The API server does not carry out a request of the operator's."""
+    world = World(**changes).with_champion() if request in OF_A_CHAMPION else World().degraded()
+    if request is Request.CREATE_JOB:
+        world.jobs.clear()
+        world.status["run"].pop("jobUID")
+    if request is Request.WRITE_CONFIG_MAP:
+        world.config_map = None
+    if request is Request.DELETE_JOB:
+        new_spec(world, suspend=True)
+    effect = next_effect(world.seen())
+    asked = (request, "") if effect is None else request_of(world.seen(), effect)
+    if request in {Request.READ_JOBS, Request.WRITE_STATUS}:
+        asked = request, str(world.generation)
+    words = 'Forbidden: User "operator" cannot do that'
+    world.refusals = (
+        Refusal(
+            *asked, refused=True, code=403, words=words, count=1, until=world.now + LONGEST_WAIT
+        ),
+    )
+    return settled(world)
+
+
 def mended(world: World) -> World:
     return settled(new_spec(world))
 
 
+OF_A_CHAMPION = {Request.WRITE_CONFIG_MAP, Request.READ_JOBS, Request.WRITE_STATUS}
 FOREIGN = {"metadata": {"name": "news-champion"}, "data": {"mine": "1"}}
 NOT_LOOKED = "Waiting for the operator to look at this spec."
 
@@ -255,6 +289,21 @@ STORIES = {
     "config-map-unreadable": Story(
         torn_config_map, "Failed", "Degraded", "mend it, or delete it to begin anew"
     ),
+    **{
+        f"refused-{request.lower()}": Story(
+            functools.partial(refused_by_api_server, request),
+            "Failed",
+            "Degraded",
+            "must grant the operator's service account that right",
+        )
+        for request in (
+            Request.WRITE_CONFIG_MAP,
+            Request.READ_JOBS,
+            Request.CREATE_JOB,
+            Request.DELETE_JOB,
+            Request.WRITE_STATUS,
+        )
+    },
 }
 
 

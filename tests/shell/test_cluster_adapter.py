@@ -601,6 +601,52 @@ async def test_what_the_server_answers_to_a_create(
     assert not isinstance(caught.value, Conflict | Gone)
 
 
+WEBHOOK = 'admission webhook "policy.example.com" denied the request: not on a Friday'
+POLICY = (
+    "jobs \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
+)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 500, 503])
+@pytest.mark.parametrize("message", [WEBHOOK, POLICY])
+async def test_who_denies_a_request_may_choose_any_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, message: str
+) -> None:
+    """It is no conflict and nothing is gone; trying again soon is no cure."""
+
+    async def handler(_: web.Request) -> web.Response:
+        answer = {"kind": "Status", "message": message, "reason": "Odd", "details": {"name": "x"}}
+        return web.json_response(answer, status=status)
+
+    named = {"metadata": {"namespace": "x", "name": "x", "resourceVersion": "1"}}
+    async with wired(tmp_path, monkeypatch, handler) as cluster:
+        for asked in (
+            cluster.create_job(named),
+            cluster.delete_job("x", "x", "uid"),
+            cluster.replace_config_map(named),
+            cluster.replace_status(named),
+        ):
+            with pytest.raises(ClusterError) as caught:
+                await asked
+            assert caught.value.refused
+            assert (caught.value.code, caught.value.words) == (status, f"Odd: {message}")
+
+
+def test_a_job_that_is_being_deleted_says_since_when_and_what_holds_it() -> None:
+    job = {
+        "metadata": {
+            "name": "x",
+            "uid": "u",
+            "deletionTimestamp": "2026-11-23T12:00:00Z",
+            "finalizers": ["example.com/hold", "foregroundDeletion"],
+        }
+    }
+    view = job_view(job, [])
+    assert view.deleted == datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert view.finalizers == ("example.com/hold", "foregroundDeletion")
+    assert job_view({"metadata": {"name": "x", "uid": "u"}}, []).deleted is None
+
+
 def line_of(kind: str, name: str = "", **metadata: Any) -> bytes:
     body = {"metadata": {"name": name, "namespace": "x", **metadata}}
     return orjson.dumps({"type": kind, "object": body}) + b"\n"

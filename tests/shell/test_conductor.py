@@ -125,6 +125,18 @@ async def test_whoever_tells_much_can_wait_until_less_is_left() -> None:
     assert waited == [0, 20, 30]
 
 
+@pytest.mark.parametrize("seconds", [0.0, -1800.0, 1e-6])
+async def test_no_date_makes_passes_run_in_a_circle(seconds: float) -> None:
+    async def overdue(_: Key) -> timedelta:
+        return timedelta(seconds=seconds)
+
+    passes = Passes(overdue)
+    async with Running(passes) as conductor:
+        conductor.seen(body(NEWS))
+        await asyncio.sleep(2)
+    assert len(passes.of(NEWS)) <= 21
+
+
 async def test_a_resource_is_looked_at_again_when_it_is_due() -> None:
     async def every_minute(_: Key) -> timedelta:
         return timedelta(minutes=1)
@@ -353,6 +365,63 @@ async def test_a_relist_never_beats_a_newer_event() -> None:
         assert news is not None
         assert news["metadata"]["resourceVersion"] == "9"
         assert spam is not None, "it has changed since the list began: it lives"
+
+
+async def test_a_relist_is_the_truth_where_versions_went_back() -> None:
+    """As after etcd was restored from a backup: 1200 is lost, and 1001 is there."""
+
+    async def relist() -> AsyncIterator[dict[str, Any]]:
+        yield body(NEWS, "1001")
+
+    async def config_maps() -> AsyncIterator[tuple[Key, dict[str, Any]]]:
+        yield NEWS, body(("finance", "news-champion"), "1000")
+
+    passes = Passes()
+    running = Running(passes, relist=relist, relist_config_maps=config_maps)
+    async with running as conductor:
+        running.resources.config_map_seen(NEWS, body(("finance", "news-champion"), "1199"))
+        running.resources.config_map_seen(SPAM, body(("finance", "spam-champion"), "900"))
+        conductor.seen(body(NEWS, "1200"))
+        await asyncio.sleep(RELIST_SECONDS + 1)
+        assert passes.of(NEWS) == [0, RELIST_SECONDS]
+        assert running.resources.version(NEWS) == "1001"
+        config_map = running.resources.config_map(NEWS)
+        assert config_map is not None
+        assert config_map["metadata"]["resourceVersion"] == "1000"
+        assert running.resources.config_map(SPAM) is None, "gone without an event"
+        await asyncio.sleep(RELIST_SECONDS)
+        assert passes.of(NEWS) == [0, RELIST_SECONDS], "and no news again"
+
+
+async def test_a_watch_that_begins_with_an_older_state_is_looked_into() -> None:
+    passes = Passes()
+    running = Running(passes)
+    async with running as conductor:
+        conductor.seen(body(NEWS, "1200"))
+        await asyncio.sleep(1)
+        conductor.seen(body(NEWS, "1001"))
+        await asyncio.sleep(1)
+        assert passes.of(NEWS) == [0], "a watch only goes on; that is an echo"
+        conductor.listed(body(NEWS, "1001"))
+        await asyncio.sleep(1)
+        assert passes.of(NEWS) == [0, 2]
+        assert running.resources.get(NEWS) is None, "the look is a live one"
+        conductor.listed(body(NEWS, "1200"))
+        await asyncio.sleep(1)
+        assert passes.of(NEWS) == [0, 2]
+
+
+async def test_a_resource_created_anew_is_not_forgotten_with_the_one_before() -> None:
+    old, new = body(NEWS, "5"), body(NEWS, "9")
+    new["metadata"]["uid"] = "another"
+    running = Running(Passes())
+    async with running as conductor:
+        conductor.seen(old)
+        conductor.seen(new)
+        conductor.gone(old)
+        assert NEWS in running.resources
+        conductor.gone(new)
+        assert NEWS not in running.resources
 
 
 async def test_a_failed_relist_is_tried_again() -> None:

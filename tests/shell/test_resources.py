@@ -4,6 +4,7 @@ import zlib
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,3 +93,67 @@ def test_what_is_packed_is_half_as_large_where_bodies_are_alike() -> None:
     alone = len(zlib.compress(orjson.dumps(bodies[0])))
     packed = [len(body.text) for body in known._bodies.values()]
     assert all(0 < size < alone / 2 for size in packed)
+
+
+# --- who is right -----------------------------------------------------------------------
+
+
+def state(version: str, status: str, uid: str = "uid-1") -> dict[str, Any]:
+    body = _body(1, status)
+    body["metadata"] |= {"resourceVersion": version, "uid": uid}
+    return body
+
+
+RESTORED = state("1001", "restored")
+
+
+def test_an_echo_of_the_past_is_no_news() -> None:
+    known = Resources()
+    key = key_of(RESTORED)
+    assert known.seen(state("1200", "our own write"))
+    assert not known.seen(RESTORED), "as a watch tells it late"
+    assert not known.read(RESTORED, "1100"), "what was read before our write"
+    assert known.version(key) == "1200"
+
+
+def test_what_was_read_after_the_last_news_is_the_truth_also_where_it_is_older() -> None:
+    """As after etcd was restored from a backup."""
+    known = Resources()
+    known.seen(state("1200", "lost"))
+    assert known.read(RESTORED, "1200")
+    assert known.get(key_of(RESTORED)) == RESTORED
+    assert not known.read(RESTORED, "1001"), "it is news once"
+    assert known.seen(state("1002", "and on"))
+
+
+def test_a_list_that_shows_an_older_state_makes_the_next_look_a_closer_one() -> None:
+    known = Resources()
+    newer, key = state("1200", "newer"), key_of(RESTORED)
+    known.seen(newer)
+    known.keep(newer)
+    assert known.doubted(RESTORED)
+    assert known.get(key) is None
+    assert key in known
+    known.keep(newer)
+    assert known.get(key) == newer, "the look found it to be right"
+    assert not known.doubted(newer)
+
+
+@pytest.mark.parametrize("since", [None, "1200"])
+def test_config_maps_that_are_listed_are_the_truth(since: str | None) -> None:
+    known, key = Resources(), key_of(RESTORED)
+    assert known.config_map_seen(key, state("1200", "version 2"))
+    assert not known.config_map_seen(key, RESTORED), "an echo"
+    assert not known.config_map_listed(key, RESTORED, "1100"), "a list that took its time"
+    assert known.config_map_listed(key, RESTORED, since)
+    assert known.config_map(key) == RESTORED
+    assert not known.config_map_listed(key, RESTORED, since)
+
+
+def test_the_deletion_of_the_one_before_does_not_take_the_new_one_along() -> None:
+    known, key = Resources(), key_of(RESTORED)
+    known.config_map_seen(key, state("1200", "new"))
+    assert not known.config_map_gone(key, "uid-0")
+    assert known.config_map(key) is not None
+    assert known.config_map_gone(key, "uid-1")
+    assert known.config_map(key) is None

@@ -35,6 +35,7 @@ from maintenance_operator.core.model import (
     JobPhase,
     JobView,
     Reading,
+    Refusal,
     Spec,
     Status,
     ThresholdRange,
@@ -92,7 +93,7 @@ class World:
     created: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     writes: int = 0
-    refused: str = ""
+    refusals: tuple[Refusal, ...] = ()
     breaker_reset: datetime | None = None
     scheduled: tuple[datetime, datetime] | None = None
     labels_arrived: float | None = None
@@ -125,7 +126,7 @@ class World:
             trainer=TrainerImage("trainer:1"),
             jobs=tuple(self.jobs.values()),
             config_map=self.config_map,
-            refused=self.refused,
+            refusals=self.refusals,
             breaker_reset=self.breaker_reset,
             created=START,
             scheduled=self.scheduled,

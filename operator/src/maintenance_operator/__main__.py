@@ -32,7 +32,7 @@ from maintenance_operator.errors import ClusterError, Gone, OperatorError
 from maintenance_operator.handlers import register, resource_of_config_map
 from maintenance_operator.health import Watches, application
 from maintenance_operator.reconcile import Reconciler
-from maintenance_operator.resources import Resources
+from maintenance_operator.resources import Key, Resources
 from maintenance_operator.settings import (
     DEFAULT_CONFIG,
     LOG_FORMATS,
@@ -185,7 +185,11 @@ async def run(settings: Settings) -> None:
             crowds=Crowds(settings.most_breaching_percent, telemetry),
         )
         conductor = Conductor(
-            reconcile, resources, telemetry, relist=lambda: _listed(cluster, settings)
+            reconcile,
+            resources,
+            telemetry,
+            relist=lambda: _listed(cluster, settings),
+            relist_config_maps=lambda: _listed_config_maps(cluster, settings),
         )
         registry = kopf.OperatorRegistry()
         register(registry, conductor, resources)
@@ -212,10 +216,8 @@ async def _first_look(
     """
     try:
         async with asyncio.timeout(FIRST_LOOK_SECONDS):
-            for namespace in settings.watch_namespaces or (None,):
-                async for config_map in cluster.config_maps(namespace):
-                    if (key := resource_of_config_map(config_map)) is not None:
-                        resources.config_map_seen(key, config_map)
+            async for key, config_map in _listed_config_maps(cluster, settings):
+                resources.config_map_seen(key, config_map)
             async for body in _listed(cluster, settings):
                 conductor.seen(body)
                 await conductor.drained(to=PAGE)
@@ -242,7 +244,8 @@ async def _conduct(
     await asyncio.gather(looking, return_exceptions=True)
     await asyncio.sleep(0)  # kopf cancels, when it ends, what was begun after it
     watching = asyncio.create_task(
-        watch(registry, namespaces, watches, stop_watching, ready), name="watches"
+        watch(registry, namespaces, watches, stop_watching, ready, conductor.relist_now),
+        name="watches",
     )
     signals = asyncio.create_task(_signals_after(ready, stop), name="signals")
     try:
@@ -291,6 +294,15 @@ async def _listed(cluster: Cluster, settings: Settings) -> AsyncIterator[Mapping
     for namespace in settings.watch_namespaces or (None,):
         async for body in cluster.resources(namespace):
             yield body
+
+
+async def _listed_config_maps(
+    cluster: Cluster, settings: Settings
+) -> AsyncIterator[tuple[Key, Mapping[str, Any]]]:
+    for namespace in settings.watch_namespaces or (None,):
+        async for body in cluster.config_maps(namespace):
+            if (key := resource_of_config_map(body)) is not None:
+                yield key, body
 
 
 @contextlib.asynccontextmanager

@@ -30,6 +30,8 @@ DRAINED_SECONDS: Final = 0.005
 
 BACKOFF_SECONDS: Final = 1.0
 BACKOFF_MOST_SECONDS: Final = 60.0
+LEAST_WAIT_SECONDS: Final = 0.1
+"""Between two passes for which nothing but a date is a reason."""
 CONFLICT_BACKOFF_SECONDS: Final = 0.05
 """Somebody else wrote first: the next look sees what they wrote."""
 
@@ -52,6 +54,8 @@ class Telemetry(Protocol):
 
 Reconcile = Callable[[Key], Awaitable[timedelta | None]]
 Relist = Callable[[], AsyncIterator[Mapping[str, Any]]]
+RelistConfigMaps = Callable[[], AsyncIterator[tuple[Key, Mapping[str, Any]]]]
+"""Each with the resource whose champion it names."""
 
 
 @dataclass(slots=True)
@@ -70,17 +74,19 @@ class Conductor:
         resources: the bodies last seen; a key that is not in it is not looked at again.
         telemetry: where passes are counted.
         relist: lists all resources, against missed events; None for never.
+        relist_config_maps: the same for the ConfigMaps of champions.
         concurrency: passes at the same time.
         jitter: a number from 0 to 1, so that retries do not march in step.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each neighbour
         self,
         reconcile: Reconcile,
         resources: Resources,
         telemetry: Telemetry,
         *,
         relist: Relist | None = None,
+        relist_config_maps: RelistConfigMaps | None = None,
         concurrency: int = CONCURRENCY,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -88,6 +94,7 @@ class Conductor:
         self._resources = resources
         self._telemetry = telemetry
         self._relist = relist
+        self._relist_config_maps = relist_config_maps
         self._concurrency = concurrency
         self._jitter = jitter
         self._ready: dict[Key, None] = {}
@@ -97,6 +104,7 @@ class Conductor:
         self._heap: list[tuple[float, Key]] = []
         self._failures: dict[Key, _Failure] = {}
         self._changed = asyncio.Event()
+        self._relist_wanted = asyncio.Event()
         self._stopping = False
 
     # --- doors --------------------------------------------------------------------------
@@ -105,6 +113,21 @@ class Conductor:
         """A resource was created or has changed; the echo of our own write is no news."""
         if self._resources.seen(body):
             self.wake(key_of(body))
+
+    def listed(self, body: Mapping[str, Any]) -> None:
+        """What a watch begins with. It may show an older state than is known: then look closer."""
+        if self._resources.seen(body) or self._resources.doubted(body):
+            self.wake(key_of(body))
+
+    def gone(self, body: Mapping[str, Any]) -> None:
+        """A resource was deleted. One that was created anew under its name is not meant."""
+        key = key_of(body)
+        if not self._resources.is_another(key, str(body["metadata"].get("uid", ""))):
+            self.forget(key)
+
+    def relist_now(self) -> None:
+        """What was heard so far may be undone: look at what there is."""
+        self._relist_wanted.set()
 
     def forget(self, key: Key) -> None:
         """A resource is gone."""
@@ -218,7 +241,7 @@ class Conductor:
             wait: float | None = self._failed(key, error)
         else:
             self._failures.pop(key, None)
-            wait = None if delay is None else max(0.0, delay.total_seconds())
+            wait = None if delay is None else _not_at_once(key, delay.total_seconds())
         finally:
             del self._running[key]
             self._telemetry.reconciled(loop.time() - started)
@@ -260,7 +283,9 @@ class Conductor:
             return
         wait = RELIST_SECONDS
         while True:
-            await asyncio.sleep(wait)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._relist_wanted.wait(), wait)
+            self._relist_wanted.clear()
             try:
                 await self._relist_once(self._relist)
                 wait = RELIST_SECONDS
@@ -274,17 +299,42 @@ class Conductor:
                 wait = RELIST_RETRY_SECONDS
 
     async def _relist_once(self, relist: Relist) -> None:
+        if self._relist_config_maps is not None:
+            await self._relist_config_maps_once(self._relist_config_maps)
         before = self._resources.versions()
         listed: set[Key] = set()
         async for body in relist():
-            listed.add(key_of(body))
-            self.seen(body)
+            key = key_of(body)
+            listed.add(key)
+            if self._resources.read(body, before.get(key, "")):
+                self.wake(key)
         after = self._resources.versions()
         for key, version in before.items():
             # A body that has moved since belongs to an object newer than the list.
             if key not in listed and after.get(key) == version:
                 logger.info("Gone without an event", extra=_subject(key))
                 self.forget(key)
+
+    async def _relist_config_maps_once(self, relist: RelistConfigMaps) -> None:
+        before = self._resources.config_map_versions()
+        listed: set[Key] = set()
+        async for key, body in relist():
+            listed.add(key)
+            if self._resources.config_map_listed(key, body, before.get(key, "")):
+                self.wake(key)
+        after = self._resources.config_map_versions()
+        for key, version in before.items():
+            if key not in listed and after.get(key) == version:
+                self._resources.config_map_gone(key)
+                self.wake(key)
+
+
+def _not_at_once(key: Key, seconds: float) -> float:
+    """A wait that cannot make passes run in a circle; one that is none is a fault of ours."""
+    if seconds > 0:
+        return max(seconds, LEAST_WAIT_SECONDS)
+    logger.warning("The next look was due %.1f s ago", -seconds, extra=_subject(key))
+    return BACKOFF_SECONDS
 
 
 def _log_failure(key: Key, error: Exception, text: str, *, lost: bool, news: bool) -> None:

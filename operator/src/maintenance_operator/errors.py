@@ -44,8 +44,13 @@ class ClusterError(OperatorError):
     """The API server refused or could not be reached.
 
     ``refused``: it answered, and the same request would be refused again (quota, policy).
+    ``code`` is the HTTP status, 0 where there was no answer; ``words`` are the server's own.
     """
 
-    def __init__(self, message: str, *, refused: bool = False) -> None:
+    def __init__(
+        self, message: str, *, refused: bool = False, code: int = 0, words: str = ""
+    ) -> None:
         super().__init__(message)
         self.refused = refused
+        self.code = code
+        self.words = words or message

@@ -36,7 +36,9 @@ def register(registry: kopf.OperatorRegistry, conductor: Conductor, resources: R
     async def resource(event: kopf.RawEvent, **_: object) -> None:
         body = event["object"]
         if event["type"] == "DELETED":
-            conductor.forget(key_of(body))
+            conductor.gone(body)
+        elif event["type"] is None:  # of the list that a watch begins with
+            conductor.listed(body)
         else:
             conductor.seen(body)
 
@@ -48,15 +50,19 @@ def register(registry: kopf.OperatorRegistry, conductor: Conductor, resources: R
 
     @kopf.on.event("", "v1", "configmaps", registry=registry)
     async def config_map(event: kopf.RawEvent, **_: object) -> None:
-        body = event["object"]
-        key = resource_of_config_map(body)
-        if key is None:
-            return
-        if event["type"] == "DELETED":
-            resources.config_map_gone(key)
-        elif not resources.config_map_seen(key, body):
-            return
-        conductor.wake(key)
+        key = resource_of_config_map(event["object"])
+        if key is not None and _is_news(event, key, resources):
+            conductor.wake(key)
+
+
+def _is_news(event: kopf.RawEvent, key: Key, resources: Resources) -> bool:
+    """Whether an event of a champion's ConfigMap tells more than is known."""
+    config_map = event["object"]
+    if event["type"] == "DELETED":
+        return resources.config_map_gone(key, str(config_map["metadata"].get("uid", "")))
+    if event["type"] is None:  # of the list that a watch begins with
+        return resources.config_map_listed(key, config_map)
+    return resources.config_map_seen(key, config_map)
 
 
 def has_news(job: Mapping[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from maintenance_operator.core import champion as projection
 from maintenance_operator.core import outcomes
 from maintenance_operator.core import status as status_json
 from maintenance_operator.core.assess import Bounds, assess, held_against, with_clocks
-from maintenance_operator.core.conditions import DEGRADED, is_true, untold
+from maintenance_operator.core.conditions import DEGRADED, READY, STALLED, is_true, untold
 from maintenance_operator.core.grid import reading_times
 from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.jobs import Identity, TrainerImage
@@ -35,6 +35,7 @@ from maintenance_operator.core.model import (
     Metrics,
     Note,
     Outcomes,
+    Request,
     Schedule,
     Series,
     Spec,
@@ -47,6 +48,14 @@ from maintenance_operator.core.names import ANNOTATION_BREAKER_RESET
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.quiet import Quiet, quiet, stays_quiet
 from maintenance_operator.core.reasons import EventReason, ReadyReason
+from maintenance_operator.core.refusals import (
+    is_due,
+    message_of,
+    refused,
+    request_of,
+    silences,
+    still_asked,
+)
 from maintenance_operator.core.story import next_effect, onset, wanted
 from maintenance_operator.counting import Counting
 from maintenance_operator.crowds import Crowds, Look
@@ -57,6 +66,14 @@ from maintenance_operator.errors import (
     MetricsError,
     OperatorError,
     SpecError,
+)
+from maintenance_operator.refusals import (
+    Refusals,
+    in_vain,
+    is_told_now,
+    kept_as_written,
+    log_refusal,
+    not_of,
 )
 from maintenance_operator.specs import read_spec
 
@@ -89,7 +106,9 @@ class Cluster(Protocol):
     async def create_job(self, manifest: Body) -> JobView:
         """Create; Conflict where the name is taken."""
 
-    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+    async def delete_job(
+        self, namespace: str, name: str, uid: str, *, pods_first: bool = ...
+    ) -> None:
         """Delete it and its pods; Gone where somebody was faster."""
 
     async def config_map(self, namespace: str, name: str) -> Body | None:
@@ -155,6 +174,12 @@ class Resources(Protocol):
     def seen(self, body: Body) -> bool:
         """Remember a newer body, our own write."""
 
+    def version(self, key: Key) -> str:
+        """The resourceVersion of the resource."""
+
+    def read(self, body: Body, since: str) -> bool:
+        """Remember a body that was read when ``since`` was the last version."""
+
     def forget(self, key: Key) -> None:
         """The resource is gone."""
 
@@ -179,6 +204,9 @@ class Telemetry(Protocol):
 
     def performance(self, namespace: str, name: str, value: float, floor: float) -> None:
         """The latest reading and the bound it is held against."""
+
+    def reconcile_failed(self, error: str) -> None:
+        """A pass met an error of this type."""
 
     def conditions(self, namespace: str, name: str, statuses: Mapping[str, str]) -> None:
         """The conditions that status holds now."""
@@ -209,6 +237,7 @@ class Reconciler:
         self._clock = clock
         self._counting = Counting(metrics)
         self._crowds = crowds
+        self._refusals = Refusals()
         self._alike = Alike()
         self._quiet: dict[Key, tuple[tuple[str, str, str], Quiet]] = {}
 
@@ -269,25 +298,25 @@ class Reconciler:
     async def _pass(self, key: Key) -> timedelta | None:
         body, live = await self._body(key)
         jobs: Jobs = None
-        refused = ""
+        done: Effect | None = None
         for _ in range(EFFECTS_PER_PASS):
             known = self._resources.known(key)
-            seen = await self._observe(body, jobs, refused, live=live)
+            seen = await self._observe(body, jobs, live=live)
             effect = next_effect(seen)
             if effect is None:
-                statuses = {row.type: row.status for row in seen.status.conditions}
-                self._telemetry.conditions(*key, statuses)
-                self._remember(key, seen, body, known)
+                self._settled(key, seen, body, known)
                 return next_look(seen)
             if not live:
                 body, live, jobs = await self._live(key), True, None
                 continue
             try:
+                in_vain(effect, done, body)
                 body, jobs = await self._carry_out(seen, effect, body)
+                done = effect
+                self._refusals.keep(key, seen.identity.uid, not_of(effect))
             except ClusterError as error:
-                if not (error.refused and isinstance(effect, CreateJob)):
-                    raise
-                refused = str(error)
+                self._refused(key, seen, effect, body, error)
+                live, jobs = error.refused, None  # what became of it is not known
             except Conflict:
                 if not isinstance(effect, CreateJob):
                     raise
@@ -297,6 +326,29 @@ class Reconciler:
         msg = f"{key[0]}/{key[1]}: no end after {EFFECTS_PER_PASS} steps; looking again later"
         raise OperatorError(msg)
 
+    def _settled(
+        self, key: Key, seen: Observation, body: Body, known: tuple[str, str, str] | None
+    ) -> None:
+        """There is no next step: tell the gauges, and keep what the next look needs."""
+        statuses = {row.type: row.status for row in seen.status.conditions}
+        if silences(seen, seen.status) is not None:
+            statuses |= {READY: "False", STALLED: "True"}  # though status may not say so
+        self._telemetry.conditions(*key, statuses)
+        self._refusals.keep(key, seen.identity.uid, lambda one: still_asked(seen, one))
+        self._remember(key, seen, body, known)
+
+    def _refused(
+        self, key: Key, seen: Observation, effect: Effect, body: Body, error: ClusterError
+    ) -> None:
+        """The rest of the story goes on; a status that cannot be written is told otherwise."""
+        asked = request_of(seen, effect)
+        refusal = self._refusals.add(key, seen.identity.uid, asked, error, seen.now)
+        log_refusal(refusal, error, _about(seen))
+        self._telemetry.reconcile_failed(type(error).__name__)
+        if asked[0] is Request.TELL_REFUSAL and is_told_now(refusal):
+            message = message_of(seen, seen.status, refusal)
+            self._cluster.event(body, "Warning", ReadyReason.STATUS_REFUSED, message)
+
     async def _body(self, key: Key) -> tuple[Body, bool]:
         """What a pass begins with, and whether it is live; Gone where there is nothing."""
         if key not in self._resources:
@@ -305,7 +357,10 @@ class Reconciler:
         return (await self._live(key), True) if body is None else (_unless_deleted(body), False)
 
     async def _live(self, key: Key) -> Body:
-        return _unless_deleted(await self._cluster.get(*key))
+        since = self._resources.version(key)
+        body = _unless_deleted(await self._cluster.get(*key))
+        self._resources.read(body, since)
+        return body
 
     def _remember(
         self, key: Key, seen: Observation, body: Body, known: tuple[str, str, str] | None
@@ -332,11 +387,12 @@ class Reconciler:
         self._quiet.pop(key, None)
         self._counting.forget(key)
         self._crowds.forget(key)
+        self._refusals.forget(key)
         self._telemetry.forget(*key)
 
     # --- observe ------------------------------------------------------------------------
 
-    async def _observe(self, body: Body, jobs: Jobs, refused: str, *, live: bool) -> Observation:
+    async def _observe(self, body: Body, jobs: Jobs, *, live: bool) -> Observation:
         now = self._clock.now()
         metadata = body["metadata"]
         identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
@@ -361,7 +417,7 @@ class Reconciler:
             config_map=self._resources.config_map((identity.namespace, identity.name)),
             breaker_reset=_breaker_reset(metadata),
             jobs=jobs,
-            refused=refused,
+            refusals=self._refusals.of((identity.namespace, identity.name), identity.uid),
         )
         guard = self._guard(seen)
         seen = seen if guard is seen.guard else replace(seen, guard=guard)
@@ -413,17 +469,48 @@ class Reconciler:
             or not projection.says(seen.config_map, identity, status.champion)
         )
         may_adopt = live and status.champion is None and status.run is None
-        if unsure or may_adopt:
-            name = projection.config_map_name(identity.name)
-            seen = replace(
-                seen, config_map=await self._cluster.config_map(identity.namespace, name)
-            )
-        if seen.jobs is not None or (status.run is None and wanted(seen) is None):
+        if unsure or may_adopt or refused(seen, Request.READ_CONFIG_MAP) is not None:
+            seen = await self._with_config_map(seen)
+        unread = refused(seen, Request.READ_JOBS) is not None
+        if seen.jobs is not None or (status.run is None and not unread and wanted(seen) is None):
             return seen
-        if status.run is None and not live:
+        if status.run is None and not live and not unread:
             return replace(seen, jobs=())  # a run is to begin: that is looked at again, live
-        jobs = await self._cluster.jobs(identity.namespace, identity.uid)
-        return replace(seen, jobs=tuple(jobs))
+        return await self._with_jobs(seen)
+
+    async def _with_config_map(self, seen: Observation) -> Observation:
+        identity = seen.identity
+        name = projection.config_map_name(identity.name)
+        try:
+            found = await self._cluster.config_map(identity.namespace, name)
+        except ClusterError as error:
+            return self._unread(seen, Request.READ_CONFIG_MAP, error)
+        return replace(self._read_again(seen, Request.READ_CONFIG_MAP), config_map=found)
+
+    async def _with_jobs(self, seen: Observation) -> Observation:
+        try:
+            jobs = await self._cluster.jobs(seen.identity.namespace, seen.identity.uid)
+        except ClusterError as error:
+            return self._unread(seen, Request.READ_JOBS, error)
+        return replace(self._read_again(seen, Request.READ_JOBS), jobs=tuple(jobs))
+
+    def _unread(self, seen: Observation, request: Request, error: ClusterError) -> Observation:
+        """What may not be read is not known; what does not need it goes on."""
+        if not error.refused:
+            raise error
+        key, uid = (seen.identity.namespace, seen.identity.name), seen.identity.uid
+        before = refused(seen, request)
+        if before is None or is_due(seen, before):
+            refusal = self._refusals.add(key, uid, (request, ""), error, seen.now)
+            log_refusal(refusal, error, _about(seen))
+        return replace(seen, refusals=self._refusals.of(key, uid))
+
+    def _read_again(self, seen: Observation, request: Request) -> Observation:
+        if refused(seen, request) is None:
+            return seen
+        key, uid = (seen.identity.namespace, seen.identity.name), seen.identity.uid
+        self._refusals.keep(key, uid, lambda one: one.request is not request)
+        return replace(seen, refusals=self._refusals.of(key, uid))
 
     async def _assess(
         self, identity: Identity, spec: Spec | SpecError, status: Status, now: datetime
@@ -501,18 +588,18 @@ class Reconciler:
                 job = await self._cluster.create_job(manifest)
                 _log.info("created Job %s", job.name, extra=_about(seen))
                 return body, (*(seen.jobs or ()), job)
-            case DeleteJob(name=name, uid=uid):
+            case DeleteJob(name=name, uid=uid, pods_first=pods_first):
                 try:
-                    await self._cluster.delete_job(namespace, name, uid)
+                    await self._cluster.delete_job(namespace, name, uid, pods_first=pods_first)
                     _log.info("deleted Job %s", name, extra=_about(seen))
                 except Gone:
                     _log.info("Job %s is gone already", name, extra=_about(seen))
                 return body, None
             case WriteConfigMap(manifest=manifest, existing=None):
-                await self._cluster.create_config_map(manifest)
+                kept_as_written(await self._cluster.create_config_map(manifest), manifest)
                 _log.info("created ConfigMap %s", manifest["metadata"]["name"], extra=_about(seen))
             case WriteConfigMap(manifest=manifest):
-                await self._cluster.replace_config_map(manifest)
+                kept_as_written(await self._cluster.replace_config_map(manifest), manifest)
                 note = Note(EventReason.CHAMPION_PROJECTED, _projected(manifest))
                 _log_note(note, seen)
                 self._tell(body, note)

@@ -5,6 +5,11 @@ that: most resources do well, and a look at one that does well needs no body. Wh
 packed: as objects, a status with ten runs behind it takes twenty times the memory that it takes as
 compressed JSON. Bodies are much alike: the first of a kind is the dictionary of all that come
 later, which halves them once more.
+
+News comes by several ways at once: a watch, a list, the answer to a write of our own. By a watch
+and by our own writes resourceVersions only grow, so a lower one is an echo of the past. What was
+read after the last news came in is the truth all the same: where etcd was restored from a backup,
+resourceVersions go back.
 """
 
 import sys
@@ -135,6 +140,34 @@ class Resources:
             self._bodies[key] = self._packer.pack(slim)
         return True
 
+    def read(self, body: Mapping[str, Any], since: str) -> bool:
+        """Remember a body that was read after ``since`` was the last version; was it news?
+
+        Nothing else has told of it meanwhile: so it is the truth, also where it is older.
+        """
+        known = self._bodies.get(key_of(body))
+        if known is not None and known.version == since and _older(body, known):
+            self._bodies.pop(key_of(body))
+        return self.seen(body)
+
+    def doubted(self, body: Mapping[str, Any]) -> bool:
+        """Whether a list shows an older state than is known: the next look is to read it anew.
+
+        The list may have been overtaken by a write of ours, or etcd was restored.
+        """
+        key = key_of(body)
+        known = self._bodies.get(key)
+        if known is None or _same(body, known) or not _older(body, known):
+            return False
+        self._news.pop(key, None)
+        self._bodies[key] = replace(known, text=b"")
+        return True
+
+    def version(self, key: Key) -> str:
+        """The last seen resourceVersion; empty where there is no such resource."""
+        known = self._bodies.get(key)
+        return "" if known is None else known.version
+
     def config_map_seen(self, key: Key, body: Mapping[str, Any]) -> bool:
         """Remember the ConfigMap of a resource's champion; was it news?"""
         if not _is_news(body, self._config_maps.get(key)):
@@ -142,9 +175,31 @@ class Resources:
         self._config_maps[key] = self._packer_of_config_maps.pack(_slim(body))
         return True
 
-    def config_map_gone(self, key: Key) -> None:
-        """The ConfigMap of a resource's champion was deleted."""
-        self._config_maps.pop(key, None)
+    def config_map_listed(
+        self, key: Key, body: Mapping[str, Any], since: str | None = None
+    ) -> bool:
+        """Remember what a list shows of a ConfigMap; was it news?
+
+        ``since``: the version known when the list began, None for a list that begins a watch: we
+        keep nothing of our own writes, so what comes by the watch is in order.
+        """
+        known = self._config_maps.get(key)
+        if known is not None and since in {None, known.version} and not _same(body, known):
+            self._config_maps.pop(key)
+        return self.config_map_seen(key, body)
+
+    def config_map_gone(self, key: Key, uid: str = "") -> bool:
+        """The ConfigMap of a resource's champion was deleted, if that one is known."""
+        known = self._config_maps.get(key)
+        if known is None or uid not in {"", known.uid}:
+            return False
+        del self._config_maps[key]
+        return True
+
+    def is_another(self, key: Key, uid: str) -> bool:
+        """Whether the resource of that name is known by another uid: it was created anew."""
+        known = self._bodies.get(key)
+        return known is not None and known.uid != uid
 
     def forget(self, key: Key) -> None:
         """Forget a resource. Its champion's ConfigMap outlives it and stays known."""
@@ -163,6 +218,10 @@ class Resources:
     def versions(self) -> dict[Key, str]:
         """The resourceVersion of each body, to tell later which ones have not moved since."""
         return {key: known.version for key, known in self._bodies.items()}
+
+    def config_map_versions(self) -> dict[Key, str]:
+        """The same of ConfigMaps."""
+        return {key: known.version for key, known in self._config_maps.items()}
 
 
 def version_of(body: Mapping[str, Any]) -> str:

@@ -54,7 +54,7 @@ class Telemetry:
             "reconcile_duration_seconds", "One pass for one resource.", _REQUEST_BUCKETS
         )
         self._pass_errors = self._counter(
-            "reconcile_errors", "Passes that ended in an error, by its type.", "error"
+            "reconcile_errors", "Passes that met an error, by its type.", "error"
         )
         self._queue_depth = self._gauge("queue_depth", "Resources that wait for a worker.")
         self._followed = self._gauge("resources", "Resources that are followed.")

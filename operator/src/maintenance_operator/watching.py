@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import aiohttp
@@ -29,6 +29,8 @@ PATIENCE: Final = (1, 1, 2, 3, 5, 8, *[10] * 60)
 KOPF_WATCHER: Final = "watcher for "
 """How kopf names the tasks of its watches."""
 PATIENCE_SECONDS: Final = 3
+LATEST_SECONDS: Final = 10.0
+METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 def expected_watches(namespaces: Collection[str]) -> list[Watch]:
@@ -42,9 +44,13 @@ async def watch(
     watches: Watches,
     stop: asyncio.Event,
     ready: asyncio.Event,
+    went_back: Callable[[], None],
 ) -> None:
-    """Watch until ``stop`` is set. An error means that a watch died for good."""
-    _register_login(registry, watches)
+    """Watch until ``stop`` is set. An error means that a watch died for good.
+
+    ``went_back`` is called where resourceVersions did: what was heard until then may be undone.
+    """
+    _register_login(registry, watches, went_back)
     insisting = asyncio.create_task(_insist(), name="insist")
     try:
         await kopf.operator(
@@ -134,7 +140,9 @@ def _settings() -> kopf.OperatorSettings:
     return settings
 
 
-def _register_login(registry: kopf.OperatorRegistry, watches: Watches) -> None:
+def _register_login(
+    registry: kopf.OperatorRegistry, watches: Watches, went_back: Callable[[], None]
+) -> None:
     recent: list[float] = []
 
     @kopf.on.login(registry=registry)
@@ -148,17 +156,27 @@ def _register_login(registry: kopf.OperatorRegistry, watches: Watches) -> None:
             )
         configuration = await login()
         return kopf.AiohttpSession(
-            server=configuration.host, aiohttp_session=_session(configuration, watches)
+            server=configuration.host,
+            aiohttp_session=_session(configuration, watches, went_back),
         )
 
 
-def _session(configuration: Configuration, watches: Watches) -> aiohttp.ClientSession:
+def _session(
+    configuration: Configuration, watches: Watches, went_back: Callable[[], None]
+) -> aiohttp.ClientSession:
     """A session that renews its token with each request and notes signs of life."""
 
     async def middleware(
         request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         request.headers.update(await authorization(configuration))
+        if await _would_be_deaf(request):
+            logger.warning(
+                "resourceVersions went back, as after etcd was restored: watching %s anew",
+                request.url.path,
+            )
+            request.url = request.url.without_query_params("resourceVersion")
+            went_back()
         response = await handler(request)
         watched = watch_of(request.url)
         if response.status == HTTP_OK and watched is not None:
@@ -170,6 +188,30 @@ def _session(configuration: Configuration, watches: Watches) -> aiohttp.ClientSe
         middlewares=[middleware],
         trust_env=True,
     )
+
+
+async def _would_be_deaf(request: aiohttp.ClientRequest) -> bool:
+    """Whether a watch is to go on from a version that is not there yet.
+
+    The API server takes it, and says nothing until there is such a version again.
+    """
+    query = request.url.query
+    since = query.get("resourceVersion", "")
+    if "watch" not in query or not since.isdecimal():
+        return False
+    selector = {key: value for key, value in query.items() if key == "labelSelector"}
+    headers = {"Authorization": request.headers.get("Authorization", ""), "Accept": METADATA}
+    try:
+        async with request.session.get(
+            request.url.with_query({**selector, "limit": "1"}),
+            headers={key: value for key, value in headers.items() if value},
+            timeout=aiohttp.ClientTimeout(total=LATEST_SECONDS),
+            middlewares=(),
+        ) as reply:
+            latest = (await reply.json())["metadata"]["resourceVersion"]
+    except (aiohttp.ClientError, TimeoutError, ValueError, TypeError, KeyError):
+        return False  # the watch itself will show what is the matter
+    return str(latest).isdecimal() and int(latest) < int(since)
 
 
 def watch_of(url: URL) -> Watch | None:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -73,13 +74,20 @@ VOLUME_WORDS: Final = ("persistentvolumeclaim", "volume node affinity", "unbound
 """In what the scheduler says of a pod whose claim is missing, unbound or elsewhere."""
 CONTROLLER: Final = f"{GROUP}/operator"
 NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
+DENIED: Final = re.compile(
+    r"""admission webhook "[^"]*" denied the request|"""
+    r"""ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request"""
+)
 
 
 class _Refused(ClusterError):
-    """An answer that is no success."""
+    """An answer that is no success.
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        refused = status in {
+    Who denies a request at admission may choose any status; it is refused all the same.
+    """
+
+    def __init__(self, status: int, reason: str, message: str, words: str = "") -> None:
+        refused = _is_denied(words) or status in {
             HTTPStatus.BAD_REQUEST,
             HTTPStatus.FORBIDDEN,
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -87,9 +95,14 @@ class _Refused(ClusterError):
             HTTPStatus.METHOD_NOT_ALLOWED,
             HTTPStatus.NOT_FOUND,
         }
-        super().__init__(message, refused=refused)
+        super().__init__(message, refused=refused, code=status, words=f"{reason}: {words}")
         self.status = status
         self.reason = reason
+
+
+def _is_denied(words: str) -> bool:
+    """Whether an admission webhook or policy says no, in the words of the API server."""
+    return DENIED.search(words) is not None
 
 
 class _NoStreamError(Exception):
@@ -328,12 +341,18 @@ class Cluster:
         """Create a Job. Raises ``Conflict`` where the name is taken, ``Gone`` without namespace."""
         return job_view(await self._create(_JOBS, manifest), [])
 
-    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
-        """Delete a Job and its pods; no error where that Job is gone already."""
+    async def delete_job(
+        self, namespace: str, name: str, uid: str, *, pods_first: bool = False
+    ) -> None:
+        """Delete a Job and its pods; no error where that Job is gone already.
+
+        Pods go once their Job has gone, which may be late where a finalizer holds it: with
+        ``pods_first`` it waits for them instead.
+        """
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
+            "propagationPolicy": "Foreground" if pods_first else "Background",
             "preconditions": {"uid": uid},
         }
         try:
@@ -494,13 +513,15 @@ def _success(method: str, path: str, status: int, data: bytes) -> Body:
     reason, message = str(document.get("reason", "")), str(document.get("message", ""))
     text = f"{method} {path}: {status} {reason}: {message[:1000]}"
     details = document.get("details") or {}
+    if _is_denied(message):
+        raise _Refused(status, reason, text, message)
     if status == HTTPStatus.NOT_FOUND and details:
         raise Gone(text)
     if any(cause.get("reason") == NAMESPACE_TERMINATING for cause in details.get("causes") or ()):
         raise Gone(text)  # the resource goes with its namespace
     if status == HTTPStatus.CONFLICT and (method != "POST" or reason == "AlreadyExists"):
         raise Conflict(text)  # a POST also meets 409 when a quota is counted twice: try again
-    raise _Refused(status, reason, text)
+    raise _Refused(status, reason, text, message[:1000])
 
 
 def _names(body: Mapping[str, Any]) -> tuple[str, str]:
@@ -573,6 +594,8 @@ def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobVi
             (pod.get("status") or {}).get("reason") == DEADLINE_EXCEEDED for pod in pods
         ),
         unmounted=unmounted,
+        deleted=_time(metadata.get("deletionTimestamp")),
+        finalizers=tuple(map(str, metadata.get("finalizers") or ())),
     )
 
 

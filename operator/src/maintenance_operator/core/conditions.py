@@ -11,6 +11,7 @@ from typing import Final
 
 from maintenance_contract import ContractError
 from maintenance_operator.core import champion as projection
+from maintenance_operator.core import refusals
 from maintenance_operator.core.breaker import tripped
 from maintenance_operator.core.first import waits_for_metrics
 from maintenance_operator.core.guard import Guard
@@ -24,6 +25,7 @@ from maintenance_operator.core.model import (
     Metrics,
     Note,
     Reading,
+    Request,
     Spec,
     Status,
     Step,
@@ -38,6 +40,7 @@ from maintenance_operator.core.reasons import (
     EventReason,
     MetricsReason,
     ReadyReason,
+    RunReason,
     TrainingReason,
 )
 from maintenance_operator.core.status import timestamp, with_conditions
@@ -49,6 +52,18 @@ METRICS_AVAILABLE: Final = "MetricsAvailable"
 DEGRADED: Final = "Degraded"
 TRAINING: Final = "Training"
 
+_TOLD_ANEW: Final = frozenset(
+    {
+        ReadyReason.CONFIGMAP_REFUSED,
+        ReadyReason.JOBS_UNREADABLE,
+        ReadyReason.JOB_REFUSED,
+        ReadyReason.JOB_NOT_DELETED,
+        ReadyReason.STATUS_REFUSED,
+        TrainingReason.REFUSED,
+        TrainingReason.TERMINATING,
+    }
+)
+"""Their messages have no numbers that wobble, and who must act may change."""
 _Row = tuple[str, str, str, str]
 _TELLING_OF_THE_SPEC: Final = {
     MetricsReason.UNKNOWN_SERVER: ReadyReason.UNKNOWN_SERVER,
@@ -60,7 +75,13 @@ _TELLING_OF_THE_SPEC: Final = {
 
 def stalled(seen: Observation, status: Status) -> tuple[str, str] | None:
     """Reason and message where the resource cannot be followed until a person acts."""
-    return hindered(seen, status) or _store_in_use(status)
+    return (
+        refusals.silences(seen, status)
+        or hindered(seen, status)
+        or _store_in_use(status)
+        or refusals.stops(seen, status)
+        or _job_was_refused(seen, status)
+    )
 
 
 def hindered(seen: Observation, status: Status) -> tuple[str, str] | None:
@@ -86,7 +107,7 @@ def hindered(seen: Observation, status: Status) -> tuple[str, str] | None:
     )
     if tired is not None:
         return ReadyReason.REPEATED_FAILURES, shortened(tired)
-    return _config_map_in_the_way(seen, status)
+    return _config_map_in_the_way(seen, status) or refusals.hinders(seen, status)
 
 
 def _store_in_use(status: Status) -> tuple[str, str] | None:
@@ -104,6 +125,15 @@ def _store_in_use(status: Status) -> tuple[str, str] | None:
     ):
         return ReadyReason.STORE_IN_USE, decision.message
     return None
+
+
+def _job_was_refused(seen: Observation, status: Status) -> tuple[str, str] | None:
+    """The last run ended because its Job was refused; it stands until the next has one."""
+    last = status.history[0] if status.history else None
+    if last is None or last.reason != RunReason.JOB_REFUSED or last.generation != seen.generation:
+        return None
+    begun = status.run is not None and status.run.job_uid
+    return None if begun else (ReadyReason.JOB_REFUSED, last.message)
 
 
 def _config_map_in_the_way(seen: Observation, status: Status) -> tuple[str, str] | None:
@@ -135,8 +165,13 @@ def is_true(status: Status, kind: str) -> bool:
 
 def conditions(seen: Observation, status: Status) -> Status:
     """The status with its conditions, and its reading at the last transition, up to date."""
-    rows = [*_ready(seen, status), _metrics(seen), _degraded(seen, status), _training(seen, status)]
-    told = with_conditions(status.conditions, rows, generation=seen.generation, now=seen.now)
+    held_up = _held_up(seen, status)
+    rows = [*_ready(seen, status), _metrics(seen), _degraded(seen, status)]
+    rows.append(held_up or _training(seen, status))
+    anew = frozenset(kind for kind, _, reason, _ in rows if reason in _TOLD_ANEW)
+    told = with_conditions(
+        status.conditions, rows, generation=seen.generation, now=seen.now, anew=anew
+    )
     settled = replace(status, conditions=told)
     reading = _reading_at_transition(seen, settled)
     return settled if reading is settled.performance else replace(settled, performance=reading)
@@ -234,6 +269,24 @@ def _from_baseline(seen: Observation, down: Degraded) -> str:
     if not isinstance(metrics, Metrics) or down.threshold == metrics.threshold:
         return ""
     return f" (maxDrop {metrics.max_drop:g} from the baseline)"
+
+
+def _held_up(seen: Observation, status: Status) -> _Row | None:
+    """Of a run whose Job cannot begin, or does not go."""
+    run, job = status.run, refusals.live_job(seen, status)
+    if run is None:
+        return None
+    about = f"Run {run.number}, Job {run.job_name}"
+    ended = job is not None and job.phase in {JobPhase.COMPLETE, JobPhase.FAILED}
+    if job is not None and job.deleted is not None and not ended:
+        trains = str(run.step is Step.TRAIN and not is_light(run))
+        reason = TrainingReason.TERMINATING
+        return TRAINING, trains, reason, f"{about}: {refusals.what_holds(job)}"
+    refusal = refusals.refused(seen, Request.CREATE_JOB, run.job_name)
+    if refusal is None or job is not None or not refusals.is_told(refusal):
+        return None
+    reason = TrainingReason.REFUSED
+    return TRAINING, "False", reason, refusals.message_of(seen, status, refusal)
 
 
 def _training(seen: Observation, status: Status) -> _Row:

@@ -12,10 +12,18 @@ LIVE_RUN_LOOK: Final = timedelta(seconds=30)
 """Job events wake a live run; this is for the event that never came."""
 CROWD_LOOK: Final = timedelta(seconds=0.25)
 """The others of a server are read within about a second."""
+LEAST_WAIT: Final = timedelta(seconds=0.25)
+"""Whatever a date says: a look that finds nothing to do is not followed at once by another."""
 
 
 def next_look(seen: Observation) -> timedelta | None:
     """Of a resource that has no next step; None where only an event can change anything."""
+    waits = [_wait(seen), *(refusal.until - seen.now for refusal in seen.refusals)]
+    wait = min((wait for wait in waits if wait is not None), default=None)
+    return None if wait is None else max(wait, LEAST_WAIT)
+
+
+def _wait(seen: Observation) -> timedelta | None:
     runs = seen.status.run is not None
     if not isinstance(seen.spec, Spec):
         return LIVE_RUN_LOOK if runs else None

@@ -381,6 +381,40 @@ class JobView:
     finished: datetime | None = None
     deadline_exceeded: bool = False
     unmounted: bool = False
+    deleted: datetime | None = None
+    """Since when it is being deleted; ``finalizers`` are what keeps it until then."""
+    finalizers: tuple[str, ...] = ()
+
+
+class Request(StrEnum):
+    """What the API server is asked for; a refusal of it is told, and the rest goes on."""
+
+    READ_CONFIG_MAP = "ReadConfigMap"
+    WRITE_CONFIG_MAP = "WriteConfigMap"
+    READ_JOBS = "ReadJobs"
+    CREATE_JOB = "CreateJob"
+    DELETE_JOB = "DeleteJob"
+    WRITE_STATUS = "WriteStatus"
+    TELL_REFUSAL = "TellRefusal"
+    """A status that only says that another one was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that the API server did not carry out, ``count`` times in a row.
+
+    ``about`` says which object and state of it was asked for: another one is tried at once, the
+    same not before ``until``. ``refused``: it would be refused again; else it may have been bad
+    luck. ``code`` is the HTTP status, 0 for no answer; ``words`` are the server's.
+    """
+
+    request: Request
+    about: str
+    refused: bool
+    code: int
+    words: str
+    count: int
+    until: datetime
 
 
 # --- what is remembered (status) --------------------------------------------------------
@@ -686,12 +720,16 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class WriteStatus:
-    """Replace status, then tell: the events, the decision taken, the run that ended."""
+    """Replace status, then tell: the events, the decision taken, the run that ended.
+
+    ``instead`` of one that was refused: it only says so.
+    """
 
     status: Status
     notes: tuple[Note, ...] = ()
     decided: Decision | None = None
     ended: HistoryEntry | None = None
+    instead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -703,10 +741,11 @@ class CreateJob:
 
 @dataclass(frozen=True, slots=True)
 class DeleteJob:
-    """Delete a Job of ours, and its pods."""
+    """Delete a Job of ours, and its pods; those first where something will hold the Job."""
 
     name: str
     uid: str
+    pods_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.jobs import Identity, TrainerImage
-from maintenance_operator.core.model import Assessment, JobView, Spec, Status
+from maintenance_operator.core.model import Assessment, JobView, Refusal, Spec, Status
 from maintenance_operator.errors import SpecError
 
 
@@ -16,8 +16,8 @@ class Observation:
     """A snapshot of one resource and what belongs to it.
 
     ``spec`` is the error where it cannot be followed; ``jobs`` is None as long as nobody needed
-    to look; ``config_map`` is the champion's projection, None where there is none; ``refused`` is
-    the API server's answer to the Job that was just to be created. Runs that ended before
+    to look; ``config_map`` is the champion's projection, None where there is none; ``refusals``
+    are requests that the API server did not carry out. Runs that ended before
     ``breaker_reset`` are forgiven. ``scheduled`` is the last time that was due by
     ``spec.triggers.schedule`` and the one after it; ``new_data`` the latest reading of
     ``spec.triggers.newData``. ``guard`` says whether a run may begin by the metric: many resources
@@ -35,7 +35,7 @@ class Observation:
     trainer: TrainerImage
     jobs: tuple[JobView, ...] | None = None
     config_map: Mapping[str, Any] | None = None
-    refused: str = ""
+    refusals: tuple[Refusal, ...] = ()
     breaker_reset: datetime | None = None
     created: datetime | None = None
     scheduled: tuple[datetime, datetime] | None = None

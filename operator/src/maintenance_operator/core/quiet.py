@@ -49,7 +49,12 @@ def quiet(seen: Observation) -> Quiet | None:
         return None
     if spec.triggers.schedule is not None or spec.triggers.new_data is not None:
         return None
-    if status.run is not None or status.monitor is not None or not isinstance(found, Healthy):
+    if (
+        seen.refusals
+        or status.run is not None
+        or status.monitor is not None
+        or not isinstance(found, Healthy)
+    ):
         return None
     metrics = spec.metrics
     learns = metrics.max_drop is not None and champion.baseline is None

@@ -50,6 +50,17 @@ class ReadyReason(Reason):
         "ChampionConfigMapInvalid",
         "The ConfigMap to adopt the champion from cannot be read.",
     )
+    CONFIGMAP_REFUSED = (
+        "ChampionConfigMapRefused",
+        "The champion's ConfigMap cannot be read or written; what serves may be another version.",
+    )
+    JOBS_UNREADABLE = "JobsUnreadable", "The API server does not let the operator read its Jobs."
+    JOB_REFUSED = "JobRefused", "The API server refuses the Job (quota, policy)."
+    JOB_NOT_DELETED = (
+        "JobNotDeleted",
+        "The Job of a run that is over cannot be deleted, or something holds it.",
+    )
+    STATUS_REFUSED = "StatusRefused", "The API server refuses what the operator writes into status."
     REPEATED_FAILURES = (
         "RepeatedFailures",
         "So many runs in a row failed or were rejected that a person must look.",
@@ -220,6 +231,8 @@ class TrainingReason(Reason):
         "MountFailed",
         "The Job's pod waits for a volume claim or Secret; create or mend it in this namespace.",
     )
+    REFUSED = "JobRefused", "The API server refuses the Job (quota, policy)."
+    TERMINATING = "Terminating", "The run's Job is being deleted."
     HELD = (
         "Held",
         "Many resources of its server left their range together: look at what is measured first.",

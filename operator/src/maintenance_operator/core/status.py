@@ -535,24 +535,26 @@ def with_conditions(
     *,
     generation: int,
     now: datetime,
+    anew: frozenset[str] = frozenset(),
 ) -> tuple[Condition, ...]:
     """Replace the set of conditions by ``(type, status, reason, message)``.
 
     A condition that says the same as before (status and reason) keeps its message and time, so
-    that numbers that wobble in a message are no reason to write.
+    that numbers that wobble in a message are no reason to write; types in ``anew`` do not.
     """
     before = {condition.type: condition for condition in old}
     result = []
     for kind, status, reason, message in new:
         was = before.get(kind)
         same = was is not None and (was.status, was.reason) == (status, reason)
+        kept = same and kind not in anew
         result.append(
             Condition(
                 type=kind,
                 status=status,
                 reason=reason,
                 message=was.message
-                if was is not None and same and was.observed_generation == generation
+                if was is not None and kept and was.observed_generation == generation
                 else message,
                 observed_generation=generation,
                 last_transition_time=was.last_transition_time

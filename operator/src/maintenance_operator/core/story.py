@@ -59,6 +59,8 @@ from maintenance_operator.core.model import (
     Outcomes,
     Reading,
     Recheck,
+    Refusal,
+    Request,
     Run,
     RunOutcome,
     Situation,
@@ -85,6 +87,15 @@ from maintenance_operator.core.reasons import (
     VerdictReason,
 )
 from maintenance_operator.core.records import record_of
+from maintenance_operator.core.refusals import (
+    is_due,
+    is_hopeless,
+    is_told,
+    message_of,
+    refused,
+    request_of,
+    waits,
+)
 from maintenance_operator.core.spec import parse
 from maintenance_operator.errors import SpecError
 
@@ -115,12 +126,12 @@ _WHY: Final = {
 def next_effect(seen: Observation) -> Effect | None:
     """The one thing to do now, or None where everything is as it should be."""
     status = seen.status
-    if status.run is not None:
-        return _stop(seen, status.run) if seen.suspended else _advance(seen, status.run)
-    if status.champion is None and isinstance(seen.spec, Spec) and (known := in_service(seen)):
-        return _adopt(seen, known)
     if status.champion is not None and (projected := _project(seen, status.champion)):
         return projected
+    if status.run is not None:
+        return _go_on(seen, status.run)
+    if status.champion is None and isinstance(seen.spec, Spec) and (known := in_service(seen)):
+        return _adopt(seen, known)
     trigger = wanted(seen)
     if trigger is not None and seen.jobs is not None:
         return _allocate(seen, trigger)
@@ -212,12 +223,16 @@ def _adopt(seen: Observation, champion: Champion) -> Effect | None:
 
 
 def _project(seen: Observation, champion: Champion) -> Effect | None:
+    """Bring the ConfigMap in line; where that is refused, the rest of the story goes on."""
     existing = seen.config_map
+    if refused(seen, Request.READ_CONFIG_MAP) is not None:
+        return None
     if existing is not None and (
         not projection.is_ours(existing) or projection.says(existing, seen.identity, champion)
     ):
         return None
-    return WriteConfigMap(projection.manifest(seen.identity, champion, existing), existing)
+    write = WriteConfigMap(projection.manifest(seen.identity, champion, existing), existing)
+    return None if waits(seen, write) else write
 
 
 def _allocate(seen: Observation, trigger: Trigger) -> Effect | None:
@@ -305,11 +320,17 @@ def _down(down: Degraded) -> str:
 # --- a live run -------------------------------------------------------------------------
 
 
+def _go_on(seen: Observation, run: Run) -> Effect | None:
+    if seen.jobs is None:
+        return _settle(seen, seen.status)  # they may not be read: what became of it is not known
+    return _stop(seen, run) if seen.suspended else _advance(seen, run)
+
+
 def _stop(seen: Observation, run: Run) -> Effect | None:
     """``spec.suspend``: the Job goes first, then the run."""
     job = _find(seen, run.job_name)
     if job is not None and job.owner_uid == seen.identity.uid and not _terminal(job):
-        return DeleteJob(job.name, job.uid)
+        return _delete(seen, job)
     message = "Stopped by spec.suspend; nothing that it trained is in service."
     entry = _entry(seen, run, RunOutcome.STOPPED, RunReason.SUSPENDED, message)
     return _end(
@@ -329,6 +350,8 @@ def _advance(seen: Observation, run: Run) -> Effect | None:  # noqa: PLR0911 - o
     job = _find(seen, run.job_name)
     if job is None:
         return _without_job(seen, run, spec, asked)
+    if job.deleted is not None and not _terminal(job):
+        return _settle(seen, seen.status)  # what comes of it is seen once it is gone
     if job.owner_uid != seen.identity.uid or job.request_digest != asked.digest:
         return _fail(
             seen,
@@ -338,7 +361,7 @@ def _advance(seen: Observation, run: Run) -> Effect | None:  # noqa: PLR0911 - o
         )
     if not _terminal(job):
         if run.stopping is not None:
-            return DeleteJob(job.name, job.uid)
+            return _delete(seen, job)
         stopping = _overdue(seen, run, spec, job)
         return _settle(
             seen, replace(seen.status, run=replace(run, job_uid=job.uid, stopping=stopping))
@@ -354,6 +377,14 @@ def _advance(seen: Observation, run: Run) -> Effect | None:  # noqa: PLR0911 - o
     if about is Step.DIAGNOSE:
         return _diagnosed(seen, run, spec, report)
     return _trained(seen, run, spec, report)
+
+
+def _delete(seen: Observation, job: JobView) -> Effect | None:
+    """Ask once; then wait for the Job to go, or for a refusal to be tried again."""
+    delete = DeleteJob(job.name, job.uid, pods_first=bool(job.finalizers))
+    if job.deleted is not None or waits(seen, delete):
+        return _settle(seen, seen.status)
+    return delete
 
 
 def _overdue(seen: Observation, run: Run, spec: Spec, job: JobView) -> Stopping | None:
@@ -399,20 +430,32 @@ def _without_job(seen: Observation, run: Run, spec: Spec, asked: TrainingRequest
     if run.stopping is not None:
         return _fail(seen, run, run.stopping.reason, run.stopping.message)
     if not run.job_uid:
-        if seen.refused:
-            return _fail(
-                seen,
-                run,
-                RunReason.JOB_REFUSED,
-                f"The API server refuses Job {run.job_name}: {seen.refused}",
-            )
-        return CreateJob(
-            manifest(seen.identity, run, spec, asked, seen.trainer, decision=_record(seen, run))
+        decision = _record(seen, run)
+        create = CreateJob(
+            manifest(seen.identity, run, spec, asked, seen.trainer, decision=decision)
         )
+        refusal = refused(seen, *request_of(seen, create))
+        return create if refusal is None else _without_leave(seen, run, spec, create, refusal)
     message = f"Job {run.job_name} was deleted before its result was read."
     if run.step is Step.TRAIN:
         return _ask_for_report(seen, run, message)
     return _fail(seen, run, RunReason.JOB_DELETED, message)
+
+
+def _without_leave(
+    seen: Observation, run: Run, spec: Spec, create: CreateJob, refusal: Refusal
+) -> Effect | None:
+    """The Job was refused: wait for leave as long as for a node, unless asking so is in vain."""
+    began = run.train_start_time if run.step is Step.TRAIN else None
+    waited = seen.now - (began or run.start_time)
+    message = message_of(seen, seen.status, refusal)
+    if is_told(refusal) and isinstance(seen.spec, Spec) and run.generation != seen.generation:
+        entry = _entry(seen, run, RunOutcome.FAILED, RunReason.JOB_REFUSED, message)
+        note = f"Run {run.number}: {RunReason.JOB_REFUSED}, and the spec has changed. {message}"
+        return _end(seen, entry, None, Note(EventReason.RUN_FAILED, note, warning=True))
+    if is_hopeless(refusal) or waited > spec.training.pending_timeout:
+        return _fail(seen, run, RunReason.JOB_REFUSED, message)
+    return _settle(seen, seen.status) if waits(seen, create) else create
 
 
 def _mute(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | None:
@@ -784,6 +827,9 @@ def _settle(
     ended: HistoryEntry | None = None,
 ) -> Effect | None:
     """Bring conditions and the last reading up to date; write only what changes."""
+    refusal = refused(seen, Request.WRITE_STATUS, str(seen.generation))
+    if refusal is not None and not is_due(seen, refusal):
+        return _tell(seen, refusal)
     kept = seen.spec.history_runs if isinstance(seen.spec, Spec) else None
     settled = conditions(
         seen,
@@ -794,6 +840,15 @@ def _settle(
     settled = _with_later_checkpoint(settled, seen.now)
     notes = (*notes, *transitions(seen.status, settled))
     return WriteStatus(settled, notes, decided, ended)
+
+
+def _tell(seen: Observation, refusal: Refusal) -> Effect | None:
+    """What was to be written was refused: write nothing but that, if even this is taken."""
+    told = conditions(seen, replace(seen.status, observed_generation=seen.generation))
+    if told == seen.status or not is_told(refusal):
+        return None
+    write = WriteStatus(told, transitions(seen.status, told), instead=True)
+    return None if waits(seen, write) else write
 
 
 def _with_later_checkpoint(status: Status, now: datetime) -> Status:
