@@ -18,6 +18,7 @@ from maintenance_operator.alike import Alike
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core import outcomes
 from maintenance_operator.core import status as status_json
+from maintenance_operator.core.allowed import admit
 from maintenance_operator.core.assess import Bounds, assess, held_against, with_clocks
 from maintenance_operator.core.conditions import DEGRADED, is_true, untold
 from maintenance_operator.core.grid import reading_times
@@ -341,7 +342,7 @@ class Reconciler:
         metadata = body["metadata"]
         identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
         raw_spec = body.get("spec") or {}
-        spec, scheduled = self._read(raw_spec, now)
+        spec, scheduled = self._read(raw_spec, identity.namespace, now)
         status = status_json.read(body.get("status") or {})
         if status.observed_generation not in {-1, metadata["generation"]}:
             status = replace(status, recheck=None)
@@ -389,11 +390,12 @@ class Reconciler:
         return self._crowds.looked(key, look, now, len(self._resources))
 
     def _read(
-        self, raw_spec: Body, now: datetime
+        self, raw_spec: Body, namespace: str, now: datetime
     ) -> tuple[Spec | SpecError, tuple[datetime, datetime] | None]:
         """The spec, and when its schedule was and will be due."""
         try:
             spec = parse(raw_spec)
+            admit(spec.training.pod, namespace, self._trainer.allowed)
             schedule = spec.triggers.schedule
             return spec, None if schedule is None else self._clock.due(schedule, now)
         except SpecError as error:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -17,6 +17,7 @@ from maintenance_operator.cli.findings import UNKNOWN_FIELD, Answers, Checked, F
 from maintenance_operator.cli.resource import moment_of, parsed
 from maintenance_operator.cli.schema import Schema
 from maintenance_operator.core import outcomes as counters
+from maintenance_operator.core.allowed import EVERYTHING, NOTHING_MORE, admit
 from maintenance_operator.core.grid import reading_times
 from maintenance_operator.core.model import Metrics, Outcomes, Series, Spec
 from maintenance_operator.core.names import GROUP, KIND, VERSION
@@ -130,9 +131,25 @@ async def check(source: Source, around: Surroundings) -> Checked:
             found.append(findings.of_spec_error(spec))
         return Checked(source.name, name, tuple(found))
     namespace = str(document["metadata"]["namespace"])
+    found += await _pod(spec, namespace, around)
     read, points = await _readings(spec.metrics, since, around, namespace)
     gauge = spec.metrics if isinstance(spec.metrics, Metrics) else None
     return Checked(source.name, name, (*found, *read), points, gauge)
+
+
+async def _pod(spec: Spec, namespace: str, around: Surroundings) -> list[Finding]:
+    """Whether the resource may choose its pods so."""
+    access = around.access
+    known = None if access is None else await servers.allowed(access, around.operator_namespace)
+    try:
+        admit(spec.training.pod, namespace, known or EVERYTHING)
+    except SpecError as error:
+        return [findings.of_spec_error(error)]
+    try:
+        admit(spec.training.pod, namespace, known or NOTHING_MORE)
+    except SpecError as error:  # the configuration, which cannot be read, may allow it
+        return [replace(findings.of_spec_error(error), ok=True, reason="")]
+    return []
 
 
 def _about(field: str, other: str) -> bool:

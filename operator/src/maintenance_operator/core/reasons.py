@@ -172,7 +172,10 @@ class RunReason(Reason):
 
     JOB_FAILED = "JobFailed", "The Job failed without a report."
     JOB_DELETED = "JobDeleted", "The Job was deleted by somebody else before it ended."
-    JOB_REFUSED = "JobRefused", "The API server refuses the Job (quota, policy)."
+    JOB_REFUSED = (
+        "JobRefused",
+        "The API server (quota, policy) or the operator's configuration refuses the Job.",
+    )
     JOB_FOREIGN = "JobNameTaken", "A Job of that name exists that is not ours."
     PENDING_TIMEOUT = (
         "PendingTimeout",
