@@ -147,7 +147,7 @@ _K8S = "x-kubernetes-"
 
 
 def _type(node: Node) -> str:
-    if node.get(f"{_K8S}int-or-string"):
+    if "type" not in node and "pattern" in node:
         return "quantity"
     if node.get("format") == "date-time":
         return "time"

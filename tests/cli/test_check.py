@@ -400,6 +400,33 @@ async def test_the_operators_own_server_is_asked_through_the_api_server(
         assert "known: default" in findings(done)["spec.metrics.server"]
 
 
+async def test_what_pods_may_not_choose_is_said_before_it_is_applied(
+    api: Api, configured: str, server: PrometheusServer, mm: Plugin
+) -> None:
+    """By the operator's configuration; where that cannot be read, as what it may allow."""
+    document = resource(query=HIGH)
+    document["spec"]["training"]["pod"] = {"env": [{"name": "SSL_CERT_FILE", "value": "/x"}]}
+    options = ("check", "-f", "-", "-o", "json", "--prometheus", server.url)
+    field = "spec.training.pod.env[0].name"
+
+    done = await mm(*options, "--operator-namespace", configured, text=manifest(document))
+    assert "SSL_CERT_FILE is not allowed" in findings(done)[field]
+    done = await mm(*options, "--operator-namespace", "elsewhere", text=manifest(document))
+    assert findings(done) == {}
+    assert "SSL_CERT_FILE is not allowed" in done.out
+
+    found = await api.get(path("configmaps", configured, "operator"))
+    configuration = yaml.safe_load(found["data"]["config.yaml"])
+    configuration["trainer"] = {"image": "a", "allow": {"env": ["SSL_*"]}}
+    await api.put(
+        path("configmaps", configured, "operator"),
+        {**found, "data": {"config.yaml": yaml.safe_dump(configuration)}},
+    )
+    done = await mm(*options, "--operator-namespace", configured, text=manifest(document))
+    assert findings(done) == {}
+    assert "SSL_CERT_FILE" not in done.out
+
+
 async def test_a_service_without_endpoints_is_told(api: Api, configured: str, mm: Plugin) -> None:
     """The real API server's own Service proxy, which has nobody to ask."""
     options = ("-f", "-", "-o", "json", "--operator-namespace", configured)

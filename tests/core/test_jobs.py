@@ -23,7 +23,6 @@ from maintenance_operator.core.names import (
     ANNOTATION_REQUEST,
 )
 from maintenance_operator.core.spec import parse
-from maintenance_operator.errors import SpecError
 
 SPEC: dict[str, Any] = {
     "model": {
@@ -155,7 +154,7 @@ def test_names_of_others_have_no_number() -> None:
 
 
 def test_only_training_asks_for_a_gpu() -> None:
-    assert pod()["containers"][0]["resources"] == {"limits": {"nvidia.com/gpu": 1}}
+    assert pod()["containers"][0]["resources"] == {"limits": {"nvidia.com/gpu": "1"}}
     for step in (Step.DIAGNOSE, Step.REPORT):
         run = replace(RUN, step=step, subject=Step.TRAIN)
         assert "nvidia.com/gpu" not in str(pod(run)["containers"][0]["resources"])
@@ -200,7 +199,7 @@ CHOSEN = {
     "tolerations": [{"key": "spot", "operator": "Exists", "unknown": "left out"}],
     "env": [
         {"name": "HTTPS_PROXY", "value": "http://proxy:3128"},
-        {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        {"name": "NO_PROXY", "value": "a$b$$c"},
     ],
     "priorityClassName": "low",
     "serviceAccountName": "trainer",
@@ -221,7 +220,11 @@ def test_of_a_pod_only_what_is_on_the_list_can_be_chosen(step: Step) -> None:
     assert chosen["priorityClassName"] == "low"
     assert chosen["serviceAccountName"] == "trainer"
     assert chosen["imagePullSecrets"] == [{"name": "registry"}]
-    assert chosen["containers"][0]["env"] == [*plain["containers"][0]["env"], *CHOSEN["env"]]
+    assert chosen["containers"][0]["env"] == [
+        {"name": "HTTPS_PROXY", "value": "http://proxy:3128"},
+        {"name": "NO_PROXY", "value": "a$$b$$$$c"},
+        *plain["containers"][0]["env"],
+    ]
     assert chosen["automountServiceAccountToken"] is False
     for part in ("securityContext", "volumes", "restartPolicy"):
         assert chosen[part] == plain[part]
@@ -234,13 +237,42 @@ def test_of_a_pod_only_what_is_on_the_list_can_be_chosen(step: Step) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["HOME", "PYTHONPATH", "LD_PRELOAD", "KUBEFLOW_A", "MM_A"])
-def test_variables_of_the_trainer_cannot_be_set(name: str) -> None:
-    training = {**SPEC["training"], "pod": {"env": [{"name": name, "value": "x"}]}}
-    with pytest.raises(
-        SpecError, match=r"spec.training.pod.env\[0\].name: .* is the trainer's own"
-    ):
-        parse({**SPEC, "training": training})
+def test_variables_are_literal_and_never_take_the_place_of_the_trainer_s_own() -> None:
+    """What is refused at the door (core.allowed) is not in the pod either."""
+    wanted = [
+        {"name": "HOME", "value": "/elsewhere"},
+        {"name": "MAINTENANCE_TRAINER_IMAGE", "value": "forged"},
+        {"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        {"name": "B", "value": "$(A)"},
+    ]
+    training = {**SPEC["training"], "pod": {"env": wanted}}
+    made = pod(replace(RUN, spec={**SPEC, "training": training}))["containers"][0]["env"]
+    assert {each["name"]: each["value"] for each in made} == {
+        "HOME": "/tmp",  # noqa: S108
+        "MAINTENANCE_TRAINER_IMAGE": "t:1",
+        "A": "",
+        "B": "$$(A)",
+    }
+    assert all(set(each) == {"name", "value"} for each in made)
+
+
+@pytest.mark.parametrize(
+    "resources, size",
+    [
+        ({}, "7Gi"),
+        ({"limits": {"ephemeral-storage": "90Gi"}}, "90Gi"),
+        ({"requests": {"ephemeral-storage": "90Gi"}}, "7Gi"),
+    ],
+)
+def test_every_folder_that_a_pod_writes_is_bounded(resources: dict[str, Any], size: str) -> None:
+    spec = {**SPEC, "training": {**SPEC["training"], "resources": resources}}
+    run = replace(RUN, spec=spec)
+    read = parse(spec)
+    trainer = TrainerImage("t:1", scratch="7Gi")
+    made = manifest(IDENTITY, run, read, request(IDENTITY, run, read, run.step), trainer)
+    volumes = made["spec"]["template"]["spec"]["volumes"]
+    bounds = {each["name"]: each["emptyDir"]["sizeLimit"] for each in volumes if "emptyDir" in each}
+    assert bounds == {"tmp": size, "shm": "1Gi"}
 
 
 def test_waiting_for_a_gpu_does_not_use_up_the_training_s_time() -> None:

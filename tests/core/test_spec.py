@@ -129,6 +129,19 @@ def test_reads_every_field() -> None:
             {"a": "x" * ARGUMENTS_BYTES},
             "spec.training.retrain.arguments",
         ),
+        (
+            "training.resources",
+            {"limits": {"cpu": "lots"}},
+            "spec.training.resources.limits.cpu",
+        ),
+        ("training.resources", {"limits": {"": 1}}, "spec.training.resources.limits"),
+        ("training.resources", {"limits": {"x" * 254: 1}}, "spec.training.resources.limits"),
+        ("training.resources", {"requests": 5}, "spec.training.resources.requests"),
+        (
+            "diagnosis",
+            {"timeout": "1m", "resources": {"limits": {"memory": -1}}},
+            "spec.diagnosis.resources.limits.memory",
+        ),
         ("gate.confidence", 1, "spec.gate.confidence"),
         ("gate.confidence", 0.4, "spec.gate.confidence"),
         ("limits.cooldown", "1d", "spec.limits.cooldown"),
@@ -149,6 +162,18 @@ def test_a_model_to_begin_with_is_a_place_like_others() -> None:
     assert str(spec.initial_model) == "hf://org/news"
     assert (spec.initial_revision, spec.access.initial_model) == ("v1", "hub")
     assert (spec.revision, spec.access.base_model) == ("", "")
+
+
+def test_quantities_may_be_numbers() -> None:
+    limits = {"cpu": 0.5, "memory": 1e9, "nvidia.com/gpu": 1, "ephemeral-storage": ".5Gi"}
+    assert parse(changed("training.resources", {"limits": limits})).training.resources == {
+        "limits": {
+            "cpu": "0.5",
+            "memory": "1000000000",
+            "nvidia.com/gpu": "1",
+            "ephemeral-storage": ".5Gi",
+        }
+    }
 
 
 def test_a_folder_beside_the_store_is_no_part_of_it() -> None:

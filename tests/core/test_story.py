@@ -527,6 +527,30 @@ def test_a_job_of_the_same_name_that_is_not_ours_is_not_believed() -> None:
     assert run.number == 3, "numbers of all Jobs in the way are passed over"
 
 
+@pytest.mark.parametrize(
+    "chosen, field",
+    [
+        (
+            {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
+            "env[0].name: A is not allowed",
+        ),
+        ({"priorityClassName": "system-node-critical"}, "priorityClassName: system-node-critical"),
+    ],
+)
+def test_what_a_run_began_with_before_it_was_refused_reaches_no_pod(
+    chosen: dict[str, Any], field: str
+) -> None:
+    """An operator of another configuration, or an older one, froze it."""
+    spec = a_spec()
+    spec["training"] = {**spec["training"], "pod": chosen}
+    world = World(spec)
+    world.settle()
+    assert world.created == []
+    [ended] = world.parsed.history
+    assert (ended.reason, ended.outcome) == ("JobRefused", "Failed")
+    assert f"spec.training.pod.{field}" in ended.message
+
+
 def test_a_run_number_that_the_store_knows_is_passed_over() -> None:
     world = World()
     world.settle()

@@ -1,5 +1,6 @@
 """The house keeps its own promises: versions agree, commands exist, images run as nobody."""
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,12 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILES = ("Dockerfile.operator", "Dockerfile.trainer")
+
+
+@pytest.mark.parametrize("file", DOCKERFILES)
+def test_an_image_starts_one_program_wherever_path_leads(file: str) -> None:
+    [line] = re.findall(r"^ENTRYPOINT (.*)$", (ROOT / file).read_text(), re.MULTILINE)
+    assert Path(json.loads(line)[0]).is_absolute()
 
 
 def version_of(distribution: str) -> str:

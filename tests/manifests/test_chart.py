@@ -12,6 +12,7 @@ from support.pace import timeout_flag
 from support.programs import ROOT, Programs
 
 from maintenance_operator import settings
+from maintenance_operator.core.allowed import Allowed
 from maintenance_operator.core.model import Server
 
 pytestmark = pytest.mark.api
@@ -128,7 +129,9 @@ def test_every_value_arrives(cluster: Programs) -> None:
                 "repository": "registry.example/team/trainer",
                 "tag": "1.50",
                 "pullPolicy": "Never",
-            }
+            },
+            "scratchSize": "100Gi",
+            "allow": {"env": ["WANDB_*"], "serviceAccounts": ["finance/trainer"]},
         },
         "prometheus": {
             "servers": {
@@ -208,6 +211,8 @@ def test_every_value_arrives(cluster: Programs) -> None:
         watch_namespaces=("finance", "packages"),
         log_level="debug",
         log_format="text",
+        allowed=Allowed(env=("WANDB_*",), service_accounts=("finance/trainer",)),
+        scratch="100Gi",
     )
     assert container["image"] == f"registry.example/team/operator@{DIGEST}"
     [mounted] = [m for m in container["volumeMounts"] if m["mountPath"].startswith("/etc/prom")]
@@ -275,6 +280,8 @@ def test_a_changed_configuration_starts_a_new_pod(cluster: Programs) -> None:
         ("--set=watchNamespaces=finance", "at '/watchNamespaces': got string, want array"),
         ("--set-json=watchNamespaces=[5]", "at '/watchNamespaces/0': got number, want string"),
         ("--set=watchNamespaces={team-*}", 'values: watchNamespaces: "team-*" is no name'),
+        ("--set=trainer.allow.env=A", "at '/trainer/allow/env': got string, want array"),
+        ("--set=trainer.allow.envs={A}", "at '/trainer/allow': additional properties 'envs'"),
         ("--set=tolerations.operator=Exists", "at '/tolerations': got object, want array"),
         ("--set-json=env={}", "at '/env': got object, want array"),
         ("--set-string=crds.enabled=false", "at '/crds/enabled': got string, want boolean"),

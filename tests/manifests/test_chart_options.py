@@ -165,6 +165,7 @@ def test_a_value_that_is_taken_away_is_empty(cluster: Programs) -> None:
         "podLabels": None,
         "podAnnotations": None,
         "env": None,
+        "trainer": {"allow": None, "scratchSize": None},
         "metrics": {
             "prometheusRule": {"enabled": True, "labels": None, "alertLabels": None},
             "serviceMonitor": {"enabled": True, "labels": None, "interval": None},

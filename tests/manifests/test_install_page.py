@@ -8,11 +8,15 @@ import pytest
 import yaml
 from support.programs import ROOT, Programs, folder
 
+from maintenance_operator import settings
+
 PAGE = (ROOT / "docs/install.md").read_text()
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 [OVERLAY] = [block for block in BLOCKS if "kind: Kustomization" in block]
-[VALUES] = [block for block in BLOCKS if block.startswith("# values")]
-OBJECTS = [block for block in BLOCKS if block not in {OVERLAY, VALUES}]
+SETTINGS = [block for block in BLOCKS if block.startswith("# values")]
+[VALUES] = [block for block in SETTINGS if "networkPolicy:" in block]
+[ALLOW] = [block for block in SETTINGS if "allow:" in block]
+OBJECTS = [block for block in BLOCKS if block not in {OVERLAY, *SETTINGS}]
 
 
 def test_the_table_of_rights_is_the_cluster_role() -> None:
@@ -68,3 +72,18 @@ def test_the_values_for_a_network_policy_arrive(tmp_path: Path) -> None:
         None,
         values["prometheus"]["to"],
     ]
+
+
+@pytest.mark.api
+def test_the_values_for_pods_arrive(tmp_path: Path) -> None:
+    rendered = Programs(folder(), tmp_path / "none").helm(
+        *("template", "mm", str(ROOT / "charts/model-maintenance"), "-f", "-"),
+        *("-s", "templates/configmap.yaml"),
+        stdin=ALLOW,
+    )
+
+    allowed = settings.read(
+        yaml.safe_load(yaml.safe_load(rendered.stdout)["data"]["config.yaml"]), {}
+    ).allowed
+    assert allowed == settings.read_allowed(yaml.safe_load(ALLOW)["trainer"]["allow"])
+    assert allowed.service_accounts == ("finance/news-trainer",)

@@ -10,6 +10,7 @@ import pytest
 
 from maintenance_operator import __version__
 from maintenance_operator.__main__ import main
+from maintenance_operator.core.allowed import Allowed
 from maintenance_operator.core.model import Server
 from maintenance_operator.settings import ConfigurationError, Settings, load, read
 
@@ -25,7 +26,17 @@ def test_the_least_that_has_to_be_said() -> None:
 
 def test_everything_that_can_be_said() -> None:
     document = GOOD | {
-        "trainer": {"image": "trainer:1", "imagePullPolicy": "Never"},
+        "trainer": {
+            "image": "trainer:1",
+            "imagePullPolicy": "Never",
+            "scratchSize": 5e9,
+            "allow": {
+                "env": ["WANDB_*"],
+                "serviceAccounts": ["finance/trainer"],
+                "priorityClasses": ["system-cluster-critical"],
+                "tolerations": ["node-role.kubernetes.io/infra"],
+            },
+        },
         "watchNamespaces": ["a", "b", "a"],
         "guard": {"maxBreachingPercent": 40},
         "http": {"port": 9000},
@@ -40,6 +51,13 @@ def test_everything_that_can_be_said() -> None:
         9000,
         "debug",
         "text",
+        Allowed(
+            ("WANDB_*",),
+            ("finance/trainer",),
+            ("system-cluster-critical",),
+            ("node-role.kubernetes.io/infra",),
+        ),
+        "5000000000",
     )
 
 
@@ -136,6 +154,15 @@ def test_the_environment_wins() -> None:
         ({"prometheusServers": {"a": {"uri": "http://x"}}}, "prometheusServers.a.uri: unknown"),
         ({"trainer": {}}, "trainer.image: None cannot be used: write the trainer's image"),
         ({"trainer": {"image": "x", "imagePullPolicy": "Sometimes"}}, "write one of Always"),
+        ({"trainer": {"image": "x", "allow": ["A"]}}, "trainer.allow: a mapping is expected"),
+        ({"trainer": {"image": "x", "allow": {"envs": []}}}, "trainer.allow.envs: unknown; known"),
+        ({"trainer": {"image": "x", "allow": {"env": "A"}}}, "trainer.allow.env: a list of names"),
+        ({"trainer": {"image": "x", "allow": {"env": [7]}}}, "trainer.allow.env: 7 cannot be used"),
+        (
+            {"trainer": {"image": "x", "allow": {"env": ["LD_PRELOAD"]}}},
+            "trainer.allow.env: LD_PRELOAD is the trainer's own",
+        ),
+        ({"trainer": {"image": "x", "scratchSize": "big"}}, "trainer.scratchSize: 'big' is no"),
         ({"guard": {"maxBreachingPercent": 0}}, "guard.maxBreachingPercent: 0 cannot be used"),
         ({"guard": {"maxBreachingPercent": True}}, "a number above 0 and up to 100"),
         ({"guard": {"most": 3}}, "guard.most: unknown; known are maxBreachingPercent"),

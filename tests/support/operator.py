@@ -32,6 +32,7 @@ class OperatorProcess:
         namespace: str | None,
         servers: Servers,
         log: Path,
+        trainer: Mapping[str, Any] | None = None,
     ) -> None:
         self._kubeconfig = kubeconfig
         self._namespace = namespace
@@ -44,7 +45,7 @@ class OperatorProcess:
                         name: {"url": server} if isinstance(server, str) else dict(server)
                         for name, server in servers.items()
                     },
-                    "trainer": {"image": "model-maintenance/trainer:test"},
+                    "trainer": {"image": "model-maintenance/trainer:test", **(trainer or {})},
                 }
             ),
             encoding="utf-8",
@@ -158,11 +159,16 @@ class OperatorProcess:
 
 @contextlib.asynccontextmanager
 async def operator(
-    kubeconfig: Path, namespace: str | None, servers: Servers, *, wait: bool = True
+    kubeconfig: Path,
+    namespace: str | None,
+    servers: Servers,
+    *,
+    wait: bool = True,
+    trainer: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[OperatorProcess]:
-    """An operator that runs as long as the block lasts."""
+    """An operator that runs as long as the block lasts; ``trainer``: of its configuration."""
     with tempfile.TemporaryDirectory(prefix="model-maintenance-operator-") as directory:
-        process = OperatorProcess(kubeconfig, namespace, servers, Path(directory) / "log")
+        process = OperatorProcess(kubeconfig, namespace, servers, Path(directory) / "log", trainer)
         await process.start()
         try:
             if wait:

@@ -114,9 +114,43 @@ def test_the_token_of_the_secret_is_used(online: ThreadingHTTPServer, tmp_path: 
     online.answers = answers  # type: ignore[attr-defined]
     (tmp_path / SECRET).mkdir()
     (tmp_path / SECRET / "HF_TOKEN").write_text("hf_abc\n")
+    (tmp_path / SECRET / "HF_ENDPOINT").write_text(f"{constants.ENDPOINT}/\n")
     with pytest.raises(ConfigurationError):
         fetch(secret=SECRET, secrets_root=str(tmp_path))
     assert asked[0] == "Bearer hf_abc"
+
+
+def test_a_token_goes_to_no_hub_that_its_secret_does_not_name(
+    online: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    """The environment is chosen by whoever writes the resource."""
+    asked: list[str] = []
+    online.answers = lambda sent: asked.append(sent) or ("RepoNotFound", 404)  # type: ignore[attr-defined]
+    (tmp_path / SECRET).mkdir()
+    (tmp_path / SECRET / "HF_TOKEN").write_text("hf_abc\n")
+    with pytest.raises(ConfigurationError, match="write the key HF_ENDPOINT") as caught:
+        fetch(secret=SECRET, secrets_root=str(tmp_path))
+    assert (caught.value.reason, asked) == ("CredentialsMissing", [])
+    with pytest.raises(ConfigurationError, match="is not there, or is private"):
+        fetch()
+    assert asked[0] == ""
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["hub.example", "http://", "http://u:canary@hub", "http://h?canary", "http://h:x"]
+)
+def test_an_address_of_a_hub_that_is_none(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    with pytest.raises(ConfigurationError, match="HF_ENDPOINT is no URL of a hub") as caught:
+        fetch()
+    assert (caught.value.reason, "canary" in str(caught.value)) == ("StorageRefused", False)
+    (tmp_path / SECRET).mkdir()
+    (tmp_path / SECRET / "HF_TOKEN").write_text("hf_abc\n")
+    (tmp_path / SECRET / "HF_ENDPOINT").write_text(endpoint)
+    with pytest.raises(ConfigurationError, match="Secret hub: HF_ENDPOINT is no URL"):
+        fetch(secret=SECRET, secrets_root=str(tmp_path))
 
 
 @pytest.mark.usefixtures("online")

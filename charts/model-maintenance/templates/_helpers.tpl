@@ -62,6 +62,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $_ := set $servers $name $server }}
 {{- end }}
 {{- $trainer := dict "image" (include "model-maintenance.image" (list .Values.trainer.image .)) "imagePullPolicy" .Values.trainer.image.pullPolicy }}
+{{- range $name := list "scratchSize" "allow" }}
+{{- with index $.Values.trainer $name }}
+{{- $_ := set $trainer $name . }}
+{{- end }}
+{{- end }}
 {{- $logging := dict "level" .Values.logging.level "format" .Values.logging.format }}
 {{- dict "prometheusServers" $servers "trainer" $trainer "watchNamespaces" (default list .Values.watchNamespaces) "guard" .Values.guard "log" $logging | toYaml }}
 {{- end }}

@@ -180,7 +180,12 @@ async def run(settings: Settings) -> None:
             metrics=prometheus,
             resources=resources,
             telemetry=telemetry,
-            trainer=TrainerImage(settings.trainer_image, settings.trainer_pull_policy),
+            trainer=TrainerImage(
+                settings.trainer_image,
+                settings.trainer_pull_policy,
+                settings.allowed,
+                settings.scratch,
+            ),
             clock=Clock(),
             crowds=Crowds(settings.most_breaching_percent, telemetry),
         )

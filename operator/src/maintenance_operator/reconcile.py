@@ -397,7 +397,13 @@ class Reconciler:
         metadata = body["metadata"]
         identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
         raw_spec = body.get("spec") or {}
-        spec, scheduled = read_spec(raw_spec, self._clock, now)
+        spec, scheduled = read_spec(
+            raw_spec,
+            self._clock,
+            now,
+            namespace=identity.namespace,
+            allowed=self._trainer.allowed,
+        )
         status = status_json.read(body.get("status") or {})
         if status.observed_generation not in {-1, metadata["generation"]}:
             status = replace(status, recheck=None)

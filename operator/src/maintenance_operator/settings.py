@@ -11,7 +11,15 @@
         tls: {caFile: ..., certFile: ..., keyFile: ..., serverName: ...}
         namespaces: [finance]              # who may ask; left out: all
         enforcedMatchers: {namespace: "{{ namespace }}"}   # each selector of a query must carry it
-    trainer: {image: "model-maintenance/trainer:0.1.0", imagePullPolicy: IfNotPresent}
+    trainer:
+      image: model-maintenance/trainer:0.1.0
+      imagePullPolicy: IfNotPresent
+      scratchSize: 32Gi        # of a pod's /tmp, unless its resources limit ephemeral-storage
+      allow:                   # what resources may choose of their pods beyond the built-in list
+        env: [WANDB_*]
+        serviceAccounts: [finance/news-trainer]   # <namespace>/<name>, or a name for all namespaces
+        priorityClasses: [system-cluster-critical]                # none begins with system- else
+        tolerations: [node-role.kubernetes.io/infra]              # keys of Kubernetes' own taints
     watchNamespaces: []        # none: all
     guard: {maxBreachingPercent: 25}   # more at once: what is measured is at fault
     http: {port: 8080}
@@ -30,8 +38,11 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from maintenance_operator.core.allowed import NOTHING_MORE, OURS, OURS_IN_WORDS, Allowed
 from maintenance_operator.core.guard import MOST_PERCENT
+from maintenance_operator.core.jobs import SCRATCH
 from maintenance_operator.core.model import Server
+from maintenance_operator.core.quantities import spelled
 
 DEFAULT_CONFIG: Final = Path("/etc/model-maintenance/config.yaml")
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
@@ -51,6 +62,9 @@ _SERVER: Final = (
     "namespaces",
     "enforcedMatchers",
 )
+_TRAINER: Final = ("image", "imagePullPolicy", "allow", "scratchSize")
+_ALLOW: Final = ("env", "serviceAccounts", "priorityClasses", "tolerations")
+_ALLOWED: Final = re.compile(r"[A-Za-z0-9_./*?-]{1,317}")
 _BASIC: Final = ("username", "passwordFile")
 _TLS: Final = ("caFile", "certFile", "keyFile", "serverName")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_|~-]+")
@@ -75,6 +89,8 @@ class Settings:
     http_port: int = 8080
     log_level: str = "info"
     log_format: str = "json"
+    allowed: Allowed = NOTHING_MORE
+    scratch: str = SCRATCH
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Settings:
@@ -104,7 +120,7 @@ def read(document: object, environment: Mapping[str, str]) -> Settings:
         ConfigurationError: naming the field.
     """
     root = _mapping(document, "", _KNOWN)
-    trainer = _mapping(root.get("trainer", {}), "trainer", {"image", "imagePullPolicy"})
+    trainer = _mapping(root.get("trainer", {}), "trainer", _TRAINER)
     http = _mapping(root.get("http", {}), "http", {"port"})
     guard = _mapping(root.get("guard", {}), "guard", {"maxBreachingPercent"})
     log = _mapping(root.get("log", {}), "log", {"level", "format"})
@@ -129,7 +145,45 @@ def read(document: object, environment: Mapping[str, str]) -> Settings:
         log_format=_one_of(
             environment.get("MM_LOG_FORMAT") or log.get("format", "json"), "log.format", LOG_FORMATS
         ),
+        allowed=read_allowed(trainer.get("allow", {})),
+        scratch=_size(trainer.get("scratchSize", SCRATCH), "trainer.scratchSize"),
     )
+
+
+def read_allowed(value: object) -> Allowed:
+    """``trainer.allow`` of a configuration.
+
+    Raises:
+        ConfigurationError: naming the field.
+    """
+    entry = _mapping(value, "trainer.allow", _ALLOW)
+    names = {key: _patterns(entry.get(key, []), f"trainer.allow.{key}") for key in _ALLOW}
+    for name in names["env"]:
+        if OURS.match(name):
+            raise ConfigurationError(
+                f"trainer.allow.env: {name} is the trainer's own: names {OURS_IN_WORDS} are refused"
+            )
+    return Allowed(
+        names["env"], names["serviceAccounts"], names["priorityClasses"], names["tolerations"]
+    )
+
+
+def _patterns(value: object, field: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ConfigurationError(f"{field}: a list of names is expected, not {value!r}")
+    for name in value:
+        if not isinstance(name, str) or _ALLOWED.fullmatch(name) is None:
+            raise ConfigurationError(
+                f"{field}: {name!r} cannot be used: write a name; * stands for anything"
+            )
+    return tuple(value)
+
+
+def _size(value: object, field: str) -> str:
+    try:
+        return spelled(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{field}: {error}") from None
 
 
 def check_namespaces(names: Collection[object], field: str) -> tuple[str, ...]:

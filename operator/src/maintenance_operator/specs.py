@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from maintenance_operator.core.allowed import EVERYTHING, Allowed, admit
 from maintenance_operator.core.model import Schedule, Spec
 from maintenance_operator.core.spec import parse
 from maintenance_operator.errors import SpecError
@@ -24,11 +25,21 @@ class Calendar(Protocol):
 
 
 def read_spec(
-    raw_spec: Mapping[str, Any], calendar: Calendar, now: datetime
+    raw_spec: Mapping[str, Any],
+    calendar: Calendar,
+    now: datetime,
+    *,
+    namespace: str = "",
+    allowed: Allowed = EVERYTHING,
 ) -> tuple[Spec | SpecError, Due | None]:
-    """The spec, or why it cannot be followed; and when its schedule was and will be due."""
+    """The spec, or why it cannot be followed; and when its schedule was and will be due.
+
+    ``allowed`` is what the operator's configuration lets a resource of the namespace choose of its
+    pods; who cannot read the configuration takes everything for allowed.
+    """
     try:
         spec = parse(raw_spec)
+        admit(spec.training.pod, namespace, allowed)
         schedule = spec.triggers.schedule
         return spec, None if schedule is None else calendar.due(schedule, now)
     except SpecError as error:

@@ -4,6 +4,7 @@ import os
 import sys
 
 from maintenance_trainer.cores import cores
+from maintenance_trainer.proxies import past_the_proxy
 
 for name, value in (
     ("OMP_NUM_THREADS", str(cores())),
@@ -13,6 +14,7 @@ for name, value in (
     ("TRANSFORMERS_VERBOSITY", "error"),
 ):
     os.environ.setdefault(name, value)  # libraries read them once, when they are imported
+past_the_proxy(os.environ)
 
 from maintenance_trainer.cli.command import main  # noqa: E402  # after the environment
 

@@ -1,20 +1,24 @@
 """A prefix of an S3 bucket: objects by name, written conditionally, errors by who must act.
 
 Keys come from a mounted Secret, named as the AWS SDKs name them, or, without one, from what the
-pod's identity gives (web identity, pod identity, the instance's role).
+pod's identity gives (web identity, pod identity, the instance's role). All settings are checked
+before the client has them: on some it gives up the whole process, and it quotes them.
 """
 
+import ipaddress
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from maintenance_contract import StorageUri
-from maintenance_trainer.errors import ConfigurationError, TransientError
+from maintenance_trainer.errors import ConfigurationError, TransientError, is_panic
+from maintenance_trainer.redaction import redacted
 from maintenance_trainer.secrets import read_secret
 
 if TYPE_CHECKING:
@@ -48,6 +52,24 @@ _DENIED: Final = frozenset(
     }
 )
 _INSTANCE_ROLE: Final = "169.254.169.254"
+_OF_ENVIRONMENT: Final = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+)
+"""What the client takes from the process's environment where the Secret has none."""
+_HOST: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+_PATH: Final = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*")
+_REGION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_IN_A_HEADER: Final = re.compile(r"[!-~]*")
+_CAUSES: Final = {
+    "dns error": "its name cannot be resolved",
+    "Connection refused": "connection refused",
+    "certificate": "its certificate is not trusted",
+    "TimedOut": "no answer in time",
+    "kind: Timeout": "no answer in time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +182,10 @@ class Bucket:
             raise
         except (BaseError, FileNotFoundError, PermissionError) as error:
             raise self._explained(name, error) from None
+        except BaseException as error:
+            if not is_panic(error):
+                raise
+            raise _gave_up(self.uri) from None
 
     def _explained(self, name: str, error: Exception) -> ConfigurationError | TransientError:
         code, status = _code(error), _status(error)
@@ -185,7 +211,7 @@ class Bucket:
                 f"{where}: the server refuses ({code or status}); mend endpoint, region or URI."
             )
             return ConfigurationError("StorageRefused", message)
-        what = f"{code or status}" if status else str(error).split("\n", 1)[0][:200]
+        what = f"{code or status}" if status else _cause(str(error))
         message = f"{where}: the server does not answer as it should ({what}); try again later."
         return TransientError("StorageUnreachable", message)
 
@@ -206,43 +232,107 @@ def _status(error: Exception) -> int | None:
     return int(match[1]) if match else None
 
 
+def _cause(text: str) -> str:
+    """Why there was no answer at all; the library's words, without its URL, where none is known."""
+    known = (cause for sign, cause in _CAUSES.items() if sign in text)
+    return next(known, redacted(text.split("\n", 1)[0])[:200])
+
+
+def _gave_up(uri: str) -> ConfigurationError:
+    message = (
+        f"{uri}: the S3 client cannot work with its settings; mend endpoint, region, keys or URI."
+    )
+    return ConfigurationError("StorageRefused", message)
+
+
 def _configuration(secret: str, secrets_root: str) -> dict[str, str]:
     if not secret:
+        _check({name: os.environ.get(name, "") for name in _OF_ENVIRONMENT}, "the environment")
         return {}
+    where = f"Secret {secret}"
     values = read_secret(secret, secrets_root)
-    found = {KEYS[key]: value for key, value in values.items() if key in KEYS}
+    found = {KEYS[key]: value for key, value in values.items() if key in KEYS and value}
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         if not found.get(KEYS[key]):
-            message = f"Secret {secret}: there is no {key}; its keys are {', '.join(KEYS)}."
+            message = f"{where}: there is no {key}; its keys are {', '.join(KEYS)}."
             raise ConfigurationError("CredentialsMissing", message)
-    endpoint = found.get("endpoint", "https://")
-    if not re.fullmatch(r"https?://[^\s/]*(/[^\s]*)?", endpoint):
-        message = f"Secret {secret}: AWS_ENDPOINT_URL is no URL: write https://host[:port]."
-        raise ConfigurationError("CredentialsMissing", message)
+    _check(values, where)
+    # What the Secret leaves out comes from the environment.
+    _check({name: os.environ.get(name, "") for name in _OF_ENVIRONMENT}, "the environment")
     return found
 
 
+def _check(values: Mapping[str, str], where: str) -> None:
+    """Refuse what the client would give up the process for; never says the value."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        if problem := _problem_of_endpoint(values.get(name, "")):
+            message = f"{where}: {name} {problem}: write https://host[:port]."
+            raise ConfigurationError("CredentialsMissing", message)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if (region := values.get(name, "")) and _REGION.fullmatch(region) is None:
+            message = f"{where}: {name} is no region: write it like eu-central-1."
+            raise ConfigurationError("CredentialsMissing", message)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        if _IN_A_HEADER.fullmatch(values.get(name, "")) is None:
+            message = f"{where}: {name} holds blanks or other characters that no key has."
+            raise ConfigurationError("CredentialsMissing", message)
+
+
+def _problem_of_endpoint(endpoint: str) -> str:
+    if not endpoint:
+        return ""
+    try:
+        parts = urlsplit(endpoint)
+        port, host = parts.port, parts.hostname or ""
+    except ValueError:
+        return "is no URL"
+    if "@" in parts.netloc:
+        return "holds a user or a password, which belong into AWS_ACCESS_KEY_ID and so on"
+    if parts.query or parts.fragment or "?" in endpoint or "#" in endpoint:
+        return "holds a query, which no endpoint has"
+    known = parts.scheme in {"http", "https"} and _is_host(host) and port != 0
+    return "" if known and _PATH.fullmatch(parts.path) else "is no URL"
+
+
+def _is_host(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return _HOST.fullmatch(host) is not None
+    return True
+
+
 def _client(uri: StorageUri, configuration: dict[str, str]) -> "S3Store":
+    from obstore.exceptions import BaseError  # noqa: PLC0415
     from obstore.store import S3Store  # noqa: PLC0415  # a library that most Jobs do not need
 
     # An endpoint of one's own has its buckets in the path; AWS has them in the host's name.
-    own = "endpoint" in configuration or "AWS_ENDPOINT_URL" in os.environ
+    own = "endpoint" in configuration or any(
+        os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+    )
     config: Any = {
         "virtual_hosted_style_request": not own,
         "checksum_algorithm": "sha256",
         **configuration,
     }
-    return S3Store(
-        uri.claim,
-        prefix=uri.path or None,
-        config=config,
-        client_options={
-            "allow_http": True,  # an endpoint is http:// only where its Secret says so
-            "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
-            "timeout": timedelta(seconds=REQUEST_SECONDS),
-        },
-        retry_config={
-            "max_retries": RETRIES,
-            "retry_timeout": timedelta(seconds=RETRY_SECONDS),
-        },
-    )
+    try:
+        return S3Store(
+            uri.claim,
+            prefix=uri.path or None,
+            config=config,
+            client_options={
+                "allow_http": True,  # an endpoint is http:// only where its Secret says so
+                "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+                "timeout": timedelta(seconds=REQUEST_SECONDS),
+            },
+            retry_config={
+                "max_retries": RETRIES,
+                "retry_timeout": timedelta(seconds=RETRY_SECONDS),
+            },
+        )
+    except (BaseError, ValueError):
+        raise _gave_up(str(uri)) from None
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        raise _gave_up(str(uri)) from None

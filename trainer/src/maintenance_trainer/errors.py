@@ -49,3 +49,8 @@ class OutOfMemoryError(TransientError):
 
 class Interrupted(BaseException):
     """SIGTERM arrived. Not an ``Exception``: no library may swallow it on its way out."""
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether a native library (Rust's) gave up. No ``Exception`` either: it passes for none."""
+    return type(error).__module__ == "pyo3_runtime" and type(error).__name__ == "PanicException"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from maintenance_contract import StorageUri
 from maintenance_trainer.errors import ConfigurationError, TransientError
@@ -11,6 +12,9 @@ from maintenance_trainer.secrets import read_secret
 MODEL_FILES: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
 """Patterns. Never code, never pickles."""
 TOKEN_KEY: Final = "HF_TOKEN"  # noqa: S105  # the name of a key in a Secret
+ENDPOINT_KEY: Final = "HF_ENDPOINT"
+"""A key of the Secret, too: which hub its token is for."""
+PUBLIC_HUB: Final = "https://huggingface.co"
 
 
 def fetch(
@@ -23,16 +27,18 @@ def fetch(
 
     Raises:
         ConfigurationError: BaseModelMissing, InitialModelMissing, AccessDenied,
-            CredentialsMissing.
+            CredentialsMissing, StorageRefused.
         TransientError: StorageUnreachable.
     """
     from huggingface_hub import constants, snapshot_download  # noqa: PLC0415  # half a second
     from huggingface_hub import errors as hub  # noqa: PLC0415
 
-    token = read_secret(secret, secrets_root).get(TOKEN_KEY) if secret else None
+    values = read_secret(secret, secrets_root) if secret else {}
+    token = values.get(TOKEN_KEY)
     if secret and not token:
         message = f"Secret {secret}: there is no {TOKEN_KEY}."
         raise ConfigurationError("CredentialsMissing", message)
+    endpoint = _endpoint(secret, values.get(ENDPOINT_KEY, ""), constants.ENDPOINT)
     where = f"{uri}{f' at {revision}' if revision else ''}"
     try:
         folder = snapshot_download(
@@ -41,6 +47,7 @@ def fetch(
             allow_patterns=list(MODEL_FILES),
             ignore_patterns=["*/*"],
             token=token or False,
+            endpoint=endpoint,
         )
     except hub.GatedRepoError:
         message = f"{given}: {where}: access must be granted there first, and needs a {TOKEN_KEY}."
@@ -56,6 +63,30 @@ def fetch(
     except OSError:
         raise _unreachable(f"{given}: {where}") from None
     return Path(folder)
+
+
+def _endpoint(secret: str, of_secret: str, of_environment: str) -> str:
+    """Which hub is asked. A token goes to the public one, or where its own Secret says.
+
+    Whoever chooses the environment need not be who may read the Secret.
+    """
+    chosen = (of_secret or of_environment).rstrip("/")
+    where = f"Secret {secret}: {ENDPOINT_KEY}" if of_secret else ENDPOINT_KEY
+    try:
+        parts = urlsplit(chosen)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "@" in chosen or "?" in chosen or "#" in chosen or not chosen.isprintable():
+        message = f"{where} is no URL of a hub: write it like https://hub.example."
+        raise ConfigurationError("StorageRefused", message)
+    if secret and not of_secret and chosen != PUBLIC_HUB:
+        message = (
+            f"Secret {secret}: its {TOKEN_KEY} is sent to {PUBLIC_HUB} alone; for the hub that "
+            f"{ENDPOINT_KEY} names, write the key {ENDPOINT_KEY} with its address into the Secret."
+        )
+        raise ConfigurationError("CredentialsMissing", message)
+    return chosen
 
 
 def _unreachable(where: str) -> TransientError:

@@ -18,9 +18,10 @@ from maintenance_contract import (
 from maintenance_contract.decision import DecisionRecord
 from maintenance_contract.paths import DECISION_FILE
 from maintenance_trainer import report as reports
-from maintenance_trainer.errors import Interrupted, TrainerError
+from maintenance_trainer.errors import Interrupted, TrainerError, is_panic
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress, Progress
+from maintenance_trainer.redaction import learn_mounted, redacted, redacted_streams
 from maintenance_trainer.store import Store
 from maintenance_trainer.work import Work
 
@@ -31,23 +32,43 @@ FAILURE = 1
 def run(request_file: Path, places: Places, termination_log: Path) -> int:
     """Do what the request asks; returns the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    progress = LogProgress()
+    with redacted_streams():
+        try:
+            request = TrainingRequest.from_json(request_file.read_text(encoding="utf-8"))
+        except (ContractError, OSError, ValueError, RecursionError) as error:
+            print(f"request {request_file}: {error}", file=sys.stderr)  # noqa: T201
+            return exits.CONFIGURATION_ERROR
+        learn_mounted(places.secrets_root, public=request.to_json())
+        progress = LogProgress()
+        report, code = _attended(request, places, progress, request_file.parent / DECISION_FILE)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the report is on its way out
+        _emit(request, report, termination_log)
+        if report.outcome is Outcome.FAILED:
+            print(f"{report.reason}: {report.message}", file=sys.stderr)  # noqa: T201
+        else:
+            progress.say(f"{report.operation} of run {report.run} is done")
+        return code
+
+
+def _attended(
+    request: TrainingRequest, places: Places, progress: LogProgress, decision: Path
+) -> tuple[TrainingReport, int]:
+    """``perform`` with what goes on around it; whatever happens there, a report is what remains."""
+    done: tuple[TrainingReport, int] | None = None
     try:
-        request = TrainingRequest.from_json(request_file.read_text(encoding="utf-8"))
-    except (ContractError, OSError, UnicodeDecodeError) as error:
-        print(f"request {request_file}: {error}", file=sys.stderr)  # noqa: T201
-        return exits.CONFIGURATION_ERROR
-    with progress.heartbeat(), places:
-        places.tell = progress.say
-        decision = request_file.parent / DECISION_FILE
-        report, code = perform(request, places, progress, decision)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the report is on its way out
-    reports.emit(report, termination_log)
-    if report.outcome is Outcome.FAILED:
-        print(f"{report.reason}: {report.message}", file=sys.stderr)  # noqa: T201
-    else:
-        progress.say(f"{report.operation} of run {report.run} is done")
-    return code
+        with progress.heartbeat(), places:
+            places.tell = progress.say
+            done = perform(request, places, progress, decision)
+    except BaseException as error:  # noqa: BLE001  # SIGTERM or SIGINT may arrive anywhere
+        return done or _failure(request, error)
+    return done
+
+
+def _emit(request: TrainingRequest, report: TrainingReport, termination_log: Path) -> None:
+    try:
+        reports.emit(report, termination_log)
+    except Exception as error:  # noqa: BLE001  # a report that cannot be spelled is one, too
+        reports.emit(_failure(request, error)[0], termination_log)
 
 
 def perform(
@@ -70,25 +91,30 @@ def perform(
         if decision is not None:
             _keep(decision, store, request, progress)
         return _operate(Work(request, store, places, progress)), exits.OK
-    except Interrupted:
-        report, code = (
-            reports.failed(
-                request, "Interrupted", "The Job was told to stop; it can be started again."
-            ),
-            exits.INTERRUPTED,
-        )
-    except TrainerError as error:
-        report, code = reports.failed(request, error.reason, error.message), error.exit_code
-    except ContractError as error:
-        report, code = reports.failed(request, "InternalError", str(error)), FAILURE
-    except MemoryError:
-        message = "The machine ran out of memory; raise the Job's memory limit."
-        report, code = reports.failed(request, "OutOfMemory", message), exits.OUT_OF_MEMORY
-    except Exception as error:  # noqa: BLE001  # the report must leave, whatever happened
-        traceback.print_exc()
-        message = f"{type(error).__name__}: {str(error)[:400]}"
-        report, code = reports.failed(request, "InternalError", message), FAILURE
+    except KeyboardInterrupt:
+        raise  # a person's; a Job's is reported by whoever asked for this
+    except BaseException as error:  # noqa: BLE001  # native libraries give up with one of their own
+        report, code = _failure(request, error)
     return _kept(report, store, claimed=claimed, code=code), code
+
+
+def _failure(request: TrainingRequest, error: BaseException) -> tuple[TrainingReport, int]:
+    """What is reported of an error, whatever it is, and the exit code."""
+    if isinstance(error, Interrupted | KeyboardInterrupt):
+        message = "The Job was told to stop; it can be started again."
+        return reports.failed(request, "Interrupted", message), exits.INTERRUPTED
+    if isinstance(error, TrainerError):
+        return reports.failed(request, error.reason, error.message), error.exit_code
+    if isinstance(error, ContractError):
+        return reports.failed(request, "InternalError", str(error)), FAILURE
+    if isinstance(error, MemoryError):
+        message = "The machine ran out of memory; raise the Job's memory limit."
+        return reports.failed(request, "OutOfMemory", message), exits.OUT_OF_MEMORY
+    trace = "".join(traceback.format_exception(error))
+    print(*map(redacted, trace.splitlines()), sep="\n", file=sys.stderr)  # noqa: T201
+    what = "A native library gave up: " if is_panic(error) else ""
+    message = f"{what}{type(error).__name__}: {redacted(str(error))[:400]}"
+    return reports.failed(request, "InternalError", message), FAILURE
 
 
 def _keep(decision: Path, store: Store, request: TrainingRequest, progress: Progress) -> None:
@@ -123,8 +149,10 @@ def _kept(
         report = replace(report, store=store.state())
         if claimed and code in exits.DO_NOT_RETRY:
             store.write_report(report)
-    except (OSError, TrainerError) as error:
-        print(f"report not stored: {error}", file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  # the report leaves all the same
+        print(f"report not stored: {redacted(str(error))}", file=sys.stderr)  # noqa: T201
     return report
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 from maintenance_contract import Operation, Outcome, TrainingReport, TrainingRequest
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.places import Places
+from maintenance_trainer.redaction import redacted
 from maintenance_trainer.store import Store
 
 
 def emit(report: TrainingReport, termination_log: Path) -> None:
     """Write the termination message; where there is no such file (a laptop), say so only."""
     try:
-        termination_log.write_text(report.to_message(), encoding="utf-8")
+        # Half a character (of a file's name that is not UTF-8) becomes an escape, as JSON has it.
+        termination_log.write_text(report.to_message(), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         print(f"termination message not written: {error}", file=sys.stderr)  # noqa: T201
 
@@ -44,12 +46,12 @@ def stored(request: TrainingRequest, places: Places) -> TrainingReport:
 
 
 def failed(request: TrainingRequest, reason: str, message: str) -> TrainingReport:
-    """A report of an operation that could not be done."""
+    """A report of an operation that could not be done; its message is for everybody to read."""
     return TrainingReport(
         operation=request.operation,
         run=request.run,
         request_digest=request.digest,
         outcome=Outcome.FAILED,
         reason=reason,
-        message=message,
+        message=redacted(message),
     )

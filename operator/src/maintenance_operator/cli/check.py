@@ -20,11 +20,18 @@ from maintenance_operator.cli.resource import Resource
 from maintenance_operator.cli.resource import read as read_resource
 from maintenance_operator.cli.schema import Schema
 from maintenance_operator.core import outcomes as counters
+from maintenance_operator.core.allowed import EVERYTHING, NOTHING_MORE, admit
 from maintenance_operator.core.grid import reading_times
 from maintenance_operator.core.model import Metrics, Outcomes, Series, Spec
 from maintenance_operator.core.names import GROUP, KIND, VERSION
 from maintenance_operator.core.sequential import Window
-from maintenance_operator.errors import ClusterError, Gone, MetricsError, OperatorError
+from maintenance_operator.errors import (
+    ClusterError,
+    Gone,
+    MetricsError,
+    OperatorError,
+    SpecError,
+)
 from maintenance_operator.specs import read_spec
 
 API_VERSION: Final = f"{GROUP}/{VERSION}"
@@ -167,6 +174,7 @@ async def check(source: Source, around: Surroundings, before: Sequence[Source] =
             found.append(findings.of_spec_error(spec))
         return Checked(source.name, name, findings.settled(found))
     found += _same_store(document, spec, around, before)
+    found += await _pod(spec, resource.identity.namespace, around)
     read, points = await _readings(resource, spec, around)
     found += await _around(resource, spec, around, points)
     gauge = spec.metrics if isinstance(spec.metrics, Metrics) else None
@@ -213,6 +221,21 @@ async def _around(
         read = any(point.value is not None for point in points)
         found.append(hints.of_first_version(spec, read=read))
     return found
+
+
+async def _pod(spec: Spec, namespace: str, around: Surroundings) -> list[Finding]:
+    """Whether the resource may choose its pods so."""
+    access = around.access
+    known = None if access is None else await servers.allowed(access, around.operator_namespace)
+    try:
+        admit(spec.training.pod, namespace, known or EVERYTHING)
+    except SpecError as error:
+        return [findings.of_spec_error(error)]
+    try:
+        admit(spec.training.pod, namespace, known or NOTHING_MORE)
+    except SpecError as error:  # the configuration, which cannot be read, may allow it
+        return [findings.hint(error.field, str(error).removeprefix(f"{error.field}: "))]
+    return []
 
 
 def _about(field: str, other: str) -> bool:

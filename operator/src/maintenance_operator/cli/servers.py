@@ -10,9 +10,10 @@ import yaml
 from maintenance_operator.adapters.prometheus import Connect
 from maintenance_operator.cli.access import Access
 from maintenance_operator.core import model
+from maintenance_operator.core.allowed import Allowed
 from maintenance_operator.core.reasons import MetricsReason
 from maintenance_operator.errors import ClusterError, Gone, MetricsError
-from maintenance_operator.settings import ConfigurationError, check_url, read_servers
+from maintenance_operator.settings import ConfigurationError, check_url, read_allowed, read_servers
 
 PORTS: Final = {"http": 80, "https": 443}
 _HINT: Final = (
@@ -115,7 +116,25 @@ def without_password(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+async def allowed(access: Access, namespace: str) -> Allowed | None:
+    """What the operator's configuration allows of pods; None where it cannot be read."""
+    try:
+        trainer = (await _document(access, namespace)).get("trainer")
+        return read_allowed(trainer.get("allow", {}) if isinstance(trainer, Mapping) else {})
+    except (ClusterError, ConfigurationError):
+        return None
+
+
 async def _servers(access: Access, namespace: str) -> dict[str, model.Server]:
+    entries = (await _document(access, namespace)).get("prometheusServers") or {}
+    try:
+        return read_servers(entries)
+    except ConfigurationError as error:
+        raise ClusterError(f"the operator's configuration cannot be used: {error}") from None
+
+
+async def _document(access: Access, namespace: str) -> Mapping[str, Any]:
+    """The operator's configuration as it is written."""
     try:
         maps = await access.configurations(namespace)
     except (ClusterError, Gone) as error:
@@ -129,11 +148,7 @@ async def _servers(access: Access, namespace: str) -> dict[str, model.Server]:
             f"no operator's configuration is in the namespace {namespace} (--operator-namespace): "
             f"{_HINT}"
         )
-    entries = read[-1].get("prometheusServers") or {}
-    try:
-        return read_servers(entries)
-    except ConfigurationError as error:
-        raise ClusterError(f"the operator's configuration cannot be used: {error}") from None
+    return read[-1]
 
 
 def _configuration(config_map: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -25,6 +25,7 @@ from maintenance_contract.paths import (
     SECRETS_ROOT,
     version_directory,
 )
+from maintenance_operator.core.allowed import NOTHING_MORE, Allowed
 from maintenance_operator.core.model import Action, JobView, Pod, Policy, Run, Spec, Step
 from maintenance_operator.core.names import (
     ANNOTATION_DECISION,
@@ -47,6 +48,8 @@ USER: Final = 65532
 GRACE_SECONDS: Final = 60
 SECRET_MODE: Final = 0o440
 """Of mounted Secrets: the trainer's group (fsGroup) reads them."""
+SCRATCH: Final = "32Gi"
+"""Room for what is fetched and written: data, base model and two versions."""
 KEEP_SECONDS: Final = 24 * 3600
 """How long an ended Job stays for a person to look at; status and store have its report."""
 REPORT_TIMEOUT_SECONDS: Final = 30 * 60
@@ -75,10 +78,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class TrainerImage:
-    """The image of every Job, from the operator's configuration."""
+    """The image of every Job, from the operator's configuration.
+
+    ``allowed``: what resources may choose of its pods beyond what everybody may. ``scratch``: how
+    much a pod may write into its /tmp, where its resources do not say (``ephemeral-storage``).
+    """
 
     image: str
     pull_policy: str = "IfNotPresent"
+    allowed: Allowed = NOTHING_MORE
+    scratch: str = SCRATCH
 
 
 def job_name(identity: Identity, number: int, step: Step) -> str:
@@ -330,7 +339,7 @@ def _pod(
                     "--request",
                     f"{REQUEST_DIRECTORY}/{REQUEST_FILE}",
                 ],
-                "env": _environment(run, spec),
+                "env": _environment(run, spec, trainer),
                 "resources": _resources(run, spec),
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
@@ -371,7 +380,7 @@ def _pod(
                     ]
                 },
             },
-            {"name": "tmp", "emptyDir": {}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": _scratch(run, spec, trainer)}},
             {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
             *(
                 {"name": f"claim-{index}", "persistentVolumeClaim": {"claimName": claim}}
@@ -414,14 +423,26 @@ def _secrets(run: Run, spec: Spec) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _environment(run: Run, spec: Spec) -> list[dict[str, Any]]:
-    environment: list[dict[str, Any]] = [
-        {"name": "HOME", "value": "/tmp"}  # noqa: S108 - an emptyDir of the pod
-    ]
+def _environment(run: Run, spec: Spec, trainer: TrainerImage) -> list[dict[str, str]]:
+    """Literal values alone: Kubernetes replaces ``$(NAME)``, and takes ``$$`` for a plain ``$``."""
+    environment = {
+        "HOME": "/tmp",  # noqa: S108 - an emptyDir of the pod
+        "MAINTENANCE_TRAINER_IMAGE": trainer.image,
+    }
     if any(place.scheme == "hf" for place in _models(run, spec)):
         # The image asks no hub; only a model from one lifts that.
-        environment.append({"name": "HF_HUB_OFFLINE", "value": "0"})
-    return environment + [dict(variable) for variable in spec.training.pod.env]
+        environment["HF_HUB_OFFLINE"] = "0"
+    chosen = {variable["name"]: variable["value"] for variable in spec.training.pod.env}
+    return [
+        {"name": name, "value": value.replace("$", "$$")}
+        for name, value in (chosen | environment).items()
+    ]
+
+
+def _scratch(run: Run, spec: Spec, trainer: TrainerImage) -> str:
+    """What the step's resources say is scheduled for, and so may be more than the default."""
+    limits = _resources(run, spec).get("limits") or {}
+    return str(limits.get("ephemeral-storage", trainer.scratch))
 
 
 def _resources(run: Run, spec: Spec) -> dict[str, Any]:

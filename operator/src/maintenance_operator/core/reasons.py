@@ -55,7 +55,10 @@ class ReadyReason(Reason):
         "The champion's ConfigMap cannot be read or written; what serves may be another version.",
     )
     JOBS_UNREADABLE = "JobsUnreadable", "The API server does not let the operator read its Jobs."
-    JOB_REFUSED = "JobRefused", "The API server refuses the Job (quota, policy)."
+    JOB_REFUSED = (
+        "JobRefused",
+        "The API server (quota, policy) or the operator's configuration refuses the Job.",
+    )
     JOB_NOT_DELETED = (
         "JobNotDeleted",
         "The Job of a run that is over cannot be deleted, or something holds it.",
@@ -183,7 +186,10 @@ class RunReason(Reason):
 
     JOB_FAILED = "JobFailed", "The Job failed without a report."
     JOB_DELETED = "JobDeleted", "The Job was deleted by somebody else before it ended."
-    JOB_REFUSED = "JobRefused", "The API server refuses the Job (quota, policy)."
+    JOB_REFUSED = (
+        "JobRefused",
+        "The API server (quota, policy) or the operator's configuration refuses the Job.",
+    )
     JOB_FOREIGN = "JobNameTaken", "A Job of that name exists that is not ours."
     PENDING_TIMEOUT = (
         "PendingTimeout",
@@ -231,7 +237,10 @@ class TrainingReason(Reason):
         "MountFailed",
         "The Job's pod waits for a volume claim or Secret; create or mend it in this namespace.",
     )
-    REFUSED = "JobRefused", "The API server refuses the Job (quota, policy)."
+    REFUSED = (
+        "JobRefused",
+        "The API server (quota, policy) or the operator's configuration refuses the Job.",
+    )
     TERMINATING = "Terminating", "The run's Job is being deleted."
     HELD = (
         "Held",

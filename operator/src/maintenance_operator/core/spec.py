@@ -34,6 +34,7 @@ from maintenance_operator.core.model import (
     Training,
     Triggers,
 )
+from maintenance_operator.core.quantities import spelled
 from maintenance_operator.core.status import HISTORY
 from maintenance_operator.errors import SpecError
 
@@ -54,12 +55,13 @@ DEFAULT_DIAGNOSIS: Final = DiagnosisJob(
 )
 
 _TOLERATION: Final = ("key", "operator", "value", "effect", "tolerationSeconds")
-_OURS: Final = re.compile(r"HOME$|PYTHON|LD_|KUBEFLOW_|MM_")
 STORES: Final = ("pvc", "s3")
 """Schemes of places that hold data or versions in a cluster."""
 HUB_TOO: Final = (*STORES, "hf")
 """Schemes of places that models are taken from."""
 
+MOST_NAME: Final = 253
+"""Characters of a resource's name. A schema without a type for the values cannot say so."""
 MOST_TOLERANCE: Final = 0.5
 _METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -407,7 +409,7 @@ def _training(fields: Fields) -> Training:
         replay_percent=fine_tune.integer("replayPercent", most=1000),
         fine_tune_arguments=_arguments(fine_tune),
         retrain_arguments=_arguments(retrain),
-        resources=fields.raw("resources"),
+        resources=_resources(fields),
         timeout=_duration(fields, "timeout"),
         retries=fields.integer("retries", most=10),
         pending_timeout=_duration(fields, "pendingTimeout")
@@ -420,12 +422,36 @@ def _training(fields: Fields) -> Training:
     )
 
 
+def _resources(parent: Fields) -> dict[str, Any]:
+    """Requests and limits as in a container, each quantity as a string."""
+    if not parent.has("resources"):
+        return {}
+    fields = parent.fields("resources")
+    return {
+        part: {
+            name: _quantity(fields.name(part), name, value)
+            for name, value in fields.raw(part).items()
+        }
+        for part in ("requests", "limits")
+        if fields.has(part)
+    }
+
+
+def _quantity(field: str, name: str, value: object) -> str:
+    if not 1 <= len(name) <= MOST_NAME:
+        raise SpecError(field, f"names of resources have from 1 to {MOST_NAME} characters")
+    try:
+        return spelled(value)
+    except ValueError as error:
+        raise SpecError(f"{field}.{name}", str(error)) from None
+
+
 def _diagnosis(spec: Fields) -> DiagnosisJob:
     if not spec.has("diagnosis"):
         return DEFAULT_DIAGNOSIS
     fields = spec.fields("diagnosis")
     return DiagnosisJob(
-        fields.raw("resources") or DEFAULT_DIAGNOSIS.resources,
+        _resources(fields) or DEFAULT_DIAGNOSIS.resources,
         _duration(fields, "timeout"),
         fields.integer("maxRows", least=100, most=1_000_000)
         if fields.has("maxRows")
@@ -456,18 +482,11 @@ def _text(fields: Fields, key: str) -> str:
 
 
 def _variable(fields: Fields) -> dict[str, Any]:
+    """As it is written; what may be set is judged apart (``core.allowed``)."""
     name = fields.string("name", most=256)
-    if _OURS.match(name):
-        raise SpecError(
-            fields.name("name"),
-            f"{name} is the trainer's own: names HOME, PYTHON*, LD_*, KUBEFLOW_* and MM_* are "
-            "refused",
-        )
-    if fields.has("valueFrom"):
-        secret = fields.fields("valueFrom").fields("secretKeyRef")
-        reference = {"name": secret.string("name", most=253), "key": secret.string("key", most=253)}
-        return {"name": name, "valueFrom": {"secretKeyRef": reference}}
-    return {"name": name, "value": fields.string("value", most=4096) if fields.has("value") else ""}
+    value = fields.string("value", most=4096) if fields.has("value") else ""
+    origin = {"valueFrom": fields.raw("valueFrom")} if fields.has("valueFrom") else {}
+    return {"name": name, "value": value, **origin}
 
 
 def _arguments(recipe: Fields) -> dict[str, Any]:

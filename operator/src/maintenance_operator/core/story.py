@@ -26,6 +26,7 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_operator.core import champion as projection
+from maintenance_operator.core.allowed import admit
 from maintenance_operator.core.brakes import runs_left
 from maintenance_operator.core.conditions import DEGRADED, conditions, hindered, transitions
 from maintenance_operator.core.decide import decide
@@ -430,6 +431,10 @@ def _without_job(seen: Observation, run: Run, spec: Spec, asked: TrainingRequest
     if run.stopping is not None:
         return _fail(seen, run, run.stopping.reason, run.stopping.message)
     if not run.job_uid:
+        try:  # the run's spec may be from before this was asked
+            admit(spec.training.pod, seen.identity.namespace, seen.trainer.allowed)
+        except SpecError as error:
+            return _fail(seen, run, RunReason.JOB_REFUSED, str(error))
         decision = _record(seen, run)
         create = CreateJob(
             manifest(seen.identity, run, spec, asked, seen.trainer, decision=decision)
