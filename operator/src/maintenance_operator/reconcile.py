@@ -108,7 +108,7 @@ class Cluster(Protocol):
 class MetricsSource(Protocol):
     """What the story needs of Prometheus."""
 
-    def admit(self, namespace: str, server: str, *queries: str) -> None:
+    async def admit(self, namespace: str, server: str, *queries: str) -> None:
         """MetricsError where a namespace may not put these queries to a server."""
 
     async def range(
@@ -408,7 +408,7 @@ class Reconciler:
         metrics, grid = spec.metrics, reading_times(spec.metrics, now)
         query = spec.triggers.new_data.query
         try:
-            self._metrics.admit(identity.namespace, metrics.server, query)
+            await self._metrics.admit(identity.namespace, metrics.server, query)
             found = await self._metrics.range(metrics.server, query, grid)
         except MetricsError as error:
             self._telemetry.metrics_error(metrics.server, error.reason)
@@ -447,7 +447,7 @@ class Reconciler:
                 found, bound = await self._assess_outcomes(identity, metrics, status, now)
             else:
                 queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
-                self._metrics.admit(identity.namespace, metrics.server, *queries)
+                await self._metrics.admit(identity.namespace, metrics.server, *queries)
                 since, bounds = held_against(metrics, status, degraded=is_true(status, DEGRADED))
                 found = await self._assess_gauge(metrics, since, bounds, now)
                 bound = bounds.threshold.bound
@@ -476,7 +476,7 @@ class Reconciler:
         champion = status.champion
         version = champion.version if champion is not None else None
         query = outcomes.query(metrics, version)
-        self._metrics.admit(identity.namespace, metrics.server, query)
+        await self._metrics.admit(identity.namespace, metrics.server, query)
         if champion is None:
             return outcomes.unserved(), math.nan
         counted = await self._counting.counted(

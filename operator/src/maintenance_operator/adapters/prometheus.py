@@ -183,7 +183,7 @@ class Prometheus:
         if self._session is not None:
             await self._session.close()
 
-    def admit(self, namespace: str, server: str, *queries: str) -> None:
+    async def admit(self, namespace: str, server: str, *queries: str) -> None:
         """Check that resources of a namespace may put these queries to a server.
 
         Raises:
@@ -203,7 +203,7 @@ class Prometheus:
         if not enforced:
             return
         for query in queries:
-            problem = objection(query, enforced)
+            problem = await objection(query, enforced)
             if problem:
                 raise MetricsError(
                     MetricsReason.QUERY_FORBIDDEN, f"{_cut(query)!r}, on server {server}: {problem}"

@@ -257,7 +257,7 @@ async def _windows(
     try:
         async with reaching(server, outcomes.server) as prometheus:
             query = counters.query(outcomes, None)
-            prometheus.admit(namespace, outcomes.server, query)
+            await prometheus.admit(namespace, outcomes.server, query)
             return counters.windows(outcomes, await prometheus.range(outcomes.server, query, grid))
     except MetricsError as error:
         return error
@@ -290,7 +290,7 @@ async def asked(
 
         async def ask(query: str) -> tuple[Series, ...] | MetricsError:
             try:
-                prometheus.admit(namespace, metrics.server, query)
+                await prometheus.admit(namespace, metrics.server, query)
                 return await prometheus.range(metrics.server, query, grid)
             except MetricsError as error:
                 return error
