@@ -63,13 +63,14 @@ async def objection(query: str, enforced: Mapping[str, str]) -> str:
         query: PromQL.
         enforced: label → value: ``label="value"`` must stand in each selector.
     """
-    read: _Read | None = _kept.get(query)
-    if read is None:
-        doubts = _doubts(query)
-        read = doubts or await asyncio.to_thread(_selectors, query)
+    if query not in _kept:
+        found: _Read = _doubts(query)
+        if not found:
+            found = await asyncio.to_thread(_selectors, query)
         if len(_kept) >= KEPT:
             _kept.clear()
-        _kept[query] = read
+        _kept[query] = found
+    read = _kept[query]
     return read if isinstance(read, str) else _lack(read, enforced)
 
 
