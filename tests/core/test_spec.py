@@ -51,6 +51,13 @@ SPEC: dict[str, Any] = {
 }
 
 
+def nested(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
 def changed(path: str, value: Any) -> dict[str, Any]:
     spec = copy.deepcopy(SPEC)
     *parents, last = path.split(".")
@@ -129,6 +136,10 @@ def test_reads_every_field() -> None:
             {"a": "x" * ARGUMENTS_BYTES},
             "spec.training.retrain.arguments",
         ),
+        ("training.retrain.arguments", nested(20), "spec.training.retrain.arguments"),
+        ("training.retrain.arguments", nested(5000), "spec.training.retrain.arguments"),
+        ("training.fineTune.arguments", {"a": [0] * 5000}, "spec.training.fineTune.arguments"),
+        ("training.fineTune.replayPercent", nested(5000), "spec.training.fineTune.replayPercent"),
         ("gate.confidence", 1, "spec.gate.confidence"),
         ("gate.confidence", 0.4, "spec.gate.confidence"),
         ("limits.cooldown", "1d", "spec.limits.cooldown"),

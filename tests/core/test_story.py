@@ -577,13 +577,14 @@ def test_an_empty_status_adopts_what_the_config_map_says() -> None:
     assert len(world.created) == created
 
 
-def test_a_config_map_that_cannot_be_read_is_not_overwritten() -> None:
+@pytest.mark.parametrize("text", ["{torn", "[" * 100_000, "{}" + " " * 20_000 + "}", "7"])
+def test_a_config_map_that_cannot_be_read_is_not_overwritten(text: str) -> None:
     world = World().with_champion()
     assert world.config_map is not None
-    world.config_map["data"] = {"champion.json": "{torn"}
+    world.config_map["data"] = {"champion.json": text}
     world.status = {"observedGeneration": -1}
     world.settle()
-    assert world.config_map["data"] == {"champion.json": "{torn"}
+    assert world.config_map["data"] == {"champion.json": text}
     assert world.condition("Ready") == ("False", "ChampionConfigMapInvalid")
 
 

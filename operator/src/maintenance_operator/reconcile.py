@@ -341,7 +341,7 @@ class Reconciler:
         metadata = body["metadata"]
         identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
         raw_spec = body.get("spec") or {}
-        spec, scheduled = self._read(raw_spec, now)
+        spec, scheduled = await self._read(raw_spec, now)
         status = status_json.read(body.get("status") or {})
         if status.observed_generation not in {-1, metadata["generation"]}:
             status = replace(status, recheck=None)
@@ -388,14 +388,16 @@ class Reconciler:
         look = Look(metrics.server, metrics.interval, time, (began or time) if down else None)
         return self._crowds.looked(key, look, now, len(self._resources))
 
-    def _read(
+    async def _read(
         self, raw_spec: Body, now: datetime
     ) -> tuple[Spec | SpecError, tuple[datetime, datetime] | None]:
-        """The spec, and when its schedule was and will be due."""
+        """The spec, and when its schedule was and will be due; to find out may take fifty years."""
         try:
             spec = parse(raw_spec)
             schedule = spec.triggers.schedule
-            return spec, None if schedule is None else self._clock.due(schedule, now)
+            if schedule is None:
+                return spec, None
+            return spec, await asyncio.to_thread(self._clock.due, schedule, now)
         except SpecError as error:
             return error, None
 

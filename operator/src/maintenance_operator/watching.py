@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Any, Final
 
 import aiohttp
@@ -12,6 +12,7 @@ from kubernetes.aio.client import Configuration
 from typing_extensions import override
 from yarl import URL
 
+from maintenance_operator.adapters import documents
 from maintenance_operator.adapters.cluster import authorization, login, tls
 from maintenance_operator.core.names import GROUP, VERSION
 from maintenance_operator.handlers import CHILDREN, OURS, WATCHED
@@ -160,6 +161,7 @@ def _session(configuration: Configuration, watches: Watches) -> aiohttp.ClientSe
     ) -> aiohttp.ClientResponse:
         request.headers.update(await authorization(configuration))
         response = await handler(request)
+        response.content = _Lines(response.content)  # type: ignore[assignment]
         watched = watch_of(request.url)
         if response.status == HTTP_OK and watched is not None:
             watches.sign(watched)
@@ -168,8 +170,32 @@ def _session(configuration: Configuration, watches: Watches) -> aiohttp.ClientSe
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=tls(configuration)),
         middlewares=[middleware],
+        response_class=_Response,
         trust_env=True,
     )
+
+
+class _Response(aiohttp.ClientResponse):
+    """A document that is too deep for kopf's parser would end its watches."""
+
+    @override
+    async def json(self, **_: object) -> Any:
+        return await documents.read(await self.read())
+
+
+class _Lines:
+    """The same for the lines of a watch, as kopf asks for them."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """Whole lines."""
+        async for line in documents.lines(self._content.iter_chunked(size)):
+            yield line + b"\n"
 
 
 def watch_of(url: URL) -> Watch | None:

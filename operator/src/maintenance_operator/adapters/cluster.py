@@ -20,11 +20,11 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import orjson
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
+from maintenance_operator.adapters import documents
 from maintenance_operator.core.model import JobPhase, JobView
 from maintenance_operator.core.names import (
     ANNOTATION_DIGEST,
@@ -269,7 +269,7 @@ class Cluster:
                 if stream.status != HTTPStatus.OK:
                     raise _NoStreamError(stream.status)
                 async for line in _lines(stream.content):
-                    kind, body = _event_of(line)
+                    kind, body = await _event_of(line)
                     if kind == "ADDED":
                         yield body
                     elif kind == "BOOKMARK" and INITIAL_EVENTS_END in _annotations(body):
@@ -403,7 +403,7 @@ class Cluster:
         seconds: float = REQUEST_SECONDS,
     ) -> Body:
         status, data = await self._send(method, path, query, body=body, seconds=seconds)
-        return _success(method, path, status, data)
+        return await _success(method, path, status, data)
 
     async def _send(
         self,
@@ -473,18 +473,18 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             yield line
 
 
-def _event_of(line: bytes) -> tuple[str, Body]:
+async def _event_of(line: bytes) -> tuple[str, Body]:
     """Type and object of a line of a watch."""
     try:
-        event = orjson.loads(line)
+        event = await documents.read(line)
         return str(event["type"]), event["object"]
     except (ValueError, TypeError, KeyError):
         raise _NoStreamError(HTTPStatus.OK) from None
 
 
-def _success(method: str, path: str, status: int, data: bytes) -> Body:
+async def _success(method: str, path: str, status: int, data: bytes) -> Body:
     try:
-        document = orjson.loads(data)
+        document = await documents.read(data)
     except ValueError:
         document = {}
     if not isinstance(document, dict):

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from maintenance_contract import Columns, ContractError, Holdout, Sampling, StorageUri, Task
-from maintenance_contract.codec import Fields, canonical
+from maintenance_contract.codec import Fields, bounded, canonical
 from maintenance_contract.request import SECRET_NAME
 from maintenance_operator.core.evidence import Thresholds
 from maintenance_operator.core.model import (
@@ -41,6 +41,8 @@ Section = TypeVar("Section")
 
 ARGUMENTS_BYTES: Final = 32 * 1024
 """Free-form arguments travel in an annotation; Kubernetes bounds all annotations to 256 KiB."""
+ARGUMENTS_DEPTH: Final = 16
+ARGUMENTS_VALUES: Final = 4096
 
 LEAST_CONFIDENCE: Final = 0.5
 
@@ -472,6 +474,12 @@ def _variable(fields: Fields) -> dict[str, Any]:
 
 def _arguments(recipe: Fields) -> dict[str, Any]:
     arguments = recipe.raw("arguments")
+    if not bounded(arguments, depth=ARGUMENTS_DEPTH, values=ARGUMENTS_VALUES):
+        raise SpecError(
+            recipe.name("arguments"),
+            f"holds more than {ARGUMENTS_VALUES} values, or values nested deeper than "
+            f"{ARGUMENTS_DEPTH} levels: write the arguments of a training",
+        )
     try:
         size = len(canonical(arguments).encode())
     except ValueError:
