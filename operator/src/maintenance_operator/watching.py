@@ -171,7 +171,7 @@ def _session(configuration: Configuration, watches: Watches) -> aiohttp.ClientSe
         connector=aiohttp.TCPConnector(limit=0, ssl=tls(configuration)),
         middlewares=[middleware],
         response_class=_Response,
-        trust_env=True,
+        proxy=configuration.proxy,
     )
 
 

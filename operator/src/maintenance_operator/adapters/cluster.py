@@ -16,15 +16,16 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote, urlencode
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
+from maintenance_contract.plain import address
 from maintenance_operator.adapters import documents
+from maintenance_operator.adapters.proxies import proxy_for, variable_for
 from maintenance_operator.core.model import JobPhase, JobView
 from maintenance_operator.core.names import (
     ANNOTATION_DIGEST,
@@ -72,6 +73,8 @@ MOUNT_FAILURES: Final = frozenset({"FailedMount", "FailedAttachVolume", "FailedM
 VOLUME_WORDS: Final = ("persistentvolumeclaim", "volume node affinity", "unbound immediate")
 """In what the scheduler says of a pod whose claim is missing, unbound or elsewhere."""
 CONTROLLER: Final = f"{GROUP}/operator"
+NO_SUCH_PATH: Final = b"404 page not found"
+"""What the API server says where it serves no such kind."""
 NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
 
 
@@ -128,18 +131,24 @@ async def login() -> Configuration:
                 f"neither a service account nor a usable kubeconfig: {error}; "
                 "set KUBECONFIG or run in a pod"
             ) from None
-    configuration.proxy = configuration.proxy or _proxy(configuration.host)
-    # Or the session reads the environment again for each request, in threads.
-    configuration.client_session_kwargs = {"trust_env": False, "read_bufsize": BUFFER_BYTES}
+    by_way_of_the_proxy(configuration)
     return configuration
 
 
-def _proxy(server: str) -> str | None:
-    """What the environment says of the way to a server."""
-    address = urlsplit(server)
-    if address.hostname and proxy_bypass(address.hostname):
-        return None
-    return getproxies().get(address.scheme)
+def by_way_of_the_proxy(configuration: Configuration) -> None:
+    """Take the kubeconfig's proxy, or else the environment's, as kubectl does."""
+    configuration.proxy = configuration.proxy or proxy_for(configuration.host)
+    # Or the session reads the environment again for each request, in threads, and otherwise.
+    configuration.client_session_kwargs = {"trust_env": False, "read_bufsize": BUFFER_BYTES}
+
+
+def way(configuration: Configuration) -> str:
+    """How the API server is reached, for messages; empty where it is directly."""
+    if not configuration.proxy:
+        return ""
+    variable = variable_for(configuration.host)
+    source = f"by {variable} and NO_PROXY" if variable else "by proxy-url of the kubeconfig"
+    return f" through the proxy {address(configuration.proxy)} ({source})"
 
 
 async def authorization(configuration: Configuration) -> dict[str, str]:
@@ -403,7 +412,8 @@ class Cluster:
         seconds: float = REQUEST_SECONDS,
     ) -> Body:
         status, data = await self._send(method, path, query, body=body, seconds=seconds)
-        return await _success(method, path, status, data)
+        asked = f"{method} {path}{way(self._client.configuration)}"
+        return await _success(method, asked, status, data)
 
     async def _send(
         self,
@@ -450,7 +460,8 @@ class Cluster:
             yield
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             text = str(error) or type(error).__name__
-            raise ClusterError(f"{method} {path}: {text}; is the API server there?") from None
+            asked = f"{method} {path}{way(self._client.configuration)}"
+            raise ClusterError(f"{asked}: {text}; is the API server there?") from None
 
 
 @contextlib.asynccontextmanager
@@ -482,7 +493,7 @@ async def _event_of(line: bytes) -> tuple[str, Body]:
         raise _NoStreamError(HTTPStatus.OK) from None
 
 
-async def _success(method: str, path: str, status: int, data: bytes) -> Body:
+async def _success(method: str, asked: str, status: int, data: bytes) -> Body:
     try:
         document = await documents.read(data)
     except ValueError:
@@ -492,7 +503,9 @@ async def _success(method: str, path: str, status: int, data: bytes) -> Body:
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES and document:
         return document
     reason, message = str(document.get("reason", "")), str(document.get("message", ""))
-    text = f"{method} {path}: {status} {reason}: {message[:1000]}"
+    if not document and data.strip() != NO_SUCH_PATH:
+        message = "no answer of Kubernetes: is this the API server, or a proxy before it?"
+    text = f"{asked}: {status} {reason}: {message[:1000]}"
     details = document.get("details") or {}
     if status == HTTPStatus.NOT_FOUND and details:
         raise Gone(text)
