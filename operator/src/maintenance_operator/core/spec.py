@@ -67,6 +67,11 @@ _METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _DURATION = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?")
 _INTERVAL = re.compile(r"\{\{\s*interval\s*\}\}")
+_RANGE_OR_TEXT = re.compile(
+    r"""#[^\n]*|`[^`]*`|"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+'|\[[^\[\]"'`#]*\]|\boffset\s+-?interval\b"""
+)
+"""Where a duration may stand, and where it is somebody's text."""
+_WORD = re.compile(r"\binterval\b")
 
 
 class _Once(Generic[Section]):
@@ -383,7 +388,21 @@ def _recover(performance: Fields, threshold: ThresholdRange) -> float | None:
 
 
 def _query(fields: Fields, interval: timedelta) -> str:
-    return _INTERVAL.sub(f"{int(interval.total_seconds())}s", fields.string("query", most=4096))
+    return with_interval(fields.string("query", most=4096), interval)
+
+
+def with_interval(query: str, interval: timedelta) -> str:
+    """A query with the interval where it names it: ``[interval]``, or ``{{ interval }}`` anywhere.
+
+    The bare word counts where PromQL has a duration; no tool that fills in templates touches it.
+    """
+    seconds = f"{int(interval.total_seconds())}s"
+
+    def filled(found: re.Match[str]) -> str:
+        text = found.group()
+        return _WORD.sub(seconds, text) if text[0] in "[o" else text
+
+    return _RANGE_OR_TEXT.sub(filled, _INTERVAL.sub(seconds, query))
 
 
 def _match(performance: Fields) -> dict[str, str]:
