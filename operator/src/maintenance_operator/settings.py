@@ -54,6 +54,7 @@ _SERVER: Final = (
 )
 _BASIC: Final = ("username", "passwordFile")
 _TLS: Final = ("caFile", "certFile", "keyFile", "serverName")
+_BARE = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_|~-]+")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _HIGHEST_PORT: Final = 65535
@@ -252,7 +253,7 @@ def check_url(url: str, field: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        shown = address(url) or "what stands there"
+        shown = address(url) or (repr(url) if _BARE.fullmatch(url) else "what stands there")
         raise ConfigurationError(f"{field}: {shown} cannot be used: write {_URL_HINT}")
     return url.rstrip("/")
 

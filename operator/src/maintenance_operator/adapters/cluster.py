@@ -23,7 +23,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
-from maintenance_contract.plain import address
+from maintenance_contract.plain import address, plain
 from maintenance_operator.adapters import documents
 from maintenance_operator.adapters.proxies import proxy_for, variable_for
 from maintenance_operator.core.model import JobPhase, JobView
@@ -537,7 +537,7 @@ def _event(body: Mapping[str, Any], type_: str, reason: str, message: str) -> Bo
         "action": reason,
         "reason": reason,
         "type": type_,
-        "note": message.encode()[:NOTE_BYTES].decode(errors="ignore"),
+        "note": plain(message, NOTE_BYTES).encode()[:NOTE_BYTES].decode(errors="ignore"),
         "regarding": {
             "apiVersion": f"{GROUP}/{VERSION}",
             "kind": KIND,
@@ -580,7 +580,7 @@ def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobVi
         phase=phase,
         message=terminated.get("message") if terminated else None,
         failure=failure,
-        detail=detail[:DETAIL_CHARACTERS],
+        detail=plain(detail, DETAIL_CHARACTERS),
         finished=finished,
         deadline_exceeded=any(
             (pod.get("status") or {}).get("reason") == DEADLINE_EXCEEDED for pod in pods
@@ -657,7 +657,7 @@ def mount_failure(events: Iterable[Mapping[str, Any]]) -> str:
     if newest is None:
         return ""
     sentence = f"{newest.get('reason')}: {newest.get('note') or ''}"
-    return " ".join(sentence.split())[:DETAIL_CHARACTERS]
+    return plain(sentence, DETAIL_CHARACTERS)
 
 
 def _last_seen(event: Mapping[str, Any]) -> str:
