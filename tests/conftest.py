@@ -25,8 +25,9 @@ ORDER = (
     "cluster",
     "e2e",
 )
-NEEDS_API_SERVER = {"plane", "cluster", "judge"}
-"""Fixtures with an API server, or another program that is compiled by Go, behind them."""
+NEEDS_API_SERVER = {"plane", "cluster", "judge", "prometheus_server", "guarded", "victoria_metrics"}
+"""Fixtures with an API server behind them, or another program that ``make check`` does not install:
+one that is compiled by Go, or comes from Debian."""
 
 # Programs that tests start find the packages as the tests do, and ask no hub for a model.
 os.environ["PYTHONPATH"] = os.pathsep.join(map(str, SOURCES))

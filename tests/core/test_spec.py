@@ -1,6 +1,7 @@
 """``spec`` as it is written becomes values, or an error that names the field."""
 
 import copy
+import timeit
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,12 @@ import pytest
 from support.world import a_spec
 
 from maintenance_operator.core.model import OnConceptDrift, Policy
-from maintenance_operator.core.spec import ARGUMENTS_BYTES, parse, parse_duration
+from maintenance_operator.core.spec import (
+    ARGUMENTS_BYTES,
+    parse,
+    parse_duration,
+    with_interval,
+)
 from maintenance_operator.errors import SpecError
 
 SPEC: dict[str, Any] = {
@@ -49,6 +55,13 @@ SPEC: dict[str, Any] = {
     },
     "limits": {"cooldown": "6h", "runs": {"max": 4, "per": "168h"}},
 }
+
+
+def nested(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -142,6 +155,10 @@ def test_reads_every_field() -> None:
             {"timeout": "1m", "resources": {"limits": {"memory": -1}}},
             "spec.diagnosis.resources.limits.memory",
         ),
+        ("training.retrain.arguments", nested(20), "spec.training.retrain.arguments"),
+        ("training.retrain.arguments", nested(5000), "spec.training.retrain.arguments"),
+        ("training.fineTune.arguments", {"a": [0] * 5000}, "spec.training.fineTune.arguments"),
+        ("training.fineTune.replayPercent", nested(5000), "spec.training.fineTune.replayPercent"),
         ("gate.confidence", 1, "spec.gate.confidence"),
         ("gate.confidence", 0.4, "spec.gate.confidence"),
         ("limits.cooldown", "1d", "spec.limits.cooldown"),
@@ -213,3 +230,43 @@ def test_a_section_that_is_not_from_json_is_read_too() -> None:
     spec = a_spec()
     spec["training"]["note"] = object()
     assert parse(spec).training == parse(a_spec()).training
+
+
+@pytest.mark.parametrize(
+    "query, asked",
+    [
+        ("avg_over_time(acc[interval])", "avg_over_time(acc[300s])"),
+        ("avg_over_time(acc[ interval ])", "avg_over_time(acc[ 300s ])"),
+        ("avg_over_time(acc[{{ interval }}])", "avg_over_time(acc[300s])"),
+        ("avg_over_time(acc[{{interval}}] offset {{  interval  }})",
+         "avg_over_time(acc[300s] offset 300s)"),
+        ("max_over_time(acc[1h:interval])", "max_over_time(acc[1h:300s])"),
+        ("max_over_time(rate(acc[interval])[interval:interval] offset interval)",
+         "max_over_time(rate(acc[300s])[300s:300s] offset 300s)"),
+        ("acc offset -interval", "acc offset -300s"),
+        ("interval", "interval"),
+        ("sum by (interval) (job:interval:rate[interval])",
+         "sum by (interval) (job:interval:rate[300s])"),
+        ('acc{interval="5m", x=~"[interval]", y=~\'"[interval]\'}[interval]',
+         'acc{interval="5m", x=~"[interval]", y=~\'"[interval]\'}[300s]'),
+        ("acc{x=~`[interval]\\`}[interval]", "acc{x=~`[interval]\\`}[300s]"),
+        ('acc{x="\\"[interval]"}[interval]', 'acc{x="\\"[interval]"}[300s]'),
+        ("acc[interval] # it's [interval]\n+ b[interval]",
+         "acc[300s] # it's [interval]\n+ b[300s]"),
+        ("acc[my_interval]", "acc[my_interval]"),
+        ("acc[intervals]", "acc[intervals]"),
+    ],
+)  # fmt: skip
+def test_the_interval_stands_where_a_duration_does(query: str, asked: str) -> None:
+    assert with_interval(query, timedelta(minutes=5)) == asked
+
+
+@pytest.mark.parametrize("text", ["[", "[interval", '"', "'", "`", "#", "offset ", "\\", "{{ "])
+def test_a_query_is_filled_in_in_linear_time(text: str) -> None:
+    """Eight times the text, some eight times the time; what backtracks takes sixty-four."""
+
+    def seconds(length: int) -> float:
+        query = (text * length)[:length]
+        return min(timeit.repeat(lambda: with_interval(query, timedelta(1)), number=3, repeat=5))
+
+    assert seconds(32_000) < 40 * seconds(4_000)

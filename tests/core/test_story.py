@@ -1,5 +1,6 @@
 """The whole story, played against a world of plain values; the test plays the pods."""
 
+import json
 import math
 from copy import deepcopy
 from dataclasses import replace
@@ -292,6 +293,19 @@ def test_a_drop_that_stays_during_cooldown_writes_once() -> None:
     world.now += timedelta(hours=6)
     world.settle()
     assert world.parsed.run is not None
+
+
+def test_what_a_pod_says_is_plain_before_it_is_anybodys_message() -> None:
+    said = "no \x1b[31mfolder\u202e\nat https://u:s3cret@store/bucket?sig=s3cret"
+    world = World().degraded()
+    world.finish(
+        world.diagnosis(diagnosis=None, outcome=Outcome.FAILED, reason="DataMissing", message=said)
+    )
+    world.settle()
+    status = json.dumps(world.status, ensure_ascii=False)
+    assert "no [31mfolder at https://store/…" in status
+    assert "s3cret" not in status
+    assert status.isprintable()
 
 
 def test_prometheus_away_holds_and_keeps_what_was_known() -> None:
@@ -592,13 +606,14 @@ def test_an_empty_status_adopts_what_the_config_map_says() -> None:
     assert len(world.created) == created
 
 
-def test_a_config_map_that_cannot_be_read_is_not_overwritten() -> None:
+@pytest.mark.parametrize("text", ["{torn", "[" * 100_000, "{}" + " " * 20_000 + "}", "7"])
+def test_a_config_map_that_cannot_be_read_is_not_overwritten(text: str) -> None:
     world = World().with_champion()
     assert world.config_map is not None
-    world.config_map["data"] = {"champion.json": "{torn"}
+    world.config_map["data"] = {"champion.json": text}
     world.status = {"observedGeneration": -1}
     world.settle()
-    assert world.config_map["data"] == {"champion.json": "{torn"}
+    assert world.config_map["data"] == {"champion.json": text}
     assert world.condition("Ready") == ("False", "ChampionConfigMapInvalid")
 
 

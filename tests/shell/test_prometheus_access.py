@@ -17,7 +17,6 @@ from support.prometheus import Exporter, PrometheusServer
 
 from maintenance_operator.adapters.access import Access
 from maintenance_operator.adapters.prometheus import Prometheus
-from maintenance_operator.adapters.selectors import objection
 from maintenance_operator.core.model import Server
 from maintenance_operator.core.reasons import MetricsReason
 from maintenance_operator.errors import MetricsError
@@ -215,7 +214,7 @@ async def test_tokens_and_tenant_headers_arrive(tmp_path: Path) -> None:
 
 async def admitted(server: Server, namespace: str, *queries: str) -> None:
     async with Prometheus({"default": server}, Silent()) as prometheus:
-        prometheus.admit(namespace, "default", *queries)
+        await prometheus.admit(namespace, "default", *queries)
 
 
 async def test_a_server_is_for_the_namespaces_that_its_configuration_names() -> None:
@@ -237,53 +236,3 @@ async def test_each_selector_must_carry_the_namespace_of_the_resource() -> None:
         assert caught.value.reason == MetricsReason.QUERY_FORBIDDEN
     with pytest.raises(MetricsError):
         await admitted(server, "sports", good)
-
-
-OWN = {"namespace": "finance"}
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        'up{namespace="finance"}',
-        'sum by (model) (rate(a{namespace="finance", x!="y"}[5m] offset 3m)) > bool 3',
-        'a{namespace="finance"} / on (x) group_left avg_over_time(b{namespace="finance"}[1h:5m])',
-        'max_over_time(rate(a{namespace="finance"}[1m] @ end())[5m:])',
-        '{__name__=~"model_.*", namespace="finance", namespace=~".+"}',
-        "vector(1)",
-        "time() - 3",
-        'label_replace(a{namespace="finance"}, "namespace", "other", "model", "(.*)")',
-    ],
-)
-def test_what_reads_only_its_own_is_let_through(query: str) -> None:
-    assert objection(query, OWN) == ""
-
-
-@pytest.mark.parametrize(
-    "query, why",
-    [
-        ("up", "up lacks"),
-        ('up{namespace="sports"}', "lacks"),
-        ('up{namespace=~"finance"}', "lacks"),
-        ('up{namespace!="finance"}', "lacks"),
-        ('up{namespace="finance"} or up', "lacks"),
-        ('sum(a{namespace="finance"}) - sum(b)', "b lacks"),
-        ("max_over_time(sum(rate(b[1m]))[5m:])", "b lacks"),
-        ("absent(b)", "b lacks"),
-        ('quantile(scalar(b), a{namespace="finance"})', "b lacks"),
-        ('a{namespace="finance"} unless on () b', "b lacks"),
-        ('{__name__="b"}', "lacks"),
-        ('info(a{namespace="finance"})', "info"),
-        ('a{namespace="finance"} # b', "'#'"),
-        ('a{x="\\\\", namespace="finance"}', "without escapes"),
-        ("a{namespace=`finance`}", "double quotes"),
-        ('a{namespace="finance"}\x00', "cannot be seen"),
-        ('a{namespace="finance" or namespace="sports"}', ""),
-        ('a{namespace="finance"', "cannot be checked"),
-        ("", "cannot be checked"),
-    ],
-)  # fmt: skip
-def test_what_might_read_others_series_is_refused(query: str, why: str) -> None:
-    found = objection(query, OWN)
-    assert found
-    assert why in found

@@ -2,18 +2,23 @@
 
 import asyncio
 import contextlib
+import gzip
 import json
 import logging
+import time
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import web
 from support.prometheus import Exporter, PrometheusServer, free_port, seen
 
 from maintenance_operator.adapters import prometheus as adapter
+from maintenance_operator.adapters import replies
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.core.model import Series, Server
 from maintenance_operator.core.reasons import MetricsReason
@@ -320,11 +325,43 @@ async def test_a_redirect_is_refused() -> None:
 
     error = await failure(handler)
     assert error.reason == MetricsReason.QUERY_FAILED
-    assert "http://elsewhere/login" in str(error)
+    assert "http://elsewhere;" in str(error)
+
+
+CANARY = "canary-of-a-secret"
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        f"https://user:{CANARY}@login.example/{CANARY}?token={CANARY}#{CANARY}",
+        f"/login?token={CANARY}",
+        f"//login.example/?{CANARY}",
+        f"{CANARY}",
+    ],
+)
+async def test_where_a_redirect_leads_tells_no_secret(location: str) -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": location})
+
+    error = await failure(handler)
+    assert "redirects to" in str(error)
+    assert CANARY not in str(error)
+
+
+@pytest.mark.parametrize("status", [400, 422, 503])
+async def test_an_error_of_a_server_is_plain(status: int) -> None:
+    said = f"\x1b[2J\u202edab http://u:{CANARY}@store/{CANARY}?{CANARY} Bearer {CANARY}\u2028\x00"
+    error = await failure(
+        replying({"status": "error", "errorType": "bad_data", "error": said}, status)
+    )
+    assert CANARY not in str(error)
+    assert str(error).isprintable()
+    assert "http://store" in str(error)
 
 
 async def test_a_reply_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(replies, "MOST_BYTES", 1 << 20)
     sent = 0
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -339,7 +376,8 @@ async def test_a_reply_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -
 
     error = await failure(handler)
     assert error.reason == MetricsReason.QUERY_FAILED
-    assert "larger than 1 MiB" in str(error)
+    assert "too large" in str(error)
+    assert "at most 20000 series, 300000 values and 1 MiB" in str(error)
     assert sent < 64 << 20
 
 
@@ -393,14 +431,229 @@ async def test_nobody_there_is_unreachable_and_costs_one_attempt() -> None:
 
 async def test_warnings_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        async with answering(replying({**matrix(SERIES), "warnings": ["a shard\nis away"]})) as (
+        async with answering(
+            replying({**matrix(SERIES), "warnings": ["PromQL warning: a\nquantile"]})
+        ) as (
             prometheus,
             _,
         ):
             for minute in range(3):  # at each reading the same
                 later = tuple(time + timedelta(minutes=minute) for time in GRID)
                 assert len(await prometheus.range("default", "up", later)) == 1
-    assert caplog.messages == ["Prometheus warns: a shard is away"]
+    assert caplog.messages == ["Prometheus warns: PromQL warning: a quantile"]
+
+
+# --- partial answers ----------------------------------------------------------------------
+
+THANOS = "receive series from Addr: store-1:10901: rpc error: code = Unavailable"
+
+
+@pytest.mark.parametrize("series", [(), (SERIES,)], ids=["empty", "some"])
+@pytest.mark.parametrize(
+    "told, said",
+    [
+        ({"warnings": [THANOS]}, THANOS),
+        ({"warnings": ["PromQL info: a hint", "No StoreAPIs matched for this query"]}, "StoreAPIs"),
+        ({"warnings": "one\nwarning"}, "one warning"),
+        ({"warnings": [{"odd": 1}]}, "a warning that is no text"),
+        ({"warnings": [f"shard {number}" for number in range(9)]}, "shard 2 and 6 more"),
+        ({"isPartial": True}, "isPartial"),
+    ],
+)
+async def test_a_partial_answer_is_none(
+    series: tuple[dict[str, Any], ...], told: dict[str, Any], said: str
+) -> None:
+    error = await failure(replying({**matrix(*series), **told}))
+    assert error.reason == MetricsReason.PARTIAL
+    assert said in str(error)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"warnings": []},
+        {"warnings": None},
+        {"warnings": ["PromQL warning: encountered a mix", "PromQL info: no counter"]},
+        {"infos": ["PromQL info: metric might not be a counter"]},
+        {"isPartial": False},
+    ],
+)
+async def test_what_is_said_of_the_query_takes_nothing_from_its_answer(
+    told: dict[str, Any],
+) -> None:
+    async with answering(replying({**matrix(SERIES), **told})) as (prometheus, _):
+        assert len(await prometheus.range("default", "up", GRID)) == 1
+
+
+# --- what is too much ---------------------------------------------------------------------
+
+
+def many(series: int, values: int = 1, label: int = 0) -> bytes:
+    one = {"metric": {"id": "", "x": "y" * label}, "values": [[60, "1"]] * values}
+    listed = b",".join(
+        json.dumps(one | {"metric": one["metric"] | {"id": str(number)}}).encode()
+        for number in range(series)
+    )
+    return b'{"status":"success","data":{"resultType":"matrix","result":[' + listed + b"]}}"
+
+
+def sending(body: bytes, **headers: str) -> Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            for start in range(0, len(body), 10_000):
+                await response.write(body[start : start + 10_000])
+            await response.write_eof()
+        return response
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    "body, said",
+    [
+        (many(400), "too large: 10"),
+        (many(1, 20_000), "too large: 1 series with 10"),
+        (many(50, label=60_000), "MiB"),
+    ],
+    ids=["series", "values", "bytes"],
+)
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_too_much_is_refused_while_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, body: bytes, said: str, encoding: str
+) -> None:
+    monkeypatch.setattr(replies, "MOST_SERIES", 100)
+    monkeypatch.setattr(replies, "MOST_VALUES", 10_000)
+    monkeypatch.setattr(replies, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(replies, "CHUNK_BYTES", 512)
+    monkeypatch.setattr(orjson, "loads", None)
+    sent = gzip.compress(body) if encoding == "gzip" else body
+    error = await failure(sending(sent, **{"Content-Encoding": encoding}))
+    assert error.reason == MetricsReason.QUERY_FAILED
+    assert said in str(error)
+    assert "Let the query aggregate" in str(error)
+
+
+@pytest.mark.parametrize(
+    "pack, encoding",
+    [(gzip.compress, "gzip"), (zlib.compress, "deflate"), (bytes, "identity")],
+)
+async def test_a_packed_reply_is_read(pack: Callable[[bytes], bytes], encoding: str) -> None:
+    body = many(3_000)  # longer than what is read on the loop
+    handler = sending(pack(body), **{"Content-Encoding": encoding})
+    async with answering(handler) as (prometheus, _):
+        assert len(await prometheus.range("default", "up", GRID)) == 3_000
+
+
+async def test_a_bomb_is_never_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred kilobytes that become a hundred megabytes."""
+    longest = 0
+    unpacked = replies._unpacked
+
+    async def noting(*arguments: Any) -> AsyncIterator[bytes]:
+        nonlocal longest
+        async for chunk in unpacked(*arguments):
+            longest = max(longest, len(chunk))
+            yield chunk
+
+    monkeypatch.setattr(replies, "_unpacked", noting)
+    bomb = gzip.compress(b" " * (100 << 20))
+    error = await failure(sending(bomb, **{"Content-Encoding": "gzip"}))
+    assert "too large" in str(error)
+    assert longest <= replies.CHUNK_BYTES
+
+
+@pytest.mark.parametrize(
+    "encoding, said", [("br", "'br'"), ("gzip, gzip", "packed as"), ("gzip", "is no gzip")]
+)
+async def test_what_cannot_be_unpacked_is_said(encoding: str, said: str) -> None:
+    error = await failure(sending(b"no such thing", **{"Content-Encoding": encoding}))
+    assert error.reason == MetricsReason.QUERY_FAILED
+    assert said in str(error)
+
+
+async def test_one_large_reply_is_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replies, "LARGE_BYTES", 1000)
+    held = most = 0
+    answer = replies._answer
+
+    def counting(*arguments: Any) -> replies.Answer:
+        nonlocal held, most
+        held += 1
+        most = max(most, held)
+        time.sleep(0.02)
+        held -= 1
+        return answer(*arguments)
+
+    monkeypatch.setattr(replies, "_answer", counting)
+    monkeypatch.setattr(replies, "THREAD_BYTES", 0)
+    async with answering(sending(many(100))) as (prometheus, _):
+        answers = await asyncio.gather(
+            *(prometheus.range("default", f"up{number}", GRID) for number in range(6))
+        )
+    assert [len(answer) for answer in answers] == [100] * 6
+    assert most == 1
+
+
+async def test_headers_without_end_are_given_up() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.1 200 OK\r\n")
+        for number in range(100_000):
+            request.transport.write(f"X-{number}: {'y' * 1000}\r\n".encode())
+            await asyncio.sleep(0)
+            if request.transport.is_closing():
+                break
+        return web.Response()
+
+    error = await failure(handler, timeout=5)
+    assert error.reason == MetricsReason.UNREACHABLE
+
+
+# --- servers that withhold the last half minute -------------------------------------------
+
+
+class Withholding:
+    """As VictoriaMetrics: in steps of less than a minute the last times are not there."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[float, float, float]] = []
+
+    async def answer(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        start, end, step = (float(str(form[key])) for key in ("start", "end", "step"))
+        self.asked.append((start, end, step))
+        times = [start + number * step for number in range(int((end - start) / step) + 1)]
+        values = [[at, str(at)] for at in times if step >= 60 or at < end - 30]
+        series = [{"metric": {"model": name}, "values": values} for name in "ab"] if values else []
+        return web.json_response(matrix(*series), headers={"X-Server-Hostname": "vm"})
+
+
+@pytest.mark.parametrize("count, step", [(1, 5), (1, 300), (5, 5), (20, 5), (3, 30), (5, 60)])
+async def test_a_server_that_withholds_the_latest_answers_in_longer_steps(
+    count: int, step: int
+) -> None:
+    server = Withholding()
+    times = tuple(NOW + timedelta(seconds=5 + step * number) for number in range(count))
+    async with answering(server.answer) as (prometheus, _):
+        for _ in "ab":
+            found = await prometheus.range("default", "up", times)
+            assert [series.labels for series in found] == [{"model": "a"}, {"model": "b"}]
+            for series in found:
+                assert series.points == tuple((time, time.timestamp()) for time in times)
+        first = len(server.asked)
+        later = tuple(time + timedelta(hours=1) for time in times)
+        assert len(await prometheus.range("default", "up", later)) == 2
+        assert len(server.asked) - first == min(count, max(1, 60 // step)), "known from then on"
+
+
+async def test_a_single_time_is_asked_in_a_step_that_it_is_a_multiple_of() -> None:
+    """Some servers align what is asked to its step."""
+    server = Withholding()
+    async with answering(server.answer) as (prometheus, _):
+        await prometheus.range("default", "up", (NOW,))
+    assert [step for _, _, step in server.asked] == [60]
 
 
 async def test_the_last_byte_of_a_reply_has_a_time(caplog: pytest.LogCaptureFixture) -> None:

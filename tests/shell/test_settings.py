@@ -219,3 +219,36 @@ def test_the_version_is_said_once() -> None:
     root = Path(__file__).resolve().parents[2]
     project = tomllib.loads((root / "operator/pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["version"] == __version__
+
+
+CANARY = "canary-of-a-secret"
+
+
+@pytest.mark.parametrize(
+    "servers",
+    [
+        {"a": {"url": f"http://user:{CANARY}@x:99999"}},
+        {"a": {"url": f"http://user:{CANARY}@x/{CANARY}?token={CANARY}"}},
+        {"a": {"url": f"user:{CANARY}@x"}},
+        {"a": {"url": f"ftp://user:{CANARY}@x"}},
+        {"a": {"url": "http://x", "basicAuth": f"user:{CANARY}"}},
+        {"a": {"url": "http://x", "basicAuth": [CANARY]}},
+        {"a": {"url": "http://x", "bearerTokenFile": {"token": CANARY}}},
+        {"a": {"url": "http://x", "headers": {"X-Key": [CANARY]}}},
+        {"a": {"url": "http://x", "headers": {"X-Key": f"\x1b{CANARY}"}}},
+        {"a": f"http://user:{CANARY}@x"},
+        f"http://user:{CANARY}@x",
+    ],
+)
+def test_what_is_wrong_is_named_without_what_may_be_a_secret(servers: object) -> None:
+    with pytest.raises(ConfigurationError, match="prometheusServers") as caught:
+        read(GOOD | {"prometheusServers": servers}, {})
+    assert CANARY not in str(caught.value)
+
+
+def test_a_file_that_is_no_yaml_is_not_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"prometheusServers:\n  a: {{url: http://u:{CANARY}@x, b: [}}\n")
+    with pytest.raises(ConfigurationError, match=r"no YAML: .* in line 2") as caught:
+        load(file, {})
+    assert CANARY not in str(caught.value)

@@ -95,7 +95,7 @@ def test_a_log_line_is_one_object() -> None:
     assert document == {
         "level": "info",
         "logger": "maintenance_operator",
-        "message": "two\nlines",
+        "message": "two lines",
         "namespace": "finance",
         "name": "news",
         "run": 7,

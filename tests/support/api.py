@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 import aiohttp
 import yaml
 
+from maintenance_operator.adapters import documents
 from support.pace import Allowance
 
 T = TypeVar("T")
@@ -68,6 +69,11 @@ class Api:
     async def create(self, where: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return await self._request("POST", where, json=body)
 
+    async def post_text(self, where: str, text: str) -> dict[str, Any]:
+        """The same from JSON as it is written."""
+        headers = {"Content-Type": "application/json"}
+        return await self._request("POST", where, data=text, headers=headers)
+
     async def put(self, where: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return await self._request("PUT", where, json=body)
 
@@ -100,7 +106,9 @@ class Api:
     async def _request(self, method: str, where: str, **options: Any) -> dict[str, Any]:
         assert self._session is not None
         async with self._session.request(method, self.server + where, **options) as reply:
-            body = await reply.json(content_type=None)
+            text = await reply.read()
+        # Some resources of ours are nested deeper than Python's own parser goes.
+        body = await documents.read(text) if text.strip() else None
         if reply.status >= 300:
             raise ApiError(reply.status, body)
         return body

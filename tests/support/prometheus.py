@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -151,6 +151,60 @@ class PrometheusServer:
                 return reply.status == 200
         except OSError:
             return False
+
+
+class VictoriaMetrics:
+    """Debian's VictoriaMetrics, as it is installed; it takes what is sent to it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    shutil.which("victoria-metrics") or "/usr/bin/victoria-metrics",
+                    f"-storageDataPath={self._directory}/data",
+                    f"-httpListenAddr=127.0.0.1:{self.port}",
+                    "-memory.allowedBytes=64MB",
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 120
+        while not self._ready():
+            assert self._process.poll() is None, (self._directory / "log").read_text()
+            assert time.monotonic() < deadline, "VictoriaMetrics is not ready after 120 s"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)
+
+    def take(self, series: str, points: Iterable[tuple[float, float]]) -> None:
+        """Store points of a series: (time, value)."""
+        lines = "".join(f"{series} {value} {round(at * 1000)}\n" for at, value in points)
+        self._get("api/v1/import/prometheus", lines.encode())
+        self._get("internal/force_flush")  # else it takes a second or more until they are seen
+
+    def _ready(self) -> bool:
+        try:
+            self._get("health")
+        except OSError:
+            return False
+        return True
+
+    def _get(self, path: str, data: bytes | None = None) -> None:
+        with urllib.request.urlopen(f"{self.url}/{path}", data, timeout=5):  # noqa: S310
+            pass
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ class Fields:
 
     def _fail(self, key: str, expected: str) -> ContractError:
         return ContractError(
-            f"{self.name(key)}: {expected} is expected, not {str(self._value.get(key))[:80]!r}"
+            f"{self.name(key)}: {expected} is expected, not {_shown(self._value.get(key))}"
         )
 
     def content(self) -> tuple[str, bytes] | None:
@@ -132,6 +132,13 @@ class Fields:
         return value
 
 
+def _shown(value: object) -> str:
+    """A value in a message; never all of one that may be large or deep."""
+    if isinstance(value, Mapping | list):
+        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
+    return repr(str(value)[:80])
+
+
 def _finite(value: float) -> bool:
     try:
         return math.isfinite(value)
@@ -163,6 +170,29 @@ def canonical(document: Mapping[str, Any]) -> str:
     return json.dumps(
         document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
+
+
+def bounded(value: object, *, depth: int, values: int) -> bool:
+    """Whether a JSON value has at most so many values, nested at most so deep.
+
+    It is not walked any further than that, and not by recursion.
+    """
+    level, found = [value], 0
+    for _ in range(depth + 1):
+        found += len(level)
+        if found > values:
+            return False
+        below = [each for each in level if isinstance(each, dict | list)]
+        if not below:
+            return True
+        if found + sum(map(len, below)) > values:
+            return False
+        level = [
+            part for each in below for part in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return True
+    return False
 
 
 def digest(text: str) -> str:

@@ -288,7 +288,9 @@ async def _until_crd(cluster: Cluster, namespaces: Sequence[str], stop: asyncio.
         except (ClusterError, Gone) as error:
             if loop.time() > deadline:
                 raise
-            logger.warning("Waiting for %s.%s (is the CRD installed?): %s", PLURAL, GROUP, error)
+            answered = isinstance(error, Gone) or error.refused
+            awaited = f"{PLURAL}.{GROUP} (is the CRD installed?)" if answered else "the API server"
+            logger.warning("Waiting for %s: %s", awaited, error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), CRD_RETRY_SECONDS)
         else:

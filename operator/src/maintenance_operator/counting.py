@@ -17,6 +17,9 @@ POINTS_AT_ONCE: Final = 10_000
 VALUES_AT_ONCE: Final = 30_000
 """Of an answer, over all its series: some 4 MB as it is kept in memory."""
 
+FIRST_AT_ONCE: Final = 100
+"""Until it is known how many series there are: with a thousand classes a longer past is refused."""
+
 Key = tuple[str, str]
 
 
@@ -56,7 +59,7 @@ class Counting:
         kept = self._begun(key, outcomes, champion, written, now)
         query = core.query(outcomes, champion.version)
         missing = core.times(outcomes, kept.counted.time, now)
-        at_once = 1000  # until it is known how many series there are
+        at_once = FIRST_AT_ONCE
         while missing:
             asked, missing = missing[:at_once], missing[at_once:]
             answer = await self._source.range(outcomes.server, query, asked)

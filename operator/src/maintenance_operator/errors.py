@@ -10,9 +10,21 @@
     └── ClusterError       the API server refused or is away: try again later
 """
 
+from maintenance_contract.plain import plain
+
+MESSAGE_CHARACTERS = 2048
+"""Of an error; a condition holds more, and an Event half of it."""
+
 
 class OperatorError(Exception):
-    """Base of all errors that the operator expects."""
+    """Base of all errors that the operator expects.
+
+    Most messages quote somebody: a server, a library, a resource's author. Whatever is said in one
+    is fit for status, Events and the log.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(plain(message, MESSAGE_CHARACTERS))
 
 
 class SpecError(OperatorError):

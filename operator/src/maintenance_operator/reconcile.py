@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Protocol
 
 from maintenance_operator.alike import Alike
@@ -75,7 +76,7 @@ from maintenance_operator.refusals import (
     log_refusal,
     not_of,
 )
-from maintenance_operator.specs import read_spec
+from maintenance_operator.specs import Due, read_spec
 
 Key = tuple[str, str]
 Body = Mapping[str, Any]
@@ -127,7 +128,7 @@ class Cluster(Protocol):
 class MetricsSource(Protocol):
     """What the story needs of Prometheus."""
 
-    def admit(self, namespace: str, server: str, *queries: str) -> None:
+    async def admit(self, namespace: str, server: str, *queries: str) -> None:
         """MetricsError where a namespace may not put these queries to a server."""
 
     async def range(
@@ -397,13 +398,7 @@ class Reconciler:
         metadata = body["metadata"]
         identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
         raw_spec = body.get("spec") or {}
-        spec, scheduled = read_spec(
-            raw_spec,
-            self._clock,
-            now,
-            namespace=identity.namespace,
-            allowed=self._trainer.allowed,
-        )
+        spec, scheduled = await self._read(raw_spec, identity.namespace, now)
         status = status_json.read(body.get("status") or {})
         if status.observed_generation not in {-1, metadata["generation"]}:
             status = replace(status, recheck=None)
@@ -450,6 +445,22 @@ class Reconciler:
         look = Look(metrics.server, metrics.interval, time, (began or time) if down else None)
         return self._crowds.looked(key, look, now, len(self._resources))
 
+    async def _read(
+        self, raw_spec: Body, namespace: str, now: datetime
+    ) -> tuple[Spec | SpecError, Due | None]:
+        """The spec, and when its schedule was and will be due; to find out may take fifty years."""
+        read = partial(
+            read_spec,
+            raw_spec,
+            self._clock,
+            now,
+            namespace=namespace,
+            allowed=self._trainer.allowed,
+        )
+        triggers = raw_spec.get("triggers")
+        scheduled = isinstance(triggers, Mapping) and "schedule" in triggers
+        return await asyncio.to_thread(read) if scheduled else read()
+
     async def _new_data(
         self, identity: Identity, spec: Spec | SpecError, now: datetime
     ) -> float | None:
@@ -459,7 +470,7 @@ class Reconciler:
         metrics, grid = spec.metrics, reading_times(spec.metrics, now)
         query = spec.triggers.new_data.query
         try:
-            self._metrics.admit(identity.namespace, metrics.server, query)
+            await self._metrics.admit(identity.namespace, metrics.server, query)
             found = await self._metrics.range(metrics.server, query, grid)
         except MetricsError as error:
             self._telemetry.metrics_error(metrics.server, error.reason)
@@ -529,7 +540,7 @@ class Reconciler:
                 found, bound = await self._assess_outcomes(identity, metrics, status, now)
             else:
                 queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
-                self._metrics.admit(identity.namespace, metrics.server, *queries)
+                await self._metrics.admit(identity.namespace, metrics.server, *queries)
                 since, bounds = held_against(metrics, status, degraded=is_true(status, DEGRADED))
                 found = await self._assess_gauge(metrics, since, bounds, now)
                 bound = bounds.threshold.bound
@@ -558,7 +569,7 @@ class Reconciler:
         champion = status.champion
         version = champion.version if champion is not None else None
         query = outcomes.query(metrics, version)
-        self._metrics.admit(identity.namespace, metrics.server, query)
+        await self._metrics.admit(identity.namespace, metrics.server, query)
         if champion is None:
             # Nothing counts yet. Whether they can be read at all is known before a version is made.
             last = reading_times(metrics, now)[-1:]

@@ -38,6 +38,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from maintenance_contract.plain import address, plain
 from maintenance_operator.core.allowed import NOTHING_MORE, OURS, OURS_IN_WORDS, Allowed
 from maintenance_operator.core.guard import MOST_PERCENT
 from maintenance_operator.core.jobs import SCRATCH
@@ -67,6 +68,7 @@ _ALLOW: Final = ("env", "serviceAccounts", "priorityClasses", "tolerations")
 _ALLOWED: Final = re.compile(r"[A-Za-z0-9_./*?-]{1,317}")
 _BASIC: Final = ("username", "passwordFile")
 _TLS: Final = ("caFile", "certFile", "keyFile", "serverName")
+_BARE = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_|~-]+")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _HIGHEST_PORT: Final = 65535
@@ -74,7 +76,13 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class ConfigurationError(Exception):
-    """The configuration cannot be used; says which field, what is wrong and what to write."""
+    """The configuration cannot be used; says which field, what is wrong and what to write.
+
+    What stands there is shown as far as it can be no secret.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(plain(message, 2048))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: no YAML: {error}") from None
+        raise ConfigurationError(f"{path}: no YAML: {_yaml_problem(error)}") from None
     try:
         return read({} if document is None else document, environment)
     except ConfigurationError as error:
@@ -299,13 +307,16 @@ def check_url(url: str, field: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigurationError(f"{field}: {url!r} cannot be used: write {_URL_HINT}")
+        shown = address(url) or (repr(url) if _BARE.fullmatch(url) else "what stands there")
+        raise ConfigurationError(f"{field}: {shown} cannot be used: write {_URL_HINT}")
     return url.rstrip("/")
 
 
 def _mapping(value: object, field: str, known: Collection[str] = ()) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise ConfigurationError(f"{field or 'the document'}: a mapping is expected, not {value!r}")
+        raise ConfigurationError(
+            f"{field or 'the document'}: a mapping is expected, not {_kind(value)}"
+        )
     unknown = [str(key) for key in value if known and key not in known]
     if unknown:
         where = f"{field}.{unknown[0]}" if field else unknown[0]
@@ -315,8 +326,23 @@ def _mapping(value: object, field: str, known: Collection[str] = ()) -> Mapping[
 
 def _text(value: object, field: str, hint: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(f"{field}: {value!r} cannot be used: write {hint}")
+        raise ConfigurationError(f"{field}: {_kind(value)} cannot be used: write {hint}")
     return value.strip()
+
+
+def _kind(value: object) -> str:
+    """What a value is, without what is in it: it may be a password at the wrong place."""
+    if isinstance(value, str) or value is None:
+        return repr(value) if not value or value.isspace() else "a text"
+    names = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
+    return names.get(type(value), "a mapping" if isinstance(value, Mapping) else "something else")
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    """Without the line itself."""
+    mark = getattr(error, "problem_mark", None)
+    where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+    return f"{getattr(error, 'problem', None) or 'it cannot be parsed'}{where}"
 
 
 def _one_of(value: object, field: str, choices: Collection[str]) -> str:

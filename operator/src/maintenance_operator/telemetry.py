@@ -14,11 +14,14 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+from maintenance_contract.plain import plain
 from maintenance_operator import __version__
 from maintenance_operator.alike import Alike
 from maintenance_operator.core.model import Action, RunOutcome
 
 PREFIX: Final = "model_maintenance"
+MESSAGE_CHARACTERS: Final = 8192
+"""Of a line of the log."""
 _REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _Row = tuple[tuple[str, bool], ...]
 _RUN_BUCKETS: Final = (30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400)
@@ -239,7 +242,7 @@ class JsonFormatter(logging.Formatter):
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": plain(record.getMessage(), MESSAGE_CHARACTERS),
             **_subject(record),
         }
         document |= {key: value for key, value in record.__dict__.items() if key not in _RESERVED}
@@ -263,7 +266,7 @@ class TextFormatter(logging.Formatter):
                 _time(record),
                 record.levelname,
                 where and f"[{where}]",
-                record.getMessage(),
+                plain(record.getMessage(), MESSAGE_CHARACTERS),
             )
             if part
         )

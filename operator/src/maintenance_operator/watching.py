@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any, Final
 
 import aiohttp
@@ -12,6 +12,7 @@ from kubernetes.aio.client import Configuration
 from typing_extensions import override
 from yarl import URL
 
+from maintenance_operator.adapters import documents
 from maintenance_operator.adapters.cluster import authorization, login, tls
 from maintenance_operator.core.names import GROUP, VERSION
 from maintenance_operator.handlers import CHILDREN, OURS, WATCHED
@@ -178,6 +179,7 @@ def _session(
             request.url = request.url.without_query_params("resourceVersion")
             went_back()
         response = await handler(request)
+        response.content = _Lines(response.content)  # type: ignore[assignment]
         watched = watch_of(request.url)
         if response.status == HTTP_OK and watched is not None:
             watches.sign(watched)
@@ -186,7 +188,8 @@ def _session(
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=tls(configuration)),
         middlewares=[middleware],
-        trust_env=True,
+        response_class=_Response,
+        proxy=configuration.proxy,
     )
 
 
@@ -212,6 +215,29 @@ async def _would_be_deaf(request: aiohttp.ClientRequest) -> bool:
     except (aiohttp.ClientError, TimeoutError, ValueError, TypeError, KeyError):
         return False  # the watch itself will show what is the matter
     return str(latest).isdecimal() and int(latest) < int(since)
+
+
+class _Response(aiohttp.ClientResponse):
+    """A document that is too deep for kopf's parser would end its watches."""
+
+    @override
+    async def json(self, **_: object) -> Any:
+        return await documents.read(await self.read())
+
+
+class _Lines:
+    """The same for the lines of a watch, as kopf asks for them."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """Whole lines."""
+        async for line in documents.lines(self._content.iter_chunked(size)):
+            yield line + b"\n"
 
 
 def watch_of(url: URL) -> Watch | None:

@@ -17,15 +17,16 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote, urlencode
 
 import aiohttp
-import orjson
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
+from maintenance_contract.plain import address, plain
+from maintenance_operator.adapters import documents
+from maintenance_operator.adapters.proxies import proxy_for, variable_for
 from maintenance_operator.core.model import JobPhase, JobView
 from maintenance_operator.core.names import (
     ANNOTATION_DIGEST,
@@ -73,6 +74,8 @@ MOUNT_FAILURES: Final = frozenset({"FailedMount", "FailedAttachVolume", "FailedM
 VOLUME_WORDS: Final = ("persistentvolumeclaim", "volume node affinity", "unbound immediate")
 """In what the scheduler says of a pod whose claim is missing, unbound or elsewhere."""
 CONTROLLER: Final = f"{GROUP}/operator"
+NO_SUCH_PATH: Final = b"404 page not found"
+"""What the API server says where it serves no such kind."""
 NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
 DENIED: Final = re.compile(
     r"""admission webhook "[^"]*" denied the request|"""
@@ -141,18 +144,24 @@ async def login() -> Configuration:
                 f"neither a service account nor a usable kubeconfig: {error}; "
                 "set KUBECONFIG or run in a pod"
             ) from None
-    configuration.proxy = configuration.proxy or _proxy(configuration.host)
-    # Or the session reads the environment again for each request, in threads.
-    configuration.client_session_kwargs = {"trust_env": False, "read_bufsize": BUFFER_BYTES}
+    by_way_of_the_proxy(configuration)
     return configuration
 
 
-def _proxy(server: str) -> str | None:
-    """What the environment says of the way to a server."""
-    address = urlsplit(server)
-    if address.hostname and proxy_bypass(address.hostname):
-        return None
-    return getproxies().get(address.scheme)
+def by_way_of_the_proxy(configuration: Configuration) -> None:
+    """Take the kubeconfig's proxy, or else the environment's, as kubectl does."""
+    configuration.proxy = configuration.proxy or proxy_for(configuration.host)
+    # Or the session reads the environment again for each request, in threads, and otherwise.
+    configuration.client_session_kwargs = {"trust_env": False, "read_bufsize": BUFFER_BYTES}
+
+
+def way(configuration: Configuration) -> str:
+    """How the API server is reached, for messages; empty where it is directly."""
+    if not configuration.proxy:
+        return ""
+    variable = variable_for(configuration.host)
+    source = f"by {variable} and NO_PROXY" if variable else "by proxy-url of the kubeconfig"
+    return f" through the proxy {address(configuration.proxy)} ({source})"
 
 
 async def authorization(configuration: Configuration) -> dict[str, str]:
@@ -282,7 +291,7 @@ class Cluster:
                 if stream.status != HTTPStatus.OK:
                     raise _NoStreamError(stream.status)
                 async for line in _lines(stream.content):
-                    kind, body = _event_of(line)
+                    kind, body = await _event_of(line)
                     if kind == "ADDED":
                         yield body
                     elif kind == "BOOKMARK" and INITIAL_EVENTS_END in _annotations(body):
@@ -422,7 +431,8 @@ class Cluster:
         seconds: float = REQUEST_SECONDS,
     ) -> Body:
         status, data = await self._send(method, path, query, body=body, seconds=seconds)
-        return _success(method, path, status, data)
+        asked = f"{method} {path}{way(self._client.configuration)}"
+        return await _success(method, asked, status, data)
 
     async def _send(
         self,
@@ -469,7 +479,8 @@ class Cluster:
             yield
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             text = str(error) or type(error).__name__
-            raise ClusterError(f"{method} {path}: {text}; is the API server there?") from None
+            asked = f"{method} {path}{way(self._client.configuration)}"
+            raise ClusterError(f"{asked}: {text}; is the API server there?") from None
 
 
 @contextlib.asynccontextmanager
@@ -492,18 +503,18 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             yield line
 
 
-def _event_of(line: bytes) -> tuple[str, Body]:
+async def _event_of(line: bytes) -> tuple[str, Body]:
     """Type and object of a line of a watch."""
     try:
-        event = orjson.loads(line)
+        event = await documents.read(line)
         return str(event["type"]), event["object"]
     except (ValueError, TypeError, KeyError):
         raise _NoStreamError(HTTPStatus.OK) from None
 
 
-def _success(method: str, path: str, status: int, data: bytes) -> Body:
+async def _success(method: str, asked: str, status: int, data: bytes) -> Body:
     try:
-        document = orjson.loads(data)
+        document = await documents.read(data)
     except ValueError:
         document = {}
     if not isinstance(document, dict):
@@ -511,7 +522,9 @@ def _success(method: str, path: str, status: int, data: bytes) -> Body:
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES and document:
         return document
     reason, message = str(document.get("reason", "")), str(document.get("message", ""))
-    text = f"{method} {path}: {status} {reason}: {message[:1000]}"
+    if not document and data.strip() != NO_SUCH_PATH:
+        message = "no answer of Kubernetes: is this the API server, or a proxy before it?"
+    text = f"{asked}: {status} {reason}: {message[:1000]}"
     details = document.get("details") or {}
     if _is_denied(message):
         raise _Refused(status, reason, text, message)
@@ -545,7 +558,7 @@ def _event(body: Mapping[str, Any], type_: str, reason: str, message: str) -> Bo
         "action": reason,
         "reason": reason,
         "type": type_,
-        "note": message.encode()[:NOTE_BYTES].decode(errors="ignore"),
+        "note": plain(message, NOTE_BYTES).encode()[:NOTE_BYTES].decode(errors="ignore"),
         "regarding": {
             "apiVersion": f"{GROUP}/{VERSION}",
             "kind": KIND,
@@ -588,7 +601,7 @@ def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobVi
         phase=phase,
         message=terminated.get("message") if terminated else None,
         failure=failure,
-        detail=detail[:DETAIL_CHARACTERS],
+        detail=plain(detail, DETAIL_CHARACTERS),
         finished=finished,
         deadline_exceeded=any(
             (pod.get("status") or {}).get("reason") == DEADLINE_EXCEEDED for pod in pods
@@ -667,7 +680,7 @@ def mount_failure(events: Iterable[Mapping[str, Any]]) -> str:
     if newest is None:
         return ""
     sentence = f"{newest.get('reason')}: {newest.get('note') or ''}"
-    return " ".join(sentence.split())[:DETAIL_CHARACTERS]
+    return plain(sentence, DETAIL_CHARACTERS)
 
 
 def _last_seen(event: Mapping[str, Any]) -> str:

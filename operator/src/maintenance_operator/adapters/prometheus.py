@@ -9,18 +9,20 @@ import logging
 import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Final, Protocol, Self
 
 import aiohttp
-import orjson
 
+from maintenance_contract.plain import address, plain
 from maintenance_operator.adapters.access import Access
+from maintenance_operator.adapters.proxies import proxy_for, variable_for
+from maintenance_operator.adapters.replies import ENCODINGS, answer_of, body_of, merged
 from maintenance_operator.adapters.selectors import objection
 from maintenance_operator.core.model import Series, Server
 from maintenance_operator.core.reasons import MetricsReason
@@ -30,9 +32,6 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 5.0
-MOST_BYTES: Final = 16 * 1024 * 1024
-MOST_CHARACTERS: Final = 300
-QUERY_CHARACTERS: Final = 100
 CONCURRENCY_PER_SERVER: Final = 8
 """Prometheus evaluates twenty queries at a time by default; most of them are other people's."""
 FAILURE_SECONDS: Final = 1.0
@@ -55,12 +54,15 @@ NO_MATCH: Final[Mapping[str, str]] = MappingProxyType({})
 OWN_NAMESPACE: Final = "{{ namespace }}"
 """In a server's enforced matchers: the namespace of the resource that asks."""
 
-HTTP_OK: Final = 200
-HTTP_BAD_REQUEST: Final = 400
-HTTP_NOT_LET_IN: Final = (401, 403)
 HTTP_MOMENTARY: Final = (500, 502, 503, 504)
 """A server, or a proxy before it, that may answer when it is asked once more."""
 HTTP_REDIRECTS: Final = range(300, 400)
+
+WITHHOLDS: Final = "X-Server-Hostname"
+"""A header of VictoriaMetrics' replies alone. In steps of less than a minute it answers for the
+last half minute with the value before, or with none: what is scraped then may not be stored yet."""
+WITHHELD_STEP: Final = 60.0
+MINUTE: Final = 60.0
 
 
 class Telemetry(Protocol):
@@ -89,6 +91,16 @@ class _Question:
     def times(self) -> float:
         """How many it asks for."""
         return (self.end - self.start) / self.step + 1
+
+    def parts(self) -> tuple["_Question", ...]:
+        """The same times in steps of at least a minute: every second one, and the others."""
+        several = max(1, math.ceil(WITHHELD_STEP / self.step))
+        wide, starts = self.step * several, min(several, round(self.times))
+        firsts = (self.start + number * self.step for number in range(starts))
+        return tuple(
+            replace(self, start=first, end=self.end - (self.end - first) % wide, step=wide)
+            for first in firsts
+        )
 
     @property
     def at_any_time(self) -> tuple[str, str, float, float]:
@@ -164,6 +176,8 @@ class Prometheus:
         self._access = {name: Access(name, server) for name, server in servers.items()}
         self._warned: dict[tuple[str, str], frozenset[str]] = {}
         self._skew: dict[str, timedelta] = {}
+        self._withholding: set[str] = set()
+        self._large = asyncio.Semaphore()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -183,7 +197,7 @@ class Prometheus:
         if self._session is not None:
             await self._session.close()
 
-    def admit(self, namespace: str, server: str, *queries: str) -> None:
+    async def admit(self, namespace: str, server: str, *queries: str) -> None:
         """Check that resources of a namespace may put these queries to a server.
 
         Raises:
@@ -203,10 +217,11 @@ class Prometheus:
         if not enforced:
             return
         for query in queries:
-            problem = objection(query, enforced)
+            problem = await objection(query, enforced)
             if problem:
                 raise MetricsError(
-                    MetricsReason.QUERY_FORBIDDEN, f"{_cut(query)!r}, on server {server}: {problem}"
+                    MetricsReason.QUERY_FORBIDDEN,
+                    f"{plain(query)!r}, on server {server}: {problem}",
                 )
 
     def _server(self, name: str) -> Server:
@@ -239,7 +254,7 @@ class Prometheus:
             query,
             times[0].timestamp(),
             times[-1].timestamp(),
-            (times[1] - times[0]).total_seconds() if len(times) > 1 else 1.0,
+            _step(times),
         )
         # Shielded: one caller's cancellation is not the others'.
         entry = self._entry(question)
@@ -289,11 +304,7 @@ class Prometheus:
             started = loop.time()
             outcome = "Cancelled"
             try:
-                reply = await self._post(question)
-                if reply[0] in HTTP_MOMENTARY:
-                    await asyncio.sleep(RETRY_SECONDS)
-                    reply = await self._post(question)
-                answer = _Answer(_series(self._document(*reply, question), question))
+                answer = _Answer(await self._answer(question))
                 outcome = "Success"
             except MetricsError as error:
                 outcome = str(error.reason)
@@ -302,13 +313,33 @@ class Prometheus:
                 self._telemetry.prometheus_request(question.server, outcome, loop.time() - started)
             return answer
 
+    async def _answer(self, question: _Question) -> tuple[Series, ...]:
+        """In one request, or in several where the server withholds what is asked in one."""
+        if question.server not in self._withholding or question.step >= WITHHELD_STEP:
+            series = await self._reply(question)
+            if question.server not in self._withholding or question.step >= WITHHELD_STEP:
+                return series
+        return merged([await self._reply(part) for part in question.parts()])
+
+    async def _reply(self, question: _Question) -> tuple[Series, ...]:
+        """A request; once more where the server is away for a moment."""
+        server = question.server
+        async with AsyncExitStack() as held:
+            status, body = await self._post(question, held)
+            if status in HTTP_MOMENTARY:
+                await asyncio.sleep(RETRY_SECONDS)
+                status, body = await self._post(question, held)
+            answer = await answer_of(status, body, server, question.query)
+        self._note(question, answer.notes)
+        return answer.series
+
     def _refuse_while_away(self, server: str) -> None:
         """Do not let a queue of questions wait, one timeout each, for a server that is away."""
         until, error = self._away.get(server, (0.0, None))
         if error is not None and asyncio.get_running_loop().time() < until:
             raise MetricsError(error.reason, str(error))
 
-    async def _post(self, question: _Question) -> tuple[int, bytearray]:
+    async def _post(self, question: _Question, held: AsyncExitStack) -> tuple[int, bytearray]:
         """Status and body of the reply."""
         assert self._session is not None, "use as an async context manager"  # noqa: S101
         server, loop = question.server, asyncio.get_running_loop()
@@ -317,30 +348,35 @@ class Prometheus:
             "start": _seconds(question.start),
             "end": _seconds(question.end),
             "step": _seconds(question.step),
+            **({"nocache": "1"} if server in self._withholding else {}),
         }
         asked, access = self._servers[server], self._access[server]
         url = f"{asked.url}/api/v1/query_range"
-        headers, tls = access.headers(), access.tls()
+        headers, tls = access.headers() | {"Accept-Encoding": ENCODINGS}, access.tls()
         async with (
             self._reached(server),
             self._session.post(
                 url,
                 data=form,
                 allow_redirects=False,
+                auto_decompress=False,
+                proxy=proxy_for(url),
                 server_hostname=asked.server_name or None,
                 headers=headers,
                 ssl=tls,
             ) as reply,
         ):
             if reply.status in HTTP_REDIRECTS:
-                target = _cut(reply.headers.get("Location", "?"))
+                target = address(reply.headers.get("Location", "")) or "an address of its own"
                 raise MetricsError(
                     MetricsReason.QUERY_FAILED,
                     f"{server}: redirects to {target}; "
                     "write the final address into the operator's configuration",
                 )
             self._note_clock(server, reply.headers.get("Date", ""))
-            body = await _read(reply, server)
+            if WITHHOLDS in reply.headers:
+                self._withholding.add(server)
+            body = await body_of(reply, server, self._large, held)
         logger.debug(
             "Prometheus replied",
             extra={
@@ -378,19 +414,17 @@ class Prometheus:
             logger.info("The clock of Prometheus server %s is right again", server)
         self._skew[server] = skew
 
-    def _document(self, status: int, body: bytearray, question: _Question) -> dict[str, Any]:
-        """The ``data`` of a reply; its warnings are told when they change, not at each reading."""
-        data, warnings = _data(status, body, question)
+    def _note(self, question: _Question, notes: frozenset[str]) -> None:
+        """What a server says of a query is told when it changes, not at each reading."""
         asked = (question.server, question.key)
-        if warnings != self._warned.get(asked, frozenset()):
-            for warning in sorted(warnings):
+        if notes != self._warned.get(asked, frozenset()):
+            for note in sorted(notes):
                 logger.warning(
                     "Prometheus warns: %s",
-                    warning,
+                    note,
                     extra={"server": question.server, "query_key": question.key},
                 )
-            self._warned[asked] = warnings
-        return data
+            self._warned[asked] = notes
 
     @asynccontextmanager
     async def _reached(self, server: str) -> AsyncIterator[None]:
@@ -401,15 +435,22 @@ class Prometheus:
         except TimeoutError:
             error = self._missed(server, f"no answer within {self._timeout.total:g} s", 1)
         except (aiohttp.ClientError, OSError, ValueError) as cause:
-            error = self._missed(server, _cut(str(cause) or type(cause).__name__), STRIKES)
+            error = self._missed(server, plain(str(cause)) or type(cause).__name__, STRIKES)
         else:
             self._strikes[server] = 0
             return
         raise error from None
 
+    def _way(self, server: str) -> str:
+        """The proxy, where there is one: a server that is there may be behind the wrong one."""
+        url = self._servers[server].url
+        proxy = proxy_for(url)
+        return f" through the proxy {address(proxy)} ({variable_for(url)})" if proxy else ""
+
     def _missed(self, server: str, text: str, strikes: int) -> MetricsError:
         error = MetricsError(
-            MetricsReason.UNREACHABLE, f"The Prometheus server {server!r} does not answer: {text}"
+            MetricsReason.UNREACHABLE,
+            f"The Prometheus server {server!r} does not answer{self._way(server)}: {text}",
         )
         self._strikes[server] += strikes
         if self._strikes[server] >= STRIKES:
@@ -418,93 +459,12 @@ class Prometheus:
         return error
 
 
-async def _read(reply: aiohttp.ClientResponse, server: str) -> bytearray:
-    body = bytearray()
-    async for chunk in reply.content.iter_chunked(65536):
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise MetricsError(
-                MetricsReason.QUERY_FAILED,
-                f"{server}: the reply is larger than "
-                f"{MOST_BYTES >> 20} MiB; let the query aggregate",
-            )
-    return body
-
-
-def _data(
-    status: int, body: bytearray, question: _Question
-) -> tuple[dict[str, Any], frozenset[str]]:
-    """The ``data`` of a reply and its warnings, or the error that it is."""
-    if status in HTTP_NOT_LET_IN:
-        raise MetricsError(
-            MetricsReason.UNREACHABLE,
-            f"HTTP {status}: the server does not let the operator in; its administrator must mend "
-            "the credentials in the operator's configuration",
-        )
-    try:
-        document = orjson.loads(body)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise MetricsError(
-            MetricsReason.QUERY_FAILED,
-            f"HTTP {status} without JSON: is this address Prometheus' own, or a proxy's?",
-        )
-    if status != HTTP_OK or document.get("status") != "success":
-        # A proxy in between, like the API server's, says "message".
-        said = str(document.get("error") or document.get("message") or f"HTTP {status}")
-        if status == HTTP_BAD_REQUEST and document.get("errorType") == "bad_data":
-            query = _cut(question.query, QUERY_CHARACTERS)
-            said = f"Prometheus refuses the query {query!r}: {said}"
-            raise MetricsError(MetricsReason.INVALID_QUERY, _cut(said))
-        raise MetricsError(MetricsReason.QUERY_FAILED, _cut(said))
-    warnings = frozenset(_cut(str(warning)) for warning in document.get("warnings") or ())
-    data = document.get("data")
-    if not isinstance(data, dict) or data.get("resultType") != "matrix":
-        raise MetricsError(
-            MetricsReason.QUERY_FAILED,
-            "the reply holds no matrix: is this address Prometheus' own?",
-        )
-    return data, warnings
-
-
-def _series(data: dict[str, Any], question: _Question) -> tuple[Series, ...]:
-    """The series of a reply, which is used up: a large one is not held twice."""
-    times: dict[float, datetime] = {}
-    texts: dict[str, str] = {}
-
-    def at(time: Any) -> datetime:
-        seconds = float(time)
-        if seconds not in times:
-            times[seconds] = datetime.fromtimestamp(seconds, UTC)
-        return times[seconds]
-
-    def once(text: object) -> str:
-        """Equal texts are kept once: most labels are the same from series to series."""
-        return texts.setdefault(str(text), str(text))
-
-    def read(series: dict[str, Any]) -> Series:
-        return Series(
-            {once(name): once(value) for name, value in series.get("metric", {}).items()},
-            tuple((at(time), float(value)) for time, value in series.get("values", ())),
-        )
-
-    try:
-        result = data.pop("result")
-        result.reverse()
-        return tuple(read(result.pop()) for _ in range(len(result)))
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise MetricsError(
-            MetricsReason.QUERY_FAILED,
-            f"{question.server}: the reply is malformed ({type(error).__name__})",
-        ) from None
+def _step(times: Sequence[datetime]) -> float:
+    """For a single time a minute, where the time is at one: servers may align one to the other."""
+    if len(times) > 1:
+        return (times[1] - times[0]).total_seconds()
+    return 1.0 if times[0].timestamp() % MINUTE else MINUTE
 
 
 def _seconds(value: float) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".")
-
-
-def _cut(text: str, most: int = MOST_CHARACTERS) -> str:
-    """One line of what somebody else wrote, at most 300 characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "…"

@@ -13,7 +13,13 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_kube_config
 
 from maintenance_operator import __version__
-from maintenance_operator.adapters.cluster import Body, Cluster, authorization, tls
+from maintenance_operator.adapters.cluster import (
+    Body,
+    Cluster,
+    authorization,
+    by_way_of_the_proxy,
+    tls,
+)
 from maintenance_operator.core.names import (
     CONTAINER,
     GROUP,
@@ -60,7 +66,7 @@ async def login(kubeconfig: str | None, context: str | None) -> Login:
             f"{which} cannot be used: {error}; write --kubeconfig FILE and --context NAME "
             "(kubectl config get-contexts lists them)"
         ) from None
-    configuration.client_session_kwargs = {"trust_env": True}
+    by_way_of_the_proxy(configuration)
     return Login(configuration, str(namespace or DEFAULT_NAMESPACE))
 
 
@@ -197,7 +203,7 @@ class Access(Cluster):
             connector=aiohttp.TCPConnector(ssl=tls(configuration)),
             middlewares=[identified],
             timeout=timeout,
-            trust_env=True,
+            proxy=configuration.proxy,
         )
 
     async def schema(self) -> Body:

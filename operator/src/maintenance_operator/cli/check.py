@@ -413,7 +413,7 @@ async def _spacing(
             for selected in selections(query)[0]:
                 ask, over = hints.spacing_query(selected, metrics.interval)
                 try:
-                    prometheus.admit(namespace, metrics.server, ask)
+                    await prometheus.admit(namespace, metrics.server, ask)
                     answer = await prometheus.range(metrics.server, ask, grid[-1:])
                 except MetricsError:
                     continue
@@ -432,7 +432,7 @@ async def _new_data(
         return []
     try:
         async with reaching(server, name) as prometheus:
-            prometheus.admit(namespace, name, trigger.query)
+            await prometheus.admit(namespace, name, trigger.query)
             answer = await prometheus.range(name, trigger.query, grid)
     except MetricsError as error:
         return [wrong("spec.triggers.newData.query", str(error), error.reason)]
@@ -446,7 +446,7 @@ async def _windows(
     try:
         async with reaching(server, outcomes.server) as prometheus:
             query = counters.query(outcomes, None)
-            prometheus.admit(namespace, outcomes.server, query)
+            await prometheus.admit(namespace, outcomes.server, query)
             return counters.windows(outcomes, await prometheus.range(outcomes.server, query, grid))
     except MetricsError as error:
         return error
@@ -479,7 +479,7 @@ async def asked(
 
         async def ask(query: str) -> tuple[Series, ...] | MetricsError:
             try:
-                prometheus.admit(namespace, metrics.server, query)
+                await prometheus.admit(namespace, metrics.server, query)
                 return await prometheus.range(metrics.server, query, grid)
             except MetricsError as error:
                 return error

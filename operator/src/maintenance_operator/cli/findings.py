@@ -29,6 +29,9 @@ PERFORMANCE: Final = "spec.metrics.performance"
 OUTCOMES: Final = "spec.metrics.outcomes"
 _INDENT: Final = "  "
 UNKNOWN_FIELD: Final = "unknown field"
+_OF_THE_SERVER: Final = frozenset(
+    {MetricsReason.UNREACHABLE, MetricsReason.UNKNOWN_SERVER, MetricsReason.PARTIAL}
+)
 _FIELDS: Final[Mapping[str, str]] = {
     MetricsReason.NO_DATA: "query",
     MetricsReason.NOT_A_NUMBER: "query",
@@ -199,11 +202,7 @@ def _of_query(
 ) -> Iterator[Finding]:
     where = f"{PERFORMANCE}.{name}"
     if isinstance(answer, MetricsError):
-        at = (
-            "spec.metrics.server"
-            if answer.reason in {MetricsReason.UNREACHABLE, MetricsReason.UNKNOWN_SERVER}
-            else where
-        )
+        at = "spec.metrics.server" if answer.reason in _OF_THE_SERVER else where
         yield wrong(at, str(answer), answer.reason)
         return
     fitting = sum(metrics.match.items() <= series.labels.items() for series in answer)

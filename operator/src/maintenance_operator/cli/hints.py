@@ -100,7 +100,7 @@ def of_windows(where: str, query: str, interval: timedelta) -> Iterator[Finding]
         yield hint(
             where,
             f"looks at one moment: a reading is the last value, whatever came in the {every} since "
-            "the one before; over the whole interval it is avg_over_time(...[{{ interval }}])",
+            "the one before; over the whole interval it is avg_over_time(...[interval])",
         )
         return
     apart = "overlap" if min(windows) > interval else "leave gaps"
@@ -108,7 +108,7 @@ def of_windows(where: str, query: str, interval: timedelta) -> Iterator[Finding]
     yield hint(
         where,
         f"looks over {told}, and a reading is taken every {every}, so readings {apart}: write "
-        "[{{ interval }}]",
+        "[interval]",
     )
 
 

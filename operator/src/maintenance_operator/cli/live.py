@@ -88,7 +88,7 @@ async def _of_counters(
         server = await check.chosen(metrics, access, *ask)
         async with check.reaching(server, metrics.server) as prometheus:
             query = outcomes.query(metrics, status.champion.version)
-            prometheus.admit(identity.namespace, metrics.server, query)
+            await prometheus.admit(identity.namespace, metrics.server, query)
             counted = await Counting(prometheus).counted(
                 (identity.namespace, identity.name), metrics, status.champion, status.monitor, now
             )

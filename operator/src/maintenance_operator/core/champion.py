@@ -14,6 +14,8 @@ from maintenance_operator.core.names import CHAMPION_SUFFIX, LABEL_MANAGED_BY, M
 from maintenance_operator.core.status import champion_in, champion_out
 
 _JSON: Final = "champion.json"
+MOST_CHARACTERS: Final = 16 * 1024
+"""Ours have some 500."""
 
 
 def config_map_name(resource: str) -> str:
@@ -62,8 +64,8 @@ def read(config_map: Mapping[str, Any]) -> Champion:
     """
     text = (config_map.get("data") or {}).get(_JSON, "")
     try:
-        document = json.loads(text)
-    except ValueError:
+        document = json.loads(text[: MOST_CHARACTERS + 1])
+    except (ValueError, RecursionError):
         msg = f"{_JSON}: not JSON"
         raise ContractError(msg) from None
     return champion_in(Fields(document, _JSON))

@@ -90,6 +90,7 @@ class MetricsReason(Reason):
     )
     INVALID_QUERY = "InvalidQuery", "Prometheus refuses the query as malformed."
     QUERY_FAILED = "QueryFailed", "Prometheus answered with an error."
+    PARTIAL = "PartialAnswer", "A part of what Prometheus reads from did not answer."
     UNREACHABLE = "Unreachable", "Prometheus does not answer."
     UNKNOWN_SERVER = (
         "UnknownServer",

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from maintenance_contract import Columns, ContractError, Holdout, Sampling, StorageUri, Task
-from maintenance_contract.codec import Fields, canonical
+from maintenance_contract.codec import Fields, bounded, canonical
 from maintenance_contract.request import SECRET_NAME
 from maintenance_operator.core.evidence import Thresholds
 from maintenance_operator.core.model import (
@@ -42,6 +42,8 @@ Section = TypeVar("Section")
 
 ARGUMENTS_BYTES: Final = 32 * 1024
 """Free-form arguments travel in an annotation; Kubernetes bounds all annotations to 256 KiB."""
+ARGUMENTS_DEPTH: Final = 16
+ARGUMENTS_VALUES: Final = 4096
 
 LEAST_CONFIDENCE: Final = 0.5
 
@@ -67,6 +69,11 @@ _METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _DURATION = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?")
 _INTERVAL = re.compile(r"\{\{\s*interval\s*\}\}")
+_RANGE_OR_TEXT = re.compile(
+    r"""#[^\n]*|`[^`]*`|"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+'|\[[^\[\]"'`#]*\]|\boffset\s+-?interval\b"""
+)
+"""Where a duration may stand, and where it is somebody's text."""
+_WORD = re.compile(r"\binterval\b")
 
 
 class _Once(Generic[Section]):
@@ -383,7 +390,21 @@ def _recover(performance: Fields, threshold: ThresholdRange) -> float | None:
 
 
 def _query(fields: Fields, interval: timedelta) -> str:
-    return _INTERVAL.sub(f"{int(interval.total_seconds())}s", fields.string("query", most=4096))
+    return with_interval(fields.string("query", most=4096), interval)
+
+
+def with_interval(query: str, interval: timedelta) -> str:
+    """A query with the interval where it names it: ``[interval]``, or ``{{ interval }}`` anywhere.
+
+    The bare word counts where PromQL has a duration; no tool that fills in templates touches it.
+    """
+    seconds = f"{int(interval.total_seconds())}s"
+
+    def filled(found: re.Match[str]) -> str:
+        text = found.group()
+        return _WORD.sub(seconds, text) if text[0] in "[o" else text
+
+    return _RANGE_OR_TEXT.sub(filled, _INTERVAL.sub(seconds, query))
 
 
 def _match(performance: Fields) -> dict[str, str]:
@@ -491,6 +512,12 @@ def _variable(fields: Fields) -> dict[str, Any]:
 
 def _arguments(recipe: Fields) -> dict[str, Any]:
     arguments = recipe.raw("arguments")
+    if not bounded(arguments, depth=ARGUMENTS_DEPTH, values=ARGUMENTS_VALUES):
+        raise SpecError(
+            recipe.name("arguments"),
+            f"holds more than {ARGUMENTS_VALUES} values, or values nested deeper than "
+            f"{ARGUMENTS_DEPTH} levels: write the arguments of a training",
+        )
     try:
         size = len(canonical(arguments).encode())
     except ValueError:

@@ -25,6 +25,7 @@ from maintenance_contract import (
     TrainingReport,
     TrainingRequest,
 )
+from maintenance_contract.plain import plain
 from maintenance_operator.core import champion as projection
 from maintenance_operator.core.allowed import admit
 from maintenance_operator.core.brakes import runs_left
@@ -102,6 +103,9 @@ from maintenance_operator.errors import SpecError
 
 MISSED_BY_AT_MOST: Final = timedelta(hours=24)
 RECHECK_AT_MOST: Final = timedelta(hours=24)
+REPORT_CHARACTERS: Final = 4096
+"""Of a report's message; a termination message holds no more."""
+REASON_CHARACTERS: Final = 128
 RUN_NUMBER_TAKEN: Final = "RunNumberTaken"
 STORE_IN_USE: Final = "StoreInUse"
 OUT_OF_MEMORY: Final = (
@@ -497,6 +501,12 @@ def _ask_for_report(seen: Observation, run: Run, why: str) -> Effect | None:
 
 def _read_report(message: str, expected: TrainingRequest) -> TrainingReport:
     report = TrainingReport.from_json(message)
+    # Its words go into status and Events, and the pod may have written whatever it likes.
+    report = replace(
+        report,
+        reason=plain(report.reason, REASON_CHARACTERS),
+        message=plain(report.message, REPORT_CHARACTERS),
+    )
     if report.operation is Operation.REPORT and report.outcome is Outcome.FAILED:
         return report
     told = (report.operation, report.run, report.request_digest)
