@@ -376,6 +376,7 @@ def _run_in(fields: Fields) -> Run:
             "stopping",
             lambda item: Stopping(item.string("reason"), _optional_string(item, "message")),
         ),
+        report=_optional_string(fields, "report"),
     )
 
 
@@ -401,6 +402,7 @@ def _run_out(run: Run) -> dict[str, Any]:
             "halfBatches": run.half_batches or None,
             "stopping": run.stopping
             and {"reason": str(run.stopping.reason), "message": run.stopping.message},
+            "report": run.report,
             "spec": dict(run.spec),
         }
     )
@@ -535,24 +537,26 @@ def with_conditions(
     *,
     generation: int,
     now: datetime,
+    anew: frozenset[str] = frozenset(),
 ) -> tuple[Condition, ...]:
     """Replace the set of conditions by ``(type, status, reason, message)``.
 
     A condition that says the same as before (status and reason) keeps its message and time, so
-    that numbers that wobble in a message are no reason to write.
+    that numbers that wobble in a message are no reason to write; types in ``anew`` do not.
     """
     before = {condition.type: condition for condition in old}
     result = []
     for kind, status, reason, message in new:
         was = before.get(kind)
         same = was is not None and (was.status, was.reason) == (status, reason)
+        kept = same and kind not in anew
         result.append(
             Condition(
                 type=kind,
                 status=status,
                 reason=reason,
                 message=was.message
-                if was is not None and same and was.observed_generation == generation
+                if was is not None and kept and was.observed_generation == generation
                 else message,
                 observed_generation=generation,
                 last_transition_time=was.last_transition_time
