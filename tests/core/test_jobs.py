@@ -247,6 +247,8 @@ def test_variables_of_the_trainer_cannot_be_set(name: str) -> None:
 def test_the_deadlines_of_kubernetes_leave_the_time_to_wait_and_to_work() -> None:
     spec = job()["spec"]
     assert spec["template"]["spec"]["activeDeadlineSeconds"] == (24 + 4) * 3600 + 60
+    environment = spec["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "MAINTENANCE_TIMEOUT_SECONDS", "value": str(4 * 3600)} in environment
     assert spec["activeDeadlineSeconds"] == 3 * ((24 + 4) * 3600 + 60), "for each of three tries"
     diagnosis = {"timeout": "10m", "resources": {"requests": {"cpu": "2"}}}
     other = pod(replace(RUN, step=Step.DIAGNOSE, spec={**SPEC, "diagnosis": diagnosis}))
@@ -260,7 +262,7 @@ def test_what_a_retry_cannot_mend_is_not_retried() -> None:
     rules = spec["podFailurePolicy"]["rules"]
     assert rules[0]["action"] == "Ignore", "an evicted pod may end with any code"
     assert rules[1]["action"] == "FailJob"
-    assert rules[1]["onExitCodes"]["values"] == [65, 78, 137]
+    assert rules[1]["onExitCodes"]["values"] == [65, 78, 124, 137]
 
 
 def on_s3(step: Step = Step.TRAIN) -> Run:

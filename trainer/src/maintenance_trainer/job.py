@@ -1,5 +1,6 @@
 """One operation in a Job: request in, report out, exit code. Never leaves without a report."""
 
+import os
 import signal
 import sys
 import traceback
@@ -18,7 +19,7 @@ from maintenance_contract import (
 from maintenance_contract.decision import DecisionRecord
 from maintenance_contract.paths import DECISION_FILE
 from maintenance_trainer import report as reports
-from maintenance_trainer.errors import Interrupted, TrainerError
+from maintenance_trainer.errors import Interrupted, TimeOver, TrainerError
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress, Progress
 from maintenance_trainer.store import Store
@@ -26,11 +27,17 @@ from maintenance_trainer.work import Work
 
 FAILURE = 1
 """Exit code of what a retry may mend."""
+MOST_SECONDS = 10**8
+TOO_LONG = (
+    "The work took longer than spec.training.timeout (a diagnosis: spec.diagnosis.timeout) and was "
+    "stopped. The log shows how far it came: raise the timeout, or train fewer epochs."
+)
 
 
 def run(request_file: Path, places: Places, termination_log: Path) -> int:
     """Do what the request asks; returns the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    _begin_the_time()
     progress = LogProgress()
     try:
         request = TrainingRequest.from_json(request_file.read_text(encoding="utf-8"))
@@ -41,6 +48,7 @@ def run(request_file: Path, places: Places, termination_log: Path) -> int:
         places.tell = progress.say
         decision = request_file.parent / DECISION_FILE
         report, code = perform(request, places, progress, decision)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the report is on its way out
     reports.emit(report, termination_log)
     if report.outcome is Outcome.FAILED:
@@ -77,6 +85,8 @@ def perform(
             ),
             exits.INTERRUPTED,
         )
+    except TimeOver:
+        report, code = reports.failed(request, "DeadlineExceeded", TOO_LONG), exits.TIME_OVER
     except TrainerError as error:
         report, code = reports.failed(request, error.reason, error.message), error.exit_code
     except ContractError as error:
@@ -126,6 +136,25 @@ def _kept(
     except (OSError, TrainerError) as error:
         print(f"report not stored: {error}", file=sys.stderr)  # noqa: T201
     return report
+
+
+def _begin_the_time() -> None:
+    """The work ends itself when its time is over; without a number it has all the time.
+
+    A call into a library that does not return delays it, and the operator ends that.
+    """
+    try:
+        seconds = float(os.environ.get(exits.TIMEOUT_VARIABLE, ""))
+    except ValueError:
+        return
+    if not 0 < seconds < MOST_SECONDS:
+        return
+    signal.signal(signal.SIGALRM, _time_over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _time_over(_number: int, _frame: FrameType | None) -> None:
+    raise TimeOver
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -17,7 +17,7 @@ from maintenance_contract import (
     StorageUri,
     TrainingRequest,
 )
-from maintenance_contract.exits import FAIL_THE_JOB
+from maintenance_contract.exits import FAIL_THE_JOB, TIMEOUT_VARIABLE
 from maintenance_contract.paths import (
     CLAIMS_ROOT,
     DECISION_FILE,
@@ -416,8 +416,10 @@ def _secrets(run: Run, spec: Spec) -> list[str]:
 
 
 def _environment(run: Run, spec: Spec) -> list[dict[str, Any]]:
+    seconds = str(int(work_time(run, spec).total_seconds()))
     environment: list[dict[str, Any]] = [
-        {"name": "HOME", "value": "/tmp"}  # noqa: S108 - an emptyDir of the pod
+        {"name": "HOME", "value": "/tmp"},  # noqa: S108 - an emptyDir of the pod
+        {"name": TIMEOUT_VARIABLE, "value": seconds},
     ]
     if any(place.scheme == "hf" for place in _models(run, spec)):
         # The image asks no hub; only a model from one lifts that.
