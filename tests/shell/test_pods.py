@@ -241,6 +241,11 @@ def test_a_complete_job_was_completed_by_a_pod_that_ended_well() -> None:
             "DeletionByTaintManager: lost",
         ),
         (pod(RUNNING, "Running", deleted=LATER, reason="NodeLost"), "Terminating", "NodeLost"),
+        (
+            pod(RUNNING, "Failed", deleted=LATER, reason="NodeLost", message="gone"),
+            "NodeLost",
+            "gone",
+        ),
         (pod(None, deleted=LATER), "Terminating", LATER),
     ],
 )

@@ -19,6 +19,8 @@ MOUNT_FAILURES: Final = frozenset({"FailedMount", "FailedAttachVolume", "FailedM
 """Reasons of the kubelet's Events, and of the attach controller's."""
 VOLUME_WORDS: Final = ("persistentvolumeclaim", "volume node affinity", "unbound immediate")
 """In what the scheduler says of a pod whose claim is missing, unbound or elsewhere."""
+ENDED: Final = frozenset({"Succeeded", "Failed"})
+"""Phases of a pod that the Job does not wait for any more."""
 NOTHING_TO_TELL: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 SCHEDULED: Final = "PodScheduled"
 MOUNTED: Final = "PodReadyToStartContainers"
@@ -181,14 +183,15 @@ def work(pods: Sequence[Body]) -> Work:
     if terminated is not None:
         return _after(pod, terminated)
     going = bool(pod["metadata"].get("deletionTimestamp"))
-    if running is not None:
+    if running is not None and _phase(pod) not in ENDED:  # else its node is gone, and it with it
         started = when(running.get("startedAt"))
         if going:  # on a node that is lost for ever: until then its time goes on
             return Work(JobPhase.PENDING, _leaving(pod), started)
         return Work(JobPhase.RUNNING, _unseen(pod), started)
     if _phase(pod) == "Succeeded":
         return Work(JobPhase.RUNNING)
-    return Work(JobPhase.PENDING, _leaving(pod) if going else _not_started(pod))
+    leaves = going and _phase(pod) not in ENDED
+    return Work(JobPhase.PENDING, _leaving(pod) if leaves else _not_started(pod))
 
 
 def _after(pod: Body, terminated: Body) -> Work:
@@ -354,7 +357,7 @@ def how_pod_ended(pod: Body) -> str:
 
 def awaited(pods: Sequence[Body]) -> Body | None:
     """The pod that is waited for; None where the Job is yet to make it: its Events tell then."""
-    return None if not pods or _phase(pods[-1]) in {"Succeeded", "Failed"} else pods[-1]
+    return None if not pods or _phase(pods[-1]) in ENDED else pods[-1]
 
 
 def told_by(events: Iterable[Body], pod: Body | None, waits_since: datetime | None) -> Cause:
