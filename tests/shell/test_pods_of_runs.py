@@ -78,7 +78,7 @@ async def test_a_pod_that_a_limit_range_refuses_and_a_job_that_a_queue_holds(
         job = path("jobs", namespace, await the_job(api, namespace))
         await api.patch(job, {"spec": {"suspend": True}})
         await state_of(api, namespace, "Suspended")
-        assert "history" not in await status_of(api, namespace)
+        assert not (await status_of(api, namespace)).get("history")
         await api.delete(f"{core}/small")
         await api.patch(job, {"spec": {"suspend": False}})
         entry = await ended(api, namespace)

@@ -623,11 +623,11 @@ def _living(view: JobView, job: Mapping[str, Any], pods: list[Mapping[str, Any]]
     )
     if condemned is None:
         return view if not done.terminated else replace(view, failure=_failure("", done.terminated))
-    told = plain(str(condemned.get("message") or ""))
+    told = plain(f"{FAILURE_TARGET}: {condemned.get('message') or condemned.get('reason')}")
     return replace(
         view,
         failure=str(condemned.get("reason") or ""),
-        detail="; ".join(part for part in (told, view.detail) if part),
+        detail=plain("; ".join(part for part in (told, view.detail) if part)),
         cause=FAILURE_TARGET,
         condemned=when(condemned.get("lastTransitionTime")),
     )
