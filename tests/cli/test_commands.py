@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from copy import deepcopy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,6 @@ def job(name: str) -> dict[str, Any]:
         "spec": {
             "template": {
                 "spec": {
-                    "activeDeadlineSeconds": 14400,
                     "restartPolicy": "Never",
                     "containers": [{"name": "trainer", "image": "trainer"}],
                 }
@@ -70,7 +70,11 @@ async def test_one_is_explained_with_the_deadline_of_its_job(
     waits = await mm("status", "news")
     assert " at the latest" not in waits.out, "its time runs when its pod does"
     name = pod["metadata"]["name"]
-    await api.patch(path("pods", namespace, name, "status"), {"status": {"phase": "Running"}})
+    begun_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    trainer = {"name": "trainer", "image": "x", "imageID": "", "ready": True, "restartCount": 0}
+    running = {**trainer, "state": {"running": {"startedAt": begun_at}}}
+    phase = {"phase": "Running", "containerStatuses": [running]}
+    await api.patch(path("pods", namespace, name, "status"), {"status": phase})
     done = await mm("status", "news")
     assert done.code == 0, done.err
     assert done.out.startswith(f"{namespace}/news is training a new version.\n")

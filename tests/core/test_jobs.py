@@ -15,6 +15,7 @@ from maintenance_operator.core.jobs import (
     manifest,
     request,
     run_number,
+    work_time,
 )
 from maintenance_operator.core.model import Action, JobPhase, JobView, Run, Step, Trigger
 from maintenance_operator.core.names import (
@@ -275,13 +276,15 @@ def test_every_folder_that_a_pod_writes_is_bounded(resources: dict[str, Any], si
     assert bounds == {"tmp": size, "shm": "1Gi"}
 
 
-def test_waiting_for_a_gpu_does_not_use_up_the_training_s_time() -> None:
+def test_the_deadlines_of_kubernetes_leave_the_time_to_wait_and_to_work() -> None:
     spec = job()["spec"]
-    assert spec["template"]["spec"]["activeDeadlineSeconds"] == 4 * 3600
-    assert spec["activeDeadlineSeconds"] > 24 * 3600 + 4 * 3600
+    assert spec["template"]["spec"]["activeDeadlineSeconds"] == (24 + 4) * 3600 + 60
+    environment = spec["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "MAINTENANCE_TIMEOUT_SECONDS", "value": str(4 * 3600)} in environment
+    assert spec["activeDeadlineSeconds"] == 3 * ((24 + 4) * 3600 + 60), "for each of three tries"
     diagnosis = {"timeout": "10m", "resources": {"requests": {"cpu": "2"}}}
     other = pod(replace(RUN, step=Step.DIAGNOSE, spec={**SPEC, "diagnosis": diagnosis}))
-    assert other["activeDeadlineSeconds"] == 600
+    assert other["activeDeadlineSeconds"] == 24 * 3600 + 60 + 600
     assert other["containers"][0]["resources"] == {"requests": {"cpu": "2"}}
 
 
@@ -291,7 +294,7 @@ def test_what_a_retry_cannot_mend_is_not_retried() -> None:
     rules = spec["podFailurePolicy"]["rules"]
     assert rules[0]["action"] == "Ignore", "an evicted pod may end with any code"
     assert rules[1]["action"] == "FailJob"
-    assert rules[1]["onExitCodes"]["values"] == [65, 78, 137]
+    assert rules[1]["onExitCodes"]["values"] == [65, 78, 124, 137]
 
 
 def on_s3(step: Step = Step.TRAIN) -> Run:
@@ -355,9 +358,7 @@ def test_an_import_is_a_small_job_without_a_gpu() -> None:
     )
     (container,) = made["spec"]["template"]["spec"]["containers"]
     assert container["resources"] == spec.diagnosis.resources != spec.training.resources
-    assert made["spec"]["template"]["spec"]["activeDeadlineSeconds"] == (
-        spec.diagnosis.timeout.total_seconds()
-    )
+    assert work_time(run, spec) == spec.diagnosis.timeout
     mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
     assert "/mnt/secrets/old-keys" in mounts
     asked = request(IDENTITY, run, spec, Step.TRAIN)

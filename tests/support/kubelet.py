@@ -23,10 +23,12 @@ class Kubelet:
         api: the API server.
         namespace: whose pods.
         work: how the container of a request ends; None (or an awaitable of it): it runs on.
+        sidecar: a container that a mesh put into each pod, and that outlives the trainer.
     """
 
-    def __init__(self, api: Api, namespace: str, work: Work) -> None:
+    def __init__(self, api: Api, namespace: str, work: Work, sidecar: str = "") -> None:
         self._api = api
+        self._sidecar = sidecar
         self._namespace = namespace
         self._work = work
         self._pods: dict[str, asyncio.Task[None]] = {}
@@ -64,7 +66,7 @@ class Kubelet:
             if ending is not None:
                 await self._status(
                     name,
-                    "Failed" if ending.exit_code else "Succeeded",
+                    self._ended(ending),
                     {
                         "terminated": {
                             "exitCode": ending.exit_code,
@@ -76,8 +78,14 @@ class Kubelet:
                     },
                 )
 
+    def _ended(self, ending: Ending) -> str:
+        if self._sidecar:
+            return "Running"
+        return "Failed" if ending.exit_code else "Succeeded"
+
     async def _status(self, name: str, phase: str, state: dict[str, Any]) -> None:
-        running = phase == "Running"
+        running = "running" in state
+        beside = {"running": {"startedAt": _now()}}
         await self._api.patch(
             path("pods", self._namespace, name, "status"),
             {
@@ -88,19 +96,25 @@ class Kubelet:
                         {"type": "Ready", "status": str(running), "lastTransitionTime": _now()}
                     ],
                     "containerStatuses": [
-                        {
-                            "name": "trainer",
-                            "image": "trainer",
-                            "imageID": "",
-                            "ready": running,
-                            "restartCount": 0,
-                            "started": running,
-                            "state": state,
-                        }
+                        _container("trainer", state),
+                        *([_container(self._sidecar, beside)] if self._sidecar else []),
                     ],
                 }
             },
         )
+
+
+def _container(name: str, state: dict[str, Any]) -> dict[str, Any]:
+    running = "running" in state
+    return {
+        "name": name,
+        "image": name,
+        "imageID": "",
+        "ready": running,
+        "restartCount": 0,
+        "started": running,
+        "state": state,
+    }
 
 
 def _now() -> str:

@@ -302,3 +302,30 @@ def test_a_request_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) 
     )
     assert done.returncode == 78
     assert "version" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_work_whose_time_is_over_says_so_and_leaves_nothing_half_done(
+    make_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    lab = make_lab(headlines(["finance", "sport"], 200, seed=1), num_train_epochs=10_000)
+    found = lab.diagnose(1)
+    request, message = tmp_path / "request.json", tmp_path / "message"
+    asked = lab.request(
+        Operation.TRAIN, 1, action=RETRAIN, snapshot=Snapshot(1, found.snapshot_digest)
+    )
+    request.write_text(asked.to_json())
+    places = ["--claims-root", str(lab.claims), "--termination-log", str(message)]
+    done = subprocess.run(
+        command("train", "--request", str(request), *places),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env={**os.environ, "MAINTENANCE_TIMEOUT_SECONDS": "8"},
+    )
+    assert done.returncode == 124, done.stderr
+    report = TrainingReport.from_json(message.read_text())
+    assert (report.reason, report.request_digest) == ("DeadlineExceeded", asked.digest)
+    assert "spec.training.timeout" in report.message
+    assert not list((lab.store / "versions").iterdir())

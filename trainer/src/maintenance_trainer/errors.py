@@ -6,7 +6,7 @@
     └── TransientError      nobody must act, or the platform must; exit code 1, a retry may help
         └── OutOfMemoryError  exit code 137, like the kernel's; the operator asks for half the batch
 
-``Interrupted`` stands apart: SIGTERM arrived, exit code 75.
+``Interrupted`` stands apart: SIGTERM arrived, exit code 75. So does ``TimeOver``, exit code 124.
 """
 
 from typing import ClassVar
@@ -49,6 +49,10 @@ class OutOfMemoryError(TransientError):
 
 class Interrupted(BaseException):
     """SIGTERM arrived. Not an ``Exception``: no library may swallow it on its way out."""
+
+
+class TimeOver(BaseException):
+    """The work took longer than it may. Like ``Interrupted``, nobody swallows it on its way out."""
 
 
 def is_panic(error: BaseException) -> bool:

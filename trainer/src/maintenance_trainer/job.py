@@ -1,5 +1,6 @@
 """One operation in a Job: request in, report out, exit code. Never leaves without a report."""
 
+import os
 import signal
 import sys
 import traceback
@@ -18,7 +19,7 @@ from maintenance_contract import (
 from maintenance_contract.decision import DecisionRecord
 from maintenance_contract.paths import DECISION_FILE
 from maintenance_trainer import report as reports
-from maintenance_trainer.errors import Interrupted, TrainerError, is_panic
+from maintenance_trainer.errors import Interrupted, TimeOver, TrainerError, is_panic
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress, Progress
 from maintenance_trainer.redaction import learn_mounted, redacted, redacted_streams
@@ -27,11 +28,17 @@ from maintenance_trainer.work import Work
 
 FAILURE = 1
 """Exit code of what a retry may mend."""
+MOST_SECONDS = 10**8
+TOO_LONG = (
+    "The work took longer than spec.training.timeout (a diagnosis: spec.diagnosis.timeout) and was "
+    "stopped. The log shows how far it came: raise the timeout, or train fewer epochs."
+)
 
 
 def run(request_file: Path, places: Places, termination_log: Path) -> int:
     """Do what the request asks; returns the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    _begin_the_time()
     with redacted_streams():
         try:
             request = TrainingRequest.from_json(request_file.read_text(encoding="utf-8"))
@@ -41,6 +48,7 @@ def run(request_file: Path, places: Places, termination_log: Path) -> int:
         learn_mounted(places.secrets_root, public=request.to_json())
         progress = LogProgress()
         report, code = _attended(request, places, progress, request_file.parent / DECISION_FILE)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the report is on its way out
         _emit(request, report, termination_log)
         if report.outcome is Outcome.FAILED:
@@ -103,6 +111,8 @@ def _failure(request: TrainingRequest, error: BaseException) -> tuple[TrainingRe
     if isinstance(error, Interrupted | KeyboardInterrupt):
         message = "The Job was told to stop; it can be started again."
         return reports.failed(request, "Interrupted", message), exits.INTERRUPTED
+    if isinstance(error, TimeOver):
+        return reports.failed(request, "DeadlineExceeded", TOO_LONG), exits.TIME_OVER
     if isinstance(error, TrainerError):
         return reports.failed(request, error.reason, error.message), error.exit_code
     if isinstance(error, ContractError):
@@ -154,6 +164,25 @@ def _kept(
     except BaseException as error:  # noqa: BLE001  # the report leaves all the same
         print(f"report not stored: {redacted(str(error))}", file=sys.stderr)  # noqa: T201
     return report
+
+
+def _begin_the_time() -> None:
+    """The work ends itself when its time is over; without a number it has all the time.
+
+    A call into a library that does not return delays it, and the operator ends that.
+    """
+    try:
+        seconds = float(os.environ.get(exits.TIMEOUT_VARIABLE, ""))
+    except ValueError:
+        return
+    if not 0 < seconds < MOST_SECONDS:
+        return
+    signal.signal(signal.SIGALRM, _time_over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _time_over(_number: int, _frame: FrameType | None) -> None:
+    raise TimeOver
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -11,9 +11,9 @@ import os
 import re
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
@@ -26,11 +26,26 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 
 from maintenance_contract.plain import address, plain
 from maintenance_operator.adapters import documents
+from maintenance_operator.adapters.pods import (
+    Cause,
+    awaited,
+    endings,
+    how_it_ended,
+    how_pod_ended,
+    in_short,
+    suspended,
+    told_apart,
+    told_by,
+    unmounted,
+    waits_since,
+    when,
+    work,
+    worked_too_long,
+)
 from maintenance_operator.adapters.proxies import proxy_for, variable_for
 from maintenance_operator.core.model import JobPhase, JobView
 from maintenance_operator.core.names import (
     ANNOTATION_DIGEST,
-    CONTAINER,
     GROUP,
     KIND,
     LABEL_MANAGED_BY,
@@ -67,12 +82,16 @@ STREAMING: Final[Mapping[str, str]] = MappingProxyType(
 )
 NOTE_BYTES: Final = 1024
 """What an Event's note may hold, by its validation."""
-DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
-DETAIL_CHARACTERS: Final = 500
-MOUNT_FAILURES: Final = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
-"""Reasons of the kubelet's Events, and of the attach controller's."""
-VOLUME_WORDS: Final = ("persistentvolumeclaim", "volume node affinity", "unbound immediate")
-"""In what the scheduler says of a pod whose claim is missing, unbound or elsewhere."""
+OOM_KILLED: Final = "OOMKilled"
+FAILURE_TARGET: Final = "FailureTarget"
+"""A Job's condition: Kubernetes has given it up, and waits for its pods to go."""
+SUSPENDED: Final = (
+    "Suspended: a queue such as Kueue, or a person, holds the Job (its spec.suspend); this time "
+    "does not count for pendingTimeout"
+)
+CONTRADICT: Final = "each ended this Job, with different reports"
+A_LITTLE: Final = timedelta(seconds=5)
+"""A Job that has not waited that long is about to start: nobody asks why it waits."""
 CONTROLLER: Final = f"{GROUP}/operator"
 NO_SUCH_PATH: Final = b"404 page not found"
 """What the API server says where it serves no such kind."""
@@ -321,30 +340,38 @@ class Cluster:
         if not jobs:
             return []
         pods = (await self._request("GET", _PODS.path(namespace), selector))["items"]
-        return [await self._view(job, _pods_of(job, pods)) for job in jobs]
+        return [await self._view(job, pods) for job in jobs]
 
     async def job(self, namespace: str, name: str) -> JobView:
         """A Job as it is now. Raises ``Gone``."""
         job = await self._request("GET", _JOBS.path(namespace, name))
         selector = {"labelSelector": f"batch.kubernetes.io/job-name={name}"}
         pods = (await self._request("GET", _PODS.path(namespace), selector))["items"]
-        return await self._view(job, _pods_of(job, pods))
+        return await self._view(job, pods)
 
     async def _view(self, job: Body, pods: list[Mapping[str, Any]]) -> JobView:
-        """The Job; where its pod hangs without saying why, the kubelet's Events say it."""
+        """The Job; where it has waited a little and its pods do not say for what, Events may."""
         view = job_view(job, pods)
-        hangs = view.phase is JobPhase.PENDING and not view.detail and _awaits_volumes(pods)
-        if not hangs:
+        own, _ = told_apart(job, pods)
+        pod = awaited(own)
+        hangs = view.phase is JobPhase.PENDING and not view.suspended
+        if not hangs or (pod is not None and view.detail) or _is_new(view):
             return view
-        namespace, uid = job["metadata"]["namespace"], pods[-1]["metadata"]["uid"]
-        selector = {"fieldSelector": f"regarding.uid={uid},type=Warning", "limit": str(PAGE)}
+        about = job if pod is None else pod
+        selector = {
+            "fieldSelector": f"regarding.uid={about['metadata']['uid']},type=Warning",
+            "limit": str(PAGE),
+        }
+        path = _EVENTS.path(job["metadata"]["namespace"])
         try:
-            events = (await self._request("GET", _EVENTS.path(namespace), selector))["items"]
+            events = (await self._request("GET", path, selector))["items"]
         except ClusterError as error:
-            logger.warning("Events of a waiting pod cannot be read: %s", error)
+            logger.warning("Events of a waiting Job cannot be read: %s", error)
             return view
-        detail = mount_failure(events)
-        return replace(view, detail=detail, unmounted=bool(detail))
+        cause = told_by(events, pod, view.waits_since if own else None)
+        if not cause:
+            return view
+        return replace(view, detail=cause.sentence, cause=cause.word, unmounted=unmounted(cause))
 
     async def create_job(self, manifest: Mapping[str, Any]) -> JobView:
         """Create a Job. Raises ``Conflict`` where the name is taken, ``Gone`` without namespace."""
@@ -573,20 +600,18 @@ def _event(body: Mapping[str, Any], type_: str, reason: str, message: str) -> Bo
 # --- Jobs as decisions see them ----------------------------------------------------------
 
 
+def _is_new(view: JobView) -> bool:
+    """Whether the Job has not waited long. A clock that is behind ours or ahead makes it old."""
+    since = view.waits_since
+    return since is not None and timedelta(0) <= datetime.now(UTC) - since < A_LITTLE
+
+
 def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobView:
-    """A Job and its pods, newest last, as far as decisions need them."""
+    """A Job and its pods, as far as decisions need them."""
     metadata, status = job["metadata"], job.get("status") or {}
-    pods = list(pods)
+    own, foreign = told_apart(job, pods)
     phase, failure, detail, finished = _end(status)
-    unmounted = False
-    if phase is None:
-        phase, detail = _progress(status, pods)
-        unmounted = any(word in detail.lower() for word in VOLUME_WORDS)
-    terminated = _terminated(phase, pods)
-    if phase is JobPhase.FAILED and terminated:
-        failure = "OOMKilled" if terminated.get("reason") == "OOMKilled" else failure
-        detail = _exit(detail, terminated)
-    return JobView(
+    view = JobView(
         name=metadata["name"],
         uid=metadata["uid"],
         owner_uid=next(
@@ -598,28 +623,77 @@ def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobVi
             "",
         ),
         request_digest=_annotations(job).get(ANNOTATION_DIGEST, ""),
-        phase=phase,
-        message=terminated.get("message") if terminated else None,
+        phase=phase or JobPhase.PENDING,
         failure=failure,
-        detail=plain(detail, DETAIL_CHARACTERS),
+        detail=detail,
         finished=finished,
-        deadline_exceeded=any(
-            (pod.get("status") or {}).get("reason") == DEADLINE_EXCEEDED for pod in pods
-        ),
-        unmounted=unmounted,
-        deleted=_time(metadata.get("deletionTimestamp")),
+        deadline_exceeded=any(map(worked_too_long, own)),
+        foreign=foreign,
+        waits_since=waits_since(job, own),
+        deleted=when(metadata.get("deletionTimestamp")),
         finalizers=tuple(map(str, metadata.get("finalizers") or ())),
+    )
+    return _living(view, job, own) if phase is None else _ended(view, own)
+
+
+def _living(view: JobView, job: Mapping[str, Any], pods: list[Mapping[str, Any]]) -> JobView:
+    """A Job that has not ended, with how far its newest pod has come."""
+    status = job.get("status") or {}
+    done, held = work(pods), suspended(job)
+    cause = Cause("Suspended", SUSPENDED) if held and not done.cause else done.cause
+    running = done.phase is JobPhase.RUNNING or (not pods and bool(status.get("ready")))
+    view = replace(
+        view,
+        phase=JobPhase.RUNNING if running else JobPhase.PENDING,
+        message=(done.terminated or {}).get("message") or None,
+        detail=cause.sentence,
+        cause=cause.word,
+        unmounted=not running and unmounted(cause),
+        suspended=held,
+        started=done.started,
+        ended=done.ended,
+        kept_by=done.kept_by,
+    )
+    condemned = next(
+        (row for row in status.get("conditions") or () if _is_true(row, FAILURE_TARGET)), None
+    )
+    if condemned is None:
+        return view if not done.terminated else replace(view, failure=_failure("", done.terminated))
+    told = in_short(f"{FAILURE_TARGET}: {condemned.get('message') or condemned.get('reason')}")
+    return replace(
+        view,
+        failure=str(condemned.get("reason") or ""),
+        detail=in_short("; ".join(part for part in (told, view.detail) if part)),
+        cause=FAILURE_TARGET,
+        condemned=when(condemned.get("lastTransitionTime")),
     )
 
 
-def _pods_of(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    uid = job["metadata"]["uid"]
-    own = [
-        pod
-        for pod in pods
-        if any(owner.get("uid") == uid for owner in pod["metadata"].get("ownerReferences") or ())
-    ]
-    return sorted(own, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+def _ended(view: JobView, pods: list[Mapping[str, Any]]) -> JobView:
+    """A Job that has ended, with what its trainer said and how its pods went."""
+    ends = endings(pods)
+    if view.phase is JobPhase.COMPLETE:
+        # Only one pod of a Job can have completed it; of two that differ none is believed.
+        said = {str(one.get("message") or "") for one in ends if not one.get("exitCode")}
+        if len(said) > 1:
+            names = ", ".join(str(pod["metadata"].get("name", "?")) for pod in pods)
+            foreign = "; ".join(part for part in (view.foreign, f"{names} {CONTRADICT}") if part)
+            return replace(view, foreign=foreign)
+        return replace(view, message=next(iter(said), None))
+    last = ends[-1] if ends else {}
+    how = (pods and how_pod_ended(pods[-1])) or ""
+    parts = [f"pod: {how}" if how else "", f"trainer: {how_it_ended(last)}" if last else ""]
+    told = "; ".join(part for part in parts if part)
+    return replace(
+        view,
+        message=last.get("message") if last else None,
+        failure=_failure(view.failure, last),
+        detail=in_short(f"{view.detail} ({told})" if told else view.detail),
+    )
+
+
+def _failure(failure: str, terminated: Mapping[str, Any]) -> str:
+    return OOM_KILLED if terminated.get("reason") == OOM_KILLED else failure
 
 
 def _end(status: Mapping[str, Any]) -> tuple[JobPhase | None, str, str, datetime | None]:
@@ -627,9 +701,9 @@ def _end(status: Mapping[str, Any]) -> tuple[JobPhase | None, str, str, datetime
     for condition in status.get("conditions") or ():
         if condition.get("status") != "True":
             continue
-        time = _time(condition.get("lastTransitionTime"))
+        time = when(condition.get("lastTransitionTime"))
         if condition.get("type") == "Complete":
-            return JobPhase.COMPLETE, "", "", _time(status.get("completionTime")) or time
+            return JobPhase.COMPLETE, "", "", when(status.get("completionTime")) or time
         if condition.get("type") == "Failed":
             return (
                 JobPhase.FAILED,
@@ -640,81 +714,5 @@ def _end(status: Mapping[str, Any]) -> tuple[JobPhase | None, str, str, datetime
     return None, "", "", None
 
 
-def _progress(status: Mapping[str, Any], pods: list[Mapping[str, Any]]) -> tuple[JobPhase, str]:
-    newest = pods[-1] if pods else None
-    if newest is not None and (newest.get("status") or {}).get("phase") in {
-        "Running",
-        "Succeeded",
-        "Failed",
-    }:
-        return JobPhase.RUNNING, ""
-    if status.get("ready"):
-        return JobPhase.RUNNING, ""
-    return JobPhase.PENDING, _waiting(newest) if newest is not None else ""
-
-
-def _waiting(pod: Mapping[str, Any]) -> str:
-    """Why a pod does not run yet: an image that cannot be had, no node that fits."""
-    status = pod.get("status") or {}
-    for container in status.get("containerStatuses") or ():
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") not in {None, "ContainerCreating", "PodInitializing"}:
-            return _sentence(waiting)
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return _sentence(condition)
-    return ""
-
-
-def _awaits_volumes(pods: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the newest has a node, and no volumes yet: older Events about them would be past."""
-    conditions = (pods[-1].get("status") or {}).get("conditions") or () if pods else ()
-    true = {row.get("type") for row in conditions if row.get("status") == "True"}
-    return "PodScheduled" in true and "PodReadyToStartContainers" not in true
-
-
-def mount_failure(events: Iterable[Mapping[str, Any]]) -> str:
-    """What the newest Event about a volume says, empty where none does."""
-    failures = [event for event in events if event.get("reason") in MOUNT_FAILURES]
-    newest = max(failures, key=_last_seen, default=None)
-    if newest is None:
-        return ""
-    sentence = f"{newest.get('reason')}: {newest.get('note') or ''}"
-    return plain(sentence, DETAIL_CHARACTERS)
-
-
-def _last_seen(event: Mapping[str, Any]) -> str:
-    times = (
-        (event.get("series") or {}).get("lastObservedTime"),
-        event.get("deprecatedLastTimestamp"),
-        event.get("eventTime"),
-    )
-    return max((str(time) for time in times if time), default="")
-
-
-def _sentence(state: Mapping[str, Any]) -> str:
-    return ": ".join(str(state[key]) for key in ("reason", "message") if state.get(key))
-
-
-def _terminated(phase: JobPhase, pods: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """How the trainer ended in the newest pod in which it did, once the Job has ended."""
-    if phase not in {JobPhase.COMPLETE, JobPhase.FAILED}:
-        return None
-    for pod in reversed(pods):
-        for container in (pod.get("status") or {}).get("containerStatuses") or ():
-            terminated = (container.get("state") or {}).get("terminated")
-            if container.get("name") == CONTAINER and isinstance(terminated, dict):
-                return terminated
-    return None
-
-
-def _exit(detail: str, terminated: Mapping[str, Any]) -> str:
-    how = f"{terminated.get('reason', 'Error')}, exit code {terminated.get('exitCode')}"
-    return f"{detail} (trainer: {how})".strip()
-
-
-def _time(text: object) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
+def _is_true(row: Mapping[str, Any], kind: str) -> bool:
+    return row.get("type") == kind and row.get("status") == "True"

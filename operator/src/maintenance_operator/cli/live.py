@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from maintenance_operator.cli import check, findings
 from maintenance_operator.cli.access import Access
@@ -11,16 +11,20 @@ from maintenance_operator.core import outcomes
 from maintenance_operator.core.assess import assess, in_force
 from maintenance_operator.core.conditions import DEGRADED, is_true
 from maintenance_operator.core.grid import reading_times
+from maintenance_operator.core.jobs import work_time
 from maintenance_operator.core.model import (
     Assessment,
     JobPhase,
+    JobView,
     Metrics,
     Outcomes,
+    Run,
     Spec,
     Unknown,
 )
+from maintenance_operator.core.spec import parse
 from maintenance_operator.counting import Counting
-from maintenance_operator.errors import ClusterError, Gone, MetricsError
+from maintenance_operator.errors import ClusterError, Gone, MetricsError, SpecError
 
 
 async def job_of(access: Access, resource: Resource) -> LiveJob | None:
@@ -36,13 +40,18 @@ async def job_of(access: Access, resource: Resource) -> LiveJob | None:
     if raw is None:
         return None
     started = moment_of((raw.get("status") or {}).get("startTime"))
-    template = (raw.get("spec") or {}).get("template") or {}
-    seconds = (template.get("spec") or {}).get("activeDeadlineSeconds")
     waiting = view.detail if view.phase is JobPhase.PENDING else ""
-    ends = None
-    if started is not None and isinstance(seconds, int) and view.phase is JobPhase.RUNNING:
-        ends = started + timedelta(seconds=seconds)
-    return LiveJob(run.job_name, run.step, started, ends, waiting)
+    return LiveJob(run.job_name, run.step, started, _ends(run, view), waiting)
+
+
+def _ends(run: Run, job: JobView) -> datetime | None:
+    """When the work ends at the latest; None while its time does not run."""
+    if job.started is None or job.phase is not JobPhase.RUNNING:
+        return None
+    try:
+        return job.started + work_time(run, parse(run.spec))
+    except SpecError:
+        return None
 
 
 async def assessment_of(

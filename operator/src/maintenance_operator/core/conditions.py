@@ -5,6 +5,7 @@ while Prometheus is away: a maintenance controller at work, or waiting, is healt
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -22,10 +23,12 @@ from maintenance_operator.core.model import (
     Degraded,
     Healthy,
     JobPhase,
+    JobView,
     Metrics,
     Note,
     Reading,
     Request,
+    Run,
     Spec,
     Status,
     Step,
@@ -64,7 +67,16 @@ _TOLD_ANEW: Final = frozenset(
     }
 )
 """Their messages have no numbers that wobble, and who must act may change."""
+STATE: Final = " State: "
+"""In the message of Training, what follows is Kubernetes': a word, a colon, and more."""
+IN_TURN: Final = {"ImagePullBackOff": "ErrImagePull", "InitError": "CrashLoopBackOff"}
+"""Words for the same, which come in turn."""
+
 _Row = tuple[str, str, str, str]
+_WORTH_AN_EVENT: Final[Mapping[str, EventReason]] = {
+    TrainingReason.MOUNT_FAILED: EventReason.MOUNT_FAILED,
+    TrainingReason.FOREIGN_POD: EventReason.FOREIGN_POD,
+}
 _TELLING_OF_THE_SPEC: Final = {
     MetricsReason.UNKNOWN_SERVER: ReadyReason.UNKNOWN_SERVER,
     MetricsReason.INVALID_QUERY: ReadyReason.INVALID_QUERY,
@@ -170,7 +182,11 @@ def conditions(seen: Observation, status: Status) -> Status:
     rows.append(held_up or _training(seen, status))
     anew = frozenset(kind for kind, _, reason, _ in rows if reason in _TOLD_ANEW)
     told = with_conditions(
-        status.conditions, rows, generation=seen.generation, now=seen.now, anew=anew
+        status.conditions,
+        rows,
+        generation=seen.generation,
+        now=seen.now,
+        anew=anew | _told_anew(seen, status),
     )
     settled = replace(status, conditions=told)
     reading = _reading_at_transition(seen, settled)
@@ -294,24 +310,50 @@ def _training(seen: Observation, status: Status) -> _Row:
     if run is None:
         reason = _why_no_run(seen, status)
         return TRAINING, "False", reason, reason.sentence
-    about = f"Run {run.number}, Job {run.job_name}"
-    job = next((job for job in seen.jobs or () if job.name == run.job_name), None)
+    job = _live_job(seen, status)
+    trains = str(run.step is Step.TRAIN and not is_light(run))
+    reason = _where(run, job)
+    message = f"Run {run.number}, Job {run.job_name}. {reason.sentence}"
+    if job is not None and job.foreign:
+        message = f"{message} Pods: {job.foreign}."
+    if job is not None and job.detail:
+        message = f"{message}{STATE}{job.detail}"
+    return TRAINING, trains, reason, shortened(message)
+
+
+def _where(run: Run, job: JobView | None) -> TrainingReason:
+    if job is not None and job.foreign:
+        return TrainingReason.FOREIGN_POD
     if job is not None and job.unmounted:
-        training = str(run.step is Step.TRAIN and not is_light(run))
-        reason = TrainingReason.MOUNT_FAILED
-        return TRAINING, training, reason, f"{about}. {reason.sentence} {job.detail}"
+        return TrainingReason.MOUNT_FAILED
     if run.step is not Step.TRAIN:
-        reason = (
-            TrainingReason.DIAGNOSING if run.step is Step.DIAGNOSE else TrainingReason.REPORTING
-        )
-        return TRAINING, "False", reason, f"{about}. {reason.sentence}"
+        return TrainingReason.DIAGNOSING if run.step is Step.DIAGNOSE else TrainingReason.REPORTING
     if is_light(run):
-        reason = TrainingReason.IMPORTING
-        return TRAINING, "False", reason, f"{about}. {reason.sentence}"
+        return TrainingReason.IMPORTING
     queued = job is None or job.phase is JobPhase.PENDING
-    reason = TrainingReason.QUEUED if queued else TrainingReason.RUNNING
-    detail = f" {job.detail}" if job is not None and job.detail else ""
-    return TRAINING, "True", reason, f"{about}. {reason.sentence}{detail}"
+    return TrainingReason.QUEUED if queued else TrainingReason.RUNNING
+
+
+def _live_job(seen: Observation, status: Status) -> JobView | None:
+    run = status.run
+    return next(
+        (job for job in seen.jobs or () if run is not None and job.name == run.job_name), None
+    )
+
+
+def _told_anew(seen: Observation, status: Status) -> frozenset[str]:
+    """Conditions whose message changes though status and reason do not.
+
+    What a Job waits for is worth a write where it is another thing, and not where it is told in
+    other words, or in turn: an image is pulled and not pulled for a day.
+    """
+    held, job = status.condition(TRAINING), _live_job(seen, status)
+    if held is None or seen.jobs is None:
+        return frozenset()
+    told = held.message.partition(STATE)[2].partition(":")[0]
+    cause = job.cause if job is not None else ""
+    same = IN_TURN.get(told, told) == IN_TURN.get(cause, cause)
+    return frozenset() if same else frozenset({TRAINING})
 
 
 def _why_no_run(seen: Observation, status: Status) -> TrainingReason:
@@ -376,7 +418,7 @@ def _told(before: Status, after: Status) -> list[tuple[str, Note]]:
             reason = now.reason if kind == READY else told
             notes.append((kind, Note(reason, now.message, warning)))
     was, now = before.condition(TRAINING), after.condition(TRAINING)
-    stuck = TrainingReason.MOUNT_FAILED
-    if now is not None and now.reason == stuck and (was is None or was.reason != stuck):
-        notes.append((TRAINING, Note(EventReason.MOUNT_FAILED, now.message, warning=True)))
+    event = _WORTH_AN_EVENT.get(now.reason) if now is not None else None
+    if now is not None and event is not None and (was is None or was.reason != now.reason):
+        notes.append((TRAINING, Note(event, now.message, warning=True)))
     return notes

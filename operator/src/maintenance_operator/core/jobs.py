@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from maintenance_contract import (
@@ -16,7 +17,7 @@ from maintenance_contract import (
     StorageUri,
     TrainingRequest,
 )
-from maintenance_contract.exits import FAIL_THE_JOB
+from maintenance_contract.exits import FAIL_THE_JOB, TIMEOUT_VARIABLE
 from maintenance_contract.paths import (
     CLAIMS_ROOT,
     DECISION_FILE,
@@ -52,7 +53,7 @@ SCRATCH: Final = "32Gi"
 """Room for what is fetched and written: data, base model and two versions."""
 KEEP_SECONDS: Final = 24 * 3600
 """How long an ended Job stays for a person to look at; status and store have its report."""
-REPORT_TIMEOUT_SECONDS: Final = 30 * 60
+REPORT_TIMEOUT: Final = timedelta(minutes=30)
 REPORT_RESOURCES: Final[Mapping[str, Any]] = {
     "requests": {"cpu": "50m", "memory": "64Mi"},
     "limits": {"memory": "512Mi"},
@@ -230,9 +231,10 @@ def manifest(
         LABEL_STEP: run.step.value.lower(),
     }
     retries = spec.training.retries if run.step is Step.TRAIN and not is_light(run) else 1
-    seconds = _seconds(run, spec)
-    # The pod's own deadline counts while it runs; the Job's is for what hangs before and between.
+    # Of a pod and of all its tries. Both count what the operator does not: a pod's time begins
+    # before its image is pulled. They bound what a GPU costs while the operator is away.
     waiting = int(spec.training.pending_timeout.total_seconds()) + GRACE_SECONDS
+    seconds = waiting + int(work_time(run, spec).total_seconds())
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -254,7 +256,7 @@ def manifest(
         },
         "spec": {
             "backoffLimit": retries,
-            "activeDeadlineSeconds": (waiting + seconds) * (retries + 1),
+            "activeDeadlineSeconds": seconds * (retries + 1),
             "ttlSecondsAfterFinished": KEEP_SECONDS,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
@@ -285,12 +287,11 @@ def manifest(
     }
 
 
-def _seconds(run: Run, spec: Spec) -> int:
-    """How long a pod of the step may run."""
+def work_time(run: Run, spec: Spec) -> timedelta:
+    """How long the trainer of the step may work, from the start of its container."""
     if run.step is Step.REPORT:
-        return REPORT_TIMEOUT_SECONDS
-    timeout = spec.diagnosis.timeout if is_light(run) else spec.training.timeout
-    return int(timeout.total_seconds())
+        return REPORT_TIMEOUT
+    return spec.diagnosis.timeout if is_light(run) else spec.training.timeout
 
 
 def _chosen(chosen: Pod) -> dict[str, Any]:
@@ -428,6 +429,7 @@ def _environment(run: Run, spec: Spec, trainer: TrainerImage) -> list[dict[str, 
     environment = {
         "HOME": "/tmp",  # noqa: S108 - an emptyDir of the pod
         "MAINTENANCE_TRAINER_IMAGE": trainer.image,
+        TIMEOUT_VARIABLE: str(int(work_time(run, spec).total_seconds())),
     }
     if any(place.scheme == "hf" for place in _models(run, spec)):
         # The image asks no hub; only a model from one lifts that.

@@ -4,12 +4,16 @@ import zlib
 from datetime import datetime, timedelta
 from typing import Final
 
+from maintenance_operator.core.deadlines import next_due
 from maintenance_operator.core.guard import Guard
 from maintenance_operator.core.model import Spec
 from maintenance_operator.core.observation import Observation
+from maintenance_operator.core.spec import parse
+from maintenance_operator.errors import SpecError
 
 LIVE_RUN_LOOK: Final = timedelta(seconds=30)
 """Job events wake a live run; this is for the event that never came."""
+AFTER_DEADLINE: Final = timedelta(seconds=0.1)
 CROWD_LOOK: Final = timedelta(seconds=0.25)
 """The others of a server are read within about a second."""
 LEAST_WAIT: Final = timedelta(seconds=0.25)
@@ -26,14 +30,29 @@ def next_look(seen: Observation) -> timedelta | None:
 def _wait(seen: Observation) -> timedelta | None:
     runs = seen.status.run is not None
     if not isinstance(seen.spec, Spec):
-        return LIVE_RUN_LOOK if runs else None
+        return _look_at_job(seen) if runs else None
     if seen.guard is Guard.WAIT and not runs:
         return until_the_others_are_read(seen.identity.uid)
     interval = seen.spec.metrics.interval
     wait = until_reading(seen.identity.uid, interval, seen.now)
     if seen.scheduled is not None:
         wait = min(wait, seen.scheduled[1] - seen.now + _spread(seen.identity.uid, interval))
-    return min(wait, LIVE_RUN_LOOK) if runs else wait
+    return min(wait, _look_at_job(seen)) if runs else wait
+
+
+def _look_at_job(seen: Observation) -> timedelta:
+    """A little after its next deadline, if that comes before the usual look."""
+    run = seen.status.run
+    job = next(
+        (job for job in seen.jobs or () if run is not None and job.name == run.job_name), None
+    )
+    if run is None or job is None:
+        return LIVE_RUN_LOOK
+    try:
+        due = next_due(run, parse(run.spec), job, seen.now)
+    except SpecError:
+        return LIVE_RUN_LOOK
+    return LIVE_RUN_LOOK if due is None else min(LIVE_RUN_LOOK, due - seen.now + AFTER_DEADLINE)
 
 
 def until_the_others_are_read(uid: str) -> timedelta:

@@ -365,9 +365,17 @@ class JobView:
 
     ``message`` is the raw termination message of its last pod, None where none can be had;
     ``failure`` is the reason of the Failed condition (``DeadlineExceeded``, ``PodFailurePolicy``,
-    ``BackoffLimitExceeded``) or of its pod; ``detail`` a sentence on it. ``deadline_exceeded``
+    ``BackoffLimitExceeded``) or of its pod; ``detail`` a sentence on it, or on why the Job stands
+    where it does, and ``cause`` Kubernetes' word for that. ``deadline_exceeded``
     tells that a pod of it ran longer than it may; ``unmounted`` that its pod waits for a volume or
-    a Secret that somebody must provide, and ``detail`` says which.
+    a Secret that somebody must provide, and ``detail`` says which. ``foreign`` names pods that
+    claim to be the Job's and are not as it makes them: nothing is taken from those.
+
+    Times are Kubernetes': ``waits_since`` of the newest wait for a pod to start, which a
+    ``suspended`` Job does not do; ``started`` of the trainer's container. Of a Job that has not
+    ended: ``ended`` is when its trainer did, for good, and ``message`` then what it said;
+    ``kept_by`` names the containers that keep the pod, ``condemned`` is when Kubernetes gave the
+    Job up and began to wait for its pods.
     """
 
     name: str
@@ -384,6 +392,14 @@ class JobView:
     deleted: datetime | None = None
     """Since when it is being deleted; ``finalizers`` are what keeps it until then."""
     finalizers: tuple[str, ...] = ()
+    cause: str = ""
+    foreign: str = ""
+    suspended: bool = False
+    waits_since: datetime | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    kept_by: str = ""
+    condemned: datetime | None = None
 
 
 class Request(StrEnum):
@@ -612,7 +628,8 @@ class Run:
     ``job_uid`` is empty until the step's Job was seen: a missing Job is then one to create, and
     afterwards one that somebody deleted. ``snapshot_run`` is the run whose data snapshot is
     trained on (another one for an escalation). ``half_batches``: the run before it ran out of
-    memory.
+    memory. ``report`` is what the step's trainer said where its pod runs on: written down before
+    the Job is deleted.
     """
 
     number: int
@@ -633,6 +650,7 @@ class Run:
     train_start_time: datetime | None = None
     stopping: Stopping | None = None
     half_batches: bool = False
+    report: str = ""
 
 
 @dataclass(frozen=True, slots=True)

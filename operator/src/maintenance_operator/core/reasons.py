@@ -197,7 +197,7 @@ class RunReason(Reason):
         "The Job's pod did not start within spec.training.pendingTimeout.",
     )
     OUT_OF_MEMORY = "OutOfMemory", "The Job's pod used more memory than its limit allows."
-    DEADLINE_EXCEEDED = "DeadlineExceeded", "The Job ran longer than its timeout."
+    DEADLINE_EXCEEDED = "DeadlineExceeded", "The trainer ran longer than its timeout."
     REPORT_MISSING = "ReportMissing", "The Job ended, but no report can be found."
     SUSPENDED = "Suspended", "spec.suspend stopped the run."
 
@@ -221,6 +221,7 @@ class EventReason(Reason):
     DEGRADED = "Degraded", "Performance has left its range."
     RECOVERED = "Recovered", "Performance is back in its range."
     MOUNT_FAILED = "MountFailed", "The Job's pod waits for a volume claim or Secret."
+    FOREIGN_POD = "ForeignPod", "A pod claims to be the Job's and is not as the Job makes it."
     METRICS_UNAVAILABLE = "MetricsUnavailable", "The metric cannot be read; the operator holds."
     METRICS_AVAILABLE = "MetricsAvailable", "The metric can be read again."
     INVALID_SPEC = "InvalidSpec", "The resource cannot be followed as it is."
@@ -231,7 +232,7 @@ class TrainingReason(Reason):
 
     IDLE = "Idle", "No run is live."
     DIAGNOSING = "Diagnosing", "A Job looks for the cause; nothing is trained yet."
-    QUEUED = "Queued", "The training Job waits for a node."
+    QUEUED = "Queued", "The training Job's pod has not started yet."
     RUNNING = "Running", "The training Job runs."
     IMPORTING = "Importing", "A Job copies spec.model.initialModel into the store; none is trained."
     MOUNT_FAILED = (
@@ -243,6 +244,10 @@ class TrainingReason(Reason):
         "The API server (quota, policy) or the operator's configuration refuses the Job.",
     )
     TERMINATING = "Terminating", "The run's Job is being deleted."
+    FOREIGN_POD = (
+        "ForeignPod",
+        "A pod claims to be the Job's and is not as the Job makes it: it is not believed.",
+    )
     HELD = (
         "Held",
         "Many resources of its server left their range together: look at what is measured first.",

@@ -376,6 +376,7 @@ def _run_in(fields: Fields) -> Run:
             "stopping",
             lambda item: Stopping(item.string("reason"), _optional_string(item, "message")),
         ),
+        report=_optional_string(fields, "report"),
     )
 
 
@@ -401,6 +402,7 @@ def _run_out(run: Run) -> dict[str, Any]:
             "halfBatches": run.half_batches or None,
             "stopping": run.stopping
             and {"reason": str(run.stopping.reason), "message": run.stopping.message},
+            "report": run.report,
             "spec": dict(run.spec),
         }
     )

@@ -30,6 +30,7 @@ from maintenance_operator.core import champion as projection
 from maintenance_operator.core.allowed import admit
 from maintenance_operator.core.brakes import runs_left
 from maintenance_operator.core.conditions import DEGRADED, conditions, hindered, transitions
+from maintenance_operator.core.deadlines import WHY_FAILED, overdue, to_be_read
 from maintenance_operator.core.decide import decide
 from maintenance_operator.core.first import in_service, waits_for_metrics
 from maintenance_operator.core.guard import Guard
@@ -37,7 +38,6 @@ from maintenance_operator.core.jobs import (
     How,
     Identity,
     champion_uri,
-    is_light,
     job_name,
     manifest,
     request,
@@ -78,7 +78,7 @@ from maintenance_operator.core.model import (
     WriteStatus,
 )
 from maintenance_operator.core.narrate import shown
-from maintenance_operator.core.numbers import duration, reading, shortened
+from maintenance_operator.core.numbers import reading, shortened
 from maintenance_operator.core.observation import Observation
 from maintenance_operator.core.outcomes import beginning, still_holds
 from maintenance_operator.core.plan import plan_of
@@ -114,10 +114,6 @@ OUT_OF_MEMORY: Final = (
 )
 IMPORT_OUT_OF_MEMORY: Final = "Raise the memory limit of spec.diagnosis.resources."
 _BEGINS: Final = {Action.IMPORT: EventReason.IMPORT_STARTED}
-_WHY_FAILED: Final = {
-    "DeadlineExceeded": RunReason.DEADLINE_EXCEEDED,
-    "OOMKilled": RunReason.OUT_OF_MEMORY,
-}
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -346,7 +342,7 @@ def _stop(seen: Observation, run: Run) -> Effect | None:
     )
 
 
-def _advance(seen: Observation, run: Run) -> Effect | None:  # noqa: PLR0911 - one per guard
+def _advance(seen: Observation, run: Run) -> Effect | None:
     try:
         spec = parse(run.spec)
     except SpecError as error:
@@ -356,29 +352,53 @@ def _advance(seen: Observation, run: Run) -> Effect | None:  # noqa: PLR0911 - o
     if job is None:
         return _without_job(seen, run, spec, asked)
     if job.deleted is not None and not _terminal(job):
-        return _settle(seen, seen.status)  # what comes of it is seen once it is gone
-    if job.owner_uid != seen.identity.uid or job.request_digest != asked.digest:
+        # What comes of it is seen once it is gone; where its report is known, nothing more comes.
+        return _reported(seen, run, spec, run.report) if run.report else _settle(seen, seen.status)
+    if not _is_of(seen, run, asked, job):
         return _fail(
             seen,
             run,
             RunReason.JOB_FOREIGN,
             f"Job {job.name} exists and is not of this run: delete it.",
         )
-    if not _terminal(job):
-        if run.stopping is not None:
-            return _delete(seen, job)
-        stopping = _overdue(seen, run, spec, job)
-        return _settle(
-            seen, replace(seen.status, run=replace(run, job_uid=job.uid, stopping=stopping))
-        )
-    if not job.message:
-        return _mute(seen, run, spec, job)
+    return (_over if _terminal(job) else _living)(seen, run, spec, job)
+
+
+def _is_of(seen: Observation, run: Run, asked: TrainingRequest, job: JobView) -> bool:
+    """Whether a Job is the one that the run has made: another one may have come by its name."""
+    same = not run.job_uid or job.uid == run.job_uid
+    return same and (job.owner_uid, job.request_digest) == (seen.identity.uid, asked.digest)
+
+
+def _over(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | None:
+    """A Job that has ended. What was seen of its pods is said before their report ends the step."""
+    told = _settle(seen, seen.status) if job.foreign else None
+    if told is not None:
+        return told
+    return _reported(seen, run, spec, job.message) if job.message else _mute(seen, run, spec, job)
+
+
+def _living(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | None:
+    """A Job that has not ended: it is waited for, given up, or done though its pod runs on."""
+    if run.stopping is not None or run.report:
+        return _delete(seen, job)
+    run = replace(run, job_uid=job.uid)
+    if to_be_read(run, job, seen.now):
+        run = replace(run, report=job.message or "")
+    else:
+        run = replace(run, stopping=overdue(run, spec, job, seen.now))
+    return _settle(seen, replace(seen.status, run=run))
+
+
+def _reported(seen: Observation, run: Run, spec: Spec, message: str) -> Effect | None:
     about = run.subject if run.step is Step.REPORT and run.subject else run.step
     expected = _request(seen, run, spec, about)
     try:
-        report = _read_report(job.message, expected)
+        report = _read_report(message, expected)
     except ContractError as error:
-        return _fail(seen, run, VerdictReason.REPORT_INVALID, f"Job {job.name}: {error}")
+        return _fail(seen, run, VerdictReason.REPORT_INVALID, f"Job {run.job_name}: {error}")
+    if report.outcome is Outcome.FAILED and report.reason == RunReason.DEADLINE_EXCEEDED:
+        return _fail(seen, run, report.reason, report.message)
     if about is Step.DIAGNOSE:
         return _diagnosed(seen, run, spec, report)
     return _trained(seen, run, spec, report)
@@ -390,28 +410,6 @@ def _delete(seen: Observation, job: JobView) -> Effect | None:
     if job.deleted is not None or waits(seen, delete):
         return _settle(seen, seen.status)
     return delete
-
-
-def _overdue(seen: Observation, run: Run, spec: Spec, job: JobView) -> Stopping | None:
-    """Why a Job is not waited for any longer, if so.
-
-    A training that took too long once would do so again: the Job is not left to try.
-    """
-    if job.deadline_exceeded:
-        field = "spec.diagnosis" if is_light(run) else "spec.training"
-        return Stopping(
-            RunReason.DEADLINE_EXCEEDED,
-            f"Job {job.name} ran longer than {field}.timeout and was stopped.",
-        )
-    began = run.train_start_time if run.step is Step.TRAIN else run.start_time
-    waited, most = seen.now - (began or run.start_time), spec.training.pending_timeout
-    if job.phase is not JobPhase.PENDING or waited <= most:
-        return None
-    why = job.detail or "its pod was never started, and Kubernetes does not say why"
-    return Stopping(
-        RunReason.PENDING_TIMEOUT,
-        f"Job {job.name} waited for {duration(most)} (spec.training.pendingTimeout): {why}.",
-    )
 
 
 def _request(seen: Observation, run: Run, spec: Spec, step: Step) -> TrainingRequest:
@@ -432,8 +430,10 @@ def _record(seen: Observation, run: Run) -> str:
 
 def _without_job(seen: Observation, run: Run, spec: Spec, asked: TrainingRequest) -> Effect | None:
     """Not yet created; given up; or seen once, and somebody deleted it."""
+    if run.report:
+        return _reported(seen, run, spec, run.report)
     if run.stopping is not None:
-        return _fail(seen, run, run.stopping.reason, run.stopping.message)
+        return _given_up(seen, run, spec, run.stopping)
     if not run.job_uid:
         try:  # the run's spec may be from before this was asked
             admit(spec.training.pod, seen.identity.namespace, seen.trainer.allowed)
@@ -467,10 +467,16 @@ def _without_leave(
     return _settle(seen, seen.status) if waits(seen, create) else create
 
 
+def _given_up(seen: Observation, run: Run, spec: Spec, why: Stopping) -> Effect | None:
+    if why.reason == RunReason.OUT_OF_MEMORY:
+        return _too_large(seen, run, spec, why.message)
+    return _fail(seen, run, why.reason, why.message)
+
+
 def _mute(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | None:
     """The Job ended and its pod says nothing: crashed, or the pod was collected."""
     if job.phase is JobPhase.FAILED:
-        reason = _WHY_FAILED.get(job.failure, RunReason.JOB_FAILED)
+        reason = WHY_FAILED.get(job.failure, RunReason.JOB_FAILED)
         told = job.detail or job.failure or "no pod is left to say why"
         if reason is RunReason.OUT_OF_MEMORY:
             return _too_large(seen, run, spec, f"Job {job.name} failed: {told}.")
@@ -794,7 +800,8 @@ def _entry(
 
 
 def _with_job(identity: Identity, run: Run) -> Run:
-    return replace(run, job_name=job_name(identity, run.number, run.step), stopping=None)
+    named = job_name(identity, run.number, run.step)
+    return replace(run, job_name=named, stopping=None, report="")
 
 
 def _find(seen: Observation, name: str) -> JobView | None:

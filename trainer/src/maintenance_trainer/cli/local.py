@@ -59,7 +59,7 @@ class Folders:
             if not folder.is_dir():
                 flag, what = option.replace("_", "-"), "no folder" if folder.exists() else "nothing"
                 message = f"--{flag} {folder}: there is {what} of that name{_where(folder)}."
-                raise ConfigurationError("FolderMissing", message)
+                raise ConfigurationError("ArgumentInvalid", message)
         for name in ("original_percent", "updates_percent"):
             if not 1 <= getattr(self, name) <= 90:  # noqa: PLR2004  # the contract's bounds
                 message = f"--holdout-{name.removesuffix('_percent')}: write 1 to 90."
