@@ -15,10 +15,21 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from maintenance_contract import Columns, DataRef, Holdout, RowCounts, Sampling, TrainingAction
+from maintenance_contract import (
+    Columns,
+    DataRef,
+    Holdout,
+    LeftOut,
+    LeftOutFile,
+    RowCounts,
+    Sampling,
+    TrainingAction,
+)
 from maintenance_contract.codec import Fields, canonical, digest, load
-from maintenance_trainer import dates, settled
+from maintenance_trainer import bounds, dates, files, settled
+from maintenance_trainer.bounds import MOST_BYTES, ROW_BYTES
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
+from maintenance_trainer.files import NotAFileError
 from maintenance_trainer.places import Places
 from maintenance_trainer.reading import SUFFIXES, Records, sha256
 from maintenance_trainer.settled import Mark
@@ -28,11 +39,8 @@ SEED: Final = 42
 """Of every sample and every training; part of the snapshot."""
 _NOT_A_LABEL: Final = frozenset({"", "nan", "none", "null"})
 _BUCKETS: Final = 10_000
+LARGE_BYTES: Final = 2**28
 _NO_LETTERS: Final = re.compile(r"[\W\d_]+")
-MOST_BYTES: Final = 6 * 2**30
-"""Of rows in memory: a diagnosis has 8 GiB, and a model beside them."""
-ROW_BYTES: Final = 900
-"""What a row takes beside its text, on every list and table that it is on."""
 
 
 class Origin(StrEnum):
@@ -252,34 +260,36 @@ def take_snapshot(
 ) -> tuple[Snapshot, Dataset]:
     """Read everything that is settled.
 
+    What lies there and is not read, ``left_out`` tells.
+
     Args:
         data: where the data lie and how they are read.
         places: where they are for this process.
         known: digests of the files that the champion was trained on.
         champion_holdout: the percentages under which it was trained; None without a champion.
-        tell: told of each file that is left out because it is still being written.
+        tell: told of each file that is left out.
 
     Raises:
         DataError: with file, line and column.
         TransientError: DataChanging.
     """
-    files: list[DataFile] = []
+    read: list[DataFile] = []
     rows: list[Row] = []
     room = _Room()
     for origin in Origin:
-        root, moving = _root(data, origin, places)
-        found = settled.find(root, SUFFIXES, moving=moving)
-        for path in found.unsettled:
-            tell(f"{origin}/{path.relative_to(root).as_posix()} is still being written: left out")
+        root, found = _found(data, origin, places)
+        for left in found.left_out:
+            tell(f"{origin}/{left.name} is left out: {left.why}")
+        _refuse_nothing(origin, found, data)
         for path in found.settled:
             named = _Named(origin, path.relative_to(root).as_posix())
-            file, its_rows = _read(path, named, data.columns, known, room, data.since)
-            files.append(file)
+            place = _place(path, root, named)
+            file, its_rows = _read(place, named, data.columns, known, room, data.since)
+            read.append(file)
             rows.extend(its_rows)
-    _refuse_nothing(files, data)
     dataset = split(rows, data.holdout, champion_holdout, data.sampling)
     return Snapshot(
-        tuple(files),
+        tuple(read),
         data.columns,
         data.holdout,
         champion_holdout,
@@ -287,6 +297,19 @@ def take_snapshot(
         data.sampling,
         data.since,
     ), dataset
+
+
+def left_out(data: DataRef, places: Places) -> tuple[LeftOutFile, ...]:
+    """What lies among the data and is not read, the updates' first, as it is now.
+
+    Raises:
+        DataError: DataMissing, DataUnreadable, DataTooLarge.
+    """
+    return tuple(
+        replace(left, name=f"{origin}/{left.name}")
+        for origin in (Origin.UPDATES, Origin.ORIGINAL)
+        for left in _found(data, origin, places, moving=False)[1].left_out
+    )
 
 
 def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> Dataset:
@@ -298,9 +321,9 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
     rows: list[Row] = []
     room = _Room()
     for file in snapshot.files:
-        path = _root(data, file.origin, places)[0] / file.name
+        root = _root(data, file.origin, places)[0]
         named = _Named(file.origin, file.name)
-        its_digest = sha256(path, named.where) if path.is_file() else ""
+        its_digest = _digest_of(root / file.name, root, named)
         if its_digest != file.digest:
             message = (
                 f"{named.where} {'was rewritten' if its_digest else 'is gone'} "
@@ -309,6 +332,7 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
             )
             raise ConfigurationError("SnapshotChanged", message)
         known = frozenset() if file.new else frozenset({file.digest})
+        path = _place(root / file.name, root, named)
         rows += _read(path, named, snapshot.columns, known, room, snapshot.since)[1]
     return split(rows, snapshot.holdout, snapshot.champion_holdout, snapshot.sampling)
 
@@ -427,7 +451,11 @@ def _root(data: DataRef, origin: Origin, places: Places) -> tuple[Path, bool]:
         if origin is Origin.ORIGINAL
         else (data.updates, data.updates_secret)
     )
-    root, moving = places.data(uri, secret)
+    try:
+        root, moving = places.data(uri, secret)
+    except NotAFileError as error:
+        message = f"data.{origin}: {uri} {error.strerror}; name the folder itself."
+        raise DataError("DataMissing", message) from None
     if not root.is_dir():
         message = (
             f"data.{origin}: the folder {uri} does not exist; mend the URI, or create the "
@@ -437,14 +465,42 @@ def _root(data: DataRef, origin: Origin, places: Places) -> tuple[Path, bool]:
     return root, moving
 
 
-def _refuse_nothing(files: Sequence[DataFile], data: DataRef) -> None:
-    if not any(file.origin is Origin.ORIGINAL for file in files):
+def _found(
+    data: DataRef, origin: Origin, places: Places, *, moving: bool = True
+) -> tuple[Path, settled.Found]:
+    """The folder, and what lies in it."""
+    root, can_move = _root(data, origin, places)
+    where = f"data.{origin}: {getattr(data, origin)}"
+    try:
+        found = settled.find(root, SUFFIXES, moving=moving and can_move)
+    except settled.TooManyError:
         message = (
-            f"data.original: {data.original} holds no settled .csv, .jsonl, .ndjson or "
-            ".parquet file; "
-            "put the labelled rows of the first training there."
+            f"{where} holds more than {settled.MOST_ENTRIES:,} files and folders; put the rows of "
+            "many into one."
         )
-        raise DataError("DataEmpty", message)
+        raise DataError("DataTooLarge", message) from None
+    except OSError as error:
+        message = (
+            f"{where} cannot be read ({error.strerror or error}); the trainer's user is 65532."
+        )
+        raise DataError("DataUnreadable", message) from None
+    return root, replace(found, left_out=(*found.left_out, *places.left_out(root)))
+
+
+def _refuse_nothing(origin: Origin, found: settled.Found, data: DataRef) -> None:
+    """Refuse a folder without a file to read, where there must be one or one is meant to be."""
+    hopeless = [left for left in found.left_out if left.why not in settled.MAY_COME]
+    if found.settled or (origin is Origin.UPDATES and not hopeless):
+        return
+    told = LeftOut.of(found.left_out).told()
+    put = "put the labelled rows of the first training there"
+    if origin is Origin.UPDATES:
+        put = "mend these files, or remove them where no rows are meant to come from them"
+    message = (
+        f"data.{origin}: {getattr(data, origin)} holds no settled .csv, .jsonl, .ndjson or "
+        f".parquet file{f'. Not read: {told}' if told else ''}; {put}."
+    )
+    raise DataError("DataUnreadable" if hopeless else "DataEmpty", message)
 
 
 @dataclass(slots=True)
@@ -456,11 +512,7 @@ class _Room:
     def take(self, text: str, where: str) -> None:
         self.free -= sys.getsizeof(text) + ROW_BYTES
         if self.free < 0:
-            message = (
-                f"{where}: the data are more than {MOST_BYTES // 2**30} GiB in memory from here "
-                "on; keep fewer files in data.original and data.updates."
-            )
-            raise DataError("DataTooLarge", message)
+            raise bounds.too_large(where)
 
 
 def _read(
@@ -479,11 +531,13 @@ def _read(
         TransientError: DataChanging, somebody wrote while it was read.
     """
     before = Mark.of(path)
-    its_digest = sha256(path, file.where)
-    new = file.origin is Origin.UPDATES and its_digest not in known
     if file.origin is Origin.ORIGINAL:
         columns = replace(columns, time="")
-    records = Records(path, file.where, columns)
+    records = Records(path, file.where, columns, file.name)
+    if before is not None and before.size > LARGE_BYTES:
+        next(iter(records), None)  # what is no file of rows is refused before it is read whole
+    its_digest = sha256(path, file.where)
+    new = file.origin is Origin.UPDATES and its_digest not in known
     onset = dates.parsed(since) if since and columns.time else None
     rows: list[Row] = []
     try:
@@ -491,6 +545,7 @@ def _read(
             where = f"{file.where}, {place}"
             text, label = _cells(record, columns, where)
             room.take(text, where)
+            bounds.refuse_long_label(label, where)
             dated = dates.of(record[columns.time], where, columns.time) if columns.time else None
             is_new = new and (onset is None or dated is None or dated >= onset)
             rows.append(make_row(text, sys.intern(label), file.origin, new=is_new))
@@ -516,7 +571,26 @@ class _Named:
 
     @property
     def where(self) -> str:
-        return f"{self.origin}/{self.name}"
+        return f"{self.origin}/{files.shown(self.name)}"
+
+
+def _place(path: Path, root: Path, file: _Named) -> Path:
+    """Where a file lies, links followed."""
+    try:
+        return files.real(path, files.boundary(root))
+    except OSError as error:
+        message = f"{file.where} {error.strerror or error}; it was a file when it was listed."
+        raise TransientError("DataChanging", message) from None
+
+
+def _digest_of(path: Path, root: Path, file: _Named) -> str:
+    """Of a file that was there once; empty where it is no more."""
+    try:
+        real = files.real(path, files.boundary(root))
+        files.refuse_odd(real.stat())
+    except OSError:
+        return ""
+    return sha256(real, file.where)
 
 
 def _cells(record: Mapping[str, object], columns: Columns, where: str) -> tuple[str, str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from maintenance_contract import StorageUri
+from maintenance_contract import LeftOutFile, StorageUri
 from maintenance_contract.paths import SECRETS_ROOT
-from maintenance_trainer import hub, settled
+from maintenance_trainer import files, hub, settled
 from maintenance_trainer.bucket import Bucket, Object, safe_name
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.given import Given
@@ -40,6 +40,7 @@ class Places:
         self.tell = tell
         self._scratch: Path | None = None
         self._fetched: dict[tuple[str, str, str], Path] = {}
+        self._left_out: dict[Path, tuple[LeftOutFile, ...]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -63,8 +64,27 @@ class Places:
         """A folder of data files, and whether they can still be in the making there."""
         place = StorageUri.parse(uri)
         if place.mounted:
-            return Path(place.local_path(self.claims_root)), True
+            return self.mounted(place), True
         return self._once(place, secret, "", self._data), False
+
+    def left_out(self, folder: Path) -> tuple[LeftOutFile, ...]:
+        """Objects that are not in a folder of data though they lie in its place."""
+        return self._left_out.get(folder, ())
+
+    def mounted(self, place: StorageUri) -> Path:
+        """The folder of a place that is among the files, without links in its path.
+
+        Raises:
+            NotAFileError: a link in it leads out of the volume.
+        """
+        folder = Path(place.local_path(self.claims_root))
+        if place.scheme != "pvc":
+            return folder.resolve()
+        volume = Path(self.claims_root, place.claim).resolve()
+        try:
+            return files.real(folder, volume)
+        except FileNotFoundError:
+            return folder
 
     def model(self, uri: str, secret: str, revision: str, given: Given = Given.BASE) -> Path:
         """The folder of a model that the resource names, in the field ``given``."""
