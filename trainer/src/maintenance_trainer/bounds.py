@@ -15,6 +15,8 @@ MOST_NESTED: Final = 64
 MOST_LABEL: Final = 1000
 """Characters of a label."""
 BATCH_ROWS: Final = 4096
+MOST_BATCH: Final = 2**30
+"""Characters of a batch, which is chosen to have far fewer."""
 _BATCH_BYTES: Final = 64 * 2**20
 
 
@@ -85,6 +87,20 @@ def parquet_batch(metadata: Any, wanted: Sequence[str], where: str) -> int:
         )
         raise DataError("DataTooLarge", message)
     return max(1, min(BATCH_ROWS, _BATCH_BYTES // max(1, largest)))
+
+
+def refuse_large_batch(characters: int, where: str) -> None:
+    """Refuse a batch that is far larger than the file says: texts that it repeats, unpacked.
+
+    Raises:
+        DataError: DataTooLarge.
+    """
+    if characters > MOST_BATCH:
+        message = (
+            f"{where}: {characters:,} characters, at most {MOST_BATCH:,} are read at once; is this "
+            "a file of rows? Remove it, or mend what writes it."
+        )
+        raise DataError("DataTooLarge", message)
 
 
 def nested_too_deep(document: object, most: int = MOST_NESTED) -> bool:

@@ -11,7 +11,6 @@ import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -19,19 +18,18 @@ from maintenance_contract import (
     Columns,
     DataRef,
     Holdout,
-    LeftOut,
-    LeftOutFile,
     RowCounts,
     Sampling,
     TrainingAction,
 )
 from maintenance_contract.codec import Fields, canonical, digest, load
-from maintenance_trainer import bounds, dates, files, settled
+from maintenance_trainer import bounds, dates, folders
 from maintenance_trainer.bounds import MOST_BYTES, ROW_BYTES
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
-from maintenance_trainer.files import NotAFileError
+from maintenance_trainer.folders import Named
+from maintenance_trainer.folders import Origin as Origin  # noqa: PLC0414  # part of a row
 from maintenance_trainer.places import Places
-from maintenance_trainer.reading import SUFFIXES, Records, sha256
+from maintenance_trainer.reading import Records, sha256
 from maintenance_trainer.settled import Mark
 
 SNAPSHOT_VERSION: Final = 1
@@ -41,13 +39,6 @@ _NOT_A_LABEL: Final = frozenset({"", "nan", "none", "null"})
 _BUCKETS: Final = 10_000
 LARGE_BYTES: Final = 2**28
 _NO_LETTERS: Final = re.compile(r"[\W\d_]+")
-
-
-class Origin(StrEnum):
-    """Where a file lies."""
-
-    ORIGINAL = "original"
-    UPDATES = "updates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +251,7 @@ def take_snapshot(
 ) -> tuple[Snapshot, Dataset]:
     """Read everything that is settled.
 
-    What lies there and is not read, ``left_out`` tells.
+    What lies there and is not read, ``folders.left_out`` tells.
 
     Args:
         data: where the data lie and how they are read.
@@ -277,13 +268,13 @@ def take_snapshot(
     rows: list[Row] = []
     room = _Room()
     for origin in Origin:
-        root, found = _found(data, origin, places)
+        root, found = folders.find(data, origin, places)
         for left in found.left_out:
             tell(f"{origin}/{left.name} is left out: {left.why}")
-        _refuse_nothing(origin, found, data)
+        folders.refuse_nothing(origin, found, data)
         for path in found.settled:
-            named = _Named(origin, path.relative_to(root).as_posix())
-            place = _place(path, root, named)
+            named = Named(origin, path.relative_to(root).as_posix())
+            place = folders.place(path, root, named)
             file, its_rows = _read(place, named, data.columns, known, room, data.since)
             read.append(file)
             rows.extend(its_rows)
@@ -299,19 +290,6 @@ def take_snapshot(
     ), dataset
 
 
-def left_out(data: DataRef, places: Places) -> tuple[LeftOutFile, ...]:
-    """What lies among the data and is not read, the updates' first, as it is now.
-
-    Raises:
-        DataError: DataMissing, DataUnreadable, DataTooLarge.
-    """
-    return tuple(
-        replace(left, name=f"{origin}/{left.name}")
-        for origin in (Origin.UPDATES, Origin.ORIGINAL)
-        for left in _found(data, origin, places, moving=False)[1].left_out
-    )
-
-
 def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> Dataset:
     """The rows of a snapshot, no matter what has arrived since.
 
@@ -321,9 +299,9 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
     rows: list[Row] = []
     room = _Room()
     for file in snapshot.files:
-        root = _root(data, file.origin, places)[0]
-        named = _Named(file.origin, file.name)
-        its_digest = _digest_of(root / file.name, root, named)
+        root = folders.root_of(data, file.origin, places)[0]
+        named = Named(file.origin, file.name)
+        its_digest = folders.digest_of(root / file.name, root, named)
         if its_digest != file.digest:
             message = (
                 f"{named.where} {'was rewritten' if its_digest else 'is gone'} "
@@ -332,7 +310,7 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
             )
             raise ConfigurationError("SnapshotChanged", message)
         known = frozenset() if file.new else frozenset({file.digest})
-        path = _place(root / file.name, root, named)
+        path = folders.place(root / file.name, root, named)
         rows += _read(path, named, snapshot.columns, known, room, snapshot.since)[1]
     return split(rows, snapshot.holdout, snapshot.champion_holdout, snapshot.sampling)
 
@@ -444,65 +422,6 @@ def _copies(rows: Sequence[Row]) -> Copies:
     )
 
 
-def _root(data: DataRef, origin: Origin, places: Places) -> tuple[Path, bool]:
-    """The folder, and whether files can still be in the making there."""
-    uri, secret = (
-        (data.original, data.original_secret)
-        if origin is Origin.ORIGINAL
-        else (data.updates, data.updates_secret)
-    )
-    try:
-        root, moving = places.data(uri, secret)
-    except NotAFileError as error:
-        message = f"data.{origin}: {uri} {error.strerror}; name the folder itself."
-        raise DataError("DataMissing", message) from None
-    if not root.is_dir():
-        message = (
-            f"data.{origin}: the folder {uri} does not exist; mend the URI, or create the "
-            f"folder{' (it may be empty)' if origin is Origin.UPDATES else ''}."
-        )
-        raise DataError("DataMissing", message)
-    return root, moving
-
-
-def _found(
-    data: DataRef, origin: Origin, places: Places, *, moving: bool = True
-) -> tuple[Path, settled.Found]:
-    """The folder, and what lies in it."""
-    root, can_move = _root(data, origin, places)
-    where = f"data.{origin}: {getattr(data, origin)}"
-    try:
-        found = settled.find(root, SUFFIXES, moving=moving and can_move)
-    except settled.TooManyError:
-        message = (
-            f"{where} holds more than {settled.MOST_ENTRIES:,} files and folders; put the rows of "
-            "many into one."
-        )
-        raise DataError("DataTooLarge", message) from None
-    except OSError as error:
-        message = (
-            f"{where} cannot be read ({error.strerror or error}); the trainer's user is 65532."
-        )
-        raise DataError("DataUnreadable", message) from None
-    return root, replace(found, left_out=(*found.left_out, *places.left_out(root)))
-
-
-def _refuse_nothing(origin: Origin, found: settled.Found, data: DataRef) -> None:
-    """Refuse a folder without a file to read, where there must be one or one is meant to be."""
-    hopeless = [left for left in found.left_out if left.why not in settled.MAY_COME]
-    if found.settled or (origin is Origin.UPDATES and not hopeless):
-        return
-    told = LeftOut.of(found.left_out).told()
-    put = "put the labelled rows of the first training there"
-    if origin is Origin.UPDATES:
-        put = "mend these files, or remove them where no rows are meant to come from them"
-    message = (
-        f"data.{origin}: {getattr(data, origin)} holds no settled .csv, .jsonl, .ndjson or "
-        f".parquet file{f'. Not read: {told}' if told else ''}; {put}."
-    )
-    raise DataError("DataUnreadable" if hopeless else "DataEmpty", message)
-
-
 @dataclass(slots=True)
 class _Room:
     """What the rows may still take of the memory, all files together."""
@@ -517,7 +436,7 @@ class _Room:
 
 def _read(
     path: Path,
-    file: "_Named",
+    file: Named,
     columns: Columns,
     known: frozenset[str],
     room: _Room,
@@ -562,35 +481,6 @@ def _read(
         message = f"{file.where}: the file holds no rows; remove it or fill it."
         raise DataError("DataEmpty", message)
     return DataFile(file.origin, file.name, its_digest, len(rows), new, records.columns), rows
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    origin: Origin
-    name: str
-
-    @property
-    def where(self) -> str:
-        return f"{self.origin}/{files.shown(self.name)}"
-
-
-def _place(path: Path, root: Path, file: _Named) -> Path:
-    """Where a file lies, links followed."""
-    try:
-        return files.real(path, files.boundary(root))
-    except OSError as error:
-        message = f"{file.where} {error.strerror or error}; it was a file when it was listed."
-        raise TransientError("DataChanging", message) from None
-
-
-def _digest_of(path: Path, root: Path, file: _Named) -> str:
-    """Of a file that was there once; empty where it is no more."""
-    try:
-        real = files.real(path, files.boundary(root))
-        files.refuse_odd(real.stat())
-    except OSError:
-        return ""
-    return sha256(real, file.where)
 
 
 def _cells(record: Mapping[str, object], columns: Columns, where: str) -> tuple[str, str]:

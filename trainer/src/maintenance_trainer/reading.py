@@ -242,10 +242,12 @@ def _values(batch: Any, name: str) -> list[object]:
 
 
 def _refuse_long(values: Iterable[Iterable[object]], where: str) -> None:
-    longest = max((len(v) for column in values for v in column if isinstance(v, str)), default=0)
+    lengths = [len(value) for column in values for value in column if isinstance(value, str)]
+    longest = max(lengths, default=0)
     if longest > LONGEST_LINE:
         message = f"{where}: a text of {longest:,} characters; is this a file of rows?"
         raise DataError("DataUnreadable", message)
+    bounds.refuse_large_batch(sum(lengths), where)
 
 
 # --- what is refused alike ---------------------------------------------------------------

@@ -84,6 +84,9 @@ def diagnose(folders: Folders) -> int:
     report, code = _do(folders.request(Operation.DIAGNOSE, store.state().highest_run + 1, champion))
     if report.outcome is Outcome.SUCCEEDED:
         print(tables.diagnosis(report))
+        if champion is not None and not tables.new_rows(report):
+            print(f"\n{tables.nothing_new(report)}")
+            return code
         action = _suggested(report, champion)
         print(f"\nThe workflow's answer: {tables.name(action)}. Next: train (the same options).")
     return code
