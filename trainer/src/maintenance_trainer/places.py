@@ -11,13 +11,15 @@ from typing import Self
 
 from maintenance_contract import LeftOutFile, StorageUri
 from maintenance_contract.paths import SECRETS_ROOT
-from maintenance_trainer import files, hub, settled
+from maintenance_trainer import files, hub, model_folder, settled
 from maintenance_trainer.bucket import Bucket, Object, safe_name
 from maintenance_trainer.errors import DataError
+from maintenance_trainer.files import NotAFileError
 from maintenance_trainer.given import Given
 from maintenance_trainer.reading import SUFFIXES
 
 Accept = Callable[[str], bool]
+Fetch = Callable[[StorageUri, str, str], Path]
 
 
 class Places:
@@ -84,16 +86,24 @@ class Places:
         try:
             return files.real(folder, volume)
         except FileNotFoundError:
-            return folder
+            pass
+        # Somebody may be about to make it: not by way of a link either.
+        found = folder.resolve()
+        if not found.is_relative_to(volume):
+            raise NotAFileError("is a link that leads out of its folder")
+        return found
 
     def model(self, uri: str, secret: str, revision: str, given: Given = Given.BASE) -> Path:
         """The folder of a model that the resource names, in the field ``given``."""
         place = StorageUri.parse(uri)
+        fetch: Fetch
         if place.mounted:
-            return Path(place.local_path(self.claims_root))
-        if place.scheme == "hf":
-            return self._once(place, secret, revision, partial(self._from_hub, given))
-        return self._once(place, secret, revision, self._model)
+            fetch = partial(self._from_files, given)
+        elif place.scheme == "hf":
+            fetch = partial(self._from_hub, given)
+        else:
+            fetch = self._model
+        return self._once(place, secret, revision, partial(self._viewed, given, fetch))
 
     def bucket(self, uri: StorageUri, secret: str) -> Bucket:
         """A client for an s3:// place."""
@@ -110,12 +120,25 @@ class Places:
         place: StorageUri,
         secret: str,
         revision: str,
-        fetch: Callable[[StorageUri, str, str], Path],
+        fetch: Fetch,
     ) -> Path:
         key = (str(place), secret, revision)
         if key not in self._fetched:
             self._fetched[key] = fetch(place, secret, revision)
         return self._fetched[key]
+
+    def _viewed(
+        self, given: Given, fetch: Fetch, place: StorageUri, secret: str, revision: str
+    ) -> Path:
+        """The model's own files, wherever they were fetched."""
+        folder = fetch(place, secret, revision)
+        return model_folder.view(folder, str(place), given, self.scratch())
+
+    def _from_files(self, given: Given, place: StorageUri, _secret: str, _revision: str) -> Path:
+        try:
+            return self.mounted(place)
+        except NotAFileError as error:
+            raise given.missing(f"{place} {error.strerror}; name the folder itself.") from None
 
     def _from_hub(self, given: Given, place: StorageUri, secret: str, revision: str) -> Path:
         self.tell(f"fetching {place}")

@@ -65,7 +65,7 @@ class Store:
         place = StorageUri.parse(uri)
         try:
             files: StoreFiles = (
-                FolderFiles(Path(place.local_path(places.claims_root)))
+                FolderFiles(places.mounted(place))
                 if place.mounted
                 else BucketFiles(places.bucket(place, secret), places.scratch())
             )

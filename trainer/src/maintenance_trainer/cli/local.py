@@ -142,7 +142,8 @@ def compare(folder: Path, run: int | None) -> int:
 def _do(request: TrainingRequest) -> tuple[TrainingReport, int]:
     progress = BarProgress()
     try:
-        report, code = perform(request, Places(""), progress)
+        with Places("") as places:
+            report, code = perform(request, places, progress)
     finally:
         progress.close()
     if report.outcome is Outcome.FAILED:
