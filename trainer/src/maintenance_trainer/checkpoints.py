@@ -16,7 +16,7 @@ from typing import Any, Final
 from maintenance_contract import ChampionRef, ContractError, Holdout
 from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_contract.paths import MANIFEST_FILE, version_directory
-from maintenance_trainer import files
+from maintenance_trainer import faults, files
 from maintenance_trainer.data import read_holdout
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.files import shown
@@ -101,9 +101,9 @@ def write(store: Store, save: Callable[[Path], None], provenance: Mapping[str, A
         provenance: the manifest without the files' digests.
 
     Raises:
-        ConfigurationError: StoreUnwritable, and those of a bucket.
+        ConfigurationError: StoreFull, StoreUnwritable, and those of a bucket.
     """
-    try:
+    with faults.writing(store.uri):
         folder = store.files.workplace()
         try:
             save(folder)
@@ -118,9 +118,6 @@ def write(store: Store, save: Callable[[Path], None], provenance: Mapping[str, A
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-    except OSError as error:
-        message = f"model.storage: {store.uri} cannot be written ({error.strerror or error})."
-        raise ConfigurationError("StoreUnwritable", message) from None
 
 
 def sha256(path: Path) -> str:
@@ -130,6 +127,15 @@ def sha256(path: Path) -> str:
         while block := file.read(_BLOCK):
             running.update(block)
     return "sha256:" + running.hexdigest()
+
+
+def refuse_full(store: Store, model: Path) -> None:
+    """Refuse a store without room for a version of the size of this model.
+
+    Raises:
+        ConfigurationError: StoreFull.
+    """
+    faults.refuse_full(store.root, store.uri, model.glob("*.safetensors"))
 
 
 def check_model(uri: str, folder: Path, given: Given) -> None:

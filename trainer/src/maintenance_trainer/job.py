@@ -17,11 +17,12 @@ from maintenance_contract import (
 )
 from maintenance_contract.decision import DecisionRecord
 from maintenance_contract.paths import DECISION_FILE
+from maintenance_trainer import faults
 from maintenance_trainer import report as reports
 from maintenance_trainer.errors import Interrupted, TrainerError
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress, Progress
-from maintenance_trainer.store import Store
+from maintenance_trainer.store import REPORT_FILES, Store
 from maintenance_trainer.work import Work
 
 FAILURE = 1
@@ -80,7 +81,10 @@ def perform(
     except TrainerError as error:
         report, code = reports.failed(request, error.reason, error.message), error.exit_code
     except ContractError as error:
-        report, code = reports.failed(request, "InternalError", str(error)), FAILURE
+        report, code = (
+            reports.failed(request, "InternalError", str(error)),
+            exits.CONFIGURATION_ERROR,
+        )
     except MemoryError:
         message = "The machine ran out of memory; raise the Job's memory limit."
         report, code = reports.failed(request, "OutOfMemory", message), exits.OUT_OF_MEMORY
@@ -88,7 +92,22 @@ def perform(
         traceback.print_exc()
         message = f"{type(error).__name__}: {str(error)[:400]}"
         report, code = reports.failed(request, "InternalError", message), FAILURE
+    report, code = _tried_before(report, store, code)
     return _kept(report, store, claimed=claimed, code=code), code
+
+
+def _tried_before(
+    report: TrainingReport, store: Store | None, code: int
+) -> tuple[TrainingReport, int]:
+    """An error that nobody foresaw costs one retry at most, however many the Job has."""
+    before: TrainingReport | None = None
+    if store is not None and report.operation in REPORT_FILES:
+        try:
+            before = store.stored_report(report.operation, report.run)
+        except (OSError, TrainerError):
+            before = None
+    said, code = faults.after(report, before, code)
+    return replace(report, message=f"{report.message} {said}".strip()), code
 
 
 def _keep(decision: Path, store: Store, request: TrainingRequest, progress: Progress) -> None:
@@ -104,24 +123,25 @@ def _keep(decision: Path, store: Store, request: TrainingRequest, progress: Prog
 
 def _operate(work: Work) -> TrainingReport:
     # Torch and transformers cost seconds to import; checks of the store come first.
-    if work.request.operation is Operation.DIAGNOSE:
-        from maintenance_trainer.diagnose.diagnosis import diagnose  # noqa: PLC0415
+    with faults.beside_reading(work.store.uri):
+        if work.request.operation is Operation.DIAGNOSE:
+            from maintenance_trainer.diagnose.diagnosis import diagnose  # noqa: PLC0415
 
-        return diagnose(work)
-    from maintenance_trainer.training import train  # noqa: PLC0415
+            return diagnose(work)
+        from maintenance_trainer.training import train  # noqa: PLC0415
 
-    return train(work)
+        return train(work)
 
 
 def _kept(
     report: TrainingReport, store: Store | None, *, claimed: bool, code: int
 ) -> TrainingReport:
-    """A failure that a retry would repeat is kept in the run's folder; it is this run's."""
+    """A failure that a retry would repeat, or may, is kept in the run's folder: it is its own."""
     if store is None:
         return report
     try:
         report = replace(report, store=store.state())
-        if claimed and code in exits.DO_NOT_RETRY:
+        if claimed and (code in exits.DO_NOT_RETRY or report.reason == faults.INTERNAL_ERROR):
             store.write_report(report)
     except (OSError, TrainerError) as error:
         print(f"report not stored: {error}", file=sys.stderr)  # noqa: T201

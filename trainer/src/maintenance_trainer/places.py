@@ -3,7 +3,7 @@
 import fnmatch
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,6 @@ from maintenance_trainer.files import NotAFileError
 from maintenance_trainer.given import Given
 from maintenance_trainer.reading import SUFFIXES
 
-Accept = Callable[[str], bool]
 Fetch = Callable[[StorageUri, str, str], Path]
 
 
@@ -145,33 +144,61 @@ class Places:
         return hub.fetch(place, revision, secret, self.secrets_root, given)
 
     def _data(self, place: StorageUri, secret: str, _revision: str) -> Path:
-        def accept(name: str) -> bool:
-            return all(map(settled.counts_by_name, name.split("/"))) and name.lower().endswith(
-                SUFFIXES
+        bucket = self.bucket(place, secret)
+        found = bucket.list()
+        if len(found) > settled.MOST_ENTRIES:
+            message = (
+                f"{place} holds {len(found):,} objects, more than {settled.MOST_ENTRIES:,}; put "
+                "the rows of many into one."
             )
-
-        return self._download(place, secret, accept)
+            raise DataError("DataTooLarge", message)
+        names = {each.name for each in found}
+        folders = {name[:at] for name in names for at, c in enumerate(name) if c == "/"}
+        wanted: list[Object] = []
+        left: list[LeftOutFile] = []
+        for each in found:
+            why = _why_not(each, folders)
+            if why is None and (each.size or bucket.has(each.name)):
+                wanted.append(each)
+            elif why:
+                left.append(LeftOutFile(files.shown(each.name), why))
+        folder = self._download(place, bucket, wanted)
+        self._left_out[folder] = tuple(sorted(left, key=lambda file: file.name))
+        return folder
 
     def _model(self, place: StorageUri, secret: str, _revision: str) -> Path:
-        def accept(name: str) -> bool:
-            return "/" not in name and any(
-                fnmatch.fnmatch(name, pattern) for pattern in hub.MODEL_FILES
-            )
-
-        return self._download(place, secret, accept)
-
-    def _download(self, place: StorageUri, secret: str, accept: Accept) -> Path:
         bucket = self.bucket(place, secret)
-        folder = self.scratch()
-        wanted = [found for found in bucket.list() if accept(found.name)]
+        wanted = [
+            each
+            for each in bucket.list()
+            if "/" not in each.name
+            and safe_name(each.name)
+            and any(fnmatch.fnmatch(each.name, pattern) for pattern in hub.MODEL_FILES)
+        ]
+        return self._download(place, bucket, wanted)
+
+    def _download(self, place: StorageUri, bucket: Bucket, wanted: Sequence[Object]) -> Path:
+        folder = self.scratch().resolve()
         for number, found in enumerate(wanted, start=1):
             self.tell(_downloading(place, found, number, len(wanted)))
-            if not safe_name(found.name):
-                message = f"{place}: an object named {found.name!r} cannot be a file; rename it."
-                raise DataError("DataUnreadable", message)
             bucket.download(found.name, folder / found.name)
         return folder
 
 
+def _why_not(found: Object, folders: Collection[str]) -> str | None:
+    """Why an object is not read; empty where it holds no rows; None where it is."""
+    name = found.name
+    if not name.lower().endswith(SUFFIXES):
+        # Nothing is in it: a folder's marker, as consoles make them.
+        return settled.why_not(name, SUFFIXES) if found.size else ""
+    if not safe_name(name):
+        return "its key holds an empty, a '.' or a '..' part, or a very long one: rename it"
+    if name in folders:
+        return "its key is that of a folder, too: rename it" if found.size else ""
+    return settled.why_not(name, SUFFIXES)
+
+
 def _downloading(place: StorageUri, found: Object, number: int, count: int) -> str:
-    return f"downloading {place}/{found.name} ({found.size:,} bytes), {number} of {count}"
+    return (
+        f"downloading {place}/{files.shown(found.name)} ({found.size:,} bytes), {number} of {count}"
+    )

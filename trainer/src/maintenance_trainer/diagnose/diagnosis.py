@@ -74,7 +74,7 @@ def diagnose(work: Work) -> TrainingReport:
         timings=work.timings.seconds,
         left_out=LeftOut.of(left_out),
     )
-    store.write_report(report)
+    work.keep(report)
     return report
 
 
@@ -89,6 +89,7 @@ def check(work: Work) -> None:
     checkpoints.check_model(model.base_model, work.base_model, Given.BASE)
     if model.initial_model:
         checkpoints.check_model(model.initial_model, work.initial_model, Given.INITIAL)
+    checkpoints.refuse_full(work.store, work.base_model)
     arguments.check(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments)
     arguments.check(TrainingAction.RETRAIN, recipes.retrain_arguments)
     task.check_base_model(work.base_model)

@@ -73,7 +73,9 @@ def past(folder: Path, holdout: Holdout) -> Past:
     for name, expected in manifest["files"].items():
         path = folder / name
         if "/" in name or not path.is_file() or sha256(path) != expected:
-            problem = f"{shown(name)} is not the file that {MANIFEST_FILE} beside it names; copy again."
+            problem = (
+                f"{shown(name)} is not the file that {MANIFEST_FILE} beside it names; copy again."
+            )
             raise Given.INITIAL.unreadable(problem)
     fields = load(json.dumps(manifest), version=MANIFEST_VERSION, kind=MANIFEST_FILE)
     return Past(
