@@ -126,7 +126,7 @@ class Bucket:
                 ]
             except InvalidPathError:
                 pass
-        return self._list_odd(folder)
+        return [*self._list_odd(folder)]
 
     def has(self, name: str) -> bool:
         """Whether there is such an object; a folder's own marker, ``<name>/``, is none."""
@@ -137,7 +137,7 @@ class Bucket:
                 return False
         return True
 
-    def _list_odd(self, folder: str) -> "list[Object]":
+    def _list_odd(self, folder: str) -> Iterator[Object]:
         environment = {"endpoint": os.environ.get("AWS_ENDPOINT_URL", "")}
         try:
             found = odd_keys.listed(self._place, folder, {**environment, **self._configuration})
@@ -147,7 +147,8 @@ class Bucket:
                 "rename them, or try again later."
             )
             raise TransientError("StorageUnreachable", message) from None
-        return [Object(*each) for each in found]
+        for each in found:
+            yield Object(*each)
 
     def download(self, name: str, to: Path) -> None:
         """Write an object into a file, piece by piece, all of the same version of it.

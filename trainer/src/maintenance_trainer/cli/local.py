@@ -22,7 +22,7 @@ from maintenance_contract import (
     TrainingReport,
     TrainingRequest,
 )
-from maintenance_trainer import checkpoints
+from maintenance_trainer import checkpoints, files
 from maintenance_trainer.cli import tables
 from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.job import perform
@@ -189,4 +189,8 @@ def _suggested(report: TrainingReport, champion: ChampionRef | None) -> Training
 
 
 def _uri(path: Path) -> str:
-    return f"file://{path.resolve()}"
+    place = str(path.resolve())
+    if not files.is_text(place):
+        message = f"{files.shown(place)}: the name is not UTF-8; rename it, or use another folder."
+        raise ConfigurationError("ArgumentInvalid", message)
+    return f"file://{place}"
