@@ -16,6 +16,8 @@ from maintenance_contract import (
     Evidence,
     Finding,
     HeldOut,
+    LeftOut,
+    LeftOutFile,
     Operation,
     Outcome,
     PairedCounts,
@@ -93,6 +95,14 @@ REPORTS = st.builds(
         st.text(max_size=20), st.floats(0, 1e6).map(lambda seconds: round(seconds, 3)), max_size=9
     ),
     truncated=st.booleans(),
+    left_out=st.lists(
+        st.builds(
+            LeftOutFile,
+            st.text(st.characters(categories=("L", "N", "P")), max_size=200),
+            st.text(st.characters(categories=("L", "N", "P")), max_size=200),
+        ),
+        max_size=40,
+    ).map(LeftOut.of),
 )
 REPORT = TrainingReport(
     Operation.TRAIN,
@@ -113,6 +123,7 @@ def test_the_message_fits_and_keeps_what_a_decision_needs(report: TrainingReport
     message = report.to_message()
     assert len(message.encode()) <= MESSAGE_BYTES
     back = TrainingReport.from_json(message)
+    assert back.left_out.count == report.left_out.count
     assert (back.outcome, back.reason, back.candidate, back.evaluation) == (
         report.outcome,
         report.reason,
@@ -209,3 +220,21 @@ def test_accuracies_of_paired_counts() -> None:
     counts = PairedCounts(10, 4, 1, 3)
     assert (counts.champion_accuracy, counts.challenger_accuracy) == (0.5, 0.7)
     assert PairedCounts(0, 0, 0, 0).champion_accuracy == 0.0
+
+
+def test_files_left_out_are_named_as_far_as_there_is_room_and_always_counted() -> None:
+    files = [LeftOutFile(f"updates/{n}-{'x' * 150}.csv.gz", "compressed") for n in range(900)]
+    report = replace(REPORT, left_out=LeftOut.of(files), message="m" * 4000)
+    back = TrainingReport.from_json(report.to_message())
+    assert back.left_out.count == 900
+    assert len(back.left_out.files) in {0, 3}
+    short = replace(REPORT, left_out=LeftOut.of(files[:2]))
+    assert TrainingReport.from_json(short.to_message()).left_out == short.left_out
+    assert short.left_out.told(1).endswith("(compressed) and 1 more")
+    assert '"leftOut"' not in REPORT.to_json(), "an older operator reads what it always read"
+
+
+def test_a_name_of_a_file_cannot_steer_a_terminal() -> None:
+    hostile = LeftOut.of([LeftOutFile("updates/\x1b[2J\u202etxt.exe\n.gz", "compressed\x07")])
+    back = TrainingReport.from_json(replace(REPORT, left_out=hostile).to_json())
+    assert back.left_out.files == (LeftOutFile("updates/?[2J?txt.exe?.gz", "compressed?"),)

@@ -17,6 +17,8 @@ from maintenance_contract import (
     Evidence,
     Finding,
     HeldOut,
+    LeftOut,
+    LeftOutFile,
     Operation,
     Outcome,
     Question,
@@ -785,3 +787,20 @@ def test_an_open_question_names_the_rows_that_were_too_few(counts: RowCounts, to
     assert (few.value, few.threshold) == (told.split(maxsplit=1)[0], "")
     settled = decide(a_situation(*findings(), rows=counts, spec=spec))
     assert all("RowsToCompare" not in e.name for step in settled.path for e in step.evidence)
+
+
+def test_what_was_not_read_is_in_the_message_however_long_the_reason_is() -> None:
+    left = LeftOut.of(
+        [LeftOutFile(f"updates/w{n}.csv.gz", "compressed or packed: unpack it") for n in range(9)]
+    )
+    report = replace(a_report(*findings()), left_out=left)
+    assert "Not read, of the data: 9 files: updates/w0.csv.gz (compressed" in (
+        decide(a_situation(report=report)).message
+    )
+    broken = replace(
+        report, outcome=Outcome.FAILED, reason="DataUnreadable", message="m" * 3000, diagnosis=None
+    )
+    message = decide(a_situation(report=broken)).message
+    assert len(message) <= 1024
+    assert message.endswith("updates/w2.csv.gz (compressed or packed: unpack it) and 6 more.")
+    assert "Not read" not in decide(a_situation(report=a_report(*findings()))).message

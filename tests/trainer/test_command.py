@@ -2,10 +2,21 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.laboratory import Lab, headlines, write_csv
 
+from maintenance_contract import (
+    Diagnosis,
+    LeftOut,
+    LeftOutFile,
+    Operation,
+    Outcome,
+    RowCounts,
+    TrainingReport,
+)
+from maintenance_trainer.cli import tables
 from maintenance_trainer.cli.command import main
 
 
@@ -117,3 +128,47 @@ def test_what_is_wrong_with_arguments_and_files_is_named(
     (lab.updates / "torn.csv").write_text("text,label\nonly one\n")
     assert main(["diagnose", *options(lab)]) == 65
     assert "updates/torn.csv, line 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["labels.xlsx", "labels.json"])
+def test_files_that_cannot_be_read_are_no_reason_to_train(
+    make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    lab = make_lab(headlines(["finance", "sport"], 60, seed=1))
+    (lab.updates / name).write_text('[\n  {"text": "a", "label": "x"}\n]\n')
+    folders = {
+        "--original": lab.original,
+        "--updates": lab.updates,
+        "--base-model": lab.base_model,
+        "--store": lab.claims / "by-hand",
+    }
+    arguments = [str(each) for pair in folders.items() for each in pair]
+    assert main(["diagnose", *arguments]) == 65
+    told = capsys.readouterr()
+    assert f"DataUnreadable: data.updates: file://{lab.updates} holds no settled" in told.err
+    assert f"Not read: {name} (" in told.err
+    assert "Next: train" not in told.out
+
+
+def test_what_was_left_out_is_shown_and_without_new_rows_nothing_is_to_be_trained() -> None:
+    report = TrainingReport(
+        Operation.DIAGNOSE,
+        2,
+        "sha256:r",
+        Outcome.SUCCEEDED,
+        diagnosis=Diagnosis(RowCounts(old_train=90, old_held_out=10), labels=2),
+        left_out=LeftOut.of([LeftOutFile("updates/w.csv.gz", "compressed or packed: unpack it")]),
+    )
+    assert "left out, of the files there: updates/w.csv.gz (compressed" in tables.diagnosis(report)
+    assert tables.new_rows(report) == 0
+    assert tables.nothing_new(report).startswith("No new data")
+    assert "not read: updates/w.csv.gz (compressed" in tables.nothing_new(report)
+
+
+def test_a_folder_whose_name_is_not_utf8_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = str(tmp_path / "caf\udce9")
+    folders = ["--original", odd, "--updates", odd, "--base-model", odd, "--store", odd]
+    assert main(["diagnose", *folders]) == 78
+    assert "the name is not UTF-8" in capsys.readouterr().err

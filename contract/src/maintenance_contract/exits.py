@@ -9,7 +9,9 @@ OK: Final = 0
 DATA_ERROR: Final = 65
 """The data are missing, torn or of the wrong shape: a retry would fail alike."""
 CONFIGURATION_ERROR: Final = 78
-"""The request, the arguments, the base model or the store are wrong: a retry would fail alike."""
+"""The request, the arguments, the base model or the store are wrong: a retry would fail alike.
+
+So it does where an error that nobody foresaw has come twice."""
 INTERRUPTED: Final = 75
 """SIGTERM arrived (preemption, drain): try again, nothing is wrong with the run."""
 TIME_OVER: Final = 124

@@ -4,7 +4,7 @@ A container's termination message holds at most 4096 bytes. ``TrainingReport.to_
 by dropping in a fixed order what matters least; the whole report lies in the store.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -14,6 +14,7 @@ from maintenance_contract.request import Operation, TrainingAction
 
 REPORT_VERSION: Final = 1
 MESSAGE_BYTES: Final = 4096
+MOST_LEFT_OUT_NAMED: Final = 20
 
 
 class Outcome(StrEnum):
@@ -163,6 +164,37 @@ class StoreState:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOutFile:
+    """A file among the data that was not read: its name, ``updates/w2.csv.gz``, and why not."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What lies among the data and was not read: how many files, and the first of them by name."""
+
+    count: int = 0
+    files: tuple[LeftOutFile, ...] = ()
+
+    @classmethod
+    def of(cls, files: Sequence[LeftOutFile]) -> "LeftOut":
+        """Of all files, the first few keep their names."""
+        return cls(len(files), tuple(files[:MOST_LEFT_OUT_NAMED]))
+
+    def told(self, most: int = 3) -> str:
+        """In words: the first few by name; empty where nothing was left out."""
+        named = self.files[:most]
+        if not self.count:
+            return ""
+        if not named:
+            return f"{self.count} files"
+        more = f" and {self.count - len(named)} more" if self.count > len(named) else ""
+        return ", ".join(f"{file.name} ({file.why})" for file in named) + more
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingReport:
     """What one operation found.
 
@@ -184,6 +216,7 @@ class TrainingReport:
     evaluation: Evaluation | None = None
     timings: dict[str, float] = field(default_factory=dict)
     truncated: bool = False
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def to_json(self) -> str:
         """The whole report in its canonical spelling."""
@@ -192,8 +225,9 @@ class TrainingReport:
     def to_message(self, limit: int = MESSAGE_BYTES) -> str:
         """A spelling of at most ``limit`` bytes.
 
-        Dropped first to last: names of new labels, timings, evidence beyond three a question,
-        the message beyond 512 characters, then beyond 128, evidence beyond one. What a decision
+        Dropped first to last: names of new labels, names of files left out beyond three, timings,
+        evidence beyond three a question, the message beyond 512 characters, the other names of
+        files left out, the message beyond 128 characters, evidence beyond one. What a decision
         needs (answers, counts, digests) always stays.
         """
         text = self.to_json()
@@ -227,6 +261,8 @@ class TrainingReport:
             ),
             timings=_timings(document),
             truncated=document.boolean("truncated"),
+            left_out=document.optional("leftOut", lambda key: _left_out(document.fields(key)))
+            or LeftOut(),
         )
 
 
@@ -250,14 +286,19 @@ def _shorter(report: TrainingReport) -> Iterator[TrainingReport]:
             )
         )
 
+    def cut_names(most: int) -> Callable[[TrainingReport], TrainingReport]:
+        return lambda r: replace(r, left_out=replace(r.left_out, files=r.left_out.files[:most]))
+
     report = replace(report, truncated=True)
     cuts: tuple[Callable[[TrainingReport], TrainingReport], ...] = (
         lambda r: (
             r if r.diagnosis is None else replace(r, diagnosis=replace(r.diagnosis, new_labels=()))
         ),
+        cut_names(3),
         lambda r: replace(r, timings={}),
         cut_evidence(3),
         cut_message(512),
+        cut_names(0),
         cut_message(128),
         cut_evidence(1),
     )
@@ -295,7 +336,13 @@ def _document(report: TrainingReport) -> dict[str, Any]:
         },
         "timings": {name: round(seconds, 3) for name, seconds in report.timings.items()},
         "truncated": report.truncated,
+        **({"leftOut": _left_out_document(report.left_out)} if report.left_out.count else {}),
     }
+
+
+def _left_out_document(left: LeftOut) -> dict[str, Any]:
+    files = [{"name": file.name, "why": file.why} for file in left.files]
+    return {"count": left.count, "files": files}
 
 
 def _diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -420,6 +467,22 @@ def _counts(fields: Fields) -> PairedCounts:
     return PairedCounts(
         n, both, champion, fields.integer("challengerOnly", most=n - both - champion)
     )
+
+
+def _left_out(fields: Fields) -> LeftOut:
+    files = fields.items("files", most=MOST_LEFT_OUT_NAMED)
+    return LeftOut(
+        fields.integer("count", least=1),
+        tuple(
+            LeftOutFile(_printable(file.string("name")), _printable(file.string("why")))
+            for file in files
+        ),
+    )
+
+
+def _printable(text: str) -> str:
+    """Names of files are anybody's: nothing of them may steer a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _timings(document: Fields) -> dict[str, float]:

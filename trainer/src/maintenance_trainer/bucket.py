@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from maintenance_contract import StorageUri
+from maintenance_trainer import odd_keys
 from maintenance_trainer.errors import ConfigurationError, TransientError, is_panic
 from maintenance_trainer.redaction import redacted
 from maintenance_trainer.secrets import read_secret
@@ -51,6 +52,13 @@ _DENIED: Final = frozenset(
         "XAdminUserNotFound",  # versitygw, of an unknown access key
     }
 )
+_FULL: Final = frozenset(
+    {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
+)
+_INSUFFICIENT_STORAGE: Final = 507
+_LONGEST_PART: Final = 255
+"""Bytes of a file's name."""
+_LONGEST_NAME: Final = 1024
 _INSTANCE_ROLE: Final = "169.254.169.254"
 _OF_ENVIRONMENT: Final = (
     "AWS_ENDPOINT_URL",
@@ -86,14 +94,17 @@ class Bucket:
 
     Every method raises
 
-    ConfigurationError: AccessDenied, BucketMissing, CredentialsMissing, StorageRefused;
+    ConfigurationError: AccessDenied, BucketMissing, CredentialsMissing, StorageRefused,
+        StoreFull;
     TransientError: StorageUnreachable.
     """
 
     def __init__(self, uri: StorageUri, secret: str, secrets_root: str) -> None:
         self.uri = str(uri)
         self._secret = secret
-        self._store = _client(uri, _configuration(secret, secrets_root))
+        self._place = uri
+        self._configuration = _configuration(secret, secrets_root)
+        self._store = _client(uri, self._configuration)
 
     def read(self, name: str) -> bytes | None:
         """A small object, whole; None where there is none."""
@@ -125,13 +136,41 @@ class Bucket:
             self._store.put(name, content, chunk_size=PIECE, max_concurrency=2)
 
     def list(self, folder: str = "") -> list[Object]:
-        """All objects below a folder."""
+        """All objects below a folder, also those whose names can be no paths (``safe_name``)."""
+        from obstore.exceptions import InvalidPathError  # noqa: PLC0415
+
         with self._errors(folder):
-            return [
-                Object(meta["path"], meta["size"], meta["last_modified"])
-                for page in self._store.list(folder or None)
-                for meta in page
-            ]
+            try:
+                return [
+                    Object(meta["path"], meta["size"], meta["last_modified"])
+                    for page in self._store.list(folder or None)
+                    for meta in page
+                ]
+            except InvalidPathError:
+                pass
+        return [*self._list_odd(folder)]
+
+    def has(self, name: str) -> bool:
+        """Whether there is such an object; a folder's own marker, ``<name>/``, is none."""
+        with self._errors(name):
+            try:
+                self._store.head(name)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def _list_odd(self, folder: str) -> Iterator[Object]:
+        environment = {"endpoint": os.environ.get("AWS_ENDPOINT_URL", "")}
+        try:
+            found = odd_keys.listed(self._place, folder, {**environment, **self._configuration})
+        except OSError:
+            message = (
+                f"{self.uri}: its keys cannot be listed; they hold empty, '.' or '..' parts: "
+                "rename them, or try again later."
+            )
+            raise TransientError("StorageUnreachable", message) from None
+        for each in found:
+            yield Object(*each)
 
     def download(self, name: str, to: Path) -> None:
         """Write an object into a file, piece by piece, all of the same version of it.
@@ -194,6 +233,11 @@ class Bucket:
         if code == "NoSuchBucket":
             message = f"{self.uri}: there is no such bucket; mend the URI, or create the bucket."
             return ConfigurationError("BucketMissing", message)
+        if code in _FULL or status == _INSUFFICIENT_STORAGE:
+            message = (
+                f"{where}: the bucket is full ({code or status}); free space or raise its quota."
+            )
+            return ConfigurationError("StoreFull", message)
         if _INSTANCE_ROLE in str(error):
             message = (
                 f"{self.uri}: the pod has no identity there; name a Secret in secretRef, or give "
@@ -219,7 +263,9 @@ class Bucket:
 def safe_name(name: str) -> bool:
     """Whether an object's name can be a path below a folder."""
     parts = name.split("/")
-    return not ({"", ".", ".."} & set(parts)) and PurePosixPath(name).as_posix() == name
+    wanders = {"", ".", ".."} & set(parts)
+    long = any(len(part.encode()) > _LONGEST_PART for part in parts) or len(name) > _LONGEST_NAME
+    return not wanders and not long and PurePosixPath(name).as_posix() == name and "\0" not in name
 
 
 def _code(error: Exception) -> str:

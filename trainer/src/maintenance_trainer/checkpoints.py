@@ -4,6 +4,7 @@ A version is made in a folder of its own and put in place with its manifest last
 that is there is complete.
 """
 
+import fnmatch
 import hashlib
 import json
 import shutil
@@ -15,9 +16,12 @@ from typing import Any, Final
 from maintenance_contract import ChampionRef, ContractError, Holdout
 from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_contract.paths import MANIFEST_FILE, version_directory
+from maintenance_trainer import faults, files
 from maintenance_trainer.data import read_holdout
 from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.files import shown
 from maintenance_trainer.given import Given
+from maintenance_trainer.hub import MODEL_FILES
 from maintenance_trainer.store import Store
 
 MANIFEST_VERSION: Final = 1
@@ -58,10 +62,10 @@ def champion(store: Store, reference: ChampionRef) -> Version:
         raise _changed(version, f"its manifest is {version.digest}, not {reference.digest}")
     digests = _file_digests(version)
     store.files.fetch(version.number, [name for name, _ in digests])
+    _refuse_added(version, {name for name, _ in digests})
     for name, expected in digests:
-        path = version.folder / name
-        if not path.is_file() or sha256(path) != expected:
-            raise _changed(version, f"{name} is not the file that was written")
+        if _digest_below(version.folder / name, store.root) != expected:
+            raise _changed(version, f"{shown(name)} is not the file that was written")
     return version
 
 
@@ -97,9 +101,9 @@ def write(store: Store, save: Callable[[Path], None], provenance: Mapping[str, A
         provenance: the manifest without the files' digests.
 
     Raises:
-        ConfigurationError: StoreUnwritable, and those of a bucket.
+        ConfigurationError: StoreFull, StoreUnwritable, and those of a bucket.
     """
-    try:
+    with faults.writing(store.uri):
         folder = store.files.workplace()
         try:
             save(folder)
@@ -114,18 +118,24 @@ def write(store: Store, save: Callable[[Path], None], provenance: Mapping[str, A
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-    except OSError as error:
-        message = f"model.storage: {store.uri} cannot be written ({error.strerror or error})."
-        raise ConfigurationError("StoreUnwritable", message) from None
 
 
 def sha256(path: Path) -> str:
     """``sha256:…`` of a file's bytes."""
     running = hashlib.sha256()
-    with path.open("rb") as file:
+    with files.opened(path.resolve()) as file:
         while block := file.read(_BLOCK):
             running.update(block)
     return "sha256:" + running.hexdigest()
+
+
+def refuse_full(store: Store, model: Path) -> None:
+    """Refuse a store without room for a version of the size of this model.
+
+    Raises:
+        ConfigurationError: StoreFull.
+    """
+    faults.refuse_full(store.root, store.uri, model.glob("*.safetensors"))
 
 
 def check_model(uri: str, folder: Path, given: Given) -> None:
@@ -166,7 +176,7 @@ def check_model(uri: str, folder: Path, given: Given) -> None:
 def _refuse_code(folder: Path, uri: str, given: Given) -> None:
     try:
         config = Fields(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    except (ValueError, ContractError) as error:
+    except (ValueError, ContractError, RecursionError, OSError) as error:
         raise given.unreadable(f"{uri}/config.json cannot be read: {error}") from None
     if config.has("auto_map"):
         problem = (
@@ -194,6 +204,24 @@ def _file_digests(version: Version) -> list[tuple[str, str]]:
     if not isinstance(files, dict) or not files:
         raise _changed(version, "its manifest names no files")
     return sorted((str(name), str(its_digest)) for name, its_digest in files.items())
+
+
+def _refuse_added(version: Version, written: set[str]) -> None:
+    """Whatever lies beside a model by the name of one of its files, the libraries read."""
+    for path in sorted(version.folder.glob("*")):
+        its_kind = any(fnmatch.fnmatch(path.name, pattern) for pattern in MODEL_FILES)
+        if its_kind and path.name not in {*written, MANIFEST_FILE}:
+            raise _changed(version, f"{shown(path.name)} was added")
+
+
+def _digest_below(path: Path, root: Path) -> str:
+    """Of a regular file of the store; empty where there is none."""
+    try:
+        found = files.real(path, files.boundary(root))
+        files.refuse_odd(found.stat())
+        return sha256(found)
+    except OSError:
+        return ""
 
 
 def _changed(version: Version, what: str) -> ConfigurationError:

@@ -11,16 +11,25 @@ import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from maintenance_contract import Columns, DataRef, Holdout, RowCounts, Sampling, TrainingAction
+from maintenance_contract import (
+    Columns,
+    DataRef,
+    Holdout,
+    RowCounts,
+    Sampling,
+    TrainingAction,
+)
 from maintenance_contract.codec import Fields, canonical, digest, load
-from maintenance_trainer import dates, settled
+from maintenance_trainer import bounds, dates, folders
+from maintenance_trainer.bounds import MOST_BYTES, ROW_BYTES
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
+from maintenance_trainer.folders import Named
+from maintenance_trainer.folders import Origin as Origin  # noqa: PLC0414  # part of a row
 from maintenance_trainer.places import Places
-from maintenance_trainer.reading import SUFFIXES, Records, sha256
+from maintenance_trainer.reading import Records, sha256
 from maintenance_trainer.settled import Mark
 
 SNAPSHOT_VERSION: Final = 1
@@ -28,18 +37,8 @@ SEED: Final = 42
 """Of every sample and every training; part of the snapshot."""
 _NOT_A_LABEL: Final = frozenset({"", "nan", "none", "null"})
 _BUCKETS: Final = 10_000
+LARGE_BYTES: Final = 2**28
 _NO_LETTERS: Final = re.compile(r"[\W\d_]+")
-MOST_BYTES: Final = 6 * 2**30
-"""Of rows in memory: a diagnosis has 8 GiB, and a model beside them."""
-ROW_BYTES: Final = 900
-"""What a row takes beside its text, on every list and table that it is on."""
-
-
-class Origin(StrEnum):
-    """Where a file lies."""
-
-    ORIGINAL = "original"
-    UPDATES = "updates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,34 +251,36 @@ def take_snapshot(
 ) -> tuple[Snapshot, Dataset]:
     """Read everything that is settled.
 
+    What lies there and is not read, ``folders.left_out`` tells.
+
     Args:
         data: where the data lie and how they are read.
         places: where they are for this process.
         known: digests of the files that the champion was trained on.
         champion_holdout: the percentages under which it was trained; None without a champion.
-        tell: told of each file that is left out because it is still being written.
+        tell: told of each file that is left out.
 
     Raises:
         DataError: with file, line and column.
         TransientError: DataChanging.
     """
-    files: list[DataFile] = []
+    read: list[DataFile] = []
     rows: list[Row] = []
     room = _Room()
     for origin in Origin:
-        root, moving = _root(data, origin, places)
-        found = settled.find(root, SUFFIXES, moving=moving)
-        for path in found.unsettled:
-            tell(f"{origin}/{path.relative_to(root).as_posix()} is still being written: left out")
+        root, found = folders.find(data, origin, places)
+        for left in found.left_out:
+            tell(f"{origin}/{left.name} is left out: {left.why}")
+        folders.refuse_nothing(origin, found, data)
         for path in found.settled:
-            named = _Named(origin, path.relative_to(root).as_posix())
-            file, its_rows = _read(path, named, data.columns, known, room, data.since)
-            files.append(file)
+            named = Named(origin, path.relative_to(root).as_posix())
+            place = folders.place(path, root, named)
+            file, its_rows = _read(place, named, data.columns, known, room, data.since)
+            read.append(file)
             rows.extend(its_rows)
-    _refuse_nothing(files, data)
     dataset = split(rows, data.holdout, champion_holdout, data.sampling)
     return Snapshot(
-        tuple(files),
+        tuple(read),
         data.columns,
         data.holdout,
         champion_holdout,
@@ -298,9 +299,9 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
     rows: list[Row] = []
     room = _Room()
     for file in snapshot.files:
-        path = _root(data, file.origin, places)[0] / file.name
-        named = _Named(file.origin, file.name)
-        its_digest = sha256(path, named.where) if path.is_file() else ""
+        root = folders.root_of(data, file.origin, places)[0]
+        named = Named(file.origin, file.name)
+        its_digest = folders.digest_of(root / file.name, root, named)
         if its_digest != file.digest:
             message = (
                 f"{named.where} {'was rewritten' if its_digest else 'is gone'} "
@@ -309,6 +310,7 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
             )
             raise ConfigurationError("SnapshotChanged", message)
         known = frozenset() if file.new else frozenset({file.digest})
+        path = folders.place(root / file.name, root, named)
         rows += _read(path, named, snapshot.columns, known, room, snapshot.since)[1]
     return split(rows, snapshot.holdout, snapshot.champion_holdout, snapshot.sampling)
 
@@ -420,33 +422,6 @@ def _copies(rows: Sequence[Row]) -> Copies:
     )
 
 
-def _root(data: DataRef, origin: Origin, places: Places) -> tuple[Path, bool]:
-    """The folder, and whether files can still be in the making there."""
-    uri, secret = (
-        (data.original, data.original_secret)
-        if origin is Origin.ORIGINAL
-        else (data.updates, data.updates_secret)
-    )
-    root, moving = places.data(uri, secret)
-    if not root.is_dir():
-        message = (
-            f"data.{origin}: the folder {uri} does not exist; mend the URI, or create the "
-            f"folder{' (it may be empty)' if origin is Origin.UPDATES else ''}."
-        )
-        raise DataError("DataMissing", message)
-    return root, moving
-
-
-def _refuse_nothing(files: Sequence[DataFile], data: DataRef) -> None:
-    if not any(file.origin is Origin.ORIGINAL for file in files):
-        message = (
-            f"data.original: {data.original} holds no settled .csv, .jsonl, .ndjson or "
-            ".parquet file; "
-            "put the labelled rows of the first training there."
-        )
-        raise DataError("DataEmpty", message)
-
-
 @dataclass(slots=True)
 class _Room:
     """What the rows may still take of the memory, all files together."""
@@ -456,16 +431,12 @@ class _Room:
     def take(self, text: str, where: str) -> None:
         self.free -= sys.getsizeof(text) + ROW_BYTES
         if self.free < 0:
-            message = (
-                f"{where}: the data are more than {MOST_BYTES // 2**30} GiB in memory from here "
-                "on; keep fewer files in data.original and data.updates."
-            )
-            raise DataError("DataTooLarge", message)
+            raise bounds.too_large(where)
 
 
 def _read(
     path: Path,
-    file: "_Named",
+    file: Named,
     columns: Columns,
     known: frozenset[str],
     room: _Room,
@@ -479,11 +450,13 @@ def _read(
         TransientError: DataChanging, somebody wrote while it was read.
     """
     before = Mark.of(path)
-    its_digest = sha256(path, file.where)
-    new = file.origin is Origin.UPDATES and its_digest not in known
     if file.origin is Origin.ORIGINAL:
         columns = replace(columns, time="")
-    records = Records(path, file.where, columns)
+    records = Records(path, file.where, columns, file.name)
+    if before is not None and before.size > LARGE_BYTES:
+        next(iter(records), None)  # what is no file of rows is refused before it is read whole
+    its_digest = sha256(path, file.where)
+    new = file.origin is Origin.UPDATES and its_digest not in known
     onset = dates.parsed(since) if since and columns.time else None
     rows: list[Row] = []
     try:
@@ -491,6 +464,7 @@ def _read(
             where = f"{file.where}, {place}"
             text, label = _cells(record, columns, where)
             room.take(text, where)
+            bounds.refuse_long_label(label, where)
             dated = dates.of(record[columns.time], where, columns.time) if columns.time else None
             is_new = new and (onset is None or dated is None or dated >= onset)
             rows.append(make_row(text, sys.intern(label), file.origin, new=is_new))
@@ -507,16 +481,6 @@ def _read(
         message = f"{file.where}: the file holds no rows; remove it or fill it."
         raise DataError("DataEmpty", message)
     return DataFile(file.origin, file.name, its_digest, len(rows), new, records.columns), rows
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    origin: Origin
-    name: str
-
-    @property
-    def where(self) -> str:
-        return f"{self.origin}/{self.name}"
 
 
 def _cells(record: Mapping[str, object], columns: Columns, where: str) -> tuple[str, str]:

@@ -6,6 +6,8 @@
     └── TransientError      nobody must act, or the platform must; exit code 1, a retry may help
         └── OutOfMemoryError  exit code 137, like the kernel's; the operator asks for half the batch
 
+What nobody foresaw is an ``InternalError``: exit code 1, and 78 once it has come twice (faults.py).
+
 ``Interrupted`` stands apart: SIGTERM arrived, exit code 75. So does ``TimeOver``, exit code 124.
 """
 

@@ -18,12 +18,13 @@ from maintenance_contract import (
 )
 from maintenance_contract.decision import DecisionRecord
 from maintenance_contract.paths import DECISION_FILE
+from maintenance_trainer import faults
 from maintenance_trainer import report as reports
 from maintenance_trainer.errors import Interrupted, TimeOver, TrainerError, is_panic
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress, Progress
 from maintenance_trainer.redaction import learn_mounted, redacted, redacted_streams
-from maintenance_trainer.store import Store
+from maintenance_trainer.store import REPORT_FILES, Store
 from maintenance_trainer.work import Work
 
 FAILURE = 1
@@ -103,6 +104,7 @@ def perform(
         raise  # a person's; a Job's is reported by whoever asked for this
     except BaseException as error:  # noqa: BLE001  # native libraries give up with one of their own
         report, code = _failure(request, error)
+    report, code = _tried_before(report, store, code)
     return _kept(report, store, claimed=claimed, code=code), code
 
 
@@ -116,7 +118,7 @@ def _failure(request: TrainingRequest, error: BaseException) -> tuple[TrainingRe
     if isinstance(error, TrainerError):
         return reports.failed(request, error.reason, error.message), error.exit_code
     if isinstance(error, ContractError):
-        return reports.failed(request, "InternalError", str(error)), FAILURE
+        return reports.failed(request, "InternalError", str(error)), exits.CONFIGURATION_ERROR
     if isinstance(error, MemoryError):
         message = "The machine ran out of memory; raise the Job's memory limit."
         return reports.failed(request, "OutOfMemory", message), exits.OUT_OF_MEMORY
@@ -125,6 +127,20 @@ def _failure(request: TrainingRequest, error: BaseException) -> tuple[TrainingRe
     what = "A native library gave up: " if is_panic(error) else ""
     message = f"{what}{type(error).__name__}: {redacted(str(error))[:400]}"
     return reports.failed(request, "InternalError", message), FAILURE
+
+
+def _tried_before(
+    report: TrainingReport, store: Store | None, code: int
+) -> tuple[TrainingReport, int]:
+    """An error that nobody foresaw costs one retry at most, however many the Job has."""
+    before: TrainingReport | None = None
+    if store is not None and report.operation in REPORT_FILES:
+        try:
+            before = store.stored_report(report.operation, report.run)
+        except (OSError, TrainerError):
+            before = None
+    said, code = faults.after(report, before, code)
+    return replace(report, message=f"{report.message} {said}".strip()), code
 
 
 def _keep(decision: Path, store: Store, request: TrainingRequest, progress: Progress) -> None:
@@ -140,24 +156,25 @@ def _keep(decision: Path, store: Store, request: TrainingRequest, progress: Prog
 
 def _operate(work: Work) -> TrainingReport:
     # Torch and transformers cost seconds to import; checks of the store come first.
-    if work.request.operation is Operation.DIAGNOSE:
-        from maintenance_trainer.diagnose.diagnosis import diagnose  # noqa: PLC0415
+    with faults.beside_reading(work.store.uri):
+        if work.request.operation is Operation.DIAGNOSE:
+            from maintenance_trainer.diagnose.diagnosis import diagnose  # noqa: PLC0415
 
-        return diagnose(work)
-    from maintenance_trainer.training import train  # noqa: PLC0415
+            return diagnose(work)
+        from maintenance_trainer.training import train  # noqa: PLC0415
 
-    return train(work)
+        return train(work)
 
 
 def _kept(
     report: TrainingReport, store: Store | None, *, claimed: bool, code: int
 ) -> TrainingReport:
-    """A failure that a retry would repeat is kept in the run's folder; it is this run's."""
+    """A failure that a retry would repeat, or may, is kept in the run's folder: it is its own."""
     if store is None:
         return report
     try:
         report = replace(report, store=store.state())
-        if claimed and code in exits.DO_NOT_RETRY:
+        if claimed and (code in exits.DO_NOT_RETRY or report.reason == faults.INTERNAL_ERROR):
             store.write_report(report)
     except KeyboardInterrupt:
         raise

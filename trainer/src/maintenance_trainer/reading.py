@@ -8,12 +8,15 @@ import csv
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from maintenance_contract import Columns
+from maintenance_trainer import bounds, files
 from maintenance_trainer.errors import DataError
+from maintenance_trainer.files import shown
 
 if TYPE_CHECKING:
     import _csv
@@ -24,7 +27,6 @@ PARQUET_SUFFIXES: Final = (".parquet",)
 SUFFIXES: Final = CSV_SUFFIXES + LINES_SUFFIXES + PARQUET_SUFFIXES
 LONGEST_LINE: Final = 16 * 2**20
 """Bytes. Longer is no row of text, but a file that is torn or of another kind."""
-_BATCH_ROWS: Final = 4096
 _BLOCK: Final = 2**20
 _MOST_NAMED: Final = 20
 _MARK: Final = b"\xef\xbb\xbf"
@@ -36,14 +38,16 @@ Record = Mapping[str, object]
 class Records:
     """Iterates over ``(place, record)``; place is like ``line 3``.
 
-    ``columns`` are the names found; with JSON lines they are complete once all is read.
+    ``columns`` are the names found; with JSON lines they are complete once all is read. ``path``
+    is without links (see files.py); ``name`` is the file's own, whose ending tells its format.
 
     Raises:
         DataError: DataUnreadable, DataEmpty, ColumnMissing, with file and line.
     """
 
-    def __init__(self, path: Path, where: str, columns: Columns) -> None:
+    def __init__(self, path: Path, where: str, columns: Columns, name: str = "") -> None:
         self._path, self._where, self._wanted = path, where, columns
+        self._name = name or path.name
         self._names: dict[str, None] = {}
 
     @property
@@ -52,7 +56,7 @@ class Records:
         return tuple(self._names)
 
     def __iter__(self) -> Iterator[tuple[str, Record]]:
-        name = self._path.name.lower()
+        name = self._name.lower()
         if name.endswith(PARQUET_SUFFIXES):
             return _parquet_records(self._path, self._where, self._wanted, self._names)
         read = _csv_records if name.endswith(CSV_SUFFIXES) else _lines_records
@@ -63,7 +67,7 @@ def sha256(path: Path, where: str) -> str:
     """``sha256:…`` of a file's bytes, a block at a time."""
     running = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with files.opened(path) as file:
             while block := file.read(_BLOCK):
                 running.update(block)
     except OSError as error:
@@ -75,7 +79,7 @@ def _lines(path: Path, where: str) -> Iterator[str]:
     """Lines with their ends. A line feed is never part of another character in UTF-8."""
     number = 0
     try:
-        with path.open("rb") as file:
+        with files.opened(path) as file:
             while line := file.readline(LONGEST_LINE):
                 number += 1
                 if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
@@ -113,6 +117,7 @@ def _csv_records(
         raise DataError("DataUnreadable", f"{where}, line 1: {error}.") from None
     if not header:
         raise DataError("DataEmpty", f"{where}: the file is empty; remove it or fill it.")
+    bounds.refuse_many_columns(f"{where}, line 1", len(header))
     refuse_columns(f"{where}, line 1", columns, header)
     names.update(dict.fromkeys(header))
     yield from _csv_rows(reader, header, where)
@@ -161,8 +166,17 @@ def _lines_records(
         if not isinstance(record, dict):
             message = f"{where}, line {line}: one JSON object per line is expected."
             raise DataError("DataUnreadable", message)
+        if content.count("[") + content.count("{") > bounds.MOST_NESTED and (
+            bounds.nested_too_deep(record)
+        ):
+            message = (
+                f"{where}, line {line}: lists or objects nest more than {bounds.MOST_NESTED} deep; "
+                "is this a file of rows?"
+            )
+            raise DataError("DataUnreadable", message)
         refuse_columns(f"{where}, line {line}", columns, list(record))
         names.update(dict.fromkeys(record))
+        bounds.refuse_many_columns(where, len(names))
         yield f"line {line}", record
 
 
@@ -176,17 +190,30 @@ def _parquet_records(
     from pyarrow import parquet  # noqa: PLC0415
 
     number = 0
-    if not path.stat().st_size:
-        raise DataError("DataEmpty", f"{where}: the file is empty; remove it or fill it.")
     try:
-        # A buffer: column chunks are streamed, not read whole.
-        with parquet.ParquetFile(path, buffer_size=_BLOCK, pre_buffer=False) as file:
-            header: list[str] = file.schema_arrow.names
+        with files.opened(path) as raw:
+            if not os.fstat(raw.fileno()).st_size:
+                raise DataError("DataEmpty", f"{where}: the file is empty; remove it or fill it.")
+            metadata = parquet.read_metadata(raw)
+            schema = metadata.schema.to_arrow_schema()
+            header: list[str] = schema.names
+            bounds.refuse_many_columns(where, len(header))
             refuse_columns(where, columns, header)
             names.update(dict.fromkeys(header))
             wanted = [name for name in (columns.text, columns.label, columns.time) if name]
-            for batch in file.iter_batches(_BATCH_ROWS, columns=wanted, use_threads=False):
-                values = (_values(batch, name) for name in wanted)
+            rows = bounds.parquet_batch(metadata, wanted, where)
+            # A text that repeats is kept once, as the file keeps it: a few bytes can say it a
+            # million times. A buffer: column chunks are streamed, not read whole.
+            file = parquet.ParquetFile(
+                raw,
+                metadata=metadata,
+                read_dictionary=[name for name in wanted if _is_text(schema.field(name).type)],
+                buffer_size=_BLOCK,
+                pre_buffer=False,
+            )
+            for batch in file.iter_batches(rows, columns=wanted, use_threads=False):
+                values = [_values(batch, name) for name in wanted]
+                _refuse_long(values, f"{where}, rows {number + 1} to {number + batch.num_rows}")
                 for row in zip(*values, strict=True):
                     number += 1
                     yield f"row {number}", dict(zip(wanted, row, strict=True))
@@ -197,9 +224,30 @@ def _parquet_records(
         raise DataError("DataUnreadable", message) from None
 
 
+def _is_text(kind: Any) -> bool:
+    """Whether a column can be read as its distinct values and which row has which."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    asked = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_one(kind) for is_one in asked)
+
+
 def _values(batch: Any, name: str) -> list[object]:
-    values: list[object] = batch.column(batch.schema.get_field_index(name)).to_pylist()
-    return values
+    column = batch.column(batch.schema.get_field_index(name))
+    if not hasattr(column, "dictionary"):
+        values: list[object] = column.to_pylist()
+        return values
+    distinct = column.dictionary.to_pylist()
+    return [None if at is None else distinct[at] for at in column.indices.to_pylist()]
+
+
+def _refuse_long(values: Iterable[Iterable[object]], where: str) -> None:
+    lengths = [len(value) for column in values for value in column if isinstance(value, str)]
+    longest = max(lengths, default=0)
+    if longest > LONGEST_LINE:
+        message = f"{where}: a text of {longest:,} characters; is this a file of rows?"
+        raise DataError("DataUnreadable", message)
+    bounds.refuse_large_batch(sum(lengths), where)
 
 
 # --- what is refused alike ---------------------------------------------------------------
@@ -215,7 +263,7 @@ def refuse_columns(where: str, columns: Columns, there: Sequence[str]) -> None:
 
 
 def _column_missing(where: str, column: str, there: Sequence[str]) -> DataError:
-    names = ", ".join(repr(name) for name in there[:_MOST_NAMED])
+    names = ", ".join(repr(shown(name)) for name in there[:_MOST_NAMED])
     more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
     message = (
         f"{where}: there is no column {column!r}, only {names or 'none'}{more}; "

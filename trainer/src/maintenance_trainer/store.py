@@ -37,6 +37,7 @@ from maintenance_contract.paths import (
     run_directory,
     version_directory,
 )
+from maintenance_trainer import faults
 from maintenance_trainer.data import Snapshot
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.places import Places
@@ -59,13 +60,14 @@ class Store:
         """Enter the store, leaving the owner marker if it has none.
 
         Raises:
-            ConfigurationError: StoreInUse, StoreUnwritable, StoreUnsafe, and those of a bucket.
+            ConfigurationError: StoreInUse, StoreFull, StoreUnwritable, StoreUnsafe, and those of a
+                bucket.
             TransientError: StorageUnreachable.
         """
         place = StorageUri.parse(uri)
         try:
             files: StoreFiles = (
-                FolderFiles(Path(place.local_path(places.claims_root)))
+                FolderFiles(places.mounted(place))
                 if place.mounted
                 else BucketFiles(places.bucket(place, secret), places.scratch())
             )
@@ -213,9 +215,11 @@ def _read_owner(text: str) -> tuple[str, str]:
 
 
 def _unwritable(uri: str, error: OSError) -> ConfigurationError:
+    if error.errno and (explained := faults.of_volume(error, uri)):
+        return explained
     message = (
-        f"model.storage: {uri} cannot be written ({error.strerror or error}); "
-        "give the trainer's user (65532) a writable volume."
+        f"model.storage: {uri} cannot be used ({error.strerror or error}); give the trainer's user "
+        "(65532) a writable volume of files and folders."
     )
     return ConfigurationError("StoreUnwritable", message)
 

@@ -4,6 +4,7 @@ A small file is there whole or not at all; ``create`` never overwrites; a versio
 complete, its manifest comes last; no two writers get the same number.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -13,13 +14,25 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from maintenance_contract.paths import MANIFEST_FILE, version_directory
+from maintenance_trainer import files
 from maintenance_trainer.bucket import Bucket, safe_name
 from maintenance_trainer.errors import ConfigurationError, TrainerError
+from maintenance_trainer.files import NotAFileError
 
 UNFINISHED: Final = ".writing-"
 FORGOTTEN_SECONDS: Final = 86_400
 NUMBERS: Final = "numbers"
 """In a bucket: an object ``numbers/<n>`` for each number that a writer took."""
+
+
+MOST_TEXT: Final = 256 * 2**20
+"""Bytes of a snapshot of very many files; whatever else the store reads is far smaller."""
+_MOST_DIGITS: Final = 15
+
+
+def is_number(name: str) -> bool:
+    """Whether a folder is called by a number that somebody counted to."""
+    return name.isascii() and name.isdecimal() and len(name) <= _MOST_DIGITS
 
 
 class StoreFiles(Protocol):
@@ -50,34 +63,45 @@ class StoreFiles(Protocol):
 
 
 class FolderFiles:
-    """A store in a folder. Raises OSError."""
+    """A store in a folder, which no link leads out of. Raises OSError."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         for folder in ("versions", "runs"):
             (root / folder).mkdir(parents=True, exist_ok=True)
+            self._place_of(f"{folder}/")
 
     def create(self, name: str, text: str) -> None:
         """Write it beside its place, flush it, link it there."""
-        path = self.root / name
-        path.parent.mkdir(exist_ok=True)
-        _place(path, text, replace=False)
+        (self.root / name).parent.mkdir(exist_ok=True)
+        _place(self._place_of(name), text, replace=False)
 
     def replace(self, name: str, text: str) -> None:
         """Write it beside its place, flush it, move it there."""
-        _place(self.root / name, text, replace=True)
+        _place(self._place_of(name), text, replace=True)
 
     def read(self, name: str) -> str | None:
         """Its text."""
         try:
-            return (self.root / name).read_text(encoding="utf-8")
+            return files.read(self.root / name, files.boundary(self.root), MOST_TEXT).decode()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except NotAFileError as error:
+            raise _named(name, error) from None
+
+    def _place_of(self, name: str) -> Path:
+        """Where a file is to be written, links in the way to it followed."""
+        path = self.root / name
+        folder = path if name.endswith("/") else path.parent
+        try:
+            return files.real(folder, files.boundary(self.root)) / path.name
+        except NotAFileError as error:
+            raise _named(folder.relative_to(self.root).as_posix(), error) from None
 
     def numbers(self, folder: str) -> set[int]:
         """A version has its number once it is complete."""
         return {
-            int(path.name) for path in (self.root / folder).glob("[0-9]*") if path.name.isdecimal()
+            int(path.name) for path in (self.root / folder).glob("[0-9]*") if is_number(path.name)
         }
 
     def workplace(self) -> Path:
@@ -106,8 +130,9 @@ class FolderFiles:
     def _sweep(self) -> None:
         """Remove what killed trainers left, once nobody can be writing it any more."""
         for folder in (self.root / "versions").glob(f"{UNFINISHED}*"):
-            if time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):  # another trainer sweeps, too
+                if time.time() - folder.lstat().st_mtime > FORGOTTEN_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 class BucketFiles:
@@ -135,7 +160,8 @@ class BucketFiles:
         return {
             int(parts[1])
             for found in self._bucket.list(folder)
-            if (parts := found.name.split("/"))[1].isdecimal()
+            if len(parts := found.name.split("/")) > 1
+            and is_number(parts[1])
             and (folder != "versions" or parts[2:] == [MANIFEST_FILE])
         }
 
@@ -148,10 +174,10 @@ class BucketFiles:
         self._sweep()
         number = self._take_number()
         target = version_directory(number)
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        names = [f"{target}/{path.relative_to(folder).as_posix()}" for path in files]
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        names = [f"{target}/{path.relative_to(folder).as_posix()}" for path in paths]
         try:
-            for name, path in zip(names, files, strict=True):
+            for name, path in zip(names, paths, strict=True):
                 self._bucket.put(name, path)
             self._seal(f"{target}/{MANIFEST_FILE}", manifest)
         except BaseException:
@@ -192,7 +218,7 @@ class BucketFiles:
 
     def _taken(self) -> set[int]:
         names = (found.name.partition("/")[2] for found in self._bucket.list(NUMBERS))
-        return {int(name) for name in names if name.isdecimal()}
+        return {int(name) for name in names if is_number(name)}
 
     def _withdraw(self, names: list[str]) -> None:
         """What is half there does not count; try not to leave it either."""
@@ -212,6 +238,10 @@ class BucketFiles:
                 if found.modified < long_ago and "/".join(found.name.split("/")[:2]) not in finished
             ]
         )
+
+
+def _named(name: str, error: NotAFileError) -> NotAFileError:
+    return NotAFileError(f"{name} {error.strerror}")
 
 
 def _place(path: Path, text: str, *, replace: bool) -> None:

@@ -43,7 +43,7 @@ def train(work: Work) -> TrainingReport:
         OutOfMemoryError: of the GPU.
     """
     request, store = work.request, work.store
-    done = _done_before(request, store)
+    done = _done_before(work)
     if done is not None:
         work.progress.say(f"run {request.run} was trained before; its report is emitted again")
         return done
@@ -81,11 +81,12 @@ def train(work: Work) -> TrainingReport:
             provenance(request, snapshot, champion, made, work.base_model),
         )
     report = _report(request, store, version)
-    store.write_report(report)
+    work.keep(report)
     return report
 
 
-def _done_before(request: TrainingRequest, store: Store) -> TrainingReport | None:
+def _done_before(work: Work) -> TrainingReport | None:
+    request, store = work.request, work.store
     report = store.stored_report(Operation.TRAIN, request.run)
     if (
         report is not None
@@ -97,7 +98,7 @@ def _done_before(request: TrainingRequest, store: Store) -> TrainingReport | Non
     if version is None:
         return None
     report = _report(request, store, version)
-    store.write_report(report)
+    work.keep(report)
     return report
 
 
@@ -114,6 +115,8 @@ def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
         snapshot = work.store.read_snapshot(request.snapshot)
         dataset = read_again(snapshot, request.data, work.places, request.snapshot.run)
         champion = checkpoints.champion(work.store, request.champion) if request.champion else None
+    if champion is not None:
+        checkpoints.refuse_full(work.store, champion.folder)
     refuse_too_little(dataset, request.action, fresh=champion is None)
     return snapshot, dataset, champion
 
@@ -129,11 +132,13 @@ def _check(work: Work, action: TrainingAction) -> None:
         case TrainingAction.RETRAIN:
             arguments.check(action, recipes.retrain_arguments)
             checkpoints.check_model(model.base_model, work.base_model, Given.BASE)
+            checkpoints.refuse_full(work.store, work.base_model)
         case TrainingAction.IMPORT:
             if work.request.champion is not None or not model.initial_model:
                 message = "request: Import needs an initial model, and no champion."
                 raise ConfigurationError("InitialModelMissing", message)
             checkpoints.check_model(model.initial_model, work.initial_model, Given.INITIAL)
+            checkpoints.refuse_full(work.store, work.initial_model)
 
 
 def _with_new_mix(dataset: Dataset) -> Dataset:

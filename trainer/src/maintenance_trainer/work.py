@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from maintenance_contract import TrainingRequest
+from maintenance_contract import TrainingReport, TrainingRequest
+from maintenance_trainer.errors import TrainerError
 from maintenance_trainer.given import Given
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import Progress
@@ -20,6 +21,13 @@ class Work:
     places: Places
     progress: Progress
     timings: Timings = field(default_factory=Timings)
+
+    def keep(self, report: TrainingReport) -> None:
+        """Leave the report in the store; where that fails, what was done is done all the same."""
+        try:
+            self.store.write_report(report)
+        except (OSError, TrainerError) as error:
+            self.progress.say(f"the report is not kept in the store: {error}")
 
     @property
     def base_model(self) -> Path:

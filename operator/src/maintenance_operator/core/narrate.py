@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from maintenance_contract import Answer, Evidence, Finding, Question
+from maintenance_contract import Answer, Evidence, Finding, LeftOut, Question
 from maintenance_operator.core.findings import (
     accuracy,
     diagnosis_of,
@@ -23,10 +23,12 @@ from maintenance_operator.core.model import (
     StatusEvidence,
     Trigger,
 )
-from maintenance_operator.core.numbers import figure, moment, p_value, reading
+from maintenance_operator.core.numbers import figure, moment, p_value, reading, shortened
 from maintenance_operator.core.reasons import DecisionReason
 from maintenance_operator.core.sequential import Alarm, Kind
 
+MOST_LEFT_OUT: Final = 480
+"""Characters about files that were not read, of a decision's message."""
 _NO_DATA: Final = "There are no data that a training could be trusted with."
 _NO_ROWS: Final = "There are too few newly labelled rows to say."
 _NO_DROP: Final = "There is no drop that training would mend."
@@ -97,6 +99,15 @@ def rejected(
     if objection is None:
         return others
     return (*others, RejectedAction(proposed, objection.sentence))
+
+
+def left_out(left: LeftOut) -> str:
+    """What lies among the data and was not read; empty where all of it was."""
+    if not left.count:
+        return ""
+    which = "1 file" if left.count == 1 else f"{left.count} files"
+    named = f": {left.told()}" if left.files else ""
+    return shortened(f"Not read, of the data: {which}{named}.", MOST_LEFT_OUT)
 
 
 def path(situation: Situation, *, trains: bool) -> tuple[PathStep, ...]:

@@ -19,6 +19,7 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_operator.core.model import Action, Decision, Spec, Verdict
+from maintenance_trainer import files
 from maintenance_trainer.cli import in_service, rules, tables
 from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.job import perform
@@ -54,8 +55,10 @@ class Folders:
         Raises:
             ConfigurationError: an option that cannot be meant; before anything slow is imported.
         """
+        _named("store", self.store)
         for option in ("original", "updates", "base_model"):
             folder = getattr(self, option)
+            _named(option, folder)
             if not folder.is_dir():
                 flag, what = option.replace("_", "-"), "no folder" if folder.exists() else "nothing"
                 message = f"--{flag} {folder}: there is {what} of that name{_where(folder)}."
@@ -80,9 +83,11 @@ def diagnose(folders: Folders) -> int:
             in_service.champion(store, folders.champion),
         )
     report = _do(rules.diagnose_request(spec, number, champion))
-    decision = rules.decision_on(report, spec, champion, _now())
     print(tables.diagnosis(report), end="\n\n")
-    print(tables.decision(decision))
+    if champion is not None and not tables.new_rows(report):
+        print(tables.nothing_new(report))
+        return 0
+    print(tables.decision(rules.decision_on(report, spec, champion, _now())))
     return 0
 
 
@@ -198,6 +203,13 @@ def _last(store: Store, operation: Operation) -> TrainingReport | None:
         if report is not None and report.outcome is Outcome.SUCCEEDED:
             return report
     return None
+
+
+def _named(option: str, folder: Path) -> None:
+    if not files.is_text(str(folder)):
+        flag = option.replace("_", "-")
+        message = f"--{flag} {files.shown(str(folder))}: the name is not UTF-8; rename it."
+        raise ConfigurationError("ArgumentInvalid", message)
 
 
 def _where(folder: Path) -> str:

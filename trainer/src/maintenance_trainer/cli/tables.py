@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from math import comb
 
-from maintenance_contract import Evidence, PairedCounts, Reference, TrainingAction, TrainingReport
+from maintenance_contract import (
+    Evidence,
+    PairedCounts,
+    Reference,
+    RowCounts,
+    TrainingAction,
+    TrainingReport,
+)
 from maintenance_operator.core.model import Action, Decision, Verdict
 
 QUESTIONS = {
@@ -66,6 +73,22 @@ def verdict(judged: Verdict, report: TrainingReport, champion: int | None) -> st
     )
 
 
+def new_rows(report: TrainingReport) -> int:
+    """Newly labelled rows that the diagnosis has seen."""
+    rows = report.diagnosis.rows if report.diagnosis else RowCounts()
+    return rows.new_train + rows.new_held_out
+
+
+def nothing_new(report: TrainingReport) -> str:
+    """What to do where no row has arrived that the champion does not know."""
+    left = report.left_out.told()
+    return (
+        "No new data: there is no newly labelled row that the champion was not trained on, so "
+        "there is nothing to train. Add rows to --updates as .csv, .jsonl, .ndjson or .parquet "
+        f"files{f'; not read: {left}' if left else ''}."
+    )
+
+
 def name(action: TrainingAction) -> str:
     """As it is written on the command line."""
     return "fine-tune" if action is TrainingAction.FINE_TUNE else "retrain"
@@ -91,6 +114,8 @@ def _diagnosis_lines(report: TrainingReport) -> Iterator[str]:
         yield f"  {QUESTIONS.get(finding.question, finding.question):<26}{finding.answer}"
         for evidence in finding.evidence:
             yield _evidence_line(evidence)
+    if report.left_out.count:
+        yield f"  left out, of the files there: {report.left_out.told(10)}"
     if found.new_labels:
         yield f"  new labels: {', '.join(found.new_labels[:10])}"
     if not found.findings:

@@ -9,13 +9,14 @@ from maintenance_contract import (
     Diagnosis,
     Evidence,
     Finding,
+    LeftOut,
     Operation,
     Outcome,
     Sampling,
     TrainingAction,
     TrainingReport,
 )
-from maintenance_trainer import arguments, checkpoints
+from maintenance_trainer import arguments, checkpoints, folders
 from maintenance_trainer.checkpoints import Version
 from maintenance_trainer.data import (
     Dataset,
@@ -51,6 +52,9 @@ def diagnose(work: Work) -> TrainingReport:
     work.progress.stage("reading data")
     with work.timings.of("read"):
         snapshot, dataset = _snapshot(work, champion)
+        left_out = folders.left_out(
+            request.data, work.places, {(file.origin, file.name) for file in snapshot.files}
+        )
     if champion is None:
         refuse_too_little(dataset, None, fresh=True)
     diagnosis = Diagnosis(rows=dataset.counts, labels=len({row.label for row in dataset.rows}))
@@ -68,8 +72,9 @@ def diagnose(work: Work) -> TrainingReport:
         store=store.state(),
         diagnosis=diagnosis,
         timings=work.timings.seconds,
+        left_out=LeftOut.of(left_out),
     )
-    store.write_report(report)
+    work.keep(report)
     return report
 
 
@@ -84,6 +89,7 @@ def check(work: Work) -> None:
     checkpoints.check_model(model.base_model, work.base_model, Given.BASE)
     if model.initial_model:
         checkpoints.check_model(model.initial_model, work.initial_model, Given.INITIAL)
+    checkpoints.refuse_full(work.store, work.base_model)
     arguments.check(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments)
     arguments.check(TrainingAction.RETRAIN, recipes.retrain_arguments)
     task.check_base_model(work.base_model)

@@ -13,6 +13,7 @@ from maintenance_contract.codec import load
 from maintenance_contract.paths import MANIFEST_FILE
 from maintenance_trainer.checkpoints import MANIFEST_VERSION, sha256
 from maintenance_trainer.data import read_holdout
+from maintenance_trainer.files import shown
 from maintenance_trainer.given import Given
 from maintenance_trainer.hub import MODEL_FILES
 
@@ -71,8 +72,10 @@ def past(folder: Path, holdout: Holdout) -> Past:
         return Past(frozenset(), unknown, {})
     for name, expected in manifest["files"].items():
         path = folder / name
-        if not path.is_file() or sha256(path) != expected:
-            problem = f"{name} is not the file that {MANIFEST_FILE} beside it names; copy it again."
+        if "/" in name or not path.is_file() or sha256(path) != expected:
+            problem = (
+                f"{shown(name)} is not the file that {MANIFEST_FILE} beside it names; copy again."
+            )
             raise Given.INITIAL.unreadable(problem)
     fields = load(json.dumps(manifest), version=MANIFEST_VERSION, kind=MANIFEST_FILE)
     return Past(
