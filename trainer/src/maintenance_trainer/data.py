@@ -5,28 +5,28 @@ settled (see settled.py).
 """
 
 import hashlib
-import math
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from maintenance_contract import Columns, DataRef, Holdout, RowCounts, Sampling, TrainingAction
 from maintenance_contract.codec import Fields, canonical, digest, load
-from maintenance_trainer import dates, settled
+from maintenance_trainer import dates, labels, settled
+from maintenance_trainer.cells import CellReader
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
 from maintenance_trainer.places import Places
 from maintenance_trainer.reading import SUFFIXES, Records, sha256
+from maintenance_trainer.remarks import Remarks
 from maintenance_trainer.settled import Mark
 
 SNAPSHOT_VERSION: Final = 1
 SEED: Final = 42
 """Of every sample and every training; part of the snapshot."""
-_NOT_A_LABEL: Final = frozenset({"", "nan", "none", "null"})
 _BUCKETS: Final = 10_000
 _NO_LETTERS: Final = re.compile(r"[\W\d_]+")
 MOST_BYTES: Final = 6 * 2**30
@@ -97,7 +97,11 @@ class Copies:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The snapshot's rows by age and side. Exact duplicates are gone, the newest stays."""
+    """The snapshot's rows by age and side. Exact duplicates are gone, the newest stays.
+
+    ``spellings`` are its labels in the order of the files, ``remarks`` sentences on what was read
+    otherwise than it is written, or not at all.
+    """
 
     new_train: tuple[Row, ...]
     new_held_out: tuple[Row, ...]
@@ -105,6 +109,8 @@ class Dataset:
     old_held_out: tuple[Row, ...]
     recurrence: Recurrence
     copies: Copies = Copies()
+    spellings: tuple[labels.Spelling, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -248,6 +254,7 @@ def take_snapshot(
     *,
     known: frozenset[str],
     champion_holdout: Holdout | None,
+    champion_labels: Collection[str] = (),
     tell: Callable[[str], None] = print,
 ) -> tuple[Snapshot, Dataset]:
     """Read everything that is settled.
@@ -257,15 +264,16 @@ def take_snapshot(
         places: where they are for this process.
         known: digests of the files that the champion was trained on.
         champion_holdout: the percentages under which it was trained; None without a champion.
-        tell: told of each file that is left out because it is still being written.
+        champion_labels: the labels that it answers with.
+        tell: told of each file that is left out because it is still being written, and of what
+            was read otherwise than it is written.
 
     Raises:
-        DataError: with file, line and column.
+        DataError: with file, line and column; LabelsDoubled.
         TransientError: DataChanging.
     """
     files: list[DataFile] = []
-    rows: list[Row] = []
-    room = _Room()
+    read = _Read()
     for origin in Origin:
         root, moving = _root(data, origin, places)
         found = settled.find(root, SUFFIXES, moving=moving)
@@ -273,11 +281,12 @@ def take_snapshot(
             tell(f"{origin}/{path.relative_to(root).as_posix()} is still being written: left out")
         for path in found.settled:
             named = _Named(origin, path.relative_to(root).as_posix())
-            file, its_rows = _read(path, named, data.columns, known, room, data.since)
-            files.append(file)
-            rows.extend(its_rows)
+            files.append(_read(path, named, data.columns, known, read, data.since))
     _refuse_nothing(files, data)
-    dataset = split(rows, data.holdout, champion_holdout, data.sampling)
+    labels.refuse_doubled(read.spelled, read.fresh, champion_labels)
+    dataset = read.told(split(read.rows, data.holdout, champion_holdout, data.sampling))
+    for remark in dataset.remarks:
+        tell(remark)
     return Snapshot(
         tuple(files),
         data.columns,
@@ -295,8 +304,7 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
     Raises:
         ConfigurationError: SnapshotChanged, naming the file that is gone or was rewritten.
     """
-    rows: list[Row] = []
-    room = _Room()
+    read = _Read()
     for file in snapshot.files:
         path = _root(data, file.origin, places)[0] / file.name
         named = _Named(file.origin, file.name)
@@ -309,8 +317,10 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
             )
             raise ConfigurationError("SnapshotChanged", message)
         known = frozenset() if file.new else frozenset({file.digest})
-        rows += _read(path, named, snapshot.columns, known, room, snapshot.since)[1]
-    return split(rows, snapshot.holdout, snapshot.champion_holdout, snapshot.sampling)
+        _read(path, named, snapshot.columns, known, read, snapshot.since)
+    return read.told(
+        split(read.rows, snapshot.holdout, snapshot.champion_holdout, snapshot.sampling)
+    )
 
 
 def split(
@@ -463,15 +473,34 @@ class _Room:
             raise DataError("DataTooLarge", message)
 
 
+@dataclass(slots=True)
+class _Read:
+    """What is read, all files together; ``fresh`` are the labels in files of no version before."""
+
+    rows: list[Row] = field(default_factory=list)
+    room: _Room = field(default_factory=_Room)
+    remarks: Remarks = field(default_factory=Remarks)
+    fresh: set[str] = field(default_factory=set)
+    places: dict[str, str] = field(default_factory=dict)
+    """Of each label, where it is first."""
+
+    @property
+    def spelled(self) -> tuple[labels.Spelling, ...]:
+        return tuple(labels.Spelling(label, where) for label, where in self.places.items())
+
+    def told(self, dataset: Dataset) -> Dataset:
+        return replace(dataset, spellings=self.spelled, remarks=self.remarks.sentences)
+
+
 def _read(
     path: Path,
     file: "_Named",
     columns: Columns,
     known: frozenset[str],
-    room: _Room,
+    read: _Read,
     since: str,
-) -> tuple[DataFile, list[Row]]:
-    """A file and its rows, all of the same bytes.
+) -> DataFile:
+    """A file, its rows added to what is read; all of the same bytes.
 
     Rows of a new file are new unless they are dated before ``since``.
 
@@ -480,20 +509,14 @@ def _read(
     """
     before = Mark.of(path)
     its_digest = sha256(path, file.where)
-    new = file.origin is Origin.UPDATES and its_digest not in known
-    if file.origin is Origin.ORIGINAL:
-        columns = replace(columns, time="")
-    records = Records(path, file.where, columns)
-    onset = dates.parsed(since) if since and columns.time else None
+    trained_on = its_digest in known
+    new = file.origin is Origin.UPDATES and not trained_on
+    columns = columns if new else replace(columns, time="")
+    records = Records(path, file.where, columns, read.remarks, known=trained_on)
+    cells = CellReader(file.where, columns, trained_on, read.remarks)
     rows: list[Row] = []
     try:
-        for place, record in records:
-            where = f"{file.where}, {place}"
-            text, label = _cells(record, columns, where)
-            room.take(text, where)
-            dated = dates.of(record[columns.time], where, columns.time) if columns.time else None
-            is_new = new and (onset is None or dated is None or dated >= onset)
-            rows.append(make_row(text, sys.intern(label), file.origin, new=is_new))
+        rows += _rows(records, cells, file.origin, read, since if columns.time else "", new=new)
     except DataError:
         if Mark.of(path) == before:
             raise
@@ -506,7 +529,28 @@ def _read(
     if not rows:
         message = f"{file.where}: the file holds no rows; remove it or fill it."
         raise DataError("DataEmpty", message)
-    return DataFile(file.origin, file.name, its_digest, len(rows), new, records.columns), rows
+    read.rows += rows
+    if not trained_on:
+        read.fresh.update({row.label for row in rows})
+    return DataFile(file.origin, file.name, its_digest, len(rows), new, records.columns)
+
+
+def _rows(
+    records: Records, cells: CellReader, origin: Origin, read: _Read, since: str, *, new: bool
+) -> Iterator[Row]:
+    onset = dates.parsed(since) if since else None
+    for place, record in records:
+        found = cells.read(place, record)
+        if found is None:
+            continue
+        where = f"{cells.file}, {place}"
+        read.room.take(found.text, where)
+        label = sys.intern(found.label)
+        read.places.setdefault(label, where)
+        early = onset is not None and found.time is not None and found.time < onset
+        if early:
+            read.remarks.note(f"dated before {since}, so it teaches, but is no new row", where)
+        yield make_row(found.text, label, origin, new=new and not early)
 
 
 @dataclass(frozen=True, slots=True)
@@ -517,32 +561,3 @@ class _Named:
     @property
     def where(self) -> str:
         return f"{self.origin}/{self.name}"
-
-
-def _cells(record: Mapping[str, object], columns: Columns, where: str) -> tuple[str, str]:
-    text, label = record[columns.text], record[columns.label]
-    if text is not None and not isinstance(text, str):
-        message = f"{where}, column {columns.text!r}: a text is expected, not {str(text)[:40]!r}."
-        raise DataError("DataUnreadable", message)
-    spelled = _label(label)
-    if spelled is None:
-        message = f"{where}, column {columns.label!r}: a text or a whole number is expected."
-        raise DataError("DataUnreadable", message)
-    if spelled.lower() in _NOT_A_LABEL:
-        message = (
-            f"{where}, column {columns.label!r}: the label is missing "
-            f"({str(label)[:20]!r}); label the row or leave it out."
-        )
-        raise DataError("LabelMissing", message)
-    return text or "", spelled
-
-
-def _label(value: object) -> str | None:
-    """A label's spelling; None for what cannot be one."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int):
-        return str(value).strip()
-    return None

@@ -65,6 +65,8 @@ def _diagnosis_lines(report: TrainingReport) -> Iterator[str]:
             yield _evidence_line(evidence)
     if found.new_labels:
         yield f"  new labels: {', '.join(found.new_labels[:10])}"
+    if report.message:
+        yield f"  note: {report.message}"
     if not found.findings:
         yield "  no champion yet: nothing to compare"
 
