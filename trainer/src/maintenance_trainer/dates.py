@@ -31,6 +31,7 @@ _UNITS: Final = {
     "microseconds since 1970": 10**6,
     "nanoseconds since 1970": 10**9,
 }
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SHEET_EPOCH: Final = datetime(1899, 12, 30, tzinfo=UTC)
 """Day 0 of a spreadsheet, from March 1900 on."""
 _SHEET_DAYS: Final = (36_526, 73_050)
@@ -124,7 +125,8 @@ def _of_number(number: Decimal) -> Dated:
         return Dated(in_digits, "a date in digits")
     for unit, each in _UNITS.items():
         if EARLIEST.timestamp() <= number / each < _LATEST.timestamp():
-            return Dated(datetime.fromtimestamp(float(number / each), UTC), unit)
+            microseconds = int(number * 10**6 / each)
+            return Dated(_EPOCH + timedelta(microseconds=microseconds), unit)
     raise ValueError
 
 

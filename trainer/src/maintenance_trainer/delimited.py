@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import _csv
 
 LONGEST_FIELD: Final = 16 * 2**20
+_MARK: Final = "\ufeff"
 _COMMA: Final = ","
 _OTHERS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 csv.field_size_limit(LONGEST_FIELD)
@@ -49,7 +50,7 @@ def csv_records(
     Raises:
         DataError: DataUnreadable, DataEmpty, ColumnMissing.
     """
-    numbered = enumerate(any_line_end(lines), start=1)
+    numbered = enumerate(plain_lines(lines), start=1)
     begin, first = next(((number, line) for number, line in numbered if line.strip()), (0, ""))
     if not first:
         raise DataError("DataEmpty", f"{where}: the file is empty; remove it or fill it.")
@@ -69,13 +70,16 @@ def csv_records(
     yield from _rows(reader, header, where, columns, remarks, known=known)
 
 
-def any_line_end(lines: Iterable[str]) -> Iterator[str]:
-    """Lines may also end with a carriage return alone, as old spreadsheets write them."""
+def plain_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Lines may also end with a carriage return alone, as old spreadsheets write them.
+
+    A byte order mark begins a file, and where files were joined a line inside one: it is no text.
+    """
     for line in lines:
         if "\r" in line.removesuffix("\n").removesuffix("\r"):
-            yield from io.StringIO(line, newline="")
+            yield from (part.lstrip(_MARK) for part in io.StringIO(line, newline=""))
         else:
-            yield line
+            yield line.lstrip(_MARK)
 
 
 def _delimiter(first: str, columns: Columns) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from maintenance_contract import Columns
 from maintenance_trainer.columns import refuse_columns, refuse_many, storable, used
-from maintenance_trainer.delimited import any_line_end, csv_records
+from maintenance_trainer.delimited import csv_records, plain_lines
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.remarks import Remarks
 
@@ -25,8 +25,6 @@ LONGEST_LINE: Final = 16 * 2**20
 """Bytes. Longer is no row of text, but a file that is torn or of another kind."""
 _BATCH_ROWS: Final = 4096
 _BLOCK: Final = 2**20
-_MARK: Final = "\ufeff"
-"""Begins a file in UTF-8, and where files were joined a line inside one."""
 _UNREADABLE: Final = (ValueError, OverflowError, LookupError, TypeError)
 """What Arrow raises for values that Python has none for: text that is no UTF-8, the year 300000."""
 _OTHER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -98,7 +96,7 @@ def _lines(path: Path, where: str, *, known: bool) -> Iterator[str]:
                         "file of rows?"
                     )
                     raise DataError("DataUnreadable", message)
-                yield _decode(line, where, number, known=known).lstrip(_MARK)
+                yield _decode(line, where, number, known=known)
     except OSError as error:
         raise _unreadable(where, error) from None
 
@@ -135,7 +133,7 @@ def _lines_records(
 ) -> Iterator[tuple[str, Record]]:
     objects = _Objects()
     decoder = json.JSONDecoder(object_pairs_hook=objects)
-    for line, content in enumerate(any_line_end(lines), start=1):
+    for line, content in enumerate(plain_lines(lines), start=1):
         if not content.strip():
             continue
         place = f"{where}, line {line}"
