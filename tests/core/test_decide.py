@@ -763,3 +763,17 @@ def test_targeted_rows_wait_for_old_held_out_rows() -> None:
 
     assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
     assert "3 old held-out rows" in decision.message
+
+
+def test_what_the_trainer_remarks_is_in_the_message_however_long_the_reason_is() -> None:
+    said = (
+        "updates/w.csv, line 2: the label 'BILLING' counts as a class of its own beside 'billing'"
+    )
+    report = replace(a_report(*findings()), message=f"{said}.\x1b[2J")
+    assert decide(a_situation(report=report)).message.endswith(f" Of the data: {said}.?[2J")
+    long = decide(a_situation(report=replace(report, message=said * 50))).message
+    assert len(long) <= 1024
+    assert said in long
+    assert "Of the data" not in decide(a_situation(report=a_report(*findings()))).message
+    failed = replace(report, outcome=Outcome.FAILED, reason="LabelsDoubled", diagnosis=None)
+    assert decide(a_situation(report=failed)).message.count("BILLING") == 1

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from maintenance_contract import Answer, Question
 from maintenance_operator.core.brakes import BRAKES
 from maintenance_operator.core.model import Decision, PathStep, Situation
-from maintenance_operator.core.narrate import path, rejected, trouble
-from maintenance_operator.core.numbers import shortened
+from maintenance_operator.core.narrate import path, rejected, remarks, trouble
+from maintenance_operator.core.numbers import MESSAGE_CHARACTERS, shortened
 from maintenance_operator.core.proposal import Proposal
 from maintenance_operator.core.rules import RULES
 
@@ -28,12 +28,21 @@ def decide(situation: Situation) -> Decision:
         trigger=situation.trigger,
         action=chosen.action,
         reason=chosen.reason,
-        message=shortened(f"{trouble(situation.degraded)} {chosen.message}".strip()),
+        message=_message(situation, chosen),
         path=path(situation, trains=chosen.action.training is not None),
         rejected=rejected(wanted.action, wanted.reason, objection.reason if objection else None),
         time=situation.now,
         escalated_from=situation.escalated_from,
     )
+
+
+def _message(situation: Situation, chosen: Proposal) -> str:
+    """Why, and at the end what the trainer remarks; a long reason gives way to that."""
+    said = f"{trouble(situation.degraded)} {chosen.message}".strip()
+    told = remarks(situation)
+    if not told:
+        return shortened(said)
+    return f"{shortened(said, MESSAGE_CHARACTERS - len(told) - 1)} {told}"
 
 
 def propose(situation: Situation) -> Proposal:

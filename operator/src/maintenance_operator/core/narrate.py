@@ -11,6 +11,7 @@ from maintenance_operator.core.findings import (
     findings,
     rows,
     unprompted,
+    usable,
 )
 from maintenance_operator.core.model import (
     Action,
@@ -22,10 +23,12 @@ from maintenance_operator.core.model import (
     StatusEvidence,
     Trigger,
 )
-from maintenance_operator.core.numbers import figure, moment, p_value, reading
+from maintenance_operator.core.numbers import figure, moment, p_value, reading, shortened
 from maintenance_operator.core.reasons import DecisionReason
 from maintenance_operator.core.sequential import Alarm, Kind
 
+MOST_REMARKS: Final = 480
+"""Characters of the trainer's remarks in a decision's message."""
 _NO_DATA: Final = "There are no data that a training could be trusted with."
 _NO_ROWS: Final = "There are too few newly labelled rows to say."
 _NO_DROP: Final = "There is no drop that training would mend."
@@ -96,6 +99,15 @@ def rejected(
     if objection is None:
         return others
     return (*others, RejectedAction(proposed, objection.sentence))
+
+
+def remarks(situation: Situation) -> str:
+    """What a diagnosis that succeeded has to say of the rows; empty where they need no word."""
+    said = situation.report.message
+    if not said or not usable(situation):
+        return ""
+    plain = "".join(one if one.isprintable() else "?" for one in said)
+    return shortened(f"Of the data: {plain}", MOST_REMARKS)
 
 
 def path(situation: Situation, *, trains: bool) -> tuple[PathStep, ...]:

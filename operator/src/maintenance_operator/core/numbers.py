@@ -51,8 +51,8 @@ def duration(span: timedelta) -> str:
     return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 
-def shortened(message: str) -> str:
+def shortened(message: str, most: int = MESSAGE_CHARACTERS) -> str:
     """A message that fits, cut at the end if it must be."""
-    if len(message) <= MESSAGE_CHARACTERS:
+    if len(message) <= most:
         return message
-    return message[: MESSAGE_CHARACTERS - 1] + "…"
+    return message[: most - 1] + "…"
