@@ -16,6 +16,7 @@ from typing import Final
 from maintenance_trainer.errors import DataError
 
 MOST_CHARACTERS: Final = 1024
+IN_SERVICE: Final = "the model in service"
 _WHOLE: Final = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*)?")
 _POWER: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?[eE][+-]?[0-9]{1,2}")
 _BETWEEN_WORDS: Final = re.compile(r"[\s_./-]+")
@@ -77,14 +78,18 @@ def likeness(label: str) -> str:
 
 
 def refuse_doubled(
-    spellings: Sequence[Spelling], fresh: Collection[str], known: Collection[str]
+    spellings: Sequence[Spelling],
+    fresh: Collection[str],
+    known: Collection[str],
+    model: str = IN_SERVICE,
 ) -> None:
     """Refuse a class that comes in a second spelling.
 
     Args:
         spellings: of all rows, in the order of the files.
         fresh: the labels in files that the champion was not trained on.
-        known: the labels that the model in service answers with. What it knows stays as it is.
+        known: the labels that the model answers with. What it knows stays as it is.
+        model: which model that is.
 
     Raises:
         DataError: LabelsDoubled, showing both.
@@ -92,7 +97,7 @@ def refuse_doubled(
     ordered = sorted(spellings, key=lambda one: one.label in fresh)
     pairs = [
         (right, wrong)
-        for right, *others in _groups(ordered, known, identity)
+        for right, *others in _groups(ordered, known, identity, model)
         for wrong in others
         if wrong.label in fresh and wrong.label not in known
     ]
@@ -166,12 +171,15 @@ def _listed(sentences: Iterable[str]) -> str:
 
 
 def _groups(
-    spellings: Sequence[Spelling], known: Collection[str], key: Callable[[str], str]
+    spellings: Sequence[Spelling],
+    known: Collection[str],
+    key: Callable[[str], str],
+    model: str = IN_SERVICE,
 ) -> list[list[Spelling]]:
     """Spellings with one key, where there are several; one that is known comes first."""
     found: dict[str, list[Spelling]] = {}
     placed: Mapping[str, Spelling] = {one.label: one for one in spellings}
-    first = [placed.get(label, Spelling(label, "the model in service")) for label in sorted(known)]
+    first = [placed.get(label, Spelling(label, model)) for label in sorted(known)]
     for one in (*first, *(one for one in spellings if one.label not in known)):
         found.setdefault(key(one.label), []).append(one)
     return [group for group in found.values() if len(group) > 1]

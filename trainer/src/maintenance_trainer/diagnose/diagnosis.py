@@ -177,7 +177,7 @@ def _introduce(
     with work.timings.of("load"):
         classifier = task.from_initial_model(work.initial_model)
     there = {row.label for row in dataset.rows}
-    labels.refuse_doubled(dataset.spellings, there, classifier.labels)
+    labels.refuse_doubled(dataset.spellings, there, classifier.labels, Given.INITIAL)
     if not there & set(classifier.labels):
         message = (
             f"model.initialModel: it answers {', '.join(classifier.labels)[:200]}, and no row is "
