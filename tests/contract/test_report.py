@@ -209,3 +209,17 @@ def test_accuracies_of_paired_counts() -> None:
     counts = PairedCounts(10, 4, 1, 3)
     assert (counts.champion_accuracy, counts.challenger_accuracy) == (0.5, 0.7)
     assert PairedCounts(0, 0, 0, 0).champion_accuracy == 0.0
+
+
+def test_half_a_character_never_keeps_a_report_from_leaving() -> None:
+    report = TrainingReport(
+        Operation.DIAGNOSE,
+        1,
+        "sha256:x",
+        Outcome.FAILED,
+        "InternalError",
+        "\ud83d at updates/\udcff",
+    )
+    message = report.to_message()
+    assert len(message.encode()) <= 4096
+    assert TrainingReport.from_json(message).message == "\ufffd at updates/\ufffd"
