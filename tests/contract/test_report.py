@@ -238,3 +238,17 @@ def test_a_name_of_a_file_cannot_steer_a_terminal() -> None:
     hostile = LeftOut.of([LeftOutFile("updates/\x1b[2J\u202etxt.exe\n.gz", "compressed\x07")])
     back = TrainingReport.from_json(replace(REPORT, left_out=hostile).to_json())
     assert back.left_out.files == (LeftOutFile("updates/?[2J?txt.exe?.gz", "compressed?"),)
+
+
+def test_half_a_character_never_keeps_a_report_from_leaving() -> None:
+    report = TrainingReport(
+        Operation.DIAGNOSE,
+        1,
+        "sha256:x",
+        Outcome.FAILED,
+        "InternalError",
+        "\ud83d at updates/\udcff",
+    )
+    message = report.to_message()
+    assert len(message.encode()) <= 4096
+    assert TrainingReport.from_json(message).message == "\ufffd at updates/\ufffd"

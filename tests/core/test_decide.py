@@ -804,3 +804,17 @@ def test_what_was_not_read_is_in_the_message_however_long_the_reason_is() -> Non
     assert len(message) <= 1024
     assert message.endswith("updates/w2.csv.gz (compressed or packed: unpack it) and 6 more.")
     assert "Not read" not in decide(a_situation(report=a_report(*findings()))).message
+
+
+def test_what_the_trainer_remarks_is_in_the_message_however_long_the_reason_is() -> None:
+    said = (
+        "updates/w.csv, line 2: the label 'BILLING' counts as a class of its own beside 'billing'"
+    )
+    report = replace(a_report(*findings()), message=f"{said}.\x1b[2J")
+    assert decide(a_situation(report=report)).message.endswith(f" Of the data: {said}.?[2J")
+    long = decide(a_situation(report=replace(report, message=said * 50))).message
+    assert len(long) <= 1024
+    assert said in long
+    assert "Of the data" not in decide(a_situation(report=a_report(*findings()))).message
+    failed = replace(report, outcome=Outcome.FAILED, reason="LabelsDoubled", diagnosis=None)
+    assert decide(a_situation(report=failed)).message.count("BILLING") == 1

@@ -73,7 +73,7 @@ def write_lines(path: Path, rows: Sequence[Labelled]) -> None:
     age(path)
 
 
-def write_parquet(path: Path, columns: dict[str, list[Any]], **options: Any) -> None:
+def write_parquet(path: Path, columns: dict[str, Any], **options: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet.write_table(pa.table(columns), path, **options)
     age(path)

@@ -263,6 +263,22 @@ def test_what_cannot_be_taken_over_is_said_before_anything_is_copied(
     assert not list((lab.store / "versions").iterdir())
 
 
+def test_labels_that_the_model_spells_otherwise_are_the_datas_to_mend(
+    lab: Lab, brought: Path
+) -> None:
+    edit(brought, id2label={"0": "finance\u200b", "1": "Sport"})
+    report, code = diagnose(lab, 1)
+    assert (report.reason, code) == ("LabelsDoubled", 65)
+    assert (
+        "the label 'finance' is the class 'finance\\u200b' (model.initialModel)" in report.message
+    )
+
+    edit(brought, id2label={"0": "finance", "1": "Sport"})
+    report, code = diagnose(lab, 2)
+    assert code == 0, report.message
+    assert "'sport' counts as a class of its own beside 'Sport', which is known," in report.message
+
+
 def test_a_base_model_is_no_model_to_begin_with(lab: Lab) -> None:
     """The library would give it a head of random weights."""
     report, code = diagnose(lab, 1, f"file://{lab.base_model}")

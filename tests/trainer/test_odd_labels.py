@@ -16,6 +16,7 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
+from maintenance_trainer.cli import tables
 
 First = tuple[Lab, TrainingReport]
 
@@ -91,6 +92,41 @@ def test_rows_of_labels_that_it_never_saw_are_a_change_of_the_feature_space(
     assert new.challenger_accuracy > new.champion_accuracy == 0.0
 
 
+def test_a_known_class_in_another_spelling_is_refused_before_anything_is_kept(own: First) -> None:
+    lab, version_1 = own
+    rows = [(text, label + "\u200b") for text, label in headlines(["finance"], 60, seed=51)]
+    report, code = lab.do(
+        lab.request(
+            Operation.DIAGNOSE,
+            51,
+            champion=champion(version_1),
+            data=looking_at(lab, 51, rows),
+        )
+    )
+    assert (report.reason, code) == ("LabelsDoubled", 65)
+    assert "updates/rows.csv, line 2: the label 'finance\\u200b' is the class 'finance'" in (
+        report.message
+    )
+    assert "original/first.csv, line" in report.message
+    assert not (lab.store / "runs/51/data.json").exists()
+
+
+def test_a_known_class_in_capitals_is_one_of_its_own_and_told(own: First) -> None:
+    lab, version_1 = own
+    rows = [
+        (text, "None" if label == "arts" else "FINANCE")
+        for text, label in headlines(["finance", "arts"], 60, seed=52)
+    ]
+    found = lab.diagnose(52, champion=champion(version_1), data=looking_at(lab, 52, rows))
+    assert found.diagnosis is not None
+    assert set(found.diagnosis.new_labels) == {"FINANCE", "None"}
+    assert "'FINANCE' counts as a class of its own beside 'finance', which is known," in (
+        found.message
+    )
+    assert "the label 'None' counts as a class" in found.message
+    assert f"  note: {found.message}" in tables.diagnosis(found)
+
+
 def test_labels_that_differ_in_blanks_and_case_are_what_they_are(
     make_lab: Callable[..., Lab],
 ) -> None:
@@ -98,6 +134,8 @@ def test_labels_that_differ_in_blanks_and_case_are_what_they_are(
     lab = make_lab(
         [("a", " sport "), ("b", "sport"), ("c", "Sport"), *headlines(["arts"], 50, seed=1)]
     )
-    found = lab.diagnose(1).diagnosis
+    report = lab.diagnose(1)
+    found = report.diagnosis
     assert found is not None
     assert found.labels == 3
+    assert "'Sport' counts as a class of its own beside 'sport'" in report.message

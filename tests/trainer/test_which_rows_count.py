@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from support.laboratory import (
     QUICK,
@@ -122,7 +123,19 @@ def dated(*times: Any) -> list[dict[str, Any]]:
         ("2026-11-20 11:00:00", "2026-11-20 13:00:00"),
         (1763639999, 1795176000),
         ("1763639999.5", "1795176000"),
+        ("20261119", "20261121"),
+        (20261119, 20261121),
+        (20261119.0, 20261121.0),
+        ("20261120115959", "202611201200"),
+        ("20261120T115959Z", "20261120T120000Z"),
+        ("2026-W47-4", "2026-W47-6"),
+        ("2026-11-20t11:59:59z", "2026-11-20T12:00:00.123456789Z"),
+        (1795175999999, 1795176000000),
+        ("1795175999999999", "1795176000000000"),
+        (1795175999999999999, 1795176000000000000),
+        ("2000-01-01", "2026-11-20T14:00:00+02:00"),
     ],
+    ids=repr,
 )
 def test_rows_from_before_the_onset_are_not_new(folders: Path, before: Any, after: Any) -> None:
     page = "".join(json.dumps(row) + "\n" for row in dated(before, after))
@@ -134,15 +147,88 @@ def test_rows_from_before_the_onset_are_not_new(folders: Path, before: Any, afte
     assert "t0" in {row.text for row in dataset.rows}, "it still teaches"
 
 
-def test_parquet_has_times_of_its_own(folders: Path) -> None:
-    times = [datetime(2026, 11, day, tzinfo=UTC) for day in (19, 20, 21)]
+SECONDS = (1795175999, 1795176000)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array([n * 10**9 + 123456789 for n in SECONDS], pa.timestamp("ns")),
+        pa.array([n * 10**9 + 123456789 for n in SECONDS], pa.timestamp("ns", "Europe/Berlin")),
+        pa.array([n * 10**9 + 1 for n in SECONDS], pa.timestamp("ns")).dictionary_encode(),
+        pa.array([n * 10**6 for n in SECONDS], pa.timestamp("us", "UTC")),
+        pa.array([n * 10**6 for n in SECONDS], pa.timestamp("us", "Mars/Phobos")),
+        pa.array([n * 10**3 for n in SECONDS], pa.timestamp("ms", "+05:30")),
+        pa.array(SECONDS, pa.timestamp("s")),
+        pa.array([20776, 20778], pa.date32()),
+        pa.array([20776 * 86400000, 20778 * 86400000], pa.date64()),
+        pa.array(SECONDS, pa.uint32()),
+        pa.array(SECONDS, pa.float64()),
+        pa.array([Decimal(n) for n in SECONDS], pa.decimal128(12, 1)),
+        pa.array(["2026-11-20 11:59", "2026-11-20 12:00"], pa.large_string()),
+    ],
+    ids=lambda times: str(times.type),
+)
+def test_parquet_has_times_of_its_own(folders: Path, times: pa.Array) -> None:
     write_parquet(
-        folders / "updates/u.parquet", {"text": list("abc"), "label": list("xyx"), "at": times}
+        folders / "updates/u.parquet", {"text": ["a", "b"], "label": ["x", "y"], "at": times}
     )
 
     _, dataset = taken(folders, columns=Columns(time="at"), since=ONSET)
 
-    assert new_texts(dataset) == {"c"}
+    assert new_texts(dataset) == {"b"}
+
+
+@pytest.mark.parametrize(
+    "times, words",
+    [
+        (pa.array([0, 1], pa.timestamp("s")), ["row 1", "lies before 2000"]),
+        (pa.array([SECONDS[0] * 10**6, 2**62], pa.timestamp("us")), ["row 2", "cannot be read"]),
+        (pa.array([20776, 2**30], pa.date32()), ["row 2", "cannot be read"]),
+        (pa.array([1, 2], pa.duration("ns")), ["row 1"]),
+        (pa.array([1, 2], pa.time64("us")), ["row 1", "is no time"]),
+        (pa.array([SECONDS[0] * 10**9, None], pa.timestamp("ns")), ["row 2", "is no time"]),
+        (pa.array([True, False]), ["row 1", "is no time"]),
+    ],
+    ids=lambda given: str(given.type) if isinstance(given, pa.Array) else given[-1],
+)
+def test_times_of_parquet_that_are_none_are_named(
+    folders: Path, times: pa.Array, words: list[str]
+) -> None:
+    write_parquet(
+        folders / "updates/u.parquet", {"text": ["a", "b"], "label": ["x", "y"], "at": times}
+    )
+
+    with pytest.raises(DataError) as error:
+        taken(folders, columns=Columns(time="at"))
+
+    for word in ["updates/u.parquet", "'at'", *words]:
+        assert word in error.value.message
+
+
+def test_two_ways_to_write_times_in_a_column_are_told(folders: Path) -> None:
+    times = (1795176000, "2026-11-20T12:00:00Z", 1795176000123, 1795176001, "20261120")
+    page = "".join(json.dumps(row) + "\n" for row in dated(*times))
+    (folders / "updates/u.jsonl").write_text(page)
+
+    remarks = taken(folders, columns=Columns(time="at"))[1].remarks
+
+    assert "line 2: column 'at' holds ISO 8601 with a zone, and seconds since 1970 in" in remarks[0]
+    assert [remark.split(":")[0] for remark in remarks] == [
+        f"updates/u.jsonl, line {line}" for line in (2, 3, 5)
+    ]
+
+
+def test_rows_that_are_too_early_to_be_new_are_counted(folders: Path) -> None:
+    page = "".join(json.dumps(row) + "\n" for row in dated(*["2026-11-19"] * 200))
+    (folders / "updates/u.jsonl").write_text(page)
+
+    _, dataset = taken(folders, columns=Columns(time="at"), since=ONSET)
+
+    assert not new_texts(dataset)
+    (told,) = dataset.remarks
+    assert told.startswith(f"updates/u.jsonl, line 1: dated before {ONSET}, so it teaches")
+    assert "(200 in all)" in told
 
 
 def test_without_an_onset_or_a_column_all_rows_of_new_files_are_new(folders: Path) -> None:
@@ -169,9 +255,31 @@ def test_a_snapshot_without_any_of_it_is_spelled_as_ever(folders: Path) -> None:
         ("", ["is no time"]),
         (float("nan"), ["is no time"]),
         (-5, ["is no time"]),
-        (1763640000000, ["lies in the future", "no milliseconds"]),
+        (0, ["is no time", "seconds since 1970 would make it 1970-01-01"]),
+        (46346, ["is no time", "a spreadsheet's number for 2026-11-20"]),
+        ("46346.75", ["a spreadsheet's number for 2026-11-20"]),
+        (20261341, ["is no time", "would make it 1970-08-23"]),
+        ("2026", ["is no time", "it names no day"]),
+        ("2026-11", ["is no time", "it names no day"]),
+        (202611, ["is no time", "it names no day"]),
+        ("2026-W47", ["is no time", "it names no day"]),
+        ("1.795E+09", ["is no time", "rounded"]),
+        ("1_795_176_000", ["is no time"]),
+        ("9" * 5000, ["is no time"]),
+        (10**400, ["is no time"]),
+        (float("inf"), ["is no time"]),
+        ("11/20/2026", ["is no time", "which the day"]),
+        ("20.11.2026 12:00", ["is no time", "which the day"]),
+        ("2026-11-20T12:00:00 CET", ["is no time"]),
+        ({"$date": 1}, ["is no time"]),
+        ("0001-01-01T00:00:00Z", ["lies before 2000"]),
+        ("1970-01-01", ["lies before 2000", "data.original"]),
+        ("19991231", ["lies before 2000"]),
+        (1895176000000, ["lies in the future (2030-01-20)"]),
         ("2199-01-01", ["lies in the future"]),
+        ("9999-12-31T23:59:59-14:00", ["is no time"]),
     ],
+    ids=lambda value: repr(value)[:30],
 )
 def test_a_time_that_is_none_is_named(folders: Path, at: Any, words: list[str]) -> None:
     (folders / "updates/u.jsonl").write_text(json.dumps(dated(at)[0]) + "\n")

@@ -4,12 +4,14 @@ import hashlib
 import json
 import marshal
 import math
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from maintenance_contract.errors import ContractError
 
+_HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
@@ -166,10 +168,14 @@ def load(text: str, *, version: int, kind: str) -> Fields:
 
 
 def canonical(document: Mapping[str, Any]) -> str:
-    """The one spelling of a document: sorted keys, no blanks, no NaN."""
-    return json.dumps(
+    """The one spelling of a document: sorted keys, no blanks, no NaN.
+
+    It can always be written as UTF-8: half a character (a lone surrogate) becomes U+FFFD.
+    """
+    text = json.dumps(
         document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
+    return text if text.isascii() else _HALF_CHARACTER.sub("\ufffd", text)
 
 
 def bounded(value: object, *, depth: int, values: int) -> bool:

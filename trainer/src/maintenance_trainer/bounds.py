@@ -9,11 +9,8 @@ MOST_BYTES: Final = 6 * 2**30
 """Of rows in memory: a diagnosis has 8 GiB, and a model beside them."""
 ROW_BYTES: Final = 900
 """What a row takes beside its text, on every list and table that it is on."""
-MOST_COLUMNS: Final = 10_000
 MOST_NESTED: Final = 64
 """Objects and lists within each other; nobody writes more, and Python gives up at a thousand."""
-MOST_LABEL: Final = 1000
-"""Characters of a label."""
 BATCH_ROWS: Final = 4096
 MOST_BATCH: Final = 2**30
 """Characters of a batch, which is chosen to have far fewer."""
@@ -27,34 +24,6 @@ def too_large(where: str) -> DataError:
         "on; keep fewer files in data.original and data.updates."
     )
     return DataError("DataTooLarge", message)
-
-
-def refuse_many_columns(where: str, count: int) -> None:
-    """Refuse a table that is wider than any of rows of text.
-
-    Raises:
-        DataError: DataUnreadable.
-    """
-    if count > MOST_COLUMNS:
-        message = (
-            f"{where}: {count:,} columns, at most {MOST_COLUMNS:,} are read; is this a file of "
-            "rows? Keep the columns that data.columns names."
-        )
-        raise DataError("DataUnreadable", message)
-
-
-def refuse_long_label(label: str, where: str) -> None:
-    """Refuse what is no name of a class.
-
-    Raises:
-        DataError: DataUnreadable.
-    """
-    if len(label) > MOST_LABEL:
-        message = (
-            f"{where}: a label of {len(label):,} characters ({label[:20]!r}…), at most {MOST_LABEL}"
-            " are read; does data.columns.label name the right column?"
-        )
-        raise DataError("DataUnreadable", message)
 
 
 def parquet_batch(metadata: Any, wanted: Sequence[str], where: str) -> int:

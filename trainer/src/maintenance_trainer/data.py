@@ -5,12 +5,11 @@ settled (see settled.py).
 """
 
 import hashlib
-import math
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,19 +22,20 @@ from maintenance_contract import (
     TrainingAction,
 )
 from maintenance_contract.codec import Fields, canonical, digest, load
-from maintenance_trainer import bounds, dates, folders
+from maintenance_trainer import bounds, dates, folders, labels
 from maintenance_trainer.bounds import MOST_BYTES, ROW_BYTES
+from maintenance_trainer.cells import CellReader
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
 from maintenance_trainer.folders import Named
 from maintenance_trainer.folders import Origin as Origin  # noqa: PLC0414  # part of a row
 from maintenance_trainer.places import Places
 from maintenance_trainer.reading import Records, sha256
+from maintenance_trainer.remarks import Remarks
 from maintenance_trainer.settled import Mark
 
 SNAPSHOT_VERSION: Final = 1
 SEED: Final = 42
 """Of every sample and every training; part of the snapshot."""
-_NOT_A_LABEL: Final = frozenset({"", "nan", "none", "null"})
 _BUCKETS: Final = 10_000
 LARGE_BYTES: Final = 2**28
 _NO_LETTERS: Final = re.compile(r"[\W\d_]+")
@@ -96,7 +96,11 @@ class Copies:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The snapshot's rows by age and side. Exact duplicates are gone, the newest stays."""
+    """The snapshot's rows by age and side. Exact duplicates are gone, the newest stays.
+
+    ``spellings`` are its labels in the order of the files, ``remarks`` sentences on what was read
+    otherwise than it is written, or not at all.
+    """
 
     new_train: tuple[Row, ...]
     new_held_out: tuple[Row, ...]
@@ -104,6 +108,8 @@ class Dataset:
     old_held_out: tuple[Row, ...]
     recurrence: Recurrence
     copies: Copies = Copies()
+    spellings: tuple[labels.Spelling, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -247,6 +253,7 @@ def take_snapshot(
     *,
     known: frozenset[str],
     champion_holdout: Holdout | None,
+    champion_labels: Collection[str] = (),
     tell: Callable[[str], None] = print,
 ) -> tuple[Snapshot, Dataset]:
     """Read everything that is settled.
@@ -258,15 +265,15 @@ def take_snapshot(
         places: where they are for this process.
         known: digests of the files that the champion was trained on.
         champion_holdout: the percentages under which it was trained; None without a champion.
-        tell: told of each file that is left out.
+        champion_labels: the labels that it answers with.
+        tell: told of each file that is left out, and of what was read otherwise than it is written.
 
     Raises:
-        DataError: with file, line and column.
+        DataError: with file, line and column; LabelsDoubled.
         TransientError: DataChanging.
     """
-    read: list[DataFile] = []
-    rows: list[Row] = []
-    room = _Room()
+    files: list[DataFile] = []
+    read = _Read()
     for origin in Origin:
         root, found = folders.find(data, origin, places)
         for left in found.left_out:
@@ -275,12 +282,13 @@ def take_snapshot(
         for path in found.settled:
             named = Named(origin, path.relative_to(root).as_posix())
             place = folders.place(path, root, named)
-            file, its_rows = _read(place, named, data.columns, known, room, data.since)
-            read.append(file)
-            rows.extend(its_rows)
-    dataset = split(rows, data.holdout, champion_holdout, data.sampling)
+            files.append(_read(place, named, data.columns, known, read, data.since))
+    labels.refuse_doubled(read.spelled, read.fresh, champion_labels)
+    dataset = read.told(split(read.rows, data.holdout, champion_holdout, data.sampling))
+    for remark in dataset.remarks:
+        tell(remark)
     return Snapshot(
-        tuple(read),
+        tuple(files),
         data.columns,
         data.holdout,
         champion_holdout,
@@ -296,8 +304,7 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
     Raises:
         ConfigurationError: SnapshotChanged, naming the file that is gone or was rewritten.
     """
-    rows: list[Row] = []
-    room = _Room()
+    read = _Read()
     for file in snapshot.files:
         root = folders.root_of(data, file.origin, places)[0]
         named = Named(file.origin, file.name)
@@ -311,8 +318,10 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
             raise ConfigurationError("SnapshotChanged", message)
         known = frozenset() if file.new else frozenset({file.digest})
         path = folders.place(root / file.name, root, named)
-        rows += _read(path, named, snapshot.columns, known, room, snapshot.since)[1]
-    return split(rows, snapshot.holdout, snapshot.champion_holdout, snapshot.sampling)
+        _read(path, named, snapshot.columns, known, read, snapshot.since)
+    return read.told(
+        split(read.rows, snapshot.holdout, snapshot.champion_holdout, snapshot.sampling)
+    )
 
 
 def split(
@@ -434,15 +443,34 @@ class _Room:
             raise bounds.too_large(where)
 
 
+@dataclass(slots=True)
+class _Read:
+    """What is read, all files together; ``fresh`` are the labels in files of no version before."""
+
+    rows: list[Row] = field(default_factory=list)
+    room: _Room = field(default_factory=_Room)
+    remarks: Remarks = field(default_factory=Remarks)
+    fresh: set[str] = field(default_factory=set)
+    places: dict[str, str] = field(default_factory=dict)
+    """Of each label, where it is first."""
+
+    @property
+    def spelled(self) -> tuple[labels.Spelling, ...]:
+        return tuple(labels.Spelling(label, where) for label, where in self.places.items())
+
+    def told(self, dataset: Dataset) -> Dataset:
+        return replace(dataset, spellings=self.spelled, remarks=self.remarks.sentences)
+
+
 def _read(
     path: Path,
     file: Named,
     columns: Columns,
     known: frozenset[str],
-    room: _Room,
+    read: _Read,
     since: str,
-) -> tuple[DataFile, list[Row]]:
-    """A file and its rows, all of the same bytes.
+) -> DataFile:
+    """A file, its rows added to what is read; all of the same bytes.
 
     Rows of a new file are new unless they are dated before ``since``.
 
@@ -450,24 +478,18 @@ def _read(
         TransientError: DataChanging, somebody wrote while it was read.
     """
     before = Mark.of(path)
-    if file.origin is Origin.ORIGINAL:
-        columns = replace(columns, time="")
-    records = Records(path, file.where, columns, file.name)
     if before is not None and before.size > LARGE_BYTES:
-        next(iter(records), None)  # what is no file of rows is refused before it is read whole
+        # What is no file of rows is refused before it is read whole.
+        next(iter(Records(path, file.where, replace(columns, time=""), name=file.name)), None)
     its_digest = sha256(path, file.where)
-    new = file.origin is Origin.UPDATES and its_digest not in known
-    onset = dates.parsed(since) if since and columns.time else None
+    trained_on = its_digest in known
+    new = file.origin is Origin.UPDATES and not trained_on
+    columns = columns if new else replace(columns, time="")
+    records = Records(path, file.where, columns, read.remarks, known=trained_on, name=file.name)
+    cells = CellReader(file.where, columns, trained_on, read.remarks)
     rows: list[Row] = []
     try:
-        for place, record in records:
-            where = f"{file.where}, {place}"
-            text, label = _cells(record, columns, where)
-            room.take(text, where)
-            bounds.refuse_long_label(label, where)
-            dated = dates.of(record[columns.time], where, columns.time) if columns.time else None
-            is_new = new and (onset is None or dated is None or dated >= onset)
-            rows.append(make_row(text, sys.intern(label), file.origin, new=is_new))
+        rows += _rows(records, cells, file.origin, read, since if columns.time else "", new=new)
     except DataError:
         if Mark.of(path) == before:
             raise
@@ -480,33 +502,25 @@ def _read(
     if not rows:
         message = f"{file.where}: the file holds no rows; remove it or fill it."
         raise DataError("DataEmpty", message)
-    return DataFile(file.origin, file.name, its_digest, len(rows), new, records.columns), rows
+    read.rows += rows
+    if not trained_on:
+        read.fresh.update({row.label for row in rows})
+    return DataFile(file.origin, file.name, its_digest, len(rows), new, records.columns)
 
 
-def _cells(record: Mapping[str, object], columns: Columns, where: str) -> tuple[str, str]:
-    text, label = record[columns.text], record[columns.label]
-    if text is not None and not isinstance(text, str):
-        message = f"{where}, column {columns.text!r}: a text is expected, not {str(text)[:40]!r}."
-        raise DataError("DataUnreadable", message)
-    spelled = _label(label)
-    if spelled is None:
-        message = f"{where}, column {columns.label!r}: a text or a whole number is expected."
-        raise DataError("DataUnreadable", message)
-    if spelled.lower() in _NOT_A_LABEL:
-        message = (
-            f"{where}, column {columns.label!r}: the label is missing "
-            f"({str(label)[:20]!r}); label the row or leave it out."
-        )
-        raise DataError("LabelMissing", message)
-    return text or "", spelled
-
-
-def _label(value: object) -> str | None:
-    """A label's spelling; None for what cannot be one."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int):
-        return str(value).strip()
-    return None
+def _rows(
+    records: Records, cells: CellReader, origin: Origin, read: _Read, since: str, *, new: bool
+) -> Iterator[Row]:
+    onset = dates.parsed(since) if since else None
+    for place, record in records:
+        found = cells.read(place, record)
+        if found is None:
+            continue
+        where = f"{cells.file}, {place}"
+        read.room.take(found.text, where)
+        label = sys.intern(found.label)
+        read.places.setdefault(label, where)
+        early = onset is not None and found.time is not None and found.time < onset
+        if early:
+            read.remarks.note(f"dated before {since}, so it teaches, but is no new row", where)
+        yield make_row(found.text, label, origin, new=new and not early)

@@ -1,37 +1,79 @@
-"""When a row is of: RFC 3339 or ISO 8601, seconds since the epoch, or a timestamp of Parquet."""
+"""When a row is of: ISO 8601, a count since 1970, a date in digits, or a timestamp of Parquet.
 
-import math
+A number says nothing of how it is meant. It is read where just one way to read it gives a
+plausible time: as a date in digits (``20261123``, with hours and minutes and seconds if it has
+more), or as seconds, milli-, micro- or nanoseconds since 1970. From 2000 on these ranges do not
+meet. A time of before 2000 is a missing or a misread one, and so is one that is still to come.
+"""
+
+import re
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from maintenance_trainer.errors import DataError
 
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
+"""Of what a number can mean; whether it is still to come is asked afterwards."""
 AHEAD: Final = timedelta(days=1)
 """Clocks and time zones differ; a row of later than this is dated wrongly."""
 _EXAMPLE: Final = "2026-11-23T18:00:00Z"
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?")
+_ROUNDED: Final = re.compile(r"[+-]?[0-9.,]+[eE][+-]?[0-9]+")
+_NO_DAY: Final = re.compile(r"[0-9]{4}(?:-?[0-9]{2}|-?W[0-9]{2})?", re.IGNORECASE)
+_ANY_ORDER: Final = re.compile(r"[0-9]{1,2}[/. -][0-9]{1,2}[/. -][0-9]{2,4}\b.*", re.DOTALL)
+_DIGITS: Final = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_UNITS: Final = {
+    "seconds since 1970": 1,
+    "milliseconds since 1970": 10**3,
+    "microseconds since 1970": 10**6,
+    "nanoseconds since 1970": 10**9,
+}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SHEET_EPOCH: Final = datetime(1899, 12, 30, tzinfo=UTC)
+"""Day 0 of a spreadsheet, from March 1900 on."""
+_SHEET_DAYS: Final = (36_526, 73_050)
+"""2000 to 2099."""
 
 
-def of(value: object, where: str, column: str) -> datetime:
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A time, and how it was written: one column should know one way."""
+
+    time: datetime
+    way: str
+
+
+def of(value: object, where: str, column: str) -> Dated:
     """The time that a row is dated with; without a zone it is in UTC.
 
     Raises:
         DataError: TimeUnreadable, with file, line and column.
     """
+    named = f"{where}, column {column!r}: {str(value)[:40]!r}"
     try:
-        time = _time(value)
-    except (ValueError, OverflowError, OSError):
+        dated = _dated(value)
+    except (ValueError, OverflowError, ArithmeticError):
         message = (
-            f"{where}, column {column!r}: {str(value)[:40]!r} is no time; write it like {_EXAMPLE} "
-            "or as seconds since 1970, or leave spec.data.columns.time out."
+            f"{named} is no time{_why(value)}; write it like {_EXAMPLE} or as seconds since 1970, "
+            "or leave spec.data.columns.time out."
         )
         raise DataError("TimeUnreadable", message) from None
-    if time > datetime.now(UTC) + AHEAD:
+    if dated.time > datetime.now(UTC) + AHEAD:
         message = (
-            f"{where}, column {column!r}: {str(value)[:40]!r} lies in the future "
-            f"({time:%Y-%m-%d}); seconds since 1970 are expected, no milliseconds."
+            f"{named} lies in the future ({dated.time:%Y-%m-%d}); write when the row is of, like "
+            f"{_EXAMPLE} or as seconds since 1970."
         )
         raise DataError("TimeUnreadable", message)
-    return time
+    if dated.time < EARLIEST:
+        message = (
+            f"{named} lies before 2000 ({dated.time:%Y-%m-%d}), so it is missing or misread; write "
+            f"when the row is of, like {_EXAMPLE}. A row that is so old belongs to data.original."
+        )
+        raise DataError("TimeUnreadable", message)
+    return dated
 
 
 def parsed(text: str) -> datetime:
@@ -43,31 +85,83 @@ def parsed(text: str) -> datetime:
     return _with_zone(datetime.fromisoformat(text))
 
 
-def _time(value: object) -> datetime:
+def _dated(value: object) -> Dated:
     match value:
         case datetime():
-            return _with_zone(value)
+            return Dated(_with_zone(value), "a timestamp")
         case date():
-            return datetime(value.year, value.month, value.day, tzinfo=UTC)
+            return Dated(datetime(value.year, value.month, value.day, tzinfo=UTC), "a date")
         case bool() | None:
             raise ValueError
-        case int() | float():
-            return _of_seconds(float(value))
+        case int() | float() | Decimal():
+            return _of_number(Decimal(value))
         case str():
-            text = value.strip()
-            try:
-                return _of_seconds(float(text))
-            except ValueError:
-                return parsed(text)
+            return _of_text(value.strip())
         case _:
             raise ValueError
 
 
-def _of_seconds(seconds: float) -> datetime:
-    if not math.isfinite(seconds) or seconds < 0:
+def _of_text(text: str) -> Dated:
+    if _NUMBER.fullmatch(text):
+        return _of_number(Decimal(text))
+    if _NO_DAY.fullmatch(text):
         raise ValueError
-    return datetime.fromtimestamp(min(seconds, 2.0**37), UTC)
+    # RFC 3339 allows small letters; before Python 3.14 the library does not.
+    time = datetime.fromisoformat(text.upper())
+    zone = "without" if time.tzinfo is None else "with"
+    return Dated(_with_zone(time), f"ISO 8601 {zone} a zone")
+
+
+def _of_number(number: Decimal) -> Dated:
+    """The one plausible reading of a number.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not number.is_finite() or number < 0:
+        raise ValueError
+    in_digits = _in_digits(number)
+    if in_digits is not None:
+        return Dated(in_digits, "a date in digits")
+    for unit, each in _UNITS.items():
+        if EARLIEST.timestamp() <= number / each < _LATEST.timestamp():
+            microseconds = int(number * 10**6 / each)
+            return Dated(_EPOCH + timedelta(microseconds=microseconds), unit)
+    raise ValueError
+
+
+def _in_digits(number: Decimal) -> datetime | None:
+    if number != number.to_integral_value():
+        return None
+    digits = format(number, ".0f")
+    try:
+        return datetime.strptime(digits, _DIGITS[len(digits)]).replace(tzinfo=UTC)
+    except (KeyError, ValueError):
+        return None
 
 
 def _with_zone(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _why(value: object) -> str:
+    """What it looks like instead, in brackets, where that can be told."""
+    text = str(value).strip()
+    if _NO_DAY.fullmatch(text):
+        return " (it names no day)"
+    if _ROUNDED.fullmatch(text) and not isinstance(value, float):
+        return " (a program has rounded a longer number)"
+    if _NUMBER.fullmatch(text):
+        return _why_no_number(float(text))
+    if _ANY_ORDER.fullmatch(text):
+        return " (which is the month and which the day is not sure)"
+    return ""
+
+
+def _why_no_number(number: float) -> str:
+    if _SHEET_DAYS[0] <= number < _SHEET_DAYS[1]:
+        return f" (a spreadsheet's number for {_SHEET_EPOCH + timedelta(days=number):%Y-%m-%d})"
+    if 0 <= number < EARLIEST.timestamp():
+        seconds = datetime.fromtimestamp(number, UTC)
+        return f" (seconds since 1970 would make it {seconds:%Y-%m-%d})"
+    return ""

@@ -4,22 +4,20 @@ Nothing is read whole: a line, or a batch of a Parquet file, is in memory at a t
 be larger than the memory as long as what is kept of it is not.
 """
 
-import csv
 import hashlib
-import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from maintenance_contract import Columns
 from maintenance_trainer import bounds, files
+from maintenance_trainer.columns import refuse_columns, refuse_many, storable, used
+from maintenance_trainer.delimited import csv_records, plain_lines
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.files import shown
-
-if TYPE_CHECKING:
-    import _csv
+from maintenance_trainer.remarks import Remarks
 
 CSV_SUFFIXES: Final = (".csv",)
 LINES_SUFFIXES: Final = (".jsonl", ".ndjson")
@@ -28,9 +26,9 @@ SUFFIXES: Final = CSV_SUFFIXES + LINES_SUFFIXES + PARQUET_SUFFIXES
 LONGEST_LINE: Final = 16 * 2**20
 """Bytes. Longer is no row of text, but a file that is torn or of another kind."""
 _BLOCK: Final = 2**20
-_MOST_NAMED: Final = 20
-_MARK: Final = b"\xef\xbb\xbf"
-csv.field_size_limit(LONGEST_LINE)
+_UNREADABLE: Final = (ValueError, OverflowError, LookupError, TypeError)
+"""What Arrow raises for values that Python has none for: text that is no UTF-8, the year 300000."""
+_OTHER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 Record = Mapping[str, object]
 
@@ -40,27 +38,42 @@ class Records:
 
     ``columns`` are the names found; with JSON lines they are complete once all is read. ``path``
     is without links (see files.py); ``name`` is the file's own, whose ending tells its format.
+    ``known``: a version was trained on the file, so nothing in it is refused that was not refused
+    then.
 
     Raises:
         DataError: DataUnreadable, DataEmpty, ColumnMissing, with file and line.
     """
 
-    def __init__(self, path: Path, where: str, columns: Columns, name: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        where: str,
+        columns: Columns,
+        remarks: Remarks | None = None,
+        *,
+        known: bool = False,
+        name: str = "",
+    ) -> None:
         self._path, self._where, self._wanted = path, where, columns
         self._name = name or path.name
+        self._remarks, self._known = remarks or Remarks(), known
         self._names: dict[str, None] = {}
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns."""
-        return tuple(self._names)
+        return tuple(map(storable, self._names))
 
     def __iter__(self) -> Iterator[tuple[str, Record]]:
         name = self._name.lower()
+        where, wanted, names = self._where, self._wanted, self._names
         if name.endswith(PARQUET_SUFFIXES):
-            return _parquet_records(self._path, self._where, self._wanted, self._names)
-        read = _csv_records if name.endswith(CSV_SUFFIXES) else _lines_records
-        return read(_lines(self._path, self._where), self._where, self._wanted, self._names)
+            return _parquet_records(self._path, where, wanted, names)
+        lines = _lines(self._path, where, known=self._known)
+        if name.endswith(CSV_SUFFIXES):
+            return csv_records(lines, where, wanted, names, self._remarks, known=self._known)
+        return _lines_records(lines, where, wanted, names, known=self._known)
 
 
 def sha256(path: Path, where: str) -> str:
@@ -75,7 +88,7 @@ def sha256(path: Path, where: str) -> str:
     return "sha256:" + running.hexdigest()
 
 
-def _lines(path: Path, where: str) -> Iterator[str]:
+def _lines(path: Path, where: str, *, known: bool) -> Iterator[str]:
     """Lines with their ends. A line feed is never part of another character in UTF-8."""
     number = 0
     try:
@@ -88,96 +101,86 @@ def _lines(path: Path, where: str) -> Iterator[str]:
                         "file of rows?"
                     )
                     raise DataError("DataUnreadable", message)
-                yield _decode(line.removeprefix(_MARK) if number == 1 else line, where, number)
+                yield _decode(line, where, number, known=known)
     except OSError as error:
         raise _unreadable(where, error) from None
 
 
-def _decode(line: bytes, where: str, number: int) -> str:
+def _decode(line: bytes, where: str, number: int, *, known: bool) -> str:
     try:
-        return line.decode("utf-8")
+        if number == 1 and line.startswith(_OTHER_MARKS):
+            message = f"{where}: the file is in UTF-16; save the file as UTF-8."
+            raise DataError("DataUnreadable", message)
+        text = line.decode("utf-8")
     except UnicodeDecodeError as error:
+        byte = line[error.start : error.start + 1]
+        meant = byte.decode("cp1252", "replace")
+        perhaps = f" (in Windows-1252 it is {meant!r})" if meant.isprintable() else ""
         message = (
-            f"{where}, line {number}: byte {line[error.start]:#04x} is not UTF-8; "
+            f"{where}, line {number}: byte {byte[0]:#04x} is not UTF-8{perhaps}; "
             "save the file as UTF-8."
         )
         raise DataError("DataUnreadable", message) from None
-
-
-# --- CSV ---------------------------------------------------------------------------------
-
-
-def _csv_records(
-    lines: Iterable[str], where: str, columns: Columns, names: dict[str, None]
-) -> Iterator[tuple[str, Record]]:
-    reader = csv.reader(_any_line_end(lines), strict=True)
-    try:
-        header = next(reader, None)
-    except csv.Error as error:
-        raise DataError("DataUnreadable", f"{where}, line 1: {error}.") from None
-    if not header:
-        raise DataError("DataEmpty", f"{where}: the file is empty; remove it or fill it.")
-    bounds.refuse_many_columns(f"{where}, line 1", len(header))
-    refuse_columns(f"{where}, line 1", columns, header)
-    names.update(dict.fromkeys(header))
-    yield from _csv_rows(reader, header, where)
-
-
-def _any_line_end(lines: Iterable[str]) -> Iterator[str]:
-    """Lines may also end with a carriage return alone, as old spreadsheets write them."""
-    for line in lines:
-        if "\r" in line.removesuffix("\n").removesuffix("\r"):
-            yield from io.StringIO(line, newline="")
-        else:
-            yield line
-
-
-def _csv_rows(reader: "_csv.Reader", header: list[str], where: str) -> Iterator[tuple[str, Record]]:
-    line = reader.line_num + 1
-    try:
-        for record in reader:
-            if record and len(record) != len(header):
-                message = (
-                    f"{where}, line {line}: {len(record)} fields where the header has "
-                    f"{len(header)}; the line is torn or a comma is not quoted."
-                )
-                raise DataError("DataUnreadable", message)
-            if record:
-                yield f"line {line}", dict(zip(header, record, strict=True))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError("DataUnreadable", f"{where}, line {line}: {error}.") from None
+    if "\0" in text and not known:
+        message = (
+            f"{where}, line {number}: there are NUL characters; is the file in UTF-16, or no "
+            "text? Save the file as UTF-8."
+        )
+        raise DataError("DataUnreadable", message)
+    return text
 
 
 # --- JSON lines --------------------------------------------------------------------------
 
 
 def _lines_records(
-    lines: Iterable[str], where: str, columns: Columns, names: dict[str, None]
+    lines: Iterable[str], where: str, columns: Columns, names: dict[str, None], *, known: bool
 ) -> Iterator[tuple[str, Record]]:
-    for line, content in enumerate(lines, start=1):
+    objects = _Objects()
+    decoder = json.JSONDecoder(object_pairs_hook=objects)
+    for line, content in enumerate(plain_lines(lines), start=1):
         if not content.strip():
             continue
+        place = f"{where}, line {line}"
         try:
-            record = json.loads(content)
+            record = decoder.decode(content)
         except (ValueError, RecursionError) as error:
-            message = f"{where}, line {line}: not JSON: {str(error)[:120]}; the line may be torn."
+            message = f"{place}: not JSON: {str(error)[:120]}; the line may be torn."
             raise DataError("DataUnreadable", message) from None
         if not isinstance(record, dict):
-            message = f"{where}, line {line}: one JSON object per line is expected."
+            message = f"{place}: one JSON object per line is expected."
             raise DataError("DataUnreadable", message)
         if content.count("[") + content.count("{") > bounds.MOST_NESTED and (
             bounds.nested_too_deep(record)
         ):
             message = (
-                f"{where}, line {line}: lists or objects nest more than {bounds.MOST_NESTED} deep; "
+                f"{place}: lists or objects nest more than {bounds.MOST_NESTED} deep; "
                 "is this a file of rows?"
             )
             raise DataError("DataUnreadable", message)
-        refuse_columns(f"{where}, line {line}", columns, list(record))
+        doubled = [name for name in objects.twice if name in used(columns)]
+        if doubled and not known:
+            message = f"{place}: the key {doubled[0]!r} is there twice; keep the right one."
+            raise DataError("DataUnreadable", message)
+        refuse_columns(place, columns, list(record))
         names.update(dict.fromkeys(record))
-        bounds.refuse_many_columns(where, len(names))
+        refuse_many(place, len(names))
         yield f"line {line}", record
+
+
+class _Objects:
+    """Makes objects; ``twice`` are the keys that the last one, the outermost, has twice."""
+
+    def __init__(self) -> None:
+        self.twice: tuple[str, ...] = ()
+
+    def __call__(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        self.twice = ()
+        if len(found) != len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            self.twice = tuple(name for name, count in counts.items() if count > 1)
+        return found
 
 
 # --- Parquet -----------------------------------------------------------------------------
@@ -197,10 +200,9 @@ def _parquet_records(
             metadata = parquet.read_metadata(raw)
             schema = metadata.schema.to_arrow_schema()
             header: list[str] = schema.names
-            bounds.refuse_many_columns(where, len(header))
             refuse_columns(where, columns, header)
             names.update(dict.fromkeys(header))
-            wanted = [name for name in (columns.text, columns.label, columns.time) if name]
+            wanted = used(columns)
             rows = bounds.parquet_batch(metadata, wanted, where)
             # A text that repeats is kept once, as the file keeps it: a few bytes can say it a
             # million times. A buffer: column chunks are streamed, not read whole.
@@ -211,13 +213,13 @@ def _parquet_records(
                 buffer_size=_BLOCK,
                 pre_buffer=False,
             )
-            for batch in file.iter_batches(rows, columns=wanted, use_threads=False):
-                values = [_values(batch, name) for name in wanted]
+            for batch in file.iter_batches(rows, columns=list(wanted), use_threads=False):
+                values = [_values(batch, name, where, number) for name in wanted]
                 _refuse_long(values, f"{where}, rows {number + 1} to {number + batch.num_rows}")
                 for row in zip(*values, strict=True):
                     number += 1
                     yield f"row {number}", dict(zip(wanted, row, strict=True))
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, *_UNREADABLE) as error:
         after = f", after row {number}" if number else ""
         what = " ".join(str(error).split())[:200]
         message = f"{where}{after}: not Parquet that can be read ({what}); the file may be torn."
@@ -232,13 +234,38 @@ def _is_text(kind: Any) -> bool:
     return any(is_one(kind) for is_one in asked)
 
 
-def _values(batch: Any, name: str) -> list[object]:
+def _values(batch: Any, name: str, where: str, before: int) -> list[object]:
+    """The values of a column; ``before`` rows came before the batch.
+
+    Raises:
+        DataError: DataUnreadable, a value that Python has no value for.
+    """
     column = batch.column(batch.schema.get_field_index(name))
-    if not hasattr(column, "dictionary"):
-        values: list[object] = column.to_pylist()
-        return values
-    distinct = column.dictionary.to_pylist()
-    return [None if at is None else distinct[at] for at in column.indices.to_pylist()]
+    try:
+        if hasattr(column, "dictionary"):
+            distinct = _plain(column.dictionary).to_pylist()
+            return [None if at is None else distinct[at] for at in column.indices.to_pylist()]
+        values: list[object] = _plain(column).to_pylist()
+    except _UNREADABLE:
+        return _one_by_one(column, name, where, before)
+    return values
+
+
+def _one_by_one(column: Any, name: str, where: str, before: int) -> list[object]:
+    """The same value by value, so that the one that cannot be read has a place."""
+    values: list[object] = []
+    for number, value in enumerate(column, start=before + 1):
+        try:
+            values.append(value.as_py())
+        except _UNREADABLE as error:
+            what = " ".join(str(error).split())[:120]
+            kind = getattr(column.type, "value_type", column.type)
+            message = (
+                f"{where}, row {number}, column {name!r}: a value of type {kind} cannot "
+                f"be read ({what}); mend the row or leave it out."
+            )
+            raise DataError("DataUnreadable", message) from None
+    return values
 
 
 def _refuse_long(values: Iterable[Iterable[object]], where: str) -> None:
@@ -250,26 +277,15 @@ def _refuse_long(values: Iterable[Iterable[object]], where: str) -> None:
     bounds.refuse_large_batch(sum(lengths), where)
 
 
-# --- what is refused alike ---------------------------------------------------------------
+def _plain(column: Any) -> Any:
+    """Times as Python has them: microseconds (the rest is cut), and in UTC whatever the zone."""
+    import pyarrow as pa  # noqa: PLC0415
 
-
-def refuse_columns(where: str, columns: Columns, there: Sequence[str]) -> None:
-    """Refuse a file that lacks a column, or has a name twice."""
-    for column in (columns.text, columns.label, columns.time):
-        if column and column not in there:
-            raise _column_missing(where, column, there)
-    if len(set(there)) != len(there):
-        raise DataError("DataUnreadable", f"{where}: a column name occurs twice.")
-
-
-def _column_missing(where: str, column: str, there: Sequence[str]) -> DataError:
-    names = ", ".join(repr(shown(name)) for name in there[:_MOST_NAMED])
-    more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
-    message = (
-        f"{where}: there is no column {column!r}, only {names or 'none'}{more}; "
-        "name the right one in data.columns."
-    )
-    return DataError("ColumnMissing", message)
+    if pa.types.is_timestamp(column.type):
+        zone = column.type.tz and "UTC"
+        unit = "us" if column.type.unit == "ns" else column.type.unit
+        column = column.cast(pa.timestamp(unit, zone), safe=False)
+    return column
 
 
 def _unreadable(where: str, error: OSError) -> DataError:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from maintenance_contract import Answer, Question
 from maintenance_operator.core.brakes import BRAKES
 from maintenance_operator.core.model import Decision, PathStep, Situation
-from maintenance_operator.core.narrate import left_out, path, rejected, trouble
+from maintenance_operator.core.narrate import path, rejected, told_of_data, trouble
 from maintenance_operator.core.numbers import MESSAGE_CHARACTERS, shortened
 from maintenance_operator.core.proposal import Proposal
 from maintenance_operator.core.rules import RULES
@@ -37,12 +37,12 @@ def decide(situation: Situation) -> Decision:
 
 
 def _message(situation: Situation, chosen: Proposal) -> str:
-    """Why, and at the end what of the data was not read; a long reason gives way to that."""
+    """Why, and at the end what is told of the data; a long reason gives way to that."""
     said = f"{trouble(situation.degraded)} {chosen.message}".strip()
-    left = left_out(situation.report.left_out)
-    if not left:
+    told = told_of_data(situation)
+    if not told:
         return shortened(said)
-    return f"{shortened(said, MESSAGE_CHARACTERS - len(left) - 1)} {left}"
+    return f"{shortened(said, MESSAGE_CHARACTERS - len(told) - 1)} {told}"
 
 
 def propose(situation: Situation) -> Proposal:

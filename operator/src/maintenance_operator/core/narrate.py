@@ -12,6 +12,7 @@ from maintenance_operator.core.findings import (
     rows,
     too_few_to_compare,
     unprompted,
+    usable,
 )
 from maintenance_operator.core.model import (
     Action,
@@ -27,8 +28,10 @@ from maintenance_operator.core.numbers import figure, moment, p_value, reading, 
 from maintenance_operator.core.reasons import DecisionReason
 from maintenance_operator.core.sequential import Alarm, Kind
 
-MOST_LEFT_OUT: Final = 480
+MOST_LEFT_OUT: Final = 240
 """Characters about files that were not read, of a decision's message."""
+MOST_OF_DATA: Final = 480
+"""The same and the trainer's remarks together."""
 _NO_DATA: Final = "There are no data that a training could be trusted with."
 _NO_ROWS: Final = "There are too few newly labelled rows to say."
 _NO_DROP: Final = "There is no drop that training would mend."
@@ -101,13 +104,29 @@ def rejected(
     return (*others, RejectedAction(proposed, objection.sentence))
 
 
-def left_out(left: LeftOut) -> str:
+def told_of_data(situation: Situation) -> str:
+    """What the trainer remarks, and what it did not read; empty where there is no word to say."""
+    both = (_remarks(situation), _left_out(situation.report.left_out))
+    return shortened(" ".join(filter(None, both)), MOST_OF_DATA)
+
+
+def _left_out(left: LeftOut) -> str:
     """What lies among the data and was not read; empty where all of it was."""
     if not left.count:
         return ""
     which = "1 file" if left.count == 1 else f"{left.count} files"
     named = f": {left.told()}" if left.files else ""
     return shortened(f"Not read, of the data: {which}{named}.", MOST_LEFT_OUT)
+
+
+def _remarks(situation: Situation) -> str:
+    """What a diagnosis that succeeded has to say of the rows; empty where they need no word."""
+    said = situation.report.message
+    if not said or not usable(situation):
+        return ""
+    plain = "".join(one if one.isprintable() else "?" for one in said)
+    most = MOST_OF_DATA - (MOST_LEFT_OUT if situation.report.left_out.count else 0)
+    return shortened(f"Of the data: {plain}", most)
 
 
 def path(situation: Situation, *, trains: bool) -> tuple[PathStep, ...]:

@@ -118,6 +118,8 @@ def _diagnosis_lines(report: TrainingReport) -> Iterator[str]:
         yield f"  left out, of the files there: {report.left_out.told(10)}"
     if found.new_labels:
         yield f"  new labels: {', '.join(found.new_labels[:10])}"
+    if report.message:
+        yield f"  note: {report.message}"
     if not found.findings:
         yield "  no champion yet: nothing to compare"
 

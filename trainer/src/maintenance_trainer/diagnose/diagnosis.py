@@ -1,6 +1,6 @@
 """Diagnose: check the request, fix the data snapshot, score the champion, answer the questions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_trainer import arguments, checkpoints, folders
+from maintenance_trainer import arguments, checkpoints, folders, labels
 from maintenance_trainer.checkpoints import Version
 from maintenance_trainer.data import (
     Dataset,
@@ -57,17 +57,19 @@ def diagnose(work: Work) -> TrainingReport:
         )
     if champion is None:
         refuse_too_little(dataset, None, fresh=True)
+    known: Collection[str] = champion.labels if champion else ()
     diagnosis = Diagnosis(rows=dataset.counts, labels=len({row.label for row in dataset.rows}))
     if champion is not None:
         deliveries.check(dataset)
         diagnosis = _compare(work, champion, snapshot, dataset, diagnosis)
     elif request.model.initial_model:
-        diagnosis = _introduce(work, dataset, diagnosis)
+        diagnosis, known = _introduce(work, dataset, diagnosis)
     report = TrainingReport(
         operation=Operation.DIAGNOSE,
         run=request.run,
         request_digest=request.digest,
         outcome=Outcome.SUCCEEDED,
+        message=" ".join((*dataset.remarks, *labels.hints(dataset.spellings, known))),
         snapshot_digest=snapshot.digest,
         store=store.state(),
         diagnosis=diagnosis,
@@ -106,6 +108,7 @@ def _snapshot(work: Work, champion: Version | None) -> tuple[Snapshot, Dataset]:
         work.places,
         known=champion.data if champion else frozenset(),
         champion_holdout=champion.fair_holdout if champion else None,
+        champion_labels=champion.labels if champion else (),
         tell=work.progress.say,
     )
     return work.store.write_snapshot(request.run, snapshot), dataset
@@ -170,15 +173,21 @@ def _compare(
     )
 
 
-def _introduce(work: Work, dataset: Dataset, diagnosis: Diagnosis) -> Diagnosis:
-    """Score the model that is to become the first version; there is nothing to compare it with."""
+def _introduce(
+    work: Work, dataset: Dataset, diagnosis: Diagnosis
+) -> tuple[Diagnosis, Collection[str]]:
+    """Score the model that is to become the first version; there is nothing to compare it with.
+
+    Returns the labels that it answers with beside the diagnosis.
+    """
     with work.timings.of("load"):
         classifier = task.from_initial_model(work.initial_model)
-    labels = {row.label for row in dataset.rows}
-    if not labels & set(classifier.labels):
+    there = {row.label for row in dataset.rows}
+    labels.refuse_doubled(dataset.spellings, there, classifier.labels, Given.INITIAL)
+    if not there & set(classifier.labels):
         message = (
             f"model.initialModel: it answers {', '.join(classifier.labels)[:200]}, and no row is "
-            f"labelled so, but {', '.join(sorted(labels))[:200]}: write the labels of the data "
+            f"labelled so, but {', '.join(sorted(there))[:200]}: write the labels of the data "
             "into id2label of its config.json, or name the model of these data."
         )
         raise ConfigurationError("InitialModelLabels", message)
@@ -186,12 +195,13 @@ def _introduce(work: Work, dataset: Dataset, diagnosis: Diagnosis) -> Diagnosis:
     with work.timings.of("readRows"):
         texts = [row.text for row in new + old]
         predicted = task.read(classifier, texts, work.progress, "scoring the model, rows").predicted
-    return replace(
+    scored = replace(
         diagnosis,
         new=held_out(new, predicted[: len(new)]),
         old=held_out(old, predicted[len(new) :]),
-        new_labels=tuple(sorted(labels - set(classifier.labels))),
+        new_labels=tuple(sorted(there - set(classifier.labels))),
     )
+    return scored, classifier.labels
 
 
 def _findings(

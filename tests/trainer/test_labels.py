@@ -1,0 +1,152 @@
+"""Which spellings are one class, which may be, and how it is said."""
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+from support.laboratory import age
+
+from maintenance_contract import DataRef
+from maintenance_trainer import labels
+from maintenance_trainer.data import Dataset, take_snapshot
+from maintenance_trainer.errors import DataError
+from maintenance_trainer.labels import Spelling, hints, identity, refuse_doubled
+from maintenance_trainer.places import Places
+
+
+def places(*written: str) -> list[Spelling]:
+    return [Spelling(label, f"f.csv, line {n}") for n, label in enumerate(written, start=2)]
+
+
+@pytest.mark.parametrize(
+    "one, other, words",
+    [
+        ("1", "1.0", "equal as numbers"),
+        ("1", "01", "equal as numbers"),
+        ("100000", "1e+05", "equal as numbers"),
+        ("-3", "-3.00", "equal as numbers"),
+        ("0", "-0.0", "equal as numbers"),
+        ("12345678901234567890123", "12345678901234567890123.0", "equal as numbers"),
+        ("1", "\uff11", "equal as numbers"),
+        ("true", "True", "differ in capitals alone"),
+        ("TRUE", "true", "differ in capitals alone"),
+        ("café", "cafe\u0301", "Unicode form"),
+        ("finance", "\ufb01nance", "Unicode form"),
+        ("green bonds", "green  bonds", "blanks"),
+        ("green bonds", "green\xa0bonds", "blanks"),
+        ("sport", "sport\u200b", "invisible characters"),
+        ("sport", "\ufeffsport", "invisible characters"),
+        ("❤", "❤\ufe0f", "invisible characters"),
+    ],
+)
+def test_one_class_in_two_spellings_is_refused(one: str, other: str, words: str) -> None:
+    for first, second in ((one, other), (other, one)):
+        written = places(first, second)
+        with pytest.raises(DataError) as caught:
+            refuse_doubled(written, {first, second}, ())
+        assert caught.value.reason == "LabelsDoubled"
+        assert words in caught.value.message
+        for word in ("f.csv, line 2", "f.csv, line 3"):
+            assert word in caught.value.message
+        with pytest.raises(DataError, match="the model in service"):
+            refuse_doubled(places(second), {second}, {first})
+        refuse_doubled(written, {first, second}, {first, second})
+        refuse_doubled(written, (), ())
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ("1.1", "1.10"),
+        ("1", "2"),
+        ("1", "true"),
+        ("C", "C++"),
+        ("m", "n"),
+        ("", "0"),
+        ("1e999", "1"),
+    ],
+)
+def test_what_may_be_two_classes_is_two(one: str, other: str) -> None:
+    refuse_doubled(places(one, other), {one, other}, ())
+    assert not hints(places(one, other))
+
+
+@pytest.mark.parametrize(
+    "known, label", [("billing", "BILLING"), ("sci-fi", "sci_fi"), ("Green bonds", "green.bonds")]
+)
+def test_a_new_class_beside_one_that_reads_alike_is_told(known: str, label: str) -> None:
+    refuse_doubled(places(known, label), {label}, {known})
+    (told,) = hints(places(known, label), {known})
+    assert (
+        f"f.csv, line 3: the label {label!r} counts as a class of its own beside {known!r}" in told
+    )
+    assert "which is known" in told
+    assert "(f.csv, line 2)" in hints(places(known, label))[0]
+    assert not hints(places(known, label), {known, label}), "nobody is told twice"
+
+
+def test_a_class_that_was_learnt_twice_is_told() -> None:
+    assert "'1' and '1.0' are equal as numbers" in hints(places("1"), {"1", "1.0"})[0]
+
+
+def test_hints_are_few() -> None:
+    written = places(*(f"{word}{n}" for word in ("a", "A") for n in range(500)))
+    (told,) = hints(written)
+    assert "497 more" in told
+    assert len(told) < 1000
+
+
+@given(st.text(max_size=12))
+def test_spelling_again_changes_no_class(label: str) -> None:
+    assert identity(identity(label)) == identity(label)
+    form = unicodedata.normalize("NFD", label)
+    assert identity(f" {form}\u200b ") == identity(label)
+    assert labels.likeness(label) == labels.likeness(identity(label))
+
+
+def take(folder: Path, champion: Sequence[str] = ()) -> Dataset:
+    age(folder)
+    data = DataRef(f"file://{folder}/original", f"file://{folder}/updates")
+    return take_snapshot(
+        data, Places(""), known=frozenset(), champion_holdout=None, champion_labels=champion
+    )[1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("original", "updates"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "original/a.csv").write_text("text,label\na,1\nb,0\n")
+    return tmp_path
+
+
+def test_files_that_spell_a_class_differently_are_refused_with_both(folder: Path) -> None:
+    (folder / "updates/b.csv").write_text("text,label\nc,1.0\nd,0.0\n")
+    with pytest.raises(DataError) as caught:
+        take(folder)
+    assert caught.value.message.startswith(
+        "updates/b.csv, line 2: the label '1.0' is the class '1' (original/a.csv, line 2) in "
+        "another spelling: they are equal as numbers. So are 1 more labels."
+    )
+
+
+def test_parquet_and_csv_spell_whole_numbers_alike(folder: Path) -> None:
+    parquet.write_table(
+        pa.table({"text": ["c", "d"], "label": pa.array([1, 0], pa.int32())}),
+        folder / "updates/b.parquet",
+    )
+    assert {row.label for row in take(folder).rows} == {"0", "1"}
+    with pytest.raises(DataError, match=r"original/a\.csv, line 2.*the model in service"):
+        take(folder, ["1.0", "0"])
+
+
+def test_a_truth_that_two_formats_spell_differently_is_refused(folder: Path) -> None:
+    (folder / "original/a.csv").write_text("text,label\na,True\nb,False\n")
+    (folder / "updates/b.jsonl").write_text('{"text": "c", "label": true}\n')
+    with pytest.raises(DataError, match=r"updates/b\.jsonl, line 1: the label 'true' is the class"):
+        take(folder)

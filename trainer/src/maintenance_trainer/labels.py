@@ -1,0 +1,222 @@
+"""How a label is spelled, and which spellings mean one class.
+
+Two spellings are one class where they differ in what no person means by it: as numbers, in capitals
+of true and false, in blanks, invisible characters or the Unicode form. Where they differ in
+capitals or in the mark between words, they may be meant: that is told.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from maintenance_trainer.errors import DataError
+
+MOST_CHARACTERS: Final = 1024
+IN_SERVICE: Final = "the model in service"
+_WHOLE: Final = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*)?")
+_POWER: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?[eE][+-]?[0-9]{1,2}")
+_BETWEEN_WORDS: Final = re.compile(r"[\s_./-]+")
+_VARIATION: Final = re.compile("[\ufe00-\ufe0f]")
+_WRITTEN_FOR_NOTHING: Final = frozenset(
+    {"nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "nat", "undefined"}
+)
+_MOST_TOLD: Final = 3
+_SHOWN: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """A label as it is written, and where it is so first."""
+
+    label: str
+    where: str
+
+
+def spelled(value: object) -> str | None:
+    """A label's spelling, empty where it is missing; None for what cannot be one."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int):
+        return str(value).strip()
+    return None
+
+
+def fault(label: str) -> str:
+    """Why nobody can have meant this label; empty where somebody can."""
+    if len(label) > MOST_CHARACTERS:
+        return f"has {len(label):,} characters; is it the text?"
+    kinds = {unicodedata.category(character) for character in label}
+    if "Cs" in kinds:
+        return "has half a character (a lone surrogate)"
+    if "Cc" in kinds:
+        return "has a line end or another control character"
+    return ""
+
+
+def visible(label: str) -> bool:
+    """Whether there is anything to see of it."""
+    return bool(_seen(label))
+
+
+def identity(label: str) -> str:
+    """Equal for spellings of one class."""
+    text = _seen(label)
+    if text.casefold() in {"true", "false"}:
+        return text.casefold()
+    return _whole_number(text) or text
+
+
+def likeness(label: str) -> str:
+    """Equal for spellings that may be of one class."""
+    return _BETWEEN_WORDS.sub(" ", identity(label).casefold()).strip()
+
+
+def refuse_doubled(
+    spellings: Sequence[Spelling],
+    fresh: Collection[str],
+    known: Collection[str],
+    model: str = IN_SERVICE,
+) -> None:
+    """Refuse a class that comes in a second spelling.
+
+    Args:
+        spellings: of all rows, in the order of the files.
+        fresh: the labels in files that the champion was not trained on.
+        known: the labels that the model answers with. What it knows stays as it is.
+        model: which model that is.
+
+    Raises:
+        DataError: LabelsDoubled, showing both.
+    """
+    ordered = sorted(spellings, key=lambda one: one.label in fresh)
+    pairs = [
+        (right, wrong)
+        for right, *others in _groups(ordered, known, identity, model)
+        for wrong in others
+        if wrong.label in fresh and wrong.label not in known
+    ]
+    if not pairs:
+        return
+    right, wrong = pairs[0]
+    one, other = _told_apart(right.label, wrong.label)
+    more = f" So are {len(pairs) - 1} more labels." if len(pairs) > 1 else ""
+    message = (
+        f"{wrong.where}: the label {other} is the class {one} ({right.where}) in another spelling: "
+        f"they {_sameness(right.label, wrong.label)}.{more} Write {one} in all files, or give one "
+        "of them another name if they are two classes."
+    )
+    raise DataError("LabelsDoubled", message)
+
+
+def hints(spellings: Sequence[Spelling], known: Collection[str] = ()) -> tuple[str, ...]:
+    """What may be meant otherwise than it is written: sentences.
+
+    Args:
+        spellings: of all rows, in the order of the files.
+        known: the labels that the model in service answers with.
+    """
+    return tuple(
+        filter(
+            None,
+            (
+                _listed(_learnt_twice(spellings, known)),
+                _listed(_alike(spellings, known)),
+                _listed(_for_nothing(spellings, known)),
+            ),
+        )
+    )
+
+
+def _learnt_twice(spellings: Sequence[Spelling], known: Collection[str]) -> Iterator[str]:
+    for first, *others in _groups(spellings, known, identity):
+        one, other = _told_apart(first.label, others[0].label)
+        yield (
+            f"The labels {one} and {other} {_sameness(first.label, others[0].label)}, and count as "
+            "two classes because the model in service has learnt both: spell them alike in new "
+            "files."
+        )
+
+
+def _alike(spellings: Sequence[Spelling], known: Collection[str]) -> Iterator[str]:
+    for first, *others in _groups(spellings, known, likeness):
+        news = [one for one in others if one.label not in known]
+        if news and identity(first.label) != identity(news[0].label):
+            beside = f" ({first.where})" if first.label not in known else ", which is known,"
+            yield (
+                f"{news[0].where}: the label {_shown(news[0].label)} counts as a class of its own "
+                f"beside {_shown(first.label)}{beside} and differs from it in capitals or in what "
+                "stands between words: spell them alike if one class is meant."
+            )
+
+
+def _for_nothing(spellings: Sequence[Spelling], known: Collection[str]) -> Iterator[str]:
+    for one in spellings:
+        if one.label.casefold() in _WRITTEN_FOR_NOTHING and one.label not in known:
+            yield (
+                f"{one.where}: the label {_shown(one.label)} counts as a class; some programs "
+                "write it for a missing label: if so, leave such rows out."
+            )
+
+
+def _listed(sentences: Iterable[str]) -> str:
+    every = list(sentences)
+    more = f" ({len(every) - _MOST_TOLD:,} more labels like that.)"
+    return " ".join(every[:_MOST_TOLD]) + (more if len(every) > _MOST_TOLD else "")
+
+
+def _groups(
+    spellings: Sequence[Spelling],
+    known: Collection[str],
+    key: Callable[[str], str],
+    model: str = IN_SERVICE,
+) -> list[list[Spelling]]:
+    """Spellings with one key, where there are several; one that is known comes first."""
+    found: dict[str, list[Spelling]] = {}
+    placed: Mapping[str, Spelling] = {one.label: one for one in spellings}
+    first = [placed.get(label, Spelling(label, model)) for label in sorted(known)]
+    for one in (*first, *(one for one in spellings if one.label not in known)):
+        found.setdefault(key(one.label), []).append(one)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _seen(label: str) -> str:
+    """In one Unicode form, blanks collapsed, without characters that are not seen."""
+    text = _VARIATION.sub("", unicodedata.normalize("NFKC", label))
+    spaced = " ".join(text.split())
+    return "".join(one for one in spaced if unicodedata.category(one) not in {"Cf", "Cc"}).strip()
+
+
+def _whole_number(text: str) -> str:
+    """Its digits alone; empty where it is none. ``1.10`` may be a section and is left alone."""
+    if _POWER.fullmatch(text):
+        text = format(Decimal(text), "f")
+    found = _WHOLE.fullmatch(text)
+    if found is None:
+        return ""
+    sign, digits = found.groups()
+    return ("-" if sign == "-" and digits != "0" else "") + digits
+
+
+def _sameness(one: str, other: str) -> str:
+    if _whole_number(_seen(one)):
+        return "are equal as numbers"
+    if _seen(one) != _seen(other):
+        return "differ in capitals alone"
+    return "differ in blanks, invisible characters or the Unicode form alone"
+
+
+def _told_apart(one: str, other: str) -> tuple[str, str]:
+    """Both as they are shown; by their code points where they look the same."""
+    if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
+        return ascii(one[:_SHOWN]), ascii(other[:_SHOWN])
+    return _shown(one), _shown(other)
+
+
+def _shown(label: str) -> str:
+    return repr(label[:_SHOWN])
