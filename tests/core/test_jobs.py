@@ -250,6 +250,7 @@ def test_variables_are_literal_and_never_take_the_place_of_the_trainer_s_own() -
     made = pod(replace(RUN, spec={**SPEC, "training": training}))["containers"][0]["env"]
     assert {each["name"]: each["value"] for each in made} == {
         "HOME": "/tmp",  # noqa: S108
+        "MAINTENANCE_TIMEOUT_SECONDS": "14400",
         "MAINTENANCE_TRAINER_IMAGE": "t:1",
         "A": "",
         "B": "$$(A)",

@@ -354,12 +354,6 @@ def test_json_lines_that_nest_deep_name_file_and_line(
         take(claims)
 
 
-def test_a_label_is_no_novel(claims: Path, updates: Path) -> None:
-    (updates / "u.csv").write_text(f"text,label\na,{'x' * 1001}\n")
-    with pytest.raises(DataError, match=r"updates/u\.csv, line 2: a label of 1,001 characters"):
-        take(claims)
-
-
 def test_a_sparse_giant_is_refused_before_it_is_read_whole(claims: Path, updates: Path) -> None:
     with (updates / "giant.csv").open("wb") as file:
         file.truncate(2**40)
