@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 # Everything that is built lives here, outside the tree, keyed by content.
 export MM_CACHE ?= $(HOME)/.cache/model-maintenance
-export PYTHONPATH := $(CURDIR)/contract/src:$(CURDIR)/operator/src:$(CURDIR)/trainer/src
+export PYTHONPATH := $(CURDIR)/contract/src:$(CURDIR)/core/src:$(CURDIR)/operator/src:$(CURDIR)/trainer/src
 
 WITH_VENV = PATH="$$(dev/venv)/bin:$$PATH"
 WITH_CLUSTER = PATH="$$(dev/cluster/build):$$PATH"

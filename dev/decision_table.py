@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from maintenance_contract import Answer, Finding
-from maintenance_operator.core import judge, power, statistics
-from maintenance_operator.core.brakes import BRAKES
-from maintenance_operator.core.decide import propose
-from maintenance_operator.core.evidence import DEFAULTS as AT
-from maintenance_operator.core.findings import CAUSES, NEW_LABELS, OUTSIDE_SUPPORT
-from maintenance_operator.core.rules import EVIDENCE, WORKFLOW
-from maintenance_operator.core.spec import parse
+from maintenance_core import judge, power, statistics
+from maintenance_core.brakes import BRAKES
+from maintenance_core.decide import propose
+from maintenance_core.evidence import DEFAULTS as AT
+from maintenance_core.findings import CAUSES, NEW_LABELS, OUTSIDE_SUPPORT
+from maintenance_core.rules import EVIDENCE, WORKFLOW
+from maintenance_core.spec import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests"))
@@ -28,7 +28,7 @@ SPEC = plain_spec()
 
 INTRODUCTION = """# How a decision is made
 
-Generated from `operator/src/maintenance_operator/core/` by `make docs`: what stands here is what
+Generated from `core/src/maintenance_core/` by `make docs`: what stands here is what
 the operator does.
 
 A decision follows a diagnosis. The rules are asked from top to bottom, and the first that applies

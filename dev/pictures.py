@@ -24,13 +24,10 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_operator.cli.layout import Page
-from maintenance_operator.cli.resource import read
-from maintenance_operator.cli.why import Case, Readings, case_of, explained, picture
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.decide import decide
-from maintenance_operator.core.findings import CAUSES
-from maintenance_operator.core.model import (
+from maintenance_core import status as status_json
+from maintenance_core.decide import decide
+from maintenance_core.findings import CAUSES
+from maintenance_core.model import (
     Action,
     Champion,
     Degraded,
@@ -43,7 +40,10 @@ from maintenance_operator.core.model import (
     ThresholdRange,
     Trigger,
 )
-from maintenance_operator.core.spec import parse
+from maintenance_core.spec import parse
+from maintenance_operator.cli.layout import Page
+from maintenance_operator.cli.resource import read
+from maintenance_operator.cli.why import Case, Readings, case_of, explained, picture
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 

@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from maintenance_operator.core import reasons
+from maintenance_core import reasons
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/reasons.md"
@@ -53,7 +53,7 @@ SECTIONS = (
 )
 INTRODUCTION = """# Every reason, and what it means
 
-Generated from `operator/src/maintenance_operator/core/reasons.py` by `make docs`; conditions,
+Generated from `core/src/maintenance_core/reasons.py` by `make docs`; conditions,
 Events, decisions and logs use these words and no others. [The runbook](runbook.md) says what to do
 about each.
 """

@@ -9,7 +9,7 @@ from hypothesis import settings
 from support.limits import pytest_timeout_set_timer  # noqa: F401  # a hook
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = (ROOT / "contract/src", ROOT / "operator/src", ROOT / "trainer/src")
+SOURCES = (ROOT / "contract/src", ROOT / "core/src", ROOT / "operator/src", ROOT / "trainer/src")
 
 # Cheap and telling first: what fails, fails early.
 ORDER = (

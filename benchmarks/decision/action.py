@@ -38,16 +38,16 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_operator.core.decide import concept_drift
-from maintenance_operator.core.judge import judge
-from maintenance_operator.core.model import (
+from maintenance_core.decide import concept_drift
+from maintenance_core.judge import judge
+from maintenance_core.model import (
     Action,
     Decision,
     Gate,
     OnConceptDrift,
     Policy,
 )
-from maintenance_operator.core.reasons import DecisionReason
+from maintenance_core.reasons import DecisionReason
 from maintenance_trainer.data import Origin, make_row
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.evaluate import at_class_mix

@@ -27,9 +27,9 @@ from intervals import wilson
 from numpy.typing import NDArray
 from river import drift
 
-from maintenance_operator.core import sequential
-from maintenance_operator.core.model import Action, Policy
-from maintenance_operator.core.sequential import Counts, Reference, State, Window
+from maintenance_core import sequential
+from maintenance_core.model import Action, Policy
+from maintenance_core.sequential import Counts, Reference, State, Window
 
 REFERENCE, LABELS, CHANGE = 2000, 4000, 1000
 PER_HOUR: Final = 40
@@ -44,7 +44,7 @@ HARMLESS: Final = ("none", "benign", "traffic-dip", "season", "burst")
 FAMILIES: Final = (*HARMLESS, *DROPS)
 OURS: Final = "counters"
 HERE: Final = Path(__file__).resolve().parent
-OPERATOR: Final = HERE.parents[1] / "operator/src/maintenance_operator/core"
+OPERATOR: Final = HERE.parents[1] / "core/src/maintenance_core"
 
 Bools = NDArray[np.bool_]
 

@@ -19,8 +19,8 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_operator.core.decide import decide
-from maintenance_operator.core.model import (
+from maintenance_core.decide import decide
+from maintenance_core.model import (
     Champion,
     Decision,
     Degraded,
@@ -30,7 +30,7 @@ from maintenance_operator.core.model import (
     ThresholdRange,
     Trigger,
 )
-from maintenance_operator.core.spec import parse
+from maintenance_core.spec import parse
 from maintenance_trainer.diagnose import examine, quality
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.errors import DataError

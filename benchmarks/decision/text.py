@@ -40,9 +40,9 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_operator.core.decide import concept_drift
-from maintenance_operator.core.judge import judge
-from maintenance_operator.core.model import Action, Decision, Policy
+from maintenance_core.decide import concept_drift
+from maintenance_core.judge import judge
+from maintenance_core.model import Action, Decision, Policy
 from maintenance_trainer.data import Dataset, Origin, Recurrence, Row, make_row
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.evaluate import at_class_mix, paired_counts

@@ -17,7 +17,7 @@ from typing import Any, Final
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[1:1] = [
     str(ROOT / "tests"),
-    *(str(ROOT / part / "src") for part in ("contract", "operator")),
+    *(str(ROOT / part / "src") for part in ("contract", "core", "operator")),
 ]
 
 import figures  # noqa: E402 - the paths above come first

@@ -17,10 +17,10 @@ from support.prometheus import Exporter, PrometheusServer, prometheus
 from world import NAMESPACE, few_at_once
 
 from maintenance_contract import TrainingAction
-from maintenance_operator.core import champion as projection
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.jobs import Identity, TrainerImage
-from maintenance_operator.core.model import (
+from maintenance_core import champion as projection
+from maintenance_core import status as status_json
+from maintenance_core.jobs import Identity, TrainerImage
+from maintenance_core.model import (
     Action,
     Champion,
     Healthy,
@@ -31,9 +31,9 @@ from maintenance_operator.core.model import (
     Trigger,
     WriteStatus,
 )
-from maintenance_operator.core.observation import Observation
-from maintenance_operator.core.spec import parse
-from maintenance_operator.core.story import next_effect
+from maintenance_core.observation import Observation
+from maintenance_core.spec import parse
+from maintenance_core.story import next_effect
 
 QUERY: Final = "model_accuracy"
 """One text for all: each picks its series by a label."""

@@ -45,7 +45,17 @@ def commit() -> str:
     """Of the checkout; with + where its operator has changes that are not committed."""
     head = _first(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], r"(\S+)")
     changed = subprocess.run(
-        ["git", "-C", str(ROOT), "status", "--porcelain", "operator", "contract", "manifests"],
+        [
+            "git",
+            "-C",
+            str(ROOT),
+            "status",
+            "--porcelain",
+            "operator",
+            "core",
+            "contract",
+            "manifests",
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -89,7 +89,9 @@ def test_intervals_cover_their_value_and_are_not_certain_of_ones() -> None:
 
 def run_twice(*arguments: str) -> list[list[dict[str, Any]]]:
     command = [sys.executable, BENCHMARK, "--jobs", "1", *arguments]
-    source = ":".join(str(ROOT / part / "src") for part in ("contract", "operator", "trainer"))
+    source = ":".join(
+        str(ROOT / part / "src") for part in ("contract", "core", "operator", "trainer")
+    )
     outputs = [
         subprocess.run(
             command,

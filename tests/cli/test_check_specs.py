@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from support.objects import resource
 from support.prometheus import free_port
 
+from maintenance_core.errors import SpecError
+from maintenance_core.spec import parse
 from maintenance_operator import reconcile, specs
 from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.cli import resource as read_by_the_plugin
 from maintenance_operator.cli.check import Source, Surroundings, check
 from maintenance_operator.cli.schema import of_crd, violations, with_defaults
-from maintenance_operator.core.spec import parse
-from maintenance_operator.errors import SpecError
 
 ROOT = Path(__file__).resolve().parents[2]
 CRD = of_crd(yaml.safe_load((ROOT / "manifests/crd/modelmaintenances.yaml").read_text()))

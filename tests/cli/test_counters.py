@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 from support.bodies import CHAMPION, DOWN, FOLLOWED, IDLE, NOW, PERFORMANCE, READ, SPEC, body
 
+from maintenance_core import outcomes
+from maintenance_core.errors import MetricsError
+from maintenance_core.model import Degraded, Monitor, Outcomes, Reading, Status
+from maintenance_core.sequential import Alarm, Counts, Kind, Reference, Window
+from maintenance_core.spec import parse
+from maintenance_core.status import write
 from maintenance_operator.cli.findings import of_labels
 from maintenance_operator.cli.layout import Page
 from maintenance_operator.cli.outlook import State, state
 from maintenance_operator.cli.resource import read
 from maintenance_operator.cli.status import View, document, explained
-from maintenance_operator.core import outcomes
-from maintenance_operator.core.model import Degraded, Monitor, Outcomes, Reading, Status
-from maintenance_operator.core.sequential import Alarm, Counts, Kind, Reference, Window
-from maintenance_operator.core.spec import parse
-from maintenance_operator.core.status import write
-from maintenance_operator.errors import MetricsError
 
 COUNTED = {
     **SPEC,

@@ -8,6 +8,11 @@ from typing import Any
 import pytest
 from support.bodies import NOW, SPEC
 
+from maintenance_core.assess import assess
+from maintenance_core.errors import MetricsError, SpecError
+from maintenance_core.grid import reading_times
+from maintenance_core.model import Healthy, Metrics, Series
+from maintenance_core.spec import parse
 from maintenance_operator.cli.findings import (
     Answers,
     Checked,
@@ -18,11 +23,6 @@ from maintenance_operator.cli.findings import (
     told,
 )
 from maintenance_operator.cli.layout import Page
-from maintenance_operator.core.assess import assess
-from maintenance_operator.core.grid import reading_times
-from maintenance_operator.core.model import Healthy, Metrics, Series
-from maintenance_operator.core.spec import parse
-from maintenance_operator.errors import MetricsError, SpecError
 
 
 def metrics(**performance: Any) -> Metrics:

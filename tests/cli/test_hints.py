@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from support.bodies import NOW, SPEC
 
+from maintenance_core.model import Metrics, NewData, Series
+from maintenance_core.spec import parse
 from maintenance_operator.adapters.selectors import Selection
 from maintenance_operator.cli import hints
 from maintenance_operator.cli.findings import Checked, Finding, Point, settled, told, wrong
 from maintenance_operator.cli.layout import Page
-from maintenance_operator.core.model import Metrics, NewData, Series
-from maintenance_operator.core.spec import parse
 
 
 def metrics(**performance: Any) -> Metrics:

@@ -22,14 +22,14 @@ from support.bodies import (
 )
 
 from maintenance_contract import Answer, Question
+from maintenance_core.errors import OperatorError
+from maintenance_core.model import PathStep, StatusEvidence
 from maintenance_operator.cli import command, deciding, history, logs
 from maintenance_operator.cli.layout import Page
 from maintenance_operator.cli.outlook import State, outlook, state
 from maintenance_operator.cli.resource import Resource, read
 from maintenance_operator.cli.status import View, explained, path_step
 from maintenance_operator.cli.why import undetermined
-from maintenance_operator.core.model import PathStep, StatusEvidence
-from maintenance_operator.errors import OperatorError
 
 NEW = read(body(FOLLOWED, READ, FINE, IDLE))
 ENDED = read(body(FOLLOWED, READ, FINE, IDLE, decision=DECISION, history=[entry(6), entry(7)]))

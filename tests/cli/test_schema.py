@@ -7,6 +7,7 @@ import pytest
 import yaml
 from support.objects import resource
 
+from maintenance_core.spec import parse
 from maintenance_operator.cli.schema import (
     of_crd,
     of_openapi,
@@ -15,7 +16,6 @@ from maintenance_operator.cli.schema import (
     violations,
     with_defaults,
 )
-from maintenance_operator.core.spec import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 CRD = of_crd(yaml.safe_load((ROOT / "manifests/crd/modelmaintenances.yaml").read_text()))

@@ -25,11 +25,7 @@ from support.bodies import (
     entry,
 )
 
-from maintenance_operator.cli.layout import Page
-from maintenance_operator.cli.outlook import State, outlook, state, tasks
-from maintenance_operator.cli.resource import LiveJob, read
-from maintenance_operator.cli.status import View, document, explained, listed
-from maintenance_operator.core.model import (
+from maintenance_core.model import (
     Degraded,
     Healthy,
     Reading,
@@ -37,6 +33,10 @@ from maintenance_operator.core.model import (
     ThresholdRange,
     Unknown,
 )
+from maintenance_operator.cli.layout import Page
+from maintenance_operator.cli.outlook import State, outlook, state, tasks
+from maintenance_operator.cli.resource import LiveJob, read
+from maintenance_operator.cli.status import View, document, explained, listed
 
 STALLED = condition("Ready", "False", "InvalidSpec", "spec.metrics.interval: write it like 5m")
 UNREAD = condition("MetricsAvailable", "False", "NoData", "The query yields no series.")

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from maintenance_operator.core.allowed import (
+from maintenance_core.allowed import (
     ENVIRONMENT,
     EVERYTHING,
     NOTHING_MORE,
     Allowed,
     admit,
 )
-from maintenance_operator.core.model import Pod
-from maintenance_operator.errors import SpecError
+from maintenance_core.errors import SpecError
+from maintenance_core.model import Pod
 
 
 def env(name: str, value: str = "x", **more: Any) -> Pod:

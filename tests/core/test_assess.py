@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maintenance_contract import TrainingAction
-from maintenance_operator.core.assess import Bounds, assess, in_force, with_clocks
-from maintenance_operator.core.model import (
+from maintenance_core.assess import Bounds, assess, in_force, with_clocks
+from maintenance_core.model import (
     Baseline,
     Champion,
     Degraded,
@@ -24,7 +24,7 @@ from maintenance_operator.core.model import (
     ThresholdRange,
     Unknown,
 )
-from maintenance_operator.core.reasons import MetricsReason
+from maintenance_core.reasons import MetricsReason
 
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)

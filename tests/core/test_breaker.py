@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from maintenance_operator.core.breaker import failures, tripped
-from maintenance_operator.core.model import Action, HistoryEntry, RunOutcome, Status, Trigger
+from maintenance_core.breaker import failures, tripped
+from maintenance_core.model import Action, HistoryEntry, RunOutcome, Status, Trigger
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

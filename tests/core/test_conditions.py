@@ -6,7 +6,7 @@ import pytest
 from core.test_story import World
 
 from maintenance_contract import Outcome
-from maintenance_operator.core.model import Step
+from maintenance_core.model import Step
 
 
 def in_another_s_store() -> World:

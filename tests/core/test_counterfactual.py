@@ -17,16 +17,16 @@ from maintenance_contract import (
     Outcome,
     Question,
 )
-from maintenance_operator.core.counterfactual import GRAVITY, changed, counterfactual
-from maintenance_operator.core.decide import decide
-from maintenance_operator.core.findings import CAUSES
-from maintenance_operator.core.model import (
+from maintenance_core.counterfactual import GRAVITY, changed, counterfactual
+from maintenance_core.decide import decide
+from maintenance_core.findings import CAUSES
+from maintenance_core.model import (
     Action,
     Decision,
     Situation,
     Trigger,
 )
-from maintenance_operator.core.spec import parse
+from maintenance_core.spec import parse
 
 SPEC = parse(RAW_SPEC)
 ANSWERS = (*GRAVITY, Answer.UNDETERMINED)

@@ -9,9 +9,9 @@ from support.plain import plain_spec
 from support.world import World
 
 from maintenance_contract import Outcome
-from maintenance_operator.core.deadlines import GRACE, LINGERING, UNTOLD
-from maintenance_operator.core.looks import LIVE_RUN_LOOK, next_look
-from maintenance_operator.core.model import JobPhase, RunOutcome, Step
+from maintenance_core.deadlines import GRACE, LINGERING, UNTOLD
+from maintenance_core.looks import LIVE_RUN_LOOK, next_look
+from maintenance_core.model import JobPhase, RunOutcome, Step
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)

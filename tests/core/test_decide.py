@@ -28,11 +28,11 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.brakes import BRAKES
-from maintenance_operator.core.decide import concept_drift, decide, propose
-from maintenance_operator.core.findings import CAUSES
-from maintenance_operator.core.model import (
+from maintenance_core import status as status_json
+from maintenance_core.brakes import BRAKES
+from maintenance_core.decide import concept_drift, decide, propose
+from maintenance_core.findings import CAUSES
+from maintenance_core.model import (
     Action,
     Champion,
     Decision,
@@ -47,9 +47,9 @@ from maintenance_operator.core.model import (
     ThresholdRange,
     Trigger,
 )
-from maintenance_operator.core.reasons import DecisionReason
-from maintenance_operator.core.rules import EVIDENCE, WORKFLOW
-from maintenance_operator.core.spec import parse
+from maintenance_core.reasons import DecisionReason
+from maintenance_core.rules import EVIDENCE, WORKFLOW
+from maintenance_core.spec import parse
 
 ROOT = Path(__file__).parents[2]
 

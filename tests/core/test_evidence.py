@@ -23,8 +23,8 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_contract.holm import holm
-from maintenance_operator.core.decide import decide
-from maintenance_operator.core.evidence import (
+from maintenance_core.decide import decide
+from maintenance_core.evidence import (
     AT_CLASS,
     AT_NEW_MIX,
     CLAIMS,
@@ -42,8 +42,8 @@ from maintenance_operator.core.evidence import (
     answers,
     cause,
 )
-from maintenance_operator.core.findings import CAUSES
-from maintenance_operator.core.model import (
+from maintenance_core.findings import CAUSES
+from maintenance_core.model import (
     Action,
     Champion,
     Decision,
@@ -54,7 +54,7 @@ from maintenance_operator.core.model import (
     ThresholdRange,
     Trigger,
 )
-from maintenance_operator.core.spec import parse
+from maintenance_core.spec import parse
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 SPEC = replace(parse(BODY), policy=Policy.EVIDENCE)

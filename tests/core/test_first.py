@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from support.world import HEALTHY, World, a_spec
 
-from maintenance_operator.core.model import Unknown
-from maintenance_operator.core.reasons import MetricsReason
+from maintenance_core.model import Unknown
+from maintenance_core.reasons import MetricsReason
 
 FIRST = ["news-1a2b3c-1-diagnose"]
 INITIAL = {"initialModel": {"storageUri": "pvc://models/by-hand"}}

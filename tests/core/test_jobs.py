@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from maintenance_contract import ChampionRef, Operation, TrainingAction, TrainingRequest
-from maintenance_operator.core.jobs import (
+from maintenance_core.jobs import (
     Identity,
     TrainerImage,
     job_name,
@@ -17,13 +17,13 @@ from maintenance_operator.core.jobs import (
     run_number,
     work_time,
 )
-from maintenance_operator.core.model import Action, JobPhase, JobView, Run, Step, Trigger
-from maintenance_operator.core.names import (
+from maintenance_core.model import Action, JobPhase, JobView, Run, Step, Trigger
+from maintenance_core.names import (
     ANNOTATION_DECISION,
     ANNOTATION_DIGEST,
     ANNOTATION_REQUEST,
 )
-from maintenance_operator.core.spec import parse
+from maintenance_core.spec import parse
 
 SPEC: dict[str, Any] = {
     "model": {

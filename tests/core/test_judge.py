@@ -19,9 +19,9 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_operator.core.judge import judge
-from maintenance_operator.core.model import Champion, Gate, OnConceptDrift, Score, Verdict
-from maintenance_operator.core.reasons import VerdictReason
+from maintenance_core.judge import judge
+from maintenance_core.model import Champion, Gate, OnConceptDrift, Score, Verdict
+from maintenance_core.reasons import VerdictReason
 
 calmly = settings(deadline=None, max_examples=60)
 

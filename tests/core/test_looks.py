@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.world import DOWN, START, World, a_spec
 
-from maintenance_operator.core.guard import Guard
-from maintenance_operator.core.looks import (
+from maintenance_core.errors import SpecError
+from maintenance_core.guard import Guard
+from maintenance_core.looks import (
     CROWD_LOOK,
     LEAST_WAIT,
     LIVE_RUN_LOOK,
     next_look,
     until_reading,
 )
-from maintenance_operator.core.observation import Observation
-from maintenance_operator.errors import SpecError
+from maintenance_core.observation import Observation
 
 
 def down(*, run: bool) -> Observation:

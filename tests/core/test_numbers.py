@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maintenance_operator.core.numbers import (
+from maintenance_core.numbers import (
     duration,
     figure,
     moment,

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from maintenance_contract import TrainingAction
-from maintenance_operator.core import outcomes as core
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.model import (
+from maintenance_core import outcomes as core
+from maintenance_core import status as status_json
+from maintenance_core.errors import MetricsError
+from maintenance_core.model import (
     Champion,
     Degraded,
     Healthy,
@@ -21,9 +22,8 @@ from maintenance_operator.core.model import (
     ThresholdRange,
     Unknown,
 )
-from maintenance_operator.core.outcomes import Counted
-from maintenance_operator.core.sequential import Counts, Reference, Window
-from maintenance_operator.errors import MetricsError
+from maintenance_core.outcomes import Counted
+from maintenance_core.sequential import Counts, Reference, Window
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from maintenance_operator.core.power import (
+from maintenance_core.power import (
     EXACT_ROWS,
     MOST_ROWS,
     POWER,
@@ -18,7 +18,7 @@ from maintenance_operator.core.power import (
     rows_to_show_win,
     win_power,
 )
-from maintenance_operator.core.statistics import mcnemar, paired_lower_bound
+from maintenance_core.statistics import mcnemar, paired_lower_bound
 
 calmly = settings(deadline=None, max_examples=25)
 shares = st.floats(0.0, 1.0)

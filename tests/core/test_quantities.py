@@ -2,7 +2,7 @@
 
 import pytest
 
-from maintenance_operator.core.quantities import spelled
+from maintenance_core.quantities import spelled
 
 TAKEN = ["0", "1", "+1", "5.", ".5", "0.5", ".5Gi", "1.5Gi", "100m", "1n", "3u", "2k", "1E", "12Ei"]
 TAKEN += ["1e3", "1E3", "1e9", "1e+3", "1e-3", "1.5e2", "16Gi", "17179869184"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from maintenance_operator.core import reasons
+from maintenance_core import reasons
 
 ROOT = Path(__file__).parents[2]
 KINDS = [

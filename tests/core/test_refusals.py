@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from support.world import DOWN, HEALTHY, World, a_spec
 from typing_extensions import override
 
-from maintenance_operator.core.looks import LEAST_WAIT, next_look
-from maintenance_operator.core.model import (
+from maintenance_core.errors import ClusterError
+from maintenance_core.looks import LEAST_WAIT, next_look
+from maintenance_core.model import (
     CreateJob,
     DeleteJob,
     Effect,
@@ -21,9 +22,9 @@ from maintenance_operator.core.model import (
     WriteConfigMap,
     WriteStatus,
 )
-from maintenance_operator.core.observation import Observation
-from maintenance_operator.core.quiet import quiet
-from maintenance_operator.core.refusals import (
+from maintenance_core.observation import Observation
+from maintenance_core.quiet import quiet
+from maintenance_core.refusals import (
     HELD_UNTOLD,
     LONGEST_WAIT,
     plain,
@@ -31,8 +32,7 @@ from maintenance_operator.core.refusals import (
     still_asked,
     wait_after,
 )
-from maintenance_operator.core.story import next_effect
-from maintenance_operator.errors import ClusterError
+from maintenance_core.story import next_effect
 from maintenance_operator.refusals import Refusals, not_of
 
 KEY = ("finance", "news")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maintenance_operator.core import sequential
-from maintenance_operator.core.sequential import (
+from maintenance_core import sequential
+from maintenance_core.sequential import (
     AVERAGE_RUN_LENGTH,
     NOTHING,
     Counts,

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from support.world import a_spec
 
-from maintenance_operator.core.model import OnConceptDrift, Policy
-from maintenance_operator.core.spec import (
+from maintenance_core.errors import SpecError
+from maintenance_core.model import OnConceptDrift, Policy
+from maintenance_core.spec import (
     ARGUMENTS_BYTES,
     parse,
     parse_duration,
     with_interval,
 )
-from maintenance_operator.errors import SpecError
 
 SPEC: dict[str, Any] = {
     "model": {

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from maintenance_operator.core.statistics import (
+from maintenance_core.statistics import (
     EXACT_ROWS,
     binomial_at_least,
     binomial_probability,

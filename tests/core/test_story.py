@@ -24,8 +24,9 @@ from maintenance_contract import (
     StoreState,
     TrainingAction,
 )
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.model import (
+from maintenance_core import status as status_json
+from maintenance_core.errors import SpecError
+from maintenance_core.model import (
     Action,
     Baseline,
     Degraded,
@@ -40,9 +41,8 @@ from maintenance_operator.core.model import (
     Unknown,
     WriteStatus,
 )
-from maintenance_operator.core.records import decision_of
-from maintenance_operator.core.story import next_effect, wanted
-from maintenance_operator.errors import SpecError
+from maintenance_core.records import decision_of
+from maintenance_core.story import next_effect, wanted
 
 
 @pytest.mark.parametrize("step, training", [("diagnose", "False"), ("train", "True")])

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from support.world import DOWN, START, World, a_spec
 
 from maintenance_contract import Outcome
-from maintenance_operator.core import outcomes
-from maintenance_operator.core.model import Baseline, Degraded, Healthy, Monitor, Reading
-from maintenance_operator.core.model import Outcomes as Counters
-from maintenance_operator.core.sequential import Alarm, Counts, Kind, Reference
-from maintenance_operator.core.spec import parse
-from maintenance_operator.core.story import next_effect
+from maintenance_core import outcomes
+from maintenance_core.model import Baseline, Degraded, Healthy, Monitor, Reading
+from maintenance_core.model import Outcomes as Counters
+from maintenance_core.sequential import Alarm, Counts, Kind, Reference
+from maintenance_core.spec import parse
+from maintenance_core.story import next_effect
 
 COUNTED = a_spec(
     metrics={"server": "default", "interval": "5m", "outcomes": {

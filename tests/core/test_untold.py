@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from maintenance_operator.core.conditions import transitions, untold
-from maintenance_operator.core.model import Condition, Status
+from maintenance_core.conditions import transitions, untold
+from maintenance_core.model import Condition, Status
 
 NOW = datetime(2026, 11, 23, 18, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from core.test_story import AWAY, WORSE, World, a_spec
 from typing_extensions import override
 
 from maintenance_contract import Outcome
-from maintenance_operator.core.model import (
+from maintenance_core.model import (
     Effect,
     JobPhase,
     Refusal,
@@ -19,8 +19,8 @@ from maintenance_operator.core.model import (
     Unknown,
     WriteStatus,
 )
-from maintenance_operator.core.refusals import LONGEST_WAIT, request_of
-from maintenance_operator.core.story import next_effect
+from maintenance_core.refusals import LONGEST_WAIT, request_of
+from maintenance_core.story import next_effect
 
 BAD_SPEC = {"limits": {"cooldown": "soon", "runs": {"max": 4, "per": "168h"}}}
 

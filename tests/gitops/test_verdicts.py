@@ -10,7 +10,7 @@ from gitops.judging import Judge, program
 from gitops.stories import STORIES, a_long_life, resource
 from support.control_plane import ROOT
 
-from maintenance_operator.core.reasons import ReadyReason
+from maintenance_core.reasons import ReadyReason
 
 # The first test may find the programs not compiled yet.
 pytestmark = pytest.mark.timeout(900)

@@ -32,9 +32,9 @@ def targets() -> dict[str, str]:
     return dict(re.findall(r"^([a-z-]+):.*## (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-def test_the_three_distributions_and_the_chart_have_one_version() -> None:
+def test_the_distributions_and_the_chart_have_one_version() -> None:
     chart = yaml.safe_load((ROOT / "charts/model-maintenance/Chart.yaml").read_text())
-    versions = {name: version_of(name) for name in ("contract", "operator", "trainer")}
+    versions = {name: version_of(name) for name in ("contract", "core", "operator", "trainer")}
     assert set(versions.values()) == {chart["version"]} == {chart["appVersion"]}
 
 

@@ -11,9 +11,9 @@ from support.installed import rights_of
 from support.pace import timeout_flag
 from support.programs import ROOT, Programs
 
+from maintenance_core.allowed import Allowed
+from maintenance_core.model import Server
 from maintenance_operator import settings
-from maintenance_operator.core.allowed import Allowed
-from maintenance_operator.core.model import Server
 
 pytestmark = pytest.mark.api
 

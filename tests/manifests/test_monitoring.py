@@ -16,15 +16,15 @@ from support.pace import Allowance
 from support.programs import ROOT, Programs, folder
 from support.prometheus import Exporter, PrometheusServer, prometheus
 
-from maintenance_operator.core.conditions import (
+from maintenance_core.conditions import (
     DEGRADED,
     METRICS_AVAILABLE,
     READY,
     STALLED,
     TRAINING,
 )
-from maintenance_operator.core.model import RunOutcome
-from maintenance_operator.core.reasons import EventReason, MetricsReason
+from maintenance_core.model import RunOutcome
+from maintenance_core.reasons import EventReason, MetricsReason
 from maintenance_operator.telemetry import Telemetry
 
 pytestmark = pytest.mark.api  # Debian's prometheus, and helm

@@ -8,8 +8,8 @@ import pytest
 from support.programs import Programs
 from support.resources_api import Refused, Resources, changed
 
-from maintenance_operator.core.spec import parse
-from maintenance_operator.errors import SpecError
+from maintenance_core.errors import SpecError
+from maintenance_core.spec import parse
 
 pytestmark = pytest.mark.api
 

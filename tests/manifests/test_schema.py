@@ -11,8 +11,8 @@ from support.programs import ROOT, Programs
 from support.resources_api import Refused, Resources, changed
 
 from maintenance_contract import Answer, ChampionRef, Question, TrainingAction
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.model import (
+from maintenance_core import status as status_json
+from maintenance_core.model import (
     Action,
     Baseline,
     Champion,
@@ -34,8 +34,8 @@ from maintenance_operator.core.model import (
     Trigger,
     Trouble,
 )
-from maintenance_operator.core.sequential import Alarm, Counts, Kind, Reference
-from maintenance_operator.core.spec import parse
+from maintenance_core.sequential import Alarm, Counts, Kind, Reference
+from maintenance_core.spec import parse
 
 TIME = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 SAMPLES = sorted((ROOT / "manifests/samples").glob("*.yaml"))

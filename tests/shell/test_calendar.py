@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maintenance_core.errors import SpecError
+from maintenance_core.model import Schedule
 from maintenance_operator.adapters.calendar import Clock
-from maintenance_operator.core.model import Schedule
-from maintenance_operator.errors import SpecError
 
 MONDAYS = Schedule("0 3 * * 1", "Europe/Berlin")
 MINUTE = timedelta(minutes=1)

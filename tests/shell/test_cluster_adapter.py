@@ -30,10 +30,10 @@ from maintenance_contract import (
     Task,
     TrainingRequest,
 )
+from maintenance_core.errors import ClusterError, Conflict, Gone
+from maintenance_core.model import JobPhase
 from maintenance_operator.adapters import cluster as adapter
 from maintenance_operator.adapters.cluster import Cluster, job_view, login
-from maintenance_operator.core.model import JobPhase
-from maintenance_operator.errors import ClusterError, Conflict, Gone
 
 DIGEST = "modelmaintenance.dev/request-digest"
 TIME = "2026-11-23T18:00:00Z"

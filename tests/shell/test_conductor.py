@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from maintenance_core.errors import ClusterError, Conflict
 from maintenance_operator.conductor import (
     BACKOFF_MOST_SECONDS,
     PASS_TIMEOUT_SECONDS,
@@ -15,7 +16,6 @@ from maintenance_operator.conductor import (
     RELIST_SECONDS,
     Conductor,
 )
-from maintenance_operator.errors import ClusterError, Conflict
 from maintenance_operator.resources import Key, Resources
 
 pytestmark = pytest.mark.looptime

@@ -11,9 +11,9 @@ import pytest
 from support.prometheus import Exporter, PrometheusServer
 
 from maintenance_contract import TrainingAction
-from maintenance_operator.adapters.prometheus import Prometheus
-from maintenance_operator.core import outcomes as core
-from maintenance_operator.core.model import (
+from maintenance_core import outcomes as core
+from maintenance_core.errors import MetricsError
+from maintenance_core.model import (
     Champion,
     Degraded,
     Healthy,
@@ -22,9 +22,9 @@ from maintenance_operator.core.model import (
     Series,
     Server,
 )
-from maintenance_operator.core.outcomes import Counted
+from maintenance_core.outcomes import Counted
+from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.counting import Counting
-from maintenance_operator.errors import MetricsError
 
 pytestmark = pytest.mark.api
 

@@ -6,11 +6,11 @@ from unittest import mock
 import pytest
 from support.world import a_spec
 
+from maintenance_core.errors import MetricsError
+from maintenance_core.jobs import Identity, TrainerImage
+from maintenance_core.model import Assessment, Series, Status, Unknown
+from maintenance_core.spec import parse
 from maintenance_operator.adapters.calendar import Clock
-from maintenance_operator.core.jobs import Identity, TrainerImage
-from maintenance_operator.core.model import Assessment, Series, Status, Unknown
-from maintenance_operator.core.spec import parse
-from maintenance_operator.errors import MetricsError
 from maintenance_operator.reconcile import Reconciler
 
 NOW = datetime(2026, 11, 23, 18, tzinfo=UTC)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from maintenance_core.model import JobPhase
 from maintenance_operator.adapters.cluster import job_view
 from maintenance_operator.adapters.pods import told_by, unmounted
-from maintenance_operator.core.model import JobPhase
 
 BORN = "2026-11-23T18:00:00Z"
 LATER = "2026-11-23T18:10:00Z"

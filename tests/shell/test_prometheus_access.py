@@ -15,11 +15,11 @@ from aiohttp import web
 from support.pace import Allowance
 from support.prometheus import Exporter, PrometheusServer
 
+from maintenance_core.errors import MetricsError
+from maintenance_core.model import Server
+from maintenance_core.reasons import MetricsReason
 from maintenance_operator.adapters.access import Access
 from maintenance_operator.adapters.prometheus import Prometheus
-from maintenance_operator.core.model import Server
-from maintenance_operator.core.reasons import MetricsReason
-from maintenance_operator.errors import MetricsError
 
 NOW = datetime(2026, 11, 23, 18, tzinfo=UTC)
 GRID = (NOW - timedelta(minutes=1), NOW)

@@ -17,12 +17,12 @@ import pytest
 from aiohttp import web
 from support.prometheus import Exporter, PrometheusServer, free_port, seen
 
+from maintenance_core.errors import MetricsError
+from maintenance_core.model import Series, Server
+from maintenance_core.reasons import MetricsReason
 from maintenance_operator.adapters import prometheus as adapter
 from maintenance_operator.adapters import replies
 from maintenance_operator.adapters.prometheus import Prometheus
-from maintenance_operator.core.model import Series, Server
-from maintenance_operator.core.reasons import MetricsReason
-from maintenance_operator.errors import MetricsError
 
 NOW = datetime(2026, 11, 23, 18, tzinfo=UTC)
 GRID = tuple(NOW + timedelta(minutes=minute) for minute in range(3))

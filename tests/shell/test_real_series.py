@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 from support.prometheus import Exporter, PrometheusServer
 
-from maintenance_operator.adapters.prometheus import Prometheus
-from maintenance_operator.core.assess import assess, in_force
-from maintenance_operator.core.grid import reading_times
-from maintenance_operator.core.model import (
+from maintenance_core.assess import assess, in_force
+from maintenance_core.grid import reading_times
+from maintenance_core.model import (
     Assessment,
     Degraded,
     Healthy,
@@ -26,7 +25,8 @@ from maintenance_operator.core.model import (
     ThresholdRange,
     Unknown,
 )
-from maintenance_operator.core.reasons import MetricsReason
+from maintenance_core.reasons import MetricsReason
+from maintenance_operator.adapters.prometheus import Prometheus
 
 pytestmark = pytest.mark.api
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from maintenance_core.allowed import Allowed
+from maintenance_core.model import Server
 from maintenance_operator import __version__
 from maintenance_operator.__main__ import main
-from maintenance_operator.core.allowed import Allowed
-from maintenance_operator.core.model import Server
 from maintenance_operator.settings import ConfigurationError, Settings, load, read
 
 GOOD: dict[str, Any] = {

@@ -9,9 +9,8 @@ import pytest
 from support.prometheus import VictoriaMetrics
 
 from maintenance_contract import TrainingAction
-from maintenance_operator.adapters.prometheus import Prometheus
-from maintenance_operator.core.grid import reading_times
-from maintenance_operator.core.model import (
+from maintenance_core.grid import reading_times
+from maintenance_core.model import (
     Champion,
     Metrics,
     Outcomes,
@@ -19,6 +18,7 @@ from maintenance_operator.core.model import (
     Server,
     ThresholdRange,
 )
+from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.counting import Counting
 
 pytestmark = pytest.mark.api

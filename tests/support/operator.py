@@ -54,7 +54,7 @@ class OperatorProcess:
 
     async def start(self) -> None:
         """Start it; a second start appends to the log."""
-        paths = [str(ROOT / part / "src") for part in ("contract", "operator")]
+        paths = [str(ROOT / part / "src") for part in ("contract", "core", "operator")]
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,

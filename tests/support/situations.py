@@ -12,7 +12,7 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_operator.core.model import (
+from maintenance_core.model import (
     Champion,
     Degraded,
     Reading,

@@ -23,9 +23,10 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_contract.decision import DecisionRecord
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.jobs import Identity, TrainerImage
-from maintenance_operator.core.model import (
+from maintenance_core import status as status_json
+from maintenance_core.errors import SpecError
+from maintenance_core.jobs import Identity, TrainerImage
+from maintenance_core.model import (
     Assessment,
     CreateJob,
     Degraded,
@@ -43,15 +44,14 @@ from maintenance_operator.core.model import (
     WriteConfigMap,
     WriteStatus,
 )
-from maintenance_operator.core.names import (
+from maintenance_core.names import (
     ANNOTATION_DECISION,
     ANNOTATION_DIGEST,
     ANNOTATION_REQUEST,
 )
-from maintenance_operator.core.observation import Observation
-from maintenance_operator.core.spec import parse
-from maintenance_operator.core.story import next_effect
-from maintenance_operator.errors import SpecError
+from maintenance_core.observation import Observation
+from maintenance_core.spec import parse
+from maintenance_core.story import next_effect
 from support.plain import plain_spec
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -20,15 +20,15 @@ if __name__ == "__main__":
 import kopf
 from aiohttp import web
 
+from maintenance_core.errors import ClusterError, Gone, OperatorError
+from maintenance_core.jobs import TrainerImage
+from maintenance_core.names import GROUP, PLURAL
 from maintenance_operator import __version__
 from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.adapters.cluster import PAGE, Cluster, login
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.conductor import Conductor
-from maintenance_operator.core.jobs import TrainerImage
-from maintenance_operator.core.names import GROUP, PLURAL
 from maintenance_operator.crowds import Crowds
-from maintenance_operator.errors import ClusterError, Gone, OperatorError
 from maintenance_operator.handlers import register, resource_of_config_map
 from maintenance_operator.health import Watches, application
 from maintenance_operator.reconcile import Reconciler

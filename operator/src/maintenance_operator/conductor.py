@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from maintenance_operator.errors import Conflict, Gone, OperatorError
+from maintenance_core.errors import Conflict, Gone, OperatorError
 from maintenance_operator.resources import Key, Resources, key_of
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import kopf
 
-from maintenance_operator.conductor import Conductor
-from maintenance_operator.core.names import (
+from maintenance_core.names import (
     ANNOTATION_RESOURCE,
     CHAMPION_SUFFIX,
     GROUP,
@@ -20,6 +19,7 @@ from maintenance_operator.core.names import (
     PLURAL,
     VERSION,
 )
+from maintenance_operator.conductor import Conductor
 from maintenance_operator.resources import Key, Resources, key_of
 
 OURS: Final = f"{LABEL_MANAGED_BY}={MANAGER}"

@@ -15,17 +15,24 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol
 
-from maintenance_operator.alike import Alike
-from maintenance_operator.core import champion as projection
-from maintenance_operator.core import outcomes
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.assess import Bounds, assess, held_against, with_clocks
-from maintenance_operator.core.conditions import DEGRADED, READY, STALLED, is_true, untold
-from maintenance_operator.core.grid import reading_times
-from maintenance_operator.core.guard import Guard
-from maintenance_operator.core.jobs import Identity, TrainerImage
-from maintenance_operator.core.looks import next_look, until_reading, until_the_others_are_read
-from maintenance_operator.core.model import (
+from maintenance_core import champion as projection
+from maintenance_core import outcomes
+from maintenance_core import status as status_json
+from maintenance_core.assess import Bounds, assess, held_against, with_clocks
+from maintenance_core.conditions import DEGRADED, READY, STALLED, is_true, untold
+from maintenance_core.errors import (
+    ClusterError,
+    Conflict,
+    Gone,
+    MetricsError,
+    OperatorError,
+    SpecError,
+)
+from maintenance_core.grid import reading_times
+from maintenance_core.guard import Guard
+from maintenance_core.jobs import Identity, TrainerImage
+from maintenance_core.looks import next_look, until_reading, until_the_others_are_read
+from maintenance_core.model import (
     Assessment,
     CreateJob,
     Degraded,
@@ -45,11 +52,11 @@ from maintenance_operator.core.model import (
     WriteConfigMap,
     WriteStatus,
 )
-from maintenance_operator.core.names import ANNOTATION_BREAKER_RESET
-from maintenance_operator.core.observation import Observation
-from maintenance_operator.core.quiet import Quiet, quiet, stays_quiet
-from maintenance_operator.core.reasons import EventReason, ReadyReason
-from maintenance_operator.core.refusals import (
+from maintenance_core.names import ANNOTATION_BREAKER_RESET
+from maintenance_core.observation import Observation
+from maintenance_core.quiet import Quiet, quiet, stays_quiet
+from maintenance_core.reasons import EventReason, ReadyReason
+from maintenance_core.refusals import (
     is_due,
     message_of,
     refused,
@@ -57,17 +64,10 @@ from maintenance_operator.core.refusals import (
     silences,
     still_asked,
 )
-from maintenance_operator.core.story import next_effect, onset, wanted
+from maintenance_core.story import next_effect, onset, wanted
+from maintenance_operator.alike import Alike
 from maintenance_operator.counting import Counting
 from maintenance_operator.crowds import Crowds, Look
-from maintenance_operator.errors import (
-    ClusterError,
-    Conflict,
-    Gone,
-    MetricsError,
-    OperatorError,
-    SpecError,
-)
 from maintenance_operator.refusals import (
     Refusals,
     in_vain,

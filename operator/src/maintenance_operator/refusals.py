@@ -9,8 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.model import (
+from maintenance_core import status as status_json
+from maintenance_core.errors import ClusterError
+from maintenance_core.model import (
     CreateJob,
     DeleteJob,
     Effect,
@@ -19,8 +20,7 @@ from maintenance_operator.core.model import (
     WriteConfigMap,
     WriteStatus,
 )
-from maintenance_operator.core.refusals import cause_of, wait_after
-from maintenance_operator.errors import ClusterError
+from maintenance_core.refusals import cause_of, wait_after
 from maintenance_operator.resources import Key
 
 TOLD_EVERY: Final = 60

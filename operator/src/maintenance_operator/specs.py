@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from maintenance_operator.core.allowed import EVERYTHING, Allowed, admit
-from maintenance_operator.core.model import Schedule, Spec
-from maintenance_operator.core.spec import parse
-from maintenance_operator.errors import SpecError
+from maintenance_core.allowed import EVERYTHING, Allowed, admit
+from maintenance_core.errors import SpecError
+from maintenance_core.model import Schedule, Spec
+from maintenance_core.spec import parse
 
 Due = tuple[datetime, datetime]
 """The last time that was due by a schedule, and the one after it."""

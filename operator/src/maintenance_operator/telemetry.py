@@ -15,9 +15,9 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from maintenance_contract.plain import plain
+from maintenance_core.model import Action, RunOutcome
 from maintenance_operator import __version__
 from maintenance_operator.alike import Alike
-from maintenance_operator.core.model import Action, RunOutcome
 
 PREFIX: Final = "model_maintenance"
 MESSAGE_CHARACTERS: Final = 8192

@@ -12,9 +12,9 @@ from kubernetes.aio.client import Configuration
 from typing_extensions import override
 from yarl import URL
 
+from maintenance_core.names import GROUP, VERSION
 from maintenance_operator.adapters import documents
 from maintenance_operator.adapters.cluster import authorization, login, tls
-from maintenance_operator.core.names import GROUP, VERSION
 from maintenance_operator.handlers import CHILDREN, OURS, WATCHED
 from maintenance_operator.health import WATCH_SECONDS, Watch, Watches
 

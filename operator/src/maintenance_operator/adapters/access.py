@@ -9,9 +9,9 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-from maintenance_operator.core.model import Server
-from maintenance_operator.core.reasons import MetricsReason
-from maintenance_operator.errors import MetricsError
+from maintenance_core.errors import MetricsError
+from maintenance_core.model import Server
+from maintenance_core.reasons import MetricsReason
 
 MOST_BYTES: Final = 64 * 1024
 """A mounted secret is small; a wrong path may name anything."""

@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from maintenance_operator.core.model import Schedule
-from maintenance_operator.errors import SpecError
+from maintenance_core.errors import SpecError
+from maintenance_core.model import Schedule
 
 FIELD = "spec.triggers.schedule"
 FIELDS: Final = 5

@@ -25,6 +25,18 @@ from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from maintenance_contract.plain import address, plain
+from maintenance_core.errors import ClusterError, Conflict, Gone
+from maintenance_core.model import JobPhase, JobView
+from maintenance_core.names import (
+    ANNOTATION_DIGEST,
+    GROUP,
+    KIND,
+    LABEL_MANAGED_BY,
+    LABEL_UID,
+    MANAGER,
+    PLURAL,
+    VERSION,
+)
 from maintenance_operator.adapters import documents
 from maintenance_operator.adapters.pods import (
     Cause,
@@ -43,18 +55,6 @@ from maintenance_operator.adapters.pods import (
     worked_too_long,
 )
 from maintenance_operator.adapters.proxies import proxy_for, variable_for
-from maintenance_operator.core.model import JobPhase, JobView
-from maintenance_operator.core.names import (
-    ANNOTATION_DIGEST,
-    GROUP,
-    KIND,
-    LABEL_MANAGED_BY,
-    LABEL_UID,
-    MANAGER,
-    PLURAL,
-    VERSION,
-)
-from maintenance_operator.errors import ClusterError, Conflict, Gone
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from maintenance_contract.plain import plain
-from maintenance_operator.core.model import JobPhase
-from maintenance_operator.core.names import ANNOTATION_REQUEST, CONTAINER
+from maintenance_core.model import JobPhase
+from maintenance_core.names import ANNOTATION_REQUEST, CONTAINER
 
 Body = Mapping[str, Any]
 

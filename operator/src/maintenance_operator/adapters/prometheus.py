@@ -20,13 +20,13 @@ from typing import Final, Protocol, Self
 import aiohttp
 
 from maintenance_contract.plain import address, plain
+from maintenance_core.errors import MetricsError
+from maintenance_core.model import Series, Server
+from maintenance_core.reasons import MetricsReason
 from maintenance_operator.adapters.access import Access
 from maintenance_operator.adapters.proxies import proxy_for, variable_for
 from maintenance_operator.adapters.replies import ENCODINGS, answer_of, body_of, merged
 from maintenance_operator.adapters.selectors import objection
-from maintenance_operator.core.model import Series, Server
-from maintenance_operator.core.reasons import MetricsReason
-from maintenance_operator.errors import MetricsError
 
 logger = logging.getLogger(__name__)
 

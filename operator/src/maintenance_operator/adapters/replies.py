@@ -16,9 +16,9 @@ import aiohttp
 import orjson
 
 from maintenance_contract.plain import plain
-from maintenance_operator.core.model import Series
-from maintenance_operator.core.reasons import MetricsReason
-from maintenance_operator.errors import MetricsError
+from maintenance_core.errors import MetricsError
+from maintenance_core.model import Series
+from maintenance_core.reasons import MetricsReason
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_SERIES: Final = 20_000

@@ -12,15 +12,8 @@ import aiohttp
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_kube_config
 
-from maintenance_operator import __version__
-from maintenance_operator.adapters.cluster import (
-    Body,
-    Cluster,
-    authorization,
-    by_way_of_the_proxy,
-    tls,
-)
-from maintenance_operator.core.names import (
+from maintenance_core.errors import ClusterError, Gone
+from maintenance_core.names import (
     CONTAINER,
     GROUP,
     LABEL_MANAGED_BY,
@@ -31,7 +24,14 @@ from maintenance_operator.core.names import (
     PLURAL,
     VERSION,
 )
-from maintenance_operator.errors import ClusterError, Gone
+from maintenance_operator import __version__
+from maintenance_operator.adapters.cluster import (
+    Body,
+    Cluster,
+    authorization,
+    by_way_of_the_proxy,
+    tls,
+)
 
 DEFAULT_NAMESPACE: Final = "default"
 _AGENT: Final = f"kubectl-mm/{__version__}"

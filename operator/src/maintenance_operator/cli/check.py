@@ -10,6 +10,19 @@ from typing import Any, Final
 
 import yaml
 
+from maintenance_core import outcomes as counters
+from maintenance_core.allowed import EVERYTHING, NOTHING_MORE, admit
+from maintenance_core.errors import (
+    ClusterError,
+    Gone,
+    MetricsError,
+    OperatorError,
+    SpecError,
+)
+from maintenance_core.grid import reading_times
+from maintenance_core.model import Metrics, Outcomes, Series, Spec
+from maintenance_core.names import GROUP, KIND, VERSION
+from maintenance_core.sequential import Window
 from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.adapters.selectors import selections
@@ -19,19 +32,6 @@ from maintenance_operator.cli.findings import UNKNOWN_FIELD, Answers, Checked, F
 from maintenance_operator.cli.resource import Resource
 from maintenance_operator.cli.resource import read as read_resource
 from maintenance_operator.cli.schema import Schema
-from maintenance_operator.core import outcomes as counters
-from maintenance_operator.core.allowed import EVERYTHING, NOTHING_MORE, admit
-from maintenance_operator.core.grid import reading_times
-from maintenance_operator.core.model import Metrics, Outcomes, Series, Spec
-from maintenance_operator.core.names import GROUP, KIND, VERSION
-from maintenance_operator.core.sequential import Window
-from maintenance_operator.errors import (
-    ClusterError,
-    Gone,
-    MetricsError,
-    OperatorError,
-    SpecError,
-)
 from maintenance_operator.specs import read_spec
 
 API_VERSION: Final = f"{GROUP}/{VERSION}"

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import yaml
 
+from maintenance_core.errors import Gone, OperatorError
+from maintenance_core.names import KIND
 from maintenance_operator import __version__
 from maintenance_operator.cli import check, deciding, findings, history, logs, status
 from maintenance_operator.cli.access import Access, login
@@ -21,8 +23,6 @@ from maintenance_operator.cli.layout import Page
 from maintenance_operator.cli.live import assessment_of, job_of
 from maintenance_operator.cli.resource import Resource, read
 from maintenance_operator.cli.status import View
-from maintenance_operator.core.names import KIND
-from maintenance_operator.errors import Gone, OperatorError
 from maintenance_operator.settings import ConfigurationError
 
 NOT_USABLE_EXIT: Final = 1

@@ -13,6 +13,9 @@ import yaml
 from maintenance_contract import ContractError
 from maintenance_contract.decision import DecisionRecord
 from maintenance_contract.svg import Drawing, document, text
+from maintenance_core.errors import ClusterError, MetricsError, OperatorError
+from maintenance_core.outcomes import as_gauge
+from maintenance_core.records import decision_of
 from maintenance_operator.cli import why
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.history import found
@@ -20,9 +23,6 @@ from maintenance_operator.cli.layout import Page
 from maintenance_operator.cli.live import readings_of
 from maintenance_operator.cli.resource import Resource
 from maintenance_operator.cli.why import Case, Readings
-from maintenance_operator.core.outcomes import as_gauge
-from maintenance_operator.core.records import decision_of
-from maintenance_operator.errors import ClusterError, MetricsError, OperatorError
 from maintenance_operator.settings import ConfigurationError
 
 TEXT: Final = "text"

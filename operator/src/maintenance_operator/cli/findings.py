@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from maintenance_operator.cli.layout import NOTHING, Page, Tone, paragraph, table
-from maintenance_operator.core.assess import assess
-from maintenance_operator.core.model import (
+from maintenance_core.assess import assess
+from maintenance_core.errors import MetricsError, SpecError
+from maintenance_core.model import (
     Assessment,
     Degraded,
     Healthy,
@@ -19,11 +19,11 @@ from maintenance_operator.core.model import (
     Series,
     Unknown,
 )
-from maintenance_operator.core.numbers import duration, figure, moment
-from maintenance_operator.core.reasons import MetricsReason, ReadyReason
-from maintenance_operator.core.sequential import Window
-from maintenance_operator.core.status import timestamp
-from maintenance_operator.errors import MetricsError, SpecError
+from maintenance_core.numbers import duration, figure, moment
+from maintenance_core.reasons import MetricsReason, ReadyReason
+from maintenance_core.sequential import Window
+from maintenance_core.status import timestamp
+from maintenance_operator.cli.layout import NOTHING, Page, Tone, paragraph, table
 
 PERFORMANCE: Final = "spec.metrics.performance"
 OUTCOMES: Final = "spec.metrics.outcomes"

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from maintenance_core.model import Metrics, NewData, Series, Spec
+from maintenance_core.numbers import duration, figure, moment
 from maintenance_operator.adapters.selectors import Selection, selections
 from maintenance_operator.cli.findings import PERFORMANCE, Finding, Point, hint, wrong
-from maintenance_operator.core.model import Metrics, NewData, Series, Spec
-from maintenance_operator.core.numbers import duration, figure, moment
 
 ANOTHER_SCALE: Final = 10.0
 """A bound so many times a reading, or the other way about, is no matter of a model's quality."""

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
+from maintenance_core import status as status_json
+from maintenance_core.model import Action, HistoryEntry, Run, Score, Step
+from maintenance_core.numbers import figure, moment, percent
 from maintenance_operator.cli.layout import NOTHING, Page, paragraph, span, table
 from maintenance_operator.cli.resource import Resource
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.model import Action, HistoryEntry, Run, Score, Step
-from maintenance_operator.core.numbers import figure, moment, percent
 
 HEADER: Final = (
     "RUN",

@@ -4,15 +4,13 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
-from maintenance_operator.cli import check, findings
-from maintenance_operator.cli.access import Access
-from maintenance_operator.cli.resource import LiveJob, Resource, moment_of
-from maintenance_operator.core import outcomes
-from maintenance_operator.core.assess import assess, in_force
-from maintenance_operator.core.conditions import DEGRADED, is_true
-from maintenance_operator.core.grid import reading_times
-from maintenance_operator.core.jobs import work_time
-from maintenance_operator.core.model import (
+from maintenance_core import outcomes
+from maintenance_core.assess import assess, in_force
+from maintenance_core.conditions import DEGRADED, is_true
+from maintenance_core.errors import ClusterError, Gone, MetricsError, SpecError
+from maintenance_core.grid import reading_times
+from maintenance_core.jobs import work_time
+from maintenance_core.model import (
     Assessment,
     JobPhase,
     JobView,
@@ -22,9 +20,11 @@ from maintenance_operator.core.model import (
     Spec,
     Unknown,
 )
-from maintenance_operator.core.spec import parse
+from maintenance_core.spec import parse
+from maintenance_operator.cli import check, findings
+from maintenance_operator.cli.access import Access
+from maintenance_operator.cli.resource import LiveJob, Resource, moment_of
 from maintenance_operator.counting import Counting
-from maintenance_operator.errors import ClusterError, Gone, MetricsError, SpecError
 
 
 async def job_of(access: Access, resource: Resource) -> LiveJob | None:

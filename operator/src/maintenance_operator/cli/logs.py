@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
+from maintenance_core.errors import Gone, OperatorError
+from maintenance_core.model import Step
+from maintenance_core.names import LABEL_RUN, LABEL_STEP
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.layout import clean
 from maintenance_operator.cli.resource import Resource
-from maintenance_operator.core.model import Step
-from maintenance_operator.core.names import LABEL_RUN, LABEL_STEP
-from maintenance_operator.errors import Gone, OperatorError
 
 STEPS: Final = tuple(step.value.lower() for step in Step)
 LOOK_SECONDS: Final = 1.0

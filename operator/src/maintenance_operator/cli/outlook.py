@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from maintenance_operator.cli.resource import NEVER_SEEN, LiveJob, Resource
-from maintenance_operator.core.conditions import DEGRADED, TRAINING, is_true
-from maintenance_operator.core.first import NOTHING_YET, waits_for_metrics
-from maintenance_operator.core.grid import next_reading
-from maintenance_operator.core.jobs import TrainerImage, is_light
-from maintenance_operator.core.model import (
+from maintenance_core.conditions import DEGRADED, TRAINING, is_true
+from maintenance_core.first import NOTHING_YET, waits_for_metrics
+from maintenance_core.grid import next_reading
+from maintenance_core.jobs import TrainerImage, is_light
+from maintenance_core.model import (
     Action,
     Assessment,
     Degraded,
@@ -24,10 +23,11 @@ from maintenance_operator.core.model import (
     ThresholdRange,
     Unknown,
 )
-from maintenance_operator.core.observation import Observation
-from maintenance_operator.core.outcomes import as_gauge, bound_of
-from maintenance_operator.core.reasons import MetricsReason, RunReason, TrainingReason
-from maintenance_operator.core.story import wanted
+from maintenance_core.observation import Observation
+from maintenance_core.outcomes import as_gauge, bound_of
+from maintenance_core.reasons import MetricsReason, RunReason, TrainingReason
+from maintenance_core.story import wanted
+from maintenance_operator.cli.resource import NEVER_SEEN, LiveJob, Resource
 
 PATIENCE: Final = timedelta(minutes=2)
 """A running operator looks at a new resource within seconds."""

@@ -11,17 +11,17 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from maintenance_contract import ContractError
+from maintenance_core import champion as projection
+from maintenance_core.conditions import hindered
+from maintenance_core.errors import ClusterError
+from maintenance_core.first import champion_missing
+from maintenance_core.jobs import TrainerImage, job_name, manifest, request
+from maintenance_core.model import Action, Run, Spec, Step, Trigger, Unknown
+from maintenance_core.reasons import ReadyReason, RunReason
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.findings import Finding, wrong
 from maintenance_operator.cli.outlook import observation_of
 from maintenance_operator.cli.resource import Resource
-from maintenance_operator.core import champion as projection
-from maintenance_operator.core.conditions import hindered
-from maintenance_operator.core.first import champion_missing
-from maintenance_operator.core.jobs import TrainerImage, job_name, manifest, request
-from maintenance_operator.core.model import Action, Run, Spec, Step, Trigger, Unknown
-from maintenance_operator.core.reasons import ReadyReason, RunReason
-from maintenance_operator.errors import ClusterError
 
 STORAGE: Final = "spec.model.storage.storageUri"
 _RUN: Final = 999_999

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from maintenance_core import status as status_json
+from maintenance_core.conditions import METRICS_AVAILABLE, READY
+from maintenance_core.errors import SpecError
+from maintenance_core.jobs import Identity
+from maintenance_core.model import Condition, Spec, Status, Step
 from maintenance_operator.adapters.calendar import Clock
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.conditions import METRICS_AVAILABLE, READY
-from maintenance_operator.core.jobs import Identity
-from maintenance_operator.core.model import Condition, Spec, Status, Step
-from maintenance_operator.errors import SpecError
 from maintenance_operator.specs import read_spec
 
 NEVER_SEEN = -1

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-from maintenance_operator.core.names import KIND, VERSION
+from maintenance_core.names import KIND, VERSION
 
 Schema = Mapping[str, Any]
 

@@ -7,12 +7,12 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import yaml
 
+from maintenance_core import model
+from maintenance_core.allowed import Allowed
+from maintenance_core.errors import ClusterError, Gone, MetricsError
+from maintenance_core.reasons import MetricsReason
 from maintenance_operator.adapters.prometheus import Connect
 from maintenance_operator.cli.access import Access
-from maintenance_operator.core import model
-from maintenance_operator.core.allowed import Allowed
-from maintenance_operator.core.reasons import MetricsReason
-from maintenance_operator.errors import ClusterError, Gone, MetricsError
 from maintenance_operator.settings import ConfigurationError, check_url, read_allowed, read_servers
 
 PORTS: Final = {"http": 80, "https": 443}

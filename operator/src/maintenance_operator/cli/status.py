@@ -5,6 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from maintenance_core import status as status_json
+from maintenance_core.findings import TOO_FEW
+from maintenance_core.model import (
+    Assessment,
+    Degraded,
+    Healthy,
+    HistoryEntry,
+    PathStep,
+    Reading,
+    Spec,
+    StatusEvidence,
+    Step,
+    ThresholdRange,
+    Unknown,
+)
+from maintenance_core.narrate import shown
+from maintenance_core.numbers import duration, figure, moment
+from maintenance_core.words import in_words
 from maintenance_operator.cli.history import what_ran
 from maintenance_operator.cli.layout import NOTHING, Page, Tone, clean, paragraph, span, table
 from maintenance_operator.cli.outlook import (
@@ -18,24 +36,6 @@ from maintenance_operator.cli.outlook import (
     tasks,
 )
 from maintenance_operator.cli.resource import LiveJob, Resource
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.findings import TOO_FEW
-from maintenance_operator.core.model import (
-    Assessment,
-    Degraded,
-    Healthy,
-    HistoryEntry,
-    PathStep,
-    Reading,
-    Spec,
-    StatusEvidence,
-    Step,
-    ThresholdRange,
-    Unknown,
-)
-from maintenance_operator.core.narrate import shown
-from maintenance_operator.core.numbers import duration, figure, moment
-from maintenance_operator.core.words import in_words
 
 _LABEL: Final = 14
 _TONES: Final = {

@@ -15,8 +15,8 @@ from maintenance_contract.svg import (
     text,
     width,
 )
-from maintenance_operator.core.model import ThresholdRange
-from maintenance_operator.core.numbers import figure, moment
+from maintenance_core.model import ThresholdRange
+from maintenance_core.numbers import figure, moment
 
 _LEFT: Final = 84
 _RIGHT: Final = 24

@@ -9,20 +9,16 @@ from typing import Any, Final
 from maintenance_contract import Answer
 from maintenance_contract import svg as drawing
 from maintenance_contract.flowchart import QUESTIONS, flowchart, title
-from maintenance_operator.cli.history import found, what_ran
-from maintenance_operator.cli.layout import Page, Tone, paragraph
-from maintenance_operator.cli.resource import Resource, parsed
-from maintenance_operator.cli.timeline import Mark, Timeline, timeline
-from maintenance_operator.core import status as status_json
-from maintenance_operator.core.assess import in_force
-from maintenance_operator.core.counterfactual import (
+from maintenance_core import status as status_json
+from maintenance_core.assess import in_force
+from maintenance_core.counterfactual import (
     Change,
     Counterfactual,
     Turn,
     counterfactual,
 )
-from maintenance_operator.core.findings import TOO_FEW
-from maintenance_operator.core.model import (
+from maintenance_core.findings import TOO_FEW
+from maintenance_core.model import (
     Action,
     Decision,
     HistoryEntry,
@@ -36,13 +32,17 @@ from maintenance_operator.core.model import (
     Trigger,
     Trouble,
 )
-from maintenance_operator.core.narrate import interval
-from maintenance_operator.core.numbers import figure, moment
-from maintenance_operator.core.outcomes import as_gauge
-from maintenance_operator.core.reasons import DecisionReason
-from maintenance_operator.core.records import record_of
-from maintenance_operator.core.turning import Moved
-from maintenance_operator.core.words import in_words
+from maintenance_core.narrate import interval
+from maintenance_core.numbers import figure, moment
+from maintenance_core.outcomes import as_gauge
+from maintenance_core.reasons import DecisionReason
+from maintenance_core.records import record_of
+from maintenance_core.turning import Moved
+from maintenance_core.words import in_words
+from maintenance_operator.cli.history import found, what_ran
+from maintenance_operator.cli.layout import Page, Tone, paragraph
+from maintenance_operator.cli.resource import Resource, parsed
+from maintenance_operator.cli.timeline import Mark, Timeline, timeline
 
 _LABEL: Final = 12
 _CHANGES: Final = 5

@@ -18,7 +18,7 @@ from maintenance_contract import (
     TrainingReport,
     TrainingRequest,
 )
-from maintenance_operator.core.model import Action, Decision, Spec, Verdict
+from maintenance_core.model import Action, Decision, Spec, Verdict
 from maintenance_trainer import files
 from maintenance_trainer.cli import in_service, rules, tables
 from maintenance_trainer.errors import ConfigurationError, DataError

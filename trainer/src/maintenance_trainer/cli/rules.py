@@ -16,10 +16,10 @@ from maintenance_contract import (
     TrainingReport,
     TrainingRequest,
 )
-from maintenance_operator.core.decide import decide
-from maintenance_operator.core.jobs import Identity, request
-from maintenance_operator.core.judge import judge
-from maintenance_operator.core.model import (
+from maintenance_core.decide import decide
+from maintenance_core.jobs import Identity, request
+from maintenance_core.judge import judge
+from maintenance_core.model import (
     Action,
     Champion,
     Decision,
@@ -30,8 +30,8 @@ from maintenance_operator.core.model import (
     Trigger,
     Verdict,
 )
-from maintenance_operator.core.plan import plan_of
-from maintenance_operator.core.spec import parse
+from maintenance_core.plan import plan_of
+from maintenance_core.spec import parse
 from maintenance_trainer.checkpoints import Version
 
 IDENTITY: Final = Identity("local", "by-hand", "")

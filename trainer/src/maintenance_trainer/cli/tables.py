@@ -11,7 +11,7 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_operator.core.model import Action, Decision, Verdict
+from maintenance_core.model import Action, Decision, Verdict
 
 QUESTIONS = {
     "DataDistributionShift": "Data distribution shift?",

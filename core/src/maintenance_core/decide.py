@@ -1,0 +1,73 @@
+"""From a diagnosis to an action.
+
+The rules of the policy propose: the first that has something to say decides. What would train then
+passes the brakes: the first that objects turns it into Wait.
+"""
+
+from collections.abc import Iterable
+
+from maintenance_contract import Answer, Question
+from maintenance_core.brakes import BRAKES
+from maintenance_core.model import Decision, PathStep, Situation
+from maintenance_core.narrate import path, rejected, told_of_data, trouble
+from maintenance_core.numbers import MESSAGE_CHARACTERS, shortened
+from maintenance_core.proposal import Proposal
+from maintenance_core.rules import RULES
+
+
+def decide(situation: Situation) -> Decision:
+    """Choose an action, with the questions asked, the numbers, and why nothing else.
+
+    Total: every situation has a decision. Deciding twice gives the same.
+    """
+    wanted = propose(situation)
+    objection = object_to(situation, wanted)
+    chosen = objection or wanted
+    return Decision(
+        number=situation.number,
+        trigger=situation.trigger,
+        action=chosen.action,
+        reason=chosen.reason,
+        message=_message(situation, chosen),
+        path=path(situation, trains=chosen.action.training is not None),
+        rejected=rejected(wanted.action, wanted.reason, objection.reason if objection else None),
+        time=situation.now,
+        escalated_from=situation.escalated_from,
+    )
+
+
+def _message(situation: Situation, chosen: Proposal) -> str:
+    """Why, and at the end what is told of the data; a long reason gives way to that."""
+    said = f"{trouble(situation.degraded)} {chosen.message}".strip()
+    told = told_of_data(situation)
+    if not told:
+        return shortened(said)
+    return f"{shortened(said, MESSAGE_CHARACTERS - len(told) - 1)} {told}"
+
+
+def propose(situation: Situation) -> Proposal:
+    """What the first rule that applies wants; the last rule always applies."""
+    return next(
+        proposal
+        for rule in RULES[situation.spec.policy]
+        if (proposal := rule(situation)) is not None
+    )
+
+
+def object_to(situation: Situation, wanted: Proposal) -> Proposal | None:
+    """The first brake's objection to a training, if any."""
+    if wanted.action.training is None:
+        return None
+    objections = (brake(situation, wanted) for brake in BRAKES)
+    return next(filter(None, objections), None)
+
+
+def concept_drift(steps: Iterable[PathStep]) -> bool:
+    """Whether a decision's path says that the same inputs now mean something else, at large.
+
+    Then the old held-out labels are wrong by construction, and contradicted old rows are not
+    trained on.
+    """
+    return any(
+        step.question is Question.CONCEPT_DRIFT and step.answer is Answer.MAJOR for step in steps
+    )
