@@ -14,15 +14,17 @@ import torch
 from safetensors import safe_open
 
 MOST: Final = (
+    (re.compile(r"position|seq_len|context"), 2**27),
     (re.compile(r"vocab"), 20_000_000),
+    (re.compile(r"num_labels|num_choices|num_classes"), 100_000),
     (re.compile(r"layer|depth|block_sizes|heads?$|experts?$|groups?$|stages?$|repeats"), 10_000),
     (re.compile(r"hidden|embd|embed|inter|inner|ffn|d_|_dim|dim$|size$|width|rank"), 1_000_000),
 )
 """Patterns of names and the largest number that one such may be; the first that fits counts. No
 published model is near them."""
-MOST_POSITIONS: Final = 2**27
-"""Of any other whole number: the longest contexts are of some millions of tokens."""
-_NO_SIZE: Final = re.compile(r"_ids?$|theta|seed|label|token|params|flops|base|scale|_period")
+MOST_OF_ALL: Final = 2**31
+"""Of any other whole number."""
+_NO_SIZE: Final = re.compile(r"_ids?$|theta|seed|token|params|flops|base|scale|_period")
 _LAYERS: Final = re.compile(r"^(?!.*(per|every|cross|skip|freq|share)).*layers?$")
 _WIDTH: Final = re.compile(
     r"hidden|inter|inner|embd|embedding_size|ffn|^d_|_dim$|^dim$|head_size|rank|bottleneck_size"
@@ -49,7 +51,7 @@ def check_numbers(config: Mapping[str, Any]) -> None:
         key = name.rpartition(".")[2]
         if _NO_SIZE.search(key):
             continue
-        most = next((most for pattern, most in MOST if pattern.search(key)), MOST_POSITIONS)
+        most: float = next((most for pattern, most in MOST if pattern.search(key)), MOST_OF_ALL)
         if abs(value) > most:
             message = f"{name} is {value:g} in config.json, and at most {most:,} is expected"
             raise TooLargeError(message)
