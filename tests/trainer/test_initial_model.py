@@ -178,7 +178,7 @@ def test_a_vocabulary_of_another_name_is_copied_too(lab: Lab, brought: Path) -> 
     words = (lab.base_model / "vocab.txt").read_text().split()
     for path in [*brought.glob("token*"), *brought.glob("vocab*")]:
         path.unlink()
-    (brought / "vocab.txt").write_text("\n".join(f"{word} 1" for word in words))
+    (brought / "vocab.txt").write_text("\n".join(f"{word} 1" for word in words[5:50]))
     (brought / "bpe.codes").write_text("s h 1\nsh a 1\n")
     edit(brought, tokenizer_class="BertweetTokenizer", max_position_embeddings=64)
     (brought / "tokenizer_config.json").write_text('{"tokenizer_class": "BertweetTokenizer"}')

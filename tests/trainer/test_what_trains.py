@@ -91,7 +91,13 @@ KINDS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
     "texts get shorter on their way": (
         "funnel",
         BERT,
-        {"block_sizes": [1, 1, 1], "d_head": 8, "d_inner": 32, "num_hidden_layers": None},
+        {
+            "architectures": ["FunnelBaseModel"],
+            "block_sizes": [1, 1, 1],
+            "d_head": 8,
+            "d_inner": 32,
+            "num_hidden_layers": None,
+        },
     ),
     "no attention mask": ("fnet", BERT, {"max_position_embeddings": 40}),
     "a tokenizer that gives more than is taken": (
