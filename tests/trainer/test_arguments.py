@@ -19,7 +19,7 @@ FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
         ({"num_epochs": 3}, "ArgumentUnknown", "did you mean 'num_train_epochs'"),
         ({"per_gpu_train_batch_size": 8}, "ArgumentUnknown", "'per_device_train_batch_size'"),
         ({"evaluation_strategy": "epoch"}, "ArgumentUnknown", "'eval_strategy' it would be, which"),
-        ({"save_stategy": "no"}, "ArgumentUnknown", "'save_strategy' it would be, which cannot be"),
+        ({"outputdir": "x"}, "ArgumentUnknown", "'output_dir' it would be, which cannot be set"),
         ({"lr": 1e-4}, "ArgumentUnknown", "did you mean 'learning_rate'"),
         ({"warmup_ratio": 0.1}, "ArgumentUnknown", "did you mean 'warmup_steps'"),
         ({"no_cuda": True}, "ArgumentUnknown", "did you mean 'use_cpu'"),

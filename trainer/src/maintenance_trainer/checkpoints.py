@@ -91,16 +91,16 @@ def trained_by(store: Store, request_digest: str) -> Version | None:
 def write(
     store: Store,
     save: Callable[[Path], None],
-    prove: Callable[[Path], None],
     provenance: Mapping[str, Any],
+    prove: Callable[[Path], None] = lambda _: None,
 ) -> Version:
     """Write the next version.
 
     Args:
         store: the store it goes to.
         save: writes the model files into an empty folder.
-        prove: reads them back, before anybody else can; raises where they are no model.
         provenance: the manifest without the files' digests.
+        prove: reads them back, before anybody else can; raises where they are no model.
 
     Raises:
         ConfigurationError: StoreUnwritable, and those of a bucket.

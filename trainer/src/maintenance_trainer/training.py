@@ -77,7 +77,7 @@ def train(work: Work) -> TrainingReport:
         save = partial(task.save, trained.classifier)
         its_provenance = provenance(request, snapshot, champion, made, work.base_model)
     prove = task.proof(trained.classifier)
-    version = checkpoints.write(store, save, prove, its_provenance)
+    version = checkpoints.write(store, save, its_provenance, prove)
     report = _report(request, store, version)
     store.write_report(report)
     return report

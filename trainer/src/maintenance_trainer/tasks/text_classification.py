@@ -177,7 +177,7 @@ def fit(
     rows: Sequence[Row],
     arguments: Any,  # TrainingArguments, which costs seconds to import
     progress: Progress,
-    where: str,
+    where: str = "training.*.arguments",
 ) -> float:
     """Train in place; returns the seconds of the optimisation itself.
 
