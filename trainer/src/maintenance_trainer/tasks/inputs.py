@@ -150,25 +150,26 @@ def _vocabulary(model: Any) -> int | None:
     return rows if isinstance(rows, int) else None
 
 
-def _position_tables(model: Any) -> list[torch.nn.Embedding]:
+def _position_tables(model: Any) -> list[tuple[int, int | None]]:
+    """Rows of each table of positions, and its padding token's number; whatever kind it is of."""
     return [
-        module
+        (module.weight.shape[0], getattr(module, "padding_idx", None))
         for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Embedding)
-        and name.rpartition(".")[2] in {"position_embeddings", "wpe", "embed_positions"}
+        if name.rpartition(".")[2] in {"position_embeddings", "wpe", "embed_positions"}
+        and isinstance(getattr(module, "weight", None), torch.Tensor)
+        and module.weight.dim() == 2  # noqa: PLR2004  # positions, width
     ]
 
 
 def _counted_from(model: Any) -> int | None:
     """The padding token's number where positions are counted from it, as RoBERTa does."""
-    found = [table.padding_idx for table in _position_tables(model)]
-    return next((number for number in found if number is not None), None)
+    numbers = (number for _, number in _position_tables(model))
+    return next((number for number in numbers if number is not None), None)
 
 
 def _table(model: Any) -> int | None:
     """Positions in the model's tables; those counted from the padding token begin after it."""
-    found = [
-        table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
-        for table in _position_tables(model)
-    ]
-    return min(found, default=None)
+    return min(
+        (rows - (0 if number is None else number + 1) for rows, number in _position_tables(model)),
+        default=None,
+    )
