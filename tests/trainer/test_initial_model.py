@@ -173,6 +173,25 @@ def test_a_version_of_another_store_tells_what_it_was_trained_on(
     assert "config.json is not the file that manifest.json beside it names" in report.message
 
 
+def test_a_vocabulary_of_another_name_is_copied_too(lab: Lab, brought: Path) -> None:
+    """Its tokenizer reads ``vocab.txt`` and ``bpe.codes``; a copy without them is none."""
+    words = (lab.base_model / "vocab.txt").read_text().split()
+    for path in [*brought.glob("token*"), *brought.glob("vocab*")]:
+        path.unlink()
+    (brought / "vocab.txt").write_text("\n".join(f"{word} 1" for word in words[5:50]))
+    (brought / "bpe.codes").write_text("s h 1\nsh a 1\n")
+    edit(brought, tokenizer_class="BertweetTokenizer", max_position_embeddings=64)
+    (brought / "tokenizer_config.json").write_text('{"tokenizer_class": "BertweetTokenizer"}')
+    bring(lab, 1)
+    version = lab.store / "versions/1"
+    assert (version / "bpe.codes").read_text() == "s h 1\nsh a 1\n"
+    found = lab.diagnose(
+        2,
+        champion=champion(TrainingReport.from_json((lab.store / "runs/1/report.json").read_text())),
+    )
+    assert found.diagnosis is not None
+
+
 def test_a_manifest_of_somebody_else_is_none(lab: Lab, brought: Path) -> None:
     (brought / "manifest.json").write_text('{"version": 1, "files": ["a"]}')
     bring(lab, 1)

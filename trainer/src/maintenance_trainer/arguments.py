@@ -68,6 +68,38 @@ _OURS_BY_PREFIX: Final[dict[str, str]] = {
     "ddp_": "one process trains one model here",
     "push_to_hub_": "nothing is sent anywhere",
 }
+_RENAMED: Final[dict[str, str]] = {
+    "adafactor": "optim",
+    "batch_size": "per_device_train_batch_size",
+    "epochs": "num_train_epochs",
+    "evaluation_strategy": "eval_strategy",
+    "fp16_backend": "fp16",
+    "group_by_length": "train_sampling_strategy",
+    "half_precision_backend": "bf16",
+    "learning_rate_scheduler": "lr_scheduler_type",
+    "lr": "learning_rate",
+    "lr_scheduler": "lr_scheduler_type",
+    "no_cuda": "use_cpu",
+    "num_epochs": "num_train_epochs",
+    "per_gpu_eval_batch_size": "per_device_eval_batch_size",
+    "per_gpu_train_batch_size": "per_device_train_batch_size",
+    "torchdynamo": "torch_compile_backend",
+    "train_batch_size": "per_device_train_batch_size",
+    "warmup_ratio": "warmup_steps",
+}
+"""What the library called an argument once, or people call it; spelling tells no more of these."""
+_AT_MOST: Final[dict[str, float]] = {
+    "dataloader_num_workers": 64,
+    "dataloader_prefetch_factor": 1_000,
+    "gradient_accumulation_steps": 100_000,
+    "max_steps": 100_000_000,
+    "num_train_epochs": 100_000,
+    "per_device_train_batch_size": 65_536,
+    "seed": 2**32 - 1,
+    "data_seed": 2**32 - 1,
+}
+"""More has no use or no end; seeds are what numpy takes."""
+_MOST: Final = 10**12
 _POSITIVE: Final = frozenset(
     {
         "num_train_epochs",
@@ -104,21 +136,17 @@ def check(action: TrainingAction, arguments: Mapping[str, Any]) -> None:
     Raises:
         ConfigurationError: ArgumentUnknown with the nearest valid name, ArgumentInvalid.
     """
-    where = _where(action)
+    field = where(action)
     known = _known()
     for name, value in arguments.items():
         if because := _because(name):
-            message = f"{where}.{name} cannot be set: {because}; remove it."
+            message = f"{field}.{name} cannot be set: {because}; remove it."
             raise ConfigurationError("ArgumentInvalid", message)
         if name not in known:
-            near = difflib.get_close_matches(
-                name, [n for n in known if not _because(n)], n=1, cutoff=0.5
-            )
-            hint = f"did you mean {near[0]!r}?" if near else "see Hugging Face TrainingArguments."
-            message = f"{where}.{name} is no training argument of this trainer: {hint}"
+            message = f"{field}.{name} is no training argument of this trainer: {_meant(name)}"
             raise ConfigurationError("ArgumentUnknown", message)
         if problem := _problem(name, value, known[name]):
-            raise ConfigurationError("ArgumentInvalid", f"{where}.{name}: {problem}.")
+            raise ConfigurationError("ArgumentInvalid", f"{field}.{name}: {problem}.")
     build(action, arguments, Path("unused"))
 
 
@@ -135,6 +163,8 @@ def build(
     import torch  # noqa: PLC0415  # seconds, and a report does not need it
     from transformers import TrainingArguments  # noqa: PLC0415
 
+    if not torch.cuda.is_available():  # it is where nothing is trained: on the diagnosis' machine
+        arguments = {name: value for name, value in arguments.items() if name != "tf32"}
     ours = {
         **DEFAULTS,
         "bf16": bf16_helps(),
@@ -145,6 +175,7 @@ def build(
         "eval_strategy": "no",
         "logging_strategy": "steps",
         "logging_steps": 10,
+        "logging_nan_inf_filter": False,  # a loss that is no number ends the training
         "report_to": "none",
         "disable_tqdm": True,
         "push_to_hub": False,
@@ -154,7 +185,7 @@ def build(
     try:
         return TrainingArguments(**ours)
     except (ValueError, TypeError, ImportError, RuntimeError, OSError) as error:
-        message = f"{_where(action)}: {str(error).splitlines()[0][:300] if str(error) else error!r}"
+        message = f"{where(action)}: {str(error).splitlines()[0][:300] if str(error) else error!r}"
         raise ConfigurationError("ArgumentInvalid", message) from None
 
 
@@ -176,7 +207,8 @@ def bf16_helps() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def _where(action: TrainingAction) -> str:
+def where(action: TrainingAction) -> str:
+    """The field that an action's arguments come from."""
     step = "fineTune" if action is TrainingAction.FINE_TUNE else "retrain"
     return f"training.{step}.arguments"
 
@@ -212,9 +244,21 @@ def _problem(name: str, value: object, hint: object) -> str:
         (name not in _POSITIVE or value > 0, "a number above 0"),
         (name not in _NOT_NEGATIVE or value >= 0, "a number of at least 0"),
         (name not in _BELOW_ONE or value < 1, "a number below 1"),
+        (value <= (most := _AT_MOST.get(name, _MOST)), f"a number of at most {most:,}"),
         (name != "max_steps" or value == -1 or value >= 1, "a number of at least 1"),
     )
     return next((f"{what} is expected, not {value}" for fine, what in ranges if not fine), "")
+
+
+def _meant(name: str) -> str:
+    """What somebody who wrote this name may have meant."""
+    names = (name, _RENAMED.get(name, ""))
+    near = [n for n in names if n in _known()] or difflib.get_close_matches(name, _known(), 1, 0.5)
+    if not near:
+        return "see Hugging Face TrainingArguments."
+    if because := _because(near[0]):
+        return f"{near[0]!r} it would be, which cannot be set either: {because}; remove it."
+    return f"did you mean {near[0]!r}?"
 
 
 def _members(hint: object) -> tuple[object, ...]:

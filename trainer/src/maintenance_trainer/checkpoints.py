@@ -92,13 +92,19 @@ def trained_by(store: Store, request_digest: str) -> Version | None:
     return None
 
 
-def write(store: Store, save: Callable[[Path], None], provenance: Mapping[str, Any]) -> Version:
+def write(
+    store: Store,
+    save: Callable[[Path], None],
+    provenance: Mapping[str, Any],
+    prove: Callable[[Path], None] = lambda _: None,
+) -> Version:
     """Write the next version.
 
     Args:
         store: the store it goes to.
         save: writes the model files into an empty folder.
         provenance: the manifest without the files' digests.
+        prove: reads them back, before anybody else can; raises where they are no model.
 
     Raises:
         ConfigurationError: StoreFull, StoreUnwritable, and those of a bucket.
@@ -108,6 +114,7 @@ def write(store: Store, save: Callable[[Path], None], provenance: Mapping[str, A
         try:
             save(folder)
             _open_to_readers(folder)
+            prove(folder)
             files = {
                 path.relative_to(folder).as_posix(): sha256(path)
                 for path in sorted(folder.rglob("*"))
@@ -171,6 +178,19 @@ def check_model(uri: str, folder: Path, given: Given) -> None:
         except (SafetensorError, OSError) as error:
             problem = f"{uri}/{path.name} is torn: {error}; copy it again."
             raise given.unreadable(problem) from None
+
+
+def config_document(folder: Path) -> dict[str, Any]:
+    """Its config.json as it is written.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        message = "config.json holds no JSON object"
+        raise ValueError(message)  # noqa: TRY004  # of the file's content, as json's own
+    return found
 
 
 def _refuse_code(folder: Path, uri: str, given: Given) -> None:

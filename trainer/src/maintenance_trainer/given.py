@@ -1,4 +1,4 @@
-"""The two models that a resource names, and the words for what is wrong with either."""
+"""The models that an operation works on, and the words for what is wrong with one."""
 
 from enum import StrEnum
 
@@ -6,10 +6,14 @@ from maintenance_trainer.errors import ConfigurationError
 
 
 class Given(StrEnum):
-    """The field that names a model: where a retrain starts, or what becomes the first version."""
+    """Where a retrain starts, what becomes the first version, and the version in service.
+
+    The first two are fields of the resource.
+    """
 
     BASE = "model.baseModel"
     INITIAL = "model.initialModel"
+    CHAMPION = "the champion"
 
     def missing(self, problem: str) -> ConfigurationError:
         """It is not where the field says; ``problem`` begins with the place."""
@@ -23,4 +27,6 @@ class Given(StrEnum):
         message = f"{self}: {problem}"
         if self is Given.BASE:
             return ConfigurationError("BaseModelUnreadable", message)
-        return ConfigurationError("InitialModelUnreadable", message)
+        if self is Given.INITIAL:
+            return ConfigurationError("InitialModelUnreadable", message)
+        return ConfigurationError("ChampionUnreadable", message)

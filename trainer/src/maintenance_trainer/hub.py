@@ -9,8 +9,22 @@ from maintenance_trainer.errors import ConfigurationError, TransientError
 from maintenance_trainer.given import Given
 from maintenance_trainer.secrets import read_secret
 
-MODEL_FILES: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
-"""Patterns. Never code, never pickles."""
+MODEL_FILES: Final = (
+    "*.safetensors",
+    "*.json",
+    "*.txt",
+    "*.model",
+    "*.model.v*",
+    "*.jinja",
+    "*.codes",
+    "*.bpe",
+    "*.spm",
+    "*.tiktoken",
+    "*.vocab",
+)
+"""Patterns: configuration, weights, and what tokenizers read. Never code, never pickles."""
+NEVER: Final = frozenset({".py", ".pyc", ".so", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
+"""Endings of code and pickles, whoever names them."""
 TOKEN_KEY: Final = "HF_TOKEN"  # noqa: S105  # the name of a key in a Secret
 ENDPOINT_KEY: Final = "HF_ENDPOINT"
 """A key of the Secret, too: which hub its token is for."""

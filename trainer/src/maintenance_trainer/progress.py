@@ -29,6 +29,19 @@ class Progress(Protocol):
         """A remark worth reading."""
 
 
+class Silent:
+    """Tells nobody."""
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """Nothing."""
+
+    def step(self, done: int, note: str = "") -> None:
+        """Nothing."""
+
+    def say(self, line: str) -> None:
+        """Nothing."""
+
+
 class LogProgress:
     """Lines, each with the seconds since the start.
 

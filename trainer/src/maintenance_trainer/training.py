@@ -71,15 +71,13 @@ def train(work: Work) -> TrainingReport:
     )
     if request.action is TrainingAction.IMPORT:
         source = work.initial_model
-        version = checkpoints.write(
-            store, partial(take_over.copy, source), taken_over(request, snapshot, made, source)
-        )
+        save = partial(take_over.copy, source, task.files_of(trained.classifier))
+        its_provenance = taken_over(request, snapshot, made, source)
     else:
-        version = checkpoints.write(
-            store,
-            partial(task.save, trained.classifier),
-            provenance(request, snapshot, champion, made, work.base_model),
-        )
+        save = partial(task.save, trained.classifier)
+        its_provenance = provenance(request, snapshot, champion, made, work.base_model)
+    prove = task.proof(trained.classifier)
+    version = checkpoints.write(store, save, its_provenance, prove)
     report = _report(request, store, version)
     work.keep(report)
     return report

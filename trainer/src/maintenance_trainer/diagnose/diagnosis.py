@@ -34,6 +34,8 @@ from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import held_out
 from maintenance_trainer.given import Given
 from maintenance_trainer.progress import Progress
+from maintenance_trainer.recipes import fine_tune, retrain
+from maintenance_trainer.tasks import rehearsal
 from maintenance_trainer.tasks import text_classification as task
 from maintenance_trainer.work import Work
 
@@ -47,7 +49,7 @@ def diagnose(work: Work) -> TrainingReport:
     """
     request, store = work.request, work.store
     with work.timings.of("check"):
-        check(work)
+        tiny = check(work)
         champion = checkpoints.champion(store, request.champion) if request.champion else None
     work.progress.stage("reading data")
     with work.timings.of("read"):
@@ -58,6 +60,8 @@ def diagnose(work: Work) -> TrainingReport:
     if champion is None:
         refuse_too_little(dataset, None, fresh=True)
     known: Collection[str] = champion.labels if champion else ()
+    with work.timings.of("rehearse"):
+        _check_arguments(work, tiny, dataset, fresh=champion is None)
     diagnosis = Diagnosis(rows=dataset.counts, labels=len({row.label for row in dataset.rows}))
     if champion is not None:
         deliveries.check(dataset)
@@ -80,8 +84,11 @@ def diagnose(work: Work) -> TrainingReport:
     return report
 
 
-def check(work: Work) -> None:
+def check(work: Work) -> task.Classifier | None:
     """Refuse what a training would stumble over, before a GPU is asked for.
+
+    Returns:
+        A tiny model of the base model's kind, where one can be made.
 
     Raises:
         ConfigurationError: BaseModelMissing, BaseModelUnreadable, InitialModelMissing,
@@ -94,7 +101,28 @@ def check(work: Work) -> None:
     checkpoints.refuse_full(work.store, work.base_model)
     arguments.check(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments)
     arguments.check(TrainingAction.RETRAIN, recipes.retrain_arguments)
-    task.check_base_model(work.base_model)
+    work.progress.stage("rehearsing with a tiny model")
+    if model.initial_model:
+        rehearsal.check(work.initial_model, Given.INITIAL, work.progress)
+    return rehearsal.check(work.base_model, Given.BASE, work.progress)
+
+
+def _check_arguments(
+    work: Work, tiny: task.Classifier | None, dataset: Dataset, *, fresh: bool
+) -> None:
+    """Try the arguments of what may follow: without a champion that is a retrain."""
+    if tiny is None:
+        return
+    recipes = work.request.recipes
+    rehearsal.check_arguments(
+        tiny,
+        TrainingAction.RETRAIN,
+        recipes.retrain_arguments,
+        len(retrain.rows_of(dataset, recipes)),
+    )
+    rows = len(fine_tune.rows_of(dataset, recipes))
+    if not fresh and rows:
+        rehearsal.check_arguments(tiny, TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, rows)
 
 
 def _snapshot(work: Work, champion: Version | None) -> tuple[Snapshot, Dataset]:

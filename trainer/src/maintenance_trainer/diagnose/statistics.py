@@ -59,6 +59,8 @@ def reduce(*samples: Floats) -> tuple[Floats, ...]:
         return tuple(np.split(scaled, np.cumsum([len(sample) for sample in samples])[:-1]))
     components = max(1, min(COMPONENTS, together.shape[1], len(together) // ROWS_PER_COMPONENT))
     scaled = StandardScaler().fit_transform(together)
+    if not scaled.any():  # a champion to which all texts are alike: nothing varies
+        return tuple(np.zeros((len(sample), components)) for sample in samples)
     projected = PCA(components, random_state=SEED, svd_solver="full").fit_transform(scaled)
     projected /= projected.std(axis=0).mean() or 1.0
     return tuple(np.split(projected, np.cumsum([len(sample) for sample in samples])[:-1]))

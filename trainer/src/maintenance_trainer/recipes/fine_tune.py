@@ -31,12 +31,18 @@ def fine_tune(
         scratch: an empty folder for the library.
         progress: whom to tell.
     """
-    replayed = replay(dataset.old_train, len(dataset.new_train) * recipes.replay_percent // 100)
-    rows = [*dataset.new_train, *replayed]
+    rows = rows_of(dataset, recipes)
+    new = len(dataset.new_train)
     classifier = task.grown(champion, folder, [row.label for row in dataset.new_train], SEED)
     how = arguments.build(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, scratch)
-    seconds = task.fit(classifier, rows, how, progress)
-    return Trained(classifier, {"new": len(dataset.new_train), "old": len(replayed)}, seconds)
+    seconds = task.fit(classifier, rows, how, progress, arguments.where(TrainingAction.FINE_TUNE))
+    return Trained(classifier, {"new": new, "old": len(rows) - new}, seconds)
+
+
+def rows_of(dataset: Dataset, recipes: Recipes) -> list[Row]:
+    """New rows, then the old ones against forgetting."""
+    replayed = replay(dataset.old_train, len(dataset.new_train) * recipes.replay_percent // 100)
+    return [*dataset.new_train, *replayed]
 
 
 def replay(old: Sequence[Row], count: int) -> list[Row]:

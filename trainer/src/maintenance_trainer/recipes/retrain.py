@@ -24,13 +24,19 @@ def retrain(
         scratch: an empty folder for the library.
         progress: whom to tell.
     """
-    new = repeated(dataset.new_train, len(dataset.old_train), recipes.new_data_percent)
-    rows = [*dataset.old_train, *new]
+    rows = rows_of(dataset, recipes)
+    old = len(dataset.old_train)
     labels = sorted({row.label for row in rows})
     classifier = task.from_base_model(base_model, labels, SEED)
     how = arguments.build(TrainingAction.RETRAIN, recipes.retrain_arguments, scratch)
-    seconds = task.fit(classifier, rows, how, progress)
-    return Trained(classifier, {"new": len(new), "old": len(dataset.old_train)}, seconds)
+    seconds = task.fit(classifier, rows, how, progress, arguments.where(TrainingAction.RETRAIN))
+    return Trained(classifier, {"new": len(rows) - old, "old": old}, seconds)
+
+
+def rows_of(dataset: Dataset, recipes: Recipes) -> list[Row]:
+    """Old rows, then new ones as often as asked for."""
+    new = repeated(dataset.new_train, len(dataset.old_train), recipes.new_data_percent)
+    return [*dataset.old_train, *new]
 
 
 def repeated(new: Sequence[Row], old: int, percent: int) -> list[Row]:

@@ -3,7 +3,7 @@
 import fnmatch
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from maintenance_trainer.checkpoints import MANIFEST_VERSION, sha256
 from maintenance_trainer.data import read_holdout
 from maintenance_trainer.files import shown
 from maintenance_trainer.given import Given
-from maintenance_trainer.hub import MODEL_FILES
+from maintenance_trainer.hub import MODEL_FILES, NEVER
 
 NOTHING_KNOWN: Final = 0
 """Per cent of the original rows that are known to have been held out of an unknown training."""
@@ -35,20 +35,29 @@ class Past:
     manifest: Mapping[str, Any]
 
 
-def model_files(folder: Path) -> list[Path]:
-    """What is taken over: never code, never pickles; a manifest is written anew."""
+def model_files(folder: Path, names: Collection[str] = ()) -> list[Path]:
+    """What is taken over: never code, never pickles; a manifest is written anew.
+
+    Args:
+        folder: the model's.
+        names: files that its tokenizer reads, whatever they are called.
+    """
     return sorted(
         path
         for path in folder.iterdir()
         if path.is_file()
         and path.name != MANIFEST_FILE
-        and any(fnmatch.fnmatch(path.name, pattern) for pattern in MODEL_FILES)
+        and path.suffix.lower() not in NEVER
+        and (
+            path.name in names
+            or any(fnmatch.fnmatch(path.name, pattern) for pattern in MODEL_FILES)
+        )
     )
 
 
-def copy(source: Path, folder: Path) -> None:
-    """Copy a model's files into an empty folder."""
-    for path in model_files(source):
+def copy(source: Path, names: Collection[str], folder: Path) -> None:
+    """Copy a model's files, and those of these names, into an empty folder."""
+    for path in model_files(source, names):
         shutil.copyfile(path, folder / path.name)
 
 

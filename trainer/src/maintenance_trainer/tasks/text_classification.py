@@ -1,10 +1,11 @@
 """Text classification with any Hugging Face encoder."""
 
 import logging
+import math
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,23 +13,19 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    DataCollatorWithPadding,
-    Trainer,
-    TrainerCallback,
-)
+from transformers import Trainer, TrainerCallback
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
 from maintenance_trainer.data import Row
-from maintenance_trainer.errors import OutOfMemoryError
+from maintenance_trainer.errors import ConfigurationError, OutOfMemoryError
 from maintenance_trainer.given import Given
-from maintenance_trainer.progress import Progress
+from maintenance_trainer.progress import Progress, Silent
+from maintenance_trainer.tasks import inputs, loading
 
-MOST_TOKENS: Final = 512
 EVALUATION_BATCH: Final = 64
-_LOCAL: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}
+_PROBE: Final = "Shares of the 3 largest banks fell on Monday; nobody knows why."
+_SAME: Final = 1e-3
+"""Probabilities of a model and its copy differ by less: the same weights, maybe another device."""
 _UNNAMED: Final = re.compile(r"LABEL_\d+")
 
 hf_logging: Any = transformers.utils.logging  # its functions have no types
@@ -39,17 +36,20 @@ logging.getLogger("transformers").setLevel(logging.ERROR)
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """A model with its tokenizer; the i-th output stands for ``labels[i]``."""
+    """A model with its tokenizer; the i-th output stands for ``labels[i]``.
+
+    ``given`` says whose it is; None: it is trained here.
+    """
 
     model: Any
     tokenizer: Any
     labels: tuple[str, ...]
+    given: Given | None = None
 
     @property
     def most_tokens(self) -> int:
         """Tokens that fit; what is longer is cut."""
-        positions = getattr(self.model.config, "max_position_embeddings", MOST_TOKENS)
-        return int(min(self.tokenizer.model_max_length, positions, MOST_TOKENS))
+        return inputs.room(self.model, self.tokenizer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,11 @@ def from_base_model(folder: Path, labels: Sequence[str], seed: int) -> Classifie
     """
     transformers.set_seed(seed)
     try:
-        return _load(folder, tuple(labels), fresh=True)
+        model, tokenizer = loading.together(folder, Given.BASE, labels)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        problem = f"no sequence classifier can be made of {folder.name!r}: {_first_line(error)}"
+        problem = f"no sequence classifier can be made of {folder.name!r}: {first_line(error)}"
         raise Given.BASE.unreadable(problem) from None
+    return Classifier(model, tokenizer, tuple(labels))
 
 
 def from_initial_model(folder: Path) -> Classifier:
@@ -99,38 +100,13 @@ def from_initial_model(folder: Path) -> Classifier:
     """
     given = Given.INITIAL
     try:
-        tokenizer = _tokenizer(folder)
-        load: Any = AutoModelForSequenceClassification.from_pretrained
-        model, told = load(
-            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **_LOCAL
-        )
+        model, tokenizer = loading.together(folder, given)
+    except ConfigurationError:
+        raise
     except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
-        problem = f"no sequence classifier can be read from it: {_first_line(error)}"
+        problem = f"no sequence classifier can be read from it: {first_line(error)}"
         raise given.unreadable(problem) from None
-    absent = sorted({*told["missing_keys"], *(str(key) for key in told["mismatched_keys"])})
-    if absent:
-        problem = (
-            f"it holds no weights for {', '.join(absent)[:200]}, so it is no trained classifier; "
-            "a model to start from belongs into model.baseModel."
-        )
-        raise given.unreadable(problem)
-    if len(tokenizer) > model.config.vocab_size:
-        problem = (
-            f"its tokenizer has {len(tokenizer)} tokens and the model {model.config.vocab_size}: "
-            "they do not belong together; copy both from where the model was saved."
-        )
-        raise given.unreadable(problem)
-    return Classifier(model, tokenizer, _own_labels(model.config, given))
-
-
-def _tokenizer(folder: Path) -> Any:
-    """The folder's own. The library makes an empty one up where its files are missing."""
-    tokenizer = AutoTokenizer.from_pretrained(folder, **_LOCAL)
-    files = ("tokenizer.json", *type(tokenizer).vocab_files_names.values())
-    if not any((folder / name).is_file() for name in files):
-        msg = f"there is no tokenizer; one of {', '.join(dict.fromkeys(files))} is expected"
-        raise OSError(msg)
-    return tokenizer
+    return Classifier(model, tokenizer, _own_labels(model.config, given), given)
 
 
 def _own_labels(config: Any, given: Given) -> tuple[str, ...]:
@@ -150,32 +126,26 @@ def _own_labels(config: Any, given: Given) -> tuple[str, ...]:
     return labels
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or repr(error)).splitlines()[0][:300]
+def first_line(error: Exception) -> str:
+    """What an error of the library says, short enough for a message."""
+    return (str(error).strip() or repr(error)).splitlines()[0][:300]
 
 
 def from_version(folder: Path, labels: Sequence[str]) -> Classifier:
-    """A stored version, as it was."""
-    return _load(folder, tuple(labels), fresh=False)
-
-
-def check_base_model(folder: Path) -> None:
-    """Refuse a folder whose configuration or tokenizer cannot be read; loads no weights.
+    """A stored version, as it was.
 
     Raises:
-        ConfigurationError: BaseModelUnreadable.
+        ConfigurationError: ChampionUnreadable.
     """
+    given = Given.CHAMPION
     try:
-        config = transformers.AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-        _tokenizer(folder)
-        with torch.device("meta"):
-            build: Any = AutoModelForSequenceClassification.from_config
-            build(config, trust_remote_code=False)
+        model, tokenizer = loading.together(folder, given)
+    except ConfigurationError:
+        raise
     except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
-        problem = f"no sequence classifier can be made of it: {_first_line(error)}"
-        raise Given.BASE.unreadable(problem) from None
+        problem = f"versions/{folder.name} cannot be read: {first_line(error)}"
+        raise given.unreadable(problem) from None
+    return Classifier(model, tokenizer, tuple(labels), given)
 
 
 def grown(champion: Classifier, folder: Path, labels: Sequence[str], seed: int) -> Classifier:
@@ -189,15 +159,16 @@ def grown(champion: Classifier, folder: Path, labels: Sequence[str], seed: int) 
     """
     news = sorted(set(labels) - set(champion.labels))
     if not news:
-        return champion
+        return replace(champion, given=None)
     transformers.set_seed(seed)
-    larger = _load(folder, champion.labels + tuple(news), fresh=True)
+    known = champion.labels + tuple(news)
+    larger = Classifier(*loading.together(folder, Given.CHAMPION, known), known)
     before = champion.model.state_dict()
     with torch.no_grad():
         for name, weights in larger.model.state_dict().items():
-            known = before[name]
-            if known.shape != weights.shape:
-                weights[: known.shape[0]] = known
+            own = before[name]
+            if own.shape != weights.shape:
+                weights[: own.shape[0]] = own
     return larger
 
 
@@ -206,29 +177,24 @@ def fit(
     rows: Sequence[Row],
     arguments: Any,  # TrainingArguments, which costs seconds to import
     progress: Progress,
+    where: str = "training.*.arguments",
 ) -> float:
     """Train in place; returns the seconds of the optimisation itself.
 
+    Args:
+        classifier: what is trained.
+        rows: what it is trained on.
+        arguments: the library's ``TrainingArguments``.
+        progress: whom to tell.
+        where: the field that the arguments come from.
+
     Raises:
         OutOfMemoryError: of the GPU.
+        ConfigurationError: TrainingDiverged, the loss or weights are no numbers any more.
     """
-    index = {label: number for number, label in enumerate(classifier.labels)}
-    encoded = _encode(classifier, [row.text for row in rows])
-    dataset = _Rows(
-        [
-            {**features, "labels": index[row.label]}
-            for features, row in zip(encoded, rows, strict=True)
-        ]
-    )
     classifier.model.train()
-    trainer = Trainer(
-        model=classifier.model,
-        args=arguments,
-        train_dataset=dataset,
-        data_collator=DataCollatorWithPadding(classifier.tokenizer),
-        callbacks=[_Told(progress, len(rows))],
-    )
-    trainer.remove_callback(transformers.PrinterCallback)
+    told = _Told(progress, len(rows))
+    trainer = trainer_of(classifier, rows, arguments, told)
     start = time.monotonic()
     try:
         trainer.train()
@@ -238,37 +204,105 @@ def fit(
             "training.*.arguments or give the trainer a larger GPU."
         )
         raise OutOfMemoryError("OutOfMemory", message) from None
-    return time.monotonic() - start
+    seconds = time.monotonic() - start
+    if told.diverged:
+        raise _diverged(told.diverged, arguments, where)
+    if names := loading.not_finite(classifier.model.state_dict()):
+        what = f"{len(names)} tensors hold NaN or infinity after step {told.steps}"
+        raise _diverged(what, arguments, where)
+    return seconds
+
+
+def trainer_of(
+    classifier: Classifier, rows: Sequence[Row], arguments: Any, told: TrainerCallback
+) -> Trainer:
+    """The library's trainer of these rows."""
+    index = {label: number for number, label in enumerate(classifier.labels)}
+    takes = inputs.accepted(classifier.model)
+    encoded = inputs.encode(classifier.model, classifier.tokenizer, [row.text for row in rows])
+    dataset = _Rows(
+        [
+            {**{n: f for n, f in fields.items() if n in takes}, "labels": index[row.label]}
+            for fields, row in zip(encoded, rows, strict=True)
+        ]
+    )
+    trainer = Trainer(
+        model=classifier.model,
+        args=arguments,
+        train_dataset=dataset,
+        data_collator=inputs.collator(classifier.model, classifier.tokenizer),
+        callbacks=[told],
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    return trainer
+
+
+def _diverged(what: str, arguments: Any, where: str) -> ConfigurationError:
+    halves = ", or use bf16 for fp16" if arguments.fp16 else ""
+    unclipped = "" if arguments.max_grad_norm else ", or give max_grad_norm a number above 0"
+    message = (
+        f"The training diverged: {what}. No version was written. Lower "
+        f"{where}.learning_rate (it is {arguments.learning_rate:g}){unclipped}{halves}."
+    )
+    return ConfigurationError("TrainingDiverged", message)
 
 
 def read(classifier: Classifier, texts: Sequence[str], progress: Progress, stage: str) -> Outputs:
-    """Predict and embed; always in 32 bits, so that two models are compared alike."""
+    """Predict and embed; always in 32 bits, so that two models are compared alike.
+
+    Raises:
+        ConfigurationError: what the model gives is no number; TrainingDiverged or whose it is.
+    """
     progress.stage(stage, len(texts))
-    hidden, labels = classifier.model.config.hidden_size, len(classifier.labels)
-    embeddings = np.zeros((len(texts), hidden), np.float32)
-    probabilities = np.zeros((len(texts), labels), np.float32)
+    probabilities = np.zeros((len(texts), len(classifier.labels)), np.float32)
     predicted = [""] * len(texts)
     if not texts:
-        return Outputs((), embeddings, probabilities)
+        width = getattr(classifier.model.config.get_text_config(), "hidden_size", 0)
+        return Outputs((), np.zeros((0, width), np.float32), probabilities)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = classifier.model.to(device).eval()
-    encoded = _encode(classifier, texts)
-    collate: Any = DataCollatorWithPadding(classifier.tokenizer)
+    takes = inputs.accepted(model)
+    encoded = inputs.encode(model, classifier.tokenizer, texts)
+    collate = inputs.collator(model, classifier.tokenizer)
     # Texts of one length share a batch: nothing is learnt here, so order costs no score.
     order = sorted(range(len(texts)), key=lambda number: len(encoded[number]["input_ids"]))
+    embeddings: NDArray[np.float32] | None = None
     with torch.inference_mode():
         for start in range(0, len(order), EVALUATION_BATCH):
             batch = order[start : start + EVALUATION_BATCH]
-            inputs = collate([encoded[number] for number in batch]).to(device)
-            output = model(**inputs, output_hidden_states=True)
-            mask = inputs["attention_mask"].unsqueeze(-1)
-            pooled = (output.hidden_states[-1] * mask).sum(1) / mask.sum(1).clamp(min=1)
-            embeddings[batch] = pooled.float().cpu().numpy()
+            fields = collate([encoded[number] for number in batch]).to(device)
+            mask = fields["attention_mask"]
+            taken = {name: field for name, field in fields.items() if name in takes}
+            output = model(**taken, output_hidden_states=True)
+            pooled = inputs.pooled(output, mask).float().cpu().numpy()
+            if embeddings is None:
+                embeddings = np.zeros((len(texts), pooled.shape[1]), np.float32)
+            embeddings[batch] = pooled
             probabilities[batch] = output.logits.float().softmax(-1).cpu().numpy()
             for number, best in zip(batch, output.logits.argmax(-1).tolist(), strict=True):
                 predicted[number] = classifier.labels[best]
             progress.step(start + len(batch))
+    assert embeddings is not None  # noqa: S101  # there are texts
+    _refuse_no_numbers(classifier, embeddings, probabilities)
     return Outputs(tuple(predicted), embeddings, probabilities)
+
+
+def _refuse_no_numbers(
+    classifier: Classifier, embeddings: NDArray[np.float32], probabilities: NDArray[np.float32]
+) -> None:
+    fine = np.asarray(np.isfinite(np.hstack([embeddings, probabilities])).all(axis=1))
+    if fine.all():
+        return
+    what = f"of {len(fine)} texts it answers {int((~fine).sum())} with NaN or infinity"
+    if classifier.given is None:
+        message = (
+            f"The training diverged: {what}. No version was written. "
+            "Lower learning_rate in training.*.arguments."
+        )
+        raise ConfigurationError("TrainingDiverged", message)
+    raise classifier.given.unreadable(
+        f"{what}, though its weights are finite: they are too large; take an earlier checkpoint."
+    )
 
 
 def count_tokens(classifier: Classifier, texts: Sequence[str]) -> TokenCounts:
@@ -293,27 +327,41 @@ def save(classifier: Classifier, folder: Path) -> None:
     classifier.tokenizer.save_pretrained(folder)
 
 
-def _load(folder: Path, labels: tuple[str, ...], *, fresh: bool) -> Classifier:
-    options = dict(_LOCAL)
-    tokenizer = _tokenizer(folder)
-    if fresh:
-        options |= {
-            "num_labels": len(labels),
-            "ignore_mismatched_sizes": True,
-            "problem_type": "single_label_classification",
-            "id2label": dict(enumerate(labels)),
-            "label2id": {label: number for number, label in enumerate(labels)},
-        }
-    model = AutoModelForSequenceClassification.from_pretrained(
-        folder, use_safetensors=True, dtype=torch.float32, **options
-    )
-    return Classifier(model, tokenizer, labels)
+def files_of(classifier: Classifier) -> frozenset[str]:
+    """Names of the files that its tokenizer reads, where they lie beside the model."""
+    return frozenset(map(str, type(classifier.tokenizer).vocab_files_names.values()))
 
 
-def _encode(classifier: Classifier, texts: Sequence[str]) -> list[dict[str, list[int]]]:
-    encoded = classifier.tokenizer(list(texts), truncation=True, max_length=classifier.most_tokens)
-    names = list(encoded)
-    return [{name: encoded[name][number] for name in names} for number in range(len(texts))]
+def proof(classifier: Classifier) -> Callable[[Path], None]:
+    """How a copy of this classifier is known: it loads, and says the same of a text.
+
+    Raises:
+        ConfigurationError: StoreUnwritable or InitialModelUnreadable, of what is returned.
+    """
+    silent = Silent()
+    expected = read(classifier, [_PROBE], silent, "").probabilities
+
+    def prove(folder: Path) -> None:
+        classifier.model.to("meta")  # two of them may not fit into memory
+        try:
+            copy = from_version(folder, classifier.labels)
+            found = read(copy, [_PROBE], silent, "").probabilities
+        except ConfigurationError as error:
+            raise _no_copy(classifier, error.message) from None
+        if not np.allclose(found, expected, atol=_SAME):
+            raise _no_copy(classifier, "it answers otherwise than the model itself")
+
+    return prove
+
+
+def _no_copy(classifier: Classifier, problem: str) -> ConfigurationError:
+    if classifier.given is not None:
+        return classifier.given.unreadable(
+            f"what is copied of it cannot be read ({problem}); save it once more with "
+            "save_pretrained of model and tokenizer."
+        )
+    message = f"model.storage: the version that was written cannot be read back ({problem})."
+    return ConfigurationError("StoreUnwritable", message)
 
 
 class _Rows(torch.utils.data.Dataset[dict[str, Any]]):
@@ -329,12 +377,14 @@ class _Rows(torch.utils.data.Dataset[dict[str, Any]]):
 
 
 class _Told(TrainerCallback):
-    """Passes the trainer's steps on."""
+    """Passes the trainer's steps on, and stops it where the loss is no number any more."""
 
     def __init__(self, progress: Progress, rows: int) -> None:
         self._progress = progress
         self._rows = rows
         self._loss = ""
+        self.steps = 0
+        self.diverged = ""
 
     @override
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -343,9 +393,14 @@ class _Told(TrainerCallback):
     @override
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         loss = (kwargs.get("logs") or {}).get("loss")
-        if loss is not None:
-            self._loss = f", loss {float(loss):.4f}"
+        if loss is None:
+            return
+        self._loss = f", loss {float(loss):.4f}"
+        if not math.isfinite(float(loss)):
+            self.diverged = f"the loss is {loss} at step {state.global_step} of {state.max_steps}"
+            control.should_training_stop = True
 
     @override
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.steps = state.global_step
         self._progress.step(state.global_step, f"(epoch {state.epoch:.2f}{self._loss})")

@@ -1,0 +1,267 @@
+"""A model's folder becomes a model, and only if every weight that counts is in it and a number.
+
+The library gives random weights to whatever it does not find in the files, says so in its log, and
+goes on. Only a head may begin at random, and only that of a base model.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import safe_open
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from maintenance_trainer.given import Given
+from maintenance_trainer.tasks import inputs
+
+LOCAL: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}
+SENTENCE_PIECE: Final = ("*.model", "*.spm", "*.tiktoken")
+_HEAD: Final = re.compile(r"(^|\.)\w*pooler(\.|$)")
+_DIGITS: Final = re.compile(r"\d+")
+_BLOCK: Final = 2**24
+"""Weights that are looked at together: 64 MiB of them at most."""
+
+
+def config(folder: Path, **changes: Any) -> Any:
+    """Its configuration."""
+    return AutoConfig.from_pretrained(folder, **LOCAL, **changes)
+
+
+def tokenizer(folder: Path) -> Any:
+    """The folder's own. The library makes an empty one up where its files are missing."""
+    pieces = sorted(p.name for pattern in SENTENCE_PIECE for p in folder.glob(pattern))
+    alone = bool(pieces) and not (folder / "tokenizer.json").is_file()
+    try:
+        found = AutoTokenizer.from_pretrained(folder, **LOCAL)
+    except Exception:
+        if alone:
+            raise OSError(_unconverted(pieces)) from None
+        raise
+    files = ("tokenizer.json", *type(found).vocab_files_names.values())
+    if not any((folder / name).is_file() for name in files):
+        if alone:
+            raise OSError(_unconverted(pieces))
+        msg = f"there is no tokenizer; one of {', '.join(dict.fromkeys(files))} is expected"
+        raise OSError(msg)
+    return found
+
+
+def _unconverted(pieces: Sequence[str]) -> str:
+    return (
+        f"its tokenizer is {', '.join(pieces)} alone, which has to be converted first: where "
+        "transformers, sentencepiece, protobuf and tiktoken are installed, call "
+        "AutoTokenizer.from_pretrained(folder).save_pretrained(folder) once, and copy the "
+        "tokenizer.json that it writes beside the model"
+    )
+
+
+def model(folder: Path, given: Given, labels: Sequence[str] | None = None, **options: Any) -> Any:
+    """The model in a folder; with a head for these labels, or with its own.
+
+    Raises:
+        ConfigurationError: weights are missing, of other shapes, or read by nothing; of ``given``.
+        Exception: whatever the library's parsers raise.
+    """
+    if labels is not None:
+        options |= {"ignore_mismatched_sizes": True, **labelled(labels)}
+    load: Any = AutoModelForSequenceClassification.from_pretrained
+    found, told = load(
+        folder,
+        use_safetensors=True,
+        dtype=torch.float32,
+        output_loading_info=True,
+        **LOCAL,
+        **options,
+    )
+    _refuse_absent(found, told, given, head_may_differ=labels is not None)
+    return found
+
+
+def labelled(labels: Sequence[str]) -> dict[str, Any]:
+    """The fields of a configuration whose i-th output stands for the i-th label."""
+    return {
+        "num_labels": len(labels),
+        "problem_type": "single_label_classification",
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: number for number, label in enumerate(labels)},
+    }
+
+
+def together(folder: Path, given: Given, labels: Sequence[str] | None = None) -> tuple[Any, Any]:
+    """Model and tokenizer, fit for each other.
+
+    Raises:
+        ConfigurationError: they do not belong together, or weights are no numbers.
+    """
+    its_tokenizer = tokenizer(folder)
+    its_model = model(folder, given, labels)
+    refuse_not_finite(its_model.state_dict(), given)
+    fit_together(its_model, its_tokenizer, given)
+    return its_model, its_tokenizer
+
+
+def fit_together(its_model: Any, its_tokenizer: Any, given: Given) -> None:
+    """Refuse a tokenizer of another model; see to a padding token.
+
+    Raises:
+        ConfigurationError: they do not belong together.
+    """
+    if problem := inputs.unknown_tokens(its_model, its_tokenizer):
+        raise given.unreadable(problem)
+    inputs.make_paddable(its_model, its_tokenizer)
+
+
+def not_finite(weights: Mapping[str, torch.Tensor]) -> list[str]:
+    """Names of weights that are not all finite numbers."""
+    return [name for name, each in weights.items() if not _finite(each)]
+
+
+def refuse_not_finite(weights: Mapping[str, torch.Tensor], given: Given) -> None:
+    """Refuse weights that are no numbers.
+
+    Raises:
+        ConfigurationError: with their names.
+    """
+    if names := not_finite(weights):
+        raise given.unreadable(_no_numbers(names))
+
+
+def refuse_files_not_finite(folder: Path, given: Given) -> None:
+    """The same of files, a piece at a time: nothing is kept in memory.
+
+    Raises:
+        ConfigurationError: with their names.
+    """
+    names = []
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118  # it is no mapping
+                piece = file.get_slice(name)
+                if not all(map(_finite, _pieces(piece))):
+                    names.append(name)
+    if names:
+        raise given.unreadable(_no_numbers(names))
+
+
+def _pieces(whole: Any) -> Iterable[torch.Tensor]:
+    shape = whole.get_shape()
+    if not shape:
+        yield whole[...]
+        return
+    each = 1
+    for size in shape[1:]:
+        each *= size
+    rows = max(1, _BLOCK // max(1, each))
+    for start in range(0, shape[0], rows):
+        yield whole[start : start + rows]
+
+
+def _finite(weights: torch.Tensor) -> bool:
+    if not weights.is_floating_point() or not weights.numel() or weights.is_meta:
+        return True
+    least, most = torch.aminmax(weights.float())
+    return bool(torch.isfinite(least) and torch.isfinite(most))
+
+
+def _no_numbers(names: Sequence[str]) -> str:
+    return (
+        f"{len(names)} of its tensors hold NaN or infinity ({_some(names)}): its training diverged "
+        "or its files are damaged; copy it again, or take an earlier checkpoint."
+    )
+
+
+def _some(names: Iterable[str], most: int = 3) -> str:
+    every = sorted(names)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
+
+
+def _refuse_absent(
+    found: Any, told: Mapping[str, Any], given: Given, *, head_may_differ: bool
+) -> None:
+    missing = {str(key) for key in told["missing_keys"]}
+    shapes = {str(key[0] if isinstance(key, tuple) else key) for key in told["mismatched_keys"]}
+    if head_may_differ:
+        missing, shapes = (
+            {key for key in keys if not _of_head(found, key)} for keys in (missing, shapes)
+        )
+    unread = {str(key) for key in told["unexpected_keys"]}
+    if missing:
+        raise given.unreadable(_missing(missing, unread, found, given))
+    if shapes:
+        problem = (
+            f"the weights of {_some(shapes)} have other shapes than config.json says: they do not "
+            "belong together; copy both from where the model was saved."
+        )
+        raise given.unreadable(problem)
+    if beyond := _more_layers(found, unread):
+        problem = (
+            f"its files hold weights that its config.json leaves out ({_some(beyond)}): there are "
+            "more layers than config.json says; copy both from where the model was saved."
+        )
+        raise given.unreadable(problem)
+
+
+def _of_head(found: Any, key: str) -> bool:
+    """Whether a weight belongs to what sits on the encoder.
+
+    That is everything outside the library's base model, and its pooler: checkpoints of masked
+    language models have none, and it is trained together with the head.
+    """
+    body = found.base_model_prefix
+    if not hasattr(found, body):
+        return bool(re.match(r"(classifier|score|logits_proj|sequence_summary)\b", key))
+    return not key.startswith(f"{body}.") or bool(_HEAD.search(key))
+
+
+def _missing(missing: set[str], unread: set[str], found: Any, given: Given) -> str:
+    told = f"it holds no weights for {_some(missing)}"
+    if wrapper := _wrapper(missing, unread, found):
+        return (
+            f"{told}; their names in the files begin with {wrapper!r}, as torch.compile, "
+            "DataParallel or a training framework wraps a model: save the model inside "
+            "(model._orig_mod or model.module) with save_pretrained, or cut that from the names."
+        )
+    heads = all(_of_head(found, key) for key in missing)
+    if heads and given is Given.INITIAL:
+        return (
+            f"{told}, so it is no trained classifier; "
+            "a model to start from belongs into model.baseModel."
+        )
+    held = f", but for {_some(unread)}" if unread else ""
+    return (
+        f"{told}{held}: its config.json is of another model, or a part of its files is missing; "
+        "copy all of them from where the model was saved."
+    )
+
+
+def _wrapper(missing: set[str], unread: set[str], found: Any) -> str:
+    """What all names of the files begin with that the model's do not."""
+    body = f"{found.base_model_prefix}."
+    wanted = missing | {key.removeprefix(body) for key in missing}
+    fronts = {
+        key[: -len(name)]
+        for key in unread
+        for name in _endings(key)
+        if name in wanted and len(name) < len(key)
+    }
+    return min(fronts, key=len, default="")
+
+
+def _endings(key: str) -> list[str]:
+    parts = key.split(".")
+    return [".".join(parts[number:]) for number in range(1, len(parts))]
+
+
+def _more_layers(found: Any, unread: set[str]) -> set[str]:
+    """Weights that nothing reads and that are called like others but for a number."""
+    body = f"{found.base_model_prefix}."
+    known = {_DIGITS.sub("#", key) for key in found.state_dict()}
+    return {
+        key
+        for key in unread
+        if any(char.isdigit() for char in key)
+        and ({_DIGITS.sub("#", key), _DIGITS.sub("#", body + key)} & known)
+    }
