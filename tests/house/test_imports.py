@@ -60,7 +60,7 @@ def test_the_contract_imports_the_standard_library(module: Path) -> None:
         (
             "trainer/src/maintenance_trainer/training.py",
             "from maintenance_core import decide",
-            "In a Job the trainer measures",
+            "In a Job the trainer",
         ),
         (
             "operator/src/maintenance_operator/reconcile.py",
