@@ -9,9 +9,10 @@ from support.plain import plain_spec
 from support.world import World
 
 from maintenance_contract import Outcome
+from maintenance_core import status as status_json
 from maintenance_core.deadlines import GRACE, LINGERING, UNTOLD
 from maintenance_core.looks import LIVE_RUN_LOOK, next_look
-from maintenance_core.model import JobPhase, RunOutcome, Step
+from maintenance_core.model import JobPhase, RunOutcome, Step, Stopping
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
@@ -168,6 +169,26 @@ def test_a_crash_after_the_report_was_written_down_loses_nothing() -> None:
     world.settle()
     assert world.parsed.run is not None
     assert (world.parsed.run.step, world.parsed.run.report) == (Step.TRAIN, "")
+
+
+def test_what_was_written_down_counts_though_the_job_was_not_let_go_and_failed() -> None:
+    """Its deletion was refused; then Kubernetes' own deadline took the pod away."""
+    world, name = diagnosing()
+    world.status["run"]["report"] = world.diagnosis().to_message()
+    gone = {"phase": JobPhase.FAILED, "failure": "DeadlineExceeded", "message": None}
+    change(world, name, **gone)
+    assert world.parsed.run is not None
+    assert world.parsed.run.step is Step.TRAIN
+
+
+def test_a_job_is_given_up_for_what_was_written_down_though_it_was_not_let_go() -> None:
+    world, name = diagnosing()
+    run = world.parsed.run
+    assert run is not None
+    run = replace(run, stopping=Stopping("PendingTimeout", "ErrImagePull for two hours."))
+    world.status = status_json.write(replace(world.parsed, run=run))
+    change(world, name, phase=JobPhase.FAILED, failure="DeadlineExceeded", message=None)
+    assert ended(world) == ("PendingTimeout", "ErrImagePull for two hours.")
 
 
 @pytest.mark.parametrize("failure, reason", [("", "JobFailed"), ("OOMKilled", "OutOfMemory")])
