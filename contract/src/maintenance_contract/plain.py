@@ -40,7 +40,7 @@ def address(url: str) -> str:
 
 
 def _begun(text: str, most: int) -> str:
-    """The beginning of a text. Of an address that is cut, nobody could tell what is its password."""
+    """The beginning of a text, which may end within an address, even within its password."""
     begun = text[:most]
     return begun if len(text) <= most else _CUT_ADDRESS.sub(r"\1://…", begun)
 

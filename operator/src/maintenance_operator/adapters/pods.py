@@ -6,7 +6,7 @@ a pod runs while an image is pulled for one of its containers, and may run on af
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from maintenance_contract.plain import plain
@@ -28,6 +28,7 @@ MOUNTED: Final = "PodReadyToStartContainers"
 FAILED_SCHEDULING: Final = "FailedScheduling"
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 DISRUPTED: Final = "DisruptionTarget"
+CLOCKS_APART: Final = timedelta(minutes=1)
 NOT_READY_BY_ITSELF: Final = frozenset({"ContainersNotReady", "ContainersNotInitialized"})
 """Why Ready is False where the kubelet says it; whoever misses the kubelet gives no such reason."""
 
@@ -124,12 +125,10 @@ _PARTS_OF_PODS: Final = (
     "shareProcessNamespace",
 )
 _PARTS_OF_CONTAINERS: Final = (
-    "image",
     "command",
     "args",
     "workingDir",
     "lifecycle",
-    "envFrom",
     "terminationMessagePath",
     "terminationMessagePolicy",
 )
@@ -141,10 +140,24 @@ def _of_containers(wanted: Mapping[str, Body], made: Mapping[str, Body]) -> str:
     if CONTAINER not in made:
         return f"it has no container {CONTAINER}"
     asked, got = wanted[CONTAINER], made[CONTAINER]
+    if not _same_image(str(asked.get("image")), str(got.get("image"))):
+        return f"the image of container {CONTAINER} is another"
     for part in _PARTS_OF_CONTAINERS:
         if (asked.get(part) or None) != (got.get(part) or None):
             return f"the {part} of container {CONTAINER} is another"
     return _lacking(asked, got, "env") or _lacking(asked, got, "volumeMounts", key="mountPath")
+
+
+def _same_image(wanted: str, made: str) -> bool:
+    """Whether it is the same, though admission may name its digest, or where else that is kept."""
+    name, _, digest = wanted.partition("@")
+    name_made, _, digest_made = made.partition("@")
+    if digest:
+        return digest_made == digest
+    if not digest_made:
+        return made == wanted
+    repository, colon, tag = name.rpartition(":")
+    return name_made in {name, repository if colon and "/" not in tag else name}
 
 
 def _lacking(wanted: Body, made: Body, part: str, key: str = "name") -> str:
@@ -161,14 +174,18 @@ def _named(body: Body, part: str, key: str = "name") -> dict[str, Body]:
 
 
 def _made_in_its_time(job: Body, pod: Body) -> bool:
-    made = str(pod["metadata"].get("creationTimestamp", ""))
-    begun = str(job["metadata"].get("creationTimestamp", ""))
+    """API servers and controllers that stand beside each other have a clock each."""
+    made, begun = (when(body["metadata"].get("creationTimestamp")) for body in (pod, job))
+    if made is None or begun is None:
+        return False
     ends = [
-        str(row.get("lastTransitionTime") or "")
+        when(row.get("lastTransitionTime"))
         for row in (job.get("status") or {}).get("conditions") or ()
         if row.get("type") in {"Complete", "Failed"} and row.get("status") == "True"
     ]
-    return made >= begun and (not ends or not ends[0] or made <= ends[0])
+    return begun - CLOCKS_APART <= made and all(
+        made <= end + CLOCKS_APART for end in ends if end is not None
+    )
 
 
 # --- of a Job that lives -------------------------------------------------------------------
