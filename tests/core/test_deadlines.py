@@ -140,11 +140,17 @@ def test_what_a_diagnosis_waits_for_is_told_and_told_anew() -> None:
     change(world, name, detail="ImagePullBackOff: Back-off", cause="ImagePullBackOff")
     change(world, name, **image)
     assert world.writes == writes, "told in turn, it is no news"
+    change(world, name, detail="FailedMount: no", cause="FailedMount", unmounted=True)
+    for cause in ("FailedAttachVolume", "FailedMount", "FailedMapVolume"):
+        change(world, name, detail=f"{cause}: no", cause=cause)
+    writes += 1
+    assert world.writes == writes, "nor is it of a volume"
+    change(world, name, **image, unmounted=False)
     change(world, name, detail="FailedCreate: quota", cause="FailedCreate")
     assert "FailedCreate: quota" in world.parsed.condition("Training").message  # type: ignore[union-attr]
     change(world, name, phase=JobPhase.RUNNING, detail="", cause="", started=world.now)
     assert "State" not in world.parsed.condition("Training").message  # type: ignore[union-attr]
-    assert world.writes == writes + 2
+    assert world.writes == writes + 3
 
 
 def test_a_report_counts_though_a_sidecar_keeps_the_pod() -> None:

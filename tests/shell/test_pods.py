@@ -189,7 +189,7 @@ DIGEST, ANOTHER = f"@sha256:{'1' * 64}", f"@sha256:{'2' * 64}"
     ],
 )
 def test_an_image_is_the_same_by_its_digest_or_in_its_repository(
-    asked: str, made: str, same: bool
+    asked: str, made: str, *, same: bool
 ) -> None:
     """Admission that verifies signatures writes digests; one for mirrors other registries."""
     wanting, own = job(COMPLETE), altered(image=made)

@@ -188,12 +188,12 @@ def live_job(seen: Observation, status: Status) -> JobView | None:
 
 def what_holds(job: JobView) -> str:
     """Of a Job that is being deleted: since when, and who lets it go."""
-    since = f"it is being deleted since {timestamp(job.deleted)}" if job.deleted else ""
+    since = f"it was deleted at {timestamp(job.deleted)} and is still there" if job.deleted else ""
     others = [name for name in job.finalizers if name not in OF_KUBERNETES]
     if others:
         names = ", ".join(plain(name) for name in others)
         return (
-            f"{since}, and held by finalizer {names}: whoever set that must remove it "
+            f"{since}, held by finalizer {names}: whoever set that must remove it "
             "(metadata.finalizers of the Job). Its pod may run on until then."
         )
     waits_for = [OF_KUBERNETES[name] for name in job.finalizers]
