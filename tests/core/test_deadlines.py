@@ -62,7 +62,7 @@ def test_the_work_is_timed_from_the_start_of_the_container() -> None:
 
 def test_a_node_that_is_lost_holds_no_run_for_ever() -> None:
     world, name = diagnosing()
-    told = "Terminating: pod a is to be gone since then and is still there; NodeLost: no answer"
+    told = "Terminating: pod a was to be gone by then and is still there; NodeLost: no answer"
     change(
         world,
         name,

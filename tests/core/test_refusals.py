@@ -298,6 +298,7 @@ def test_a_job_that_cannot_be_ends_its_run_at_once() -> None:
     assert world.parsed.run is None
     assert world.parsed.history[0].reason == "JobRefused"
     assert world.condition("Ready") == ("False", "JobRefused")
+    assert "The author must mend what it names in spec.training.pod" in world.message("Ready")
     del world.denied[CreateJob]
     recheck = world.parsed.recheck
     assert recheck is not None

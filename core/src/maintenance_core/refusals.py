@@ -197,7 +197,7 @@ def what_holds(job: JobView) -> str:
             "(metadata.finalizers of the Job). Its pod may run on until then."
         )
     waits_for = [OF_KUBERNETES[name] for name in job.finalizers]
-    return f"{since}; {waits_for[0] if waits_for else 'Kubernetes is at it'}."
+    return f"{since}; {waits_for[0] if waits_for else 'Kubernetes is about to remove it'}."
 
 
 def message_of(seen: Observation, status: Status, refusal: Refusal) -> str:
@@ -258,6 +258,11 @@ def _who_mends(refusal: Refusal) -> str:
         return "Somebody made it immutable, for good: delete it, and the operator makes it anew."
     if refusal.request in {Request.WRITE_STATUS, Request.TELL_REFUSAL}:
         return "The platform team must install the CRD of the operator's release."
+    if refusal.request is Request.CREATE_JOB and is_hopeless(refusal):
+        return (
+            "The author must mend what it names in spec.training.pod or in the resources of "
+            "spec.training and spec.diagnosis; all else is of the operator's configuration."
+        )
     if refusal.refused:
         return "The platform team must see what forbids it."
     return "The platform team must see what ails the API server; the operator goes on trying."

@@ -245,9 +245,7 @@ def _leaving(pod: Body) -> Cause:
     since = pod["metadata"].get("deletionTimestamp")
     name = pod["metadata"].get("name", "?")
     why = how_pod_ended(pod) or "somebody or something deleted it"
-    return _cause(
-        "Terminating", f"pod {name} is to be gone since {since} and is still there; {why}"
-    )
+    return _cause("Terminating", f"pod {name} was to be gone at {since} and is still there; {why}")
 
 
 def _unseen(pod: Body) -> Cause:
