@@ -196,7 +196,7 @@ def work(pods: Sequence[Body]) -> Work:
     if not pods:
         return NOTHING
     pod = pods[-1]
-    state = _trainer(pod)
+    state = trainer_state(pod)
     terminated, running = state.get("terminated"), state.get("running")
     if terminated is not None:
         return _after(pod, terminated)
@@ -320,7 +320,7 @@ def waits_since(job: Body, pods: Sequence[Body]) -> datetime | None:
     status = job.get("status") or {}
     times = [when(job["metadata"].get("creationTimestamp")), when(status.get("startTime"))]
     if pods:
-        metadata, terminated = pods[-1]["metadata"], _trainer(pods[-1]).get("terminated") or {}
+        metadata, terminated = pods[-1]["metadata"], trainer_state(pods[-1]).get("terminated") or {}
         times += [
             when(metadata.get("creationTimestamp")),
             when(metadata.get("deletionTimestamp")),
@@ -340,13 +340,13 @@ def waits_since(job: Body, pods: Sequence[Body]) -> datetime | None:
 
 def endings(pods: Sequence[Body]) -> list[Body]:
     """How the trainer's containers ended, newest last."""
-    ends = (_trainer(pod).get("terminated") for pod in pods)
+    ends = (trainer_state(pod).get("terminated") for pod in pods)
     return [ended for ended in ends if ended is not None]
 
 
 def worked_too_long(pod: Body) -> bool:
     """Whether a pod met its deadline while, or after, its trainer ran."""
-    state, reason = _trainer(pod), (pod.get("status") or {}).get("reason")
+    state, reason = trainer_state(pod), (pod.get("status") or {}).get("reason")
     ran = (state.get("terminated") or {}).get("startedAt") or state.get("running") is not None
     return reason == DEADLINE_EXCEEDED and bool(ran)
 
@@ -439,7 +439,8 @@ def _and(text: str) -> str:
     return f"; {text}" if text else ""
 
 
-def _trainer(pod: Body) -> Body:
+def trainer_state(pod: Body) -> Body:
+    """Of the trainer's container, as Kubernetes has it; empty where nothing is known of it yet."""
     for status in (pod.get("status") or {}).get("containerStatuses") or ():
         if status.get("name") == CONTAINER:
             return status.get("state") or {}
