@@ -179,6 +179,14 @@ def test_any_other_refusal_is_told_as_it_is(document: dict[str, Any]) -> None:
     assert document.get("message", "404") in finding.told
 
 
+def test_what_a_webhook_says_cannot_steer_a_terminal_or_show_its_token() -> None:
+    said = 'failed calling webhook "x": Post "https://x.svc/?token=s3cr3t": \x1b[2Jno'
+    causes = {"details": {"causes": [{"field": "spec", "message": said}]}}
+    for answer in ({"message": said}, causes):
+        (finding,) = of_refusal(500, answer)
+        assert finding.told == 'failed calling webhook "x": Post "https://x.svc/…": [2Jno'
+
+
 def test_a_spec_error_keeps_its_field_and_reason() -> None:
     finding = of_spec_error(SpecError("spec.metrics.interval", "write 5m"))
     assert (finding.field, finding.told, finding.reason) == (

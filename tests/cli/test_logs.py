@@ -170,6 +170,23 @@ async def test_following_waits_for_a_pod_to_begin(
     assert "epoch 2" in done.out
 
 
+async def test_a_pod_in_which_only_a_sidecar_runs_has_not_begun(
+    api: Api, namespace: str, mm: Plugin, node: Node, uid: str
+) -> None:
+    await pod(api, namespace, uid, 7, "train")
+    waiting = {"waiting": {"reason": "ContainerCreating"}}
+    statuses = [
+        {"name": "trainer", "state": waiting, "image": "", "imageID": "", "restartCount": 0}
+        | {"ready": False}
+    ]
+    where = path("pods", namespace, "news-7-train", "status")
+    await api.patch(where, {"status": {"phase": "Running", "containerStatuses": statuses}})
+    done = await mm("logs", "news")
+    assert done.code == 2
+    assert "has not begun: its container is not started yet" in done.err
+    assert node.asked == []
+
+
 @pytest.mark.parametrize(
     "arguments, part",
     [

@@ -23,6 +23,7 @@ SECRET = "s3cr3t"  # noqa: S105 - a canary
         ("http://[::1]:9090: refused", "http://[::1]:9090: refused"),
         ("pvc://data/news/original holds no files.", "pvc://data/news/original holds no files."),
         (f"s3://key:{SECRET}@bucket/news?sig={SECRET}", "s3://bucket/news"),
+        (f"http://user:{SECRET}<@host/x is away", "http://…<@host/x is away"),
         (f"Authorization: Bearer {SECRET * 4}", "Authorization: Bearer …"),
         ("the basic idea", "the basic idea"),
         ("\x1b[31mred\x1b[0m", "[31mred [0m"),
@@ -33,6 +34,14 @@ SECRET = "s3cr3t"  # noqa: S105 - a canary
 )
 def test_text_of_others_is_one_line_without_secrets(text: str, expected: str) -> None:
     assert plain(text) == expected
+
+
+@pytest.mark.parametrize("before", ["", "x " * 1000, f"http://host/{'x' * 1000} "])
+@pytest.mark.parametrize("scheme", ["http", "s3"])
+def test_an_address_that_is_cut_shows_nothing_of_its_password(before: str, scheme: str) -> None:
+    for length in range(0, 4000, 7):
+        text = f"{before}{'y' * length} {scheme}://{SECRET}:{SECRET}{'z' * 4000}@host/x"
+        assert SECRET not in plain(text), length
 
 
 @given(st.text(), st.integers(1, 50))

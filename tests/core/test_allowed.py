@@ -153,6 +153,7 @@ def test_other_variables_are_refused_by_name(name: str) -> None:
         (tolerating(key="node.kubernetes.io/unschedulable"), "tolerations[0].key", "own pods"),
         (tolerating(key="node.kubernetes.io/unreachable"), "tolerations[0].key", "own pods"),
         (tolerating(key="node.cloudprovider.kubernetes.io/shutdown"), "tolerations[0].key", "own"),
+        (tolerating(key="CriticalAddonsOnly", operator="Exists"), "tolerations[0].key", "own pods"),
     ],
 )
 def test_what_is_refused_says_what_to_write_and_who_may_allow_it(

@@ -9,9 +9,10 @@ from support.plain import plain_spec
 from support.world import World
 
 from maintenance_contract import Outcome
+from maintenance_core import status as status_json
 from maintenance_core.deadlines import GRACE, LINGERING, UNTOLD
 from maintenance_core.looks import LIVE_RUN_LOOK, next_look
-from maintenance_core.model import JobPhase, RunOutcome, Step
+from maintenance_core.model import JobPhase, RunOutcome, Step, Stopping
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
@@ -61,7 +62,7 @@ def test_the_work_is_timed_from_the_start_of_the_container() -> None:
 
 def test_a_node_that_is_lost_holds_no_run_for_ever() -> None:
     world, name = diagnosing()
-    told = "Terminating: pod a is to be gone since then and is still there; NodeLost: no answer"
+    told = "Terminating: pod a was to be gone by then and is still there; NodeLost: no answer"
     change(
         world,
         name,
@@ -139,11 +140,17 @@ def test_what_a_diagnosis_waits_for_is_told_and_told_anew() -> None:
     change(world, name, detail="ImagePullBackOff: Back-off", cause="ImagePullBackOff")
     change(world, name, **image)
     assert world.writes == writes, "told in turn, it is no news"
+    change(world, name, detail="FailedMount: no", cause="FailedMount", unmounted=True)
+    for cause in ("FailedAttachVolume", "FailedMount", "FailedMapVolume"):
+        change(world, name, detail=f"{cause}: no", cause=cause)
+    writes += 1
+    assert world.writes == writes, "nor is it of a volume"
+    change(world, name, **image, unmounted=False)
     change(world, name, detail="FailedCreate: quota", cause="FailedCreate")
     assert "FailedCreate: quota" in world.parsed.condition("Training").message  # type: ignore[union-attr]
     change(world, name, phase=JobPhase.RUNNING, detail="", cause="", started=world.now)
     assert "State" not in world.parsed.condition("Training").message  # type: ignore[union-attr]
-    assert world.writes == writes + 2
+    assert world.writes == writes + 3
 
 
 def test_a_report_counts_though_a_sidecar_keeps_the_pod() -> None:
@@ -168,6 +175,26 @@ def test_a_crash_after_the_report_was_written_down_loses_nothing() -> None:
     world.settle()
     assert world.parsed.run is not None
     assert (world.parsed.run.step, world.parsed.run.report) == (Step.TRAIN, "")
+
+
+def test_what_was_written_down_counts_though_the_job_was_not_let_go_and_failed() -> None:
+    """Its deletion was refused; then Kubernetes' own deadline took the pod away."""
+    world, name = diagnosing()
+    world.status["run"]["report"] = world.diagnosis().to_message()
+    gone = {"phase": JobPhase.FAILED, "failure": "DeadlineExceeded", "message": None}
+    change(world, name, **gone)
+    assert world.parsed.run is not None
+    assert world.parsed.run.step is Step.TRAIN
+
+
+def test_a_job_is_given_up_for_what_was_written_down_though_it_was_not_let_go() -> None:
+    world, name = diagnosing()
+    run = world.parsed.run
+    assert run is not None
+    run = replace(run, stopping=Stopping("PendingTimeout", "ErrImagePull for two hours."))
+    world.status = status_json.write(replace(world.parsed, run=run))
+    change(world, name, phase=JobPhase.FAILED, failure="DeadlineExceeded", message=None)
+    assert ended(world) == ("PendingTimeout", "ErrImagePull for two hours.")
 
 
 @pytest.mark.parametrize("failure, reason", [("", "JobFailed"), ("OOMKilled", "OutOfMemory")])

@@ -27,7 +27,6 @@ from maintenance_core.quiet import quiet
 from maintenance_core.refusals import (
     HELD_UNTOLD,
     LONGEST_WAIT,
-    plain,
     request_of,
     still_asked,
     wait_after,
@@ -299,6 +298,7 @@ def test_a_job_that_cannot_be_ends_its_run_at_once() -> None:
     assert world.parsed.run is None
     assert world.parsed.history[0].reason == "JobRefused"
     assert world.condition("Ready") == ("False", "JobRefused")
+    assert "The author must mend what it names in spec.training.pod" in world.message("Ready")
     del world.denied[CreateJob]
     recheck = world.parsed.recheck
     assert recheck is not None
@@ -574,10 +574,14 @@ def test_a_clock_that_is_put_back_makes_nobody_wait_longer() -> None:
     assert world.config_map["data"]["version"] == "5"
 
 
+def words(said: str) -> str:
+    return ClusterError("", words=said).words
+
+
 def test_words_of_others_are_one_plain_line() -> None:
-    assert plain("a\n\x1b[31mb\u202e \u200bc") == "a [31mb c"
-    assert plain('Post "https://u:p@h.svc:8443/x?t=s": EOF') == 'Post "https://h.svc:8443": EOF'
-    assert len(plain("x" * 9999)) == 500
+    assert words("a\n\x1b[31mb\u202e \u200bc") == "a [31mb c"
+    assert words('Post "https://u:p@h.svc:8443/x?t=s": EOF') == 'Post "https://h.svc:8443/…": EOF'
+    assert len(words("x" * 9999)) == 500
 
 
 def test_a_resource_of_the_same_name_has_refusals_of_its_own() -> None:

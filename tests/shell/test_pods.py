@@ -165,6 +165,45 @@ def test_what_admission_adds_is_no_difference() -> None:
     assert (view.message, view.foreign) == ("true", "")
 
 
+def test_a_webhook_may_name_variables_in_whole_sources() -> None:
+    made = altered(envFrom=[{"configMapRef": {"name": "pod-defaults"}}])
+    assert job_view(job(COMPLETE), [made]).foreign == ""
+
+
+DIGEST, ANOTHER = f"@sha256:{'1' * 64}", f"@sha256:{'2' * 64}"
+
+
+@pytest.mark.parametrize(
+    "asked, made, same",
+    [
+        ("hub/trainer:1", f"hub/trainer:1{DIGEST}", True),
+        ("hub/trainer:1", f"hub/trainer{DIGEST}", True),
+        ("hub:5000/trainer", f"hub:5000/trainer{DIGEST}", True),
+        (f"hub/trainer:1{DIGEST}", f"mirror.internal/hub/trainer:1{DIGEST}", True),
+        (f"hub/trainer:1{DIGEST}", f"hub/trainer:1{ANOTHER}", False),
+        (f"hub/trainer:1{DIGEST}", "hub/trainer:1", False),
+        ("hub/trainer:1", f"forger/trainer:1{DIGEST}", False),
+        ("hub/trainer:1", f"hub/trainer:2{DIGEST}", False),
+        ("hub/trainer:1", "mirror.internal/hub/trainer:1", False),
+        ("hub:5000/trainer", f"hub{DIGEST}", False),
+    ],
+)
+def test_an_image_is_the_same_by_its_digest_or_in_its_repository(
+    asked: str, made: str, *, same: bool
+) -> None:
+    """Admission that verifies signatures writes digests; one for mirrors other registries."""
+    wanting, own = job(COMPLETE), altered(image=made)
+    wanting["spec"]["template"]["spec"]["containers"][0]["image"] = asked
+    assert (job_view(wanting, [own]).foreign == "") is same
+
+
+@pytest.mark.parametrize("seconds", [-3, 0, 603])
+def test_the_clocks_of_two_api_servers_are_not_the_same(seconds: int) -> None:
+    born = datetime.fromisoformat(BORN) + timedelta(seconds=seconds)
+    made = of_metadata(creationTimestamp=born.isoformat().replace("+00:00", "Z"))
+    assert job_view(job(COMPLETE), [made]).foreign == ""
+
+
 def test_two_pods_that_completed_one_job_differently_are_both_not_believed() -> None:
     twins = [pod(ended(report), "Succeeded", name=report) for report in ("one", "two")]
     view = job_view(job(COMPLETE), twins)

@@ -12,8 +12,10 @@ from typing import Final
 MOST_CHARACTERS: Final = 300
 
 _ADDRESS: Final = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{1,20})://([^\s<>]*)")
+_CUT_ADDRESS: Final = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{1,20})://[^\s<>]*\Z")
 _PLACES: Final = frozenset({"pvc", "s3", "hf", "file"})
 """Schemes of our own: a path is what such an address is about."""
+_HOST: Final = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:[0-9]*)?")
 _CREDENTIAL: Final = re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{12,}", re.IGNORECASE)
 _ENDS: Final = "'\"`.,:;)]}"
 """What follows an address in a sentence."""
@@ -26,7 +28,7 @@ def plain(text: str, most: int = MOST_CHARACTERS) -> str:
 
     Of an address remain scheme, host and port; of a place of ours also the path.
     """
-    seen = "".join(map(_seen, text[: 8 * most + 1000]))
+    seen = "".join(map(_seen, _begun(text, 8 * most + 1000)))
     line = " ".join(_CREDENTIAL.sub(r"\1 …", _ADDRESS.sub(_shortened, seen)).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
@@ -35,6 +37,12 @@ def address(url: str) -> str:
     """Scheme, host and port of an address; empty where it is none."""
     found = _ADDRESS.match(plain(url))
     return f"{found[1]}://{_host(found[2])}".rstrip("/…") if found else ""
+
+
+def _begun(text: str, most: int) -> str:
+    """The beginning of a text, which may end within an address, even within its password."""
+    begun = text[:most]
+    return begun if len(text) <= most else _CUT_ADDRESS.sub(r"\1://…", begun)
 
 
 def _seen(character: str) -> str:
@@ -56,5 +64,6 @@ def _shortened(found: re.Match[str]) -> str:
 
 
 def _host(rest: str) -> str:
-    """Host and port; whatever stands before the last ``@`` may be a password."""
-    return re.split("[/?#]", rest.rpartition("@")[2])[0]
+    """Host and port; whatever stands before the last ``@``, or is neither, may be a password."""
+    host = re.split("[/?#]", rest.rpartition("@")[2])[0]
+    return host if _HOST.fullmatch(host) else "…"

@@ -53,7 +53,8 @@ OURS: Final = re.compile(r"(HOME|PATH|USER)$|PYTHON|LD_|KUBEFLOW_|MM_|MAINTENANC
 OURS_IN_WORDS: Final = "HOME, PATH, USER, PYTHON*, LD_*, KUBEFLOW_*, MM_* and MAINTENANCE_*"
 
 _REPLACED: Final = "$("
-_OF_KUBERNETES: Final = re.compile(r"node(-role)?(\.[a-z]+)*\.kubernetes\.io/")
+_OF_KUBERNETES: Final = re.compile(r"node(-role)?(\.[a-z]+)*\.kubernetes\.io/|CriticalAddonsOnly$")
+"""The last is how managed clusters, k3s and RKE2 keep nodes for the cluster's own pods."""
 _SOON_AGAIN: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _FIELD: Final = "spec.training.pod"
 _ASK: Final = "the platform team may allow it in the operator's configuration"

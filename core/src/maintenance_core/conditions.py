@@ -69,7 +69,12 @@ _TOLD_ANEW: Final = frozenset(
 """Their messages have no numbers that wobble, and who must act may change."""
 STATE: Final = " State: "
 """In the message of Training, what follows is Kubernetes': a word, a colon, and more."""
-IN_TURN: Final = {"ImagePullBackOff": "ErrImagePull", "InitError": "CrashLoopBackOff"}
+IN_TURN: Final = {
+    "ImagePullBackOff": "ErrImagePull",
+    "InitError": "CrashLoopBackOff",
+    "FailedAttachVolume": "FailedMount",
+    "FailedMapVolume": "FailedMount",
+}
 """Words for the same, which come in turn."""
 
 _Row = tuple[str, str, str, str]
@@ -310,7 +315,7 @@ def _training(seen: Observation, status: Status) -> _Row:
     if run is None:
         reason = _why_no_run(seen, status)
         return TRAINING, "False", reason, reason.sentence
-    job = _live_job(seen, status)
+    job = refusals.live_job(seen, status)
     trains = str(run.step is Step.TRAIN and not is_light(run))
     reason = _where(run, job)
     message = f"Run {run.number}, Job {run.job_name}. {reason.sentence}"
@@ -334,20 +339,13 @@ def _where(run: Run, job: JobView | None) -> TrainingReason:
     return TrainingReason.QUEUED if queued else TrainingReason.RUNNING
 
 
-def _live_job(seen: Observation, status: Status) -> JobView | None:
-    run = status.run
-    return next(
-        (job for job in seen.jobs or () if run is not None and job.name == run.job_name), None
-    )
-
-
 def _told_anew(seen: Observation, status: Status) -> frozenset[str]:
     """Conditions whose message changes though status and reason do not.
 
     What a Job waits for is worth a write where it is another thing, and not where it is told in
     other words, or in turn: an image is pulled and not pulled for a day.
     """
-    held, job = status.condition(TRAINING), _live_job(seen, status)
+    held, job = status.condition(TRAINING), refusals.live_job(seen, status)
     if held is None or seen.jobs is None:
         return frozenset()
     told = held.message.partition(STATE)[2].partition(":")[0]

@@ -14,6 +14,8 @@ from maintenance_contract.plain import plain
 
 MESSAGE_CHARACTERS = 2048
 """Of an error; a condition holds more, and an Event half of it."""
+WORDS_CHARACTERS = 500
+"""Of a server: they stand within a sentence on what was refused, and to whom it matters."""
 
 
 class OperatorError(Exception):
@@ -56,7 +58,8 @@ class ClusterError(OperatorError):
     """The API server refused or could not be reached.
 
     ``refused``: it answered, and the same request would be refused again (quota, policy).
-    ``code`` is the HTTP status, 0 where there was no answer; ``words`` are the server's own.
+    ``code`` is the HTTP status, 0 where there was no answer; ``words`` are the server's own,
+    as fit for status as the message.
     """
 
     def __init__(
@@ -65,4 +68,4 @@ class ClusterError(OperatorError):
         super().__init__(message)
         self.refused = refused
         self.code = code
-        self.words = words or message
+        self.words = plain(words or message, WORDS_CHARACTERS)

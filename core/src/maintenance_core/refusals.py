@@ -7,11 +7,11 @@ for no lasting reason is tried a few times before anybody is told.
 
 import json
 import re
-import unicodedata
 import zlib
 from datetime import timedelta
 from typing import Final
 
+from maintenance_contract.plain import plain
 from maintenance_core import champion as projection
 from maintenance_core.model import (
     CreateJob,
@@ -36,7 +36,6 @@ TRIES_UNTOLD: Final = 3
 """Bad luck is no condition: so many tries in a row are."""
 HELD_UNTOLD: Final = timedelta(minutes=5)
 """So long pods may take to end before a person is asked to look what holds their Job."""
-WORDS_CHARACTERS: Final = 500
 
 INVALID: Final = frozenset({400, 413, 422})
 """HTTP: the request itself cannot be carried out."""
@@ -53,7 +52,6 @@ _WEBHOOK_AWAY: Final = re.compile(r'failed calling webhook "([^"]*)"')
 _NO_RIGHT: Final = re.compile(r'User "[^"]*" cannot')
 _QUOTA: Final = re.compile(r"exceeded quota: ([^,]+)|failed quota: ([^:]+)")
 _IMMUTABLE: Final = re.compile(r"immutable")
-_URL: Final = re.compile(r"""(?<=://)(?:[^\s/"'@]*@)?([^\s/"'?#]+)[^\s"']*""")
 
 
 # --- which request an effect is -----------------------------------------------------------
@@ -190,16 +188,16 @@ def live_job(seen: Observation, status: Status) -> JobView | None:
 
 def what_holds(job: JobView) -> str:
     """Of a Job that is being deleted: since when, and who lets it go."""
-    since = f"it is being deleted since {timestamp(job.deleted)}" if job.deleted else ""
+    since = f"it was deleted at {timestamp(job.deleted)} and is still there" if job.deleted else ""
     others = [name for name in job.finalizers if name not in OF_KUBERNETES]
     if others:
         names = ", ".join(plain(name) for name in others)
         return (
-            f"{since}, and held by finalizer {names}: whoever set that must remove it "
+            f"{since}, held by finalizer {names}: whoever set that must remove it "
             "(metadata.finalizers of the Job). Its pod may run on until then."
         )
     waits_for = [OF_KUBERNETES[name] for name in job.finalizers]
-    return f"{since}; {waits_for[0] if waits_for else 'Kubernetes is at it'}."
+    return f"{since}; {waits_for[0] if waits_for else 'Kubernetes is about to remove it'}."
 
 
 def message_of(seen: Observation, status: Status, refusal: Refusal) -> str:
@@ -208,7 +206,7 @@ def message_of(seen: Observation, status: Status, refusal: Refusal) -> str:
     who = "The API server refuses to" if refusal.refused else "Several tries failed to"
     asked = f"{who} {_asked(seen, status, refusal)}{code}: "
     act = f" {_who_acts(refusal)}"
-    return shortened(asked + plain(refusal.words).rstrip(". ") + "." + act)
+    return shortened(asked + refusal.words.rstrip(". ") + "." + act)
 
 
 def _asked(seen: Observation, status: Status, refusal: Refusal) -> str:
@@ -235,7 +233,7 @@ def _projection_asked(seen: Observation, status: Status, name: str) -> str:
     if seen.config_map is None:
         return f"create ConfigMap {name}, so servers are not told of version {version}"
     named = (seen.config_map.get("data") or {}).get("version")
-    known = "no version" if named is None else f"version {plain(str(named))[:20]}"
+    known = "no version" if named is None else f"version {plain(str(named), 20)}"
     return f"write ConfigMap {name}: it names {known}, and version {version} is the champion"
 
 
@@ -247,7 +245,7 @@ def _who_acts(refusal: Refusal) -> str:
             "Do what that policy asks for, or have whoever runs it let the operator's objects pass."
         )
     if away := _WEBHOOK_AWAY.search(words):
-        return f"Whoever runs webhook {plain(away[1])} must bring it back or let it be passed over."
+        return f"Whoever runs webhook {away[1]} must bring it back or let it be passed over."
     if _NO_RIGHT.search(words):
         return "The platform team must grant the operator's service account that right (RBAC)."
     if _QUOTA.search(words):
@@ -260,6 +258,11 @@ def _who_mends(refusal: Refusal) -> str:
         return "Somebody made it immutable, for good: delete it, and the operator makes it anew."
     if refusal.request in {Request.WRITE_STATUS, Request.TELL_REFUSAL}:
         return "The platform team must install the CRD of the operator's release."
+    if refusal.request is Request.CREATE_JOB and is_hopeless(refusal):
+        return (
+            "The author must mend what it names in spec.training.pod or in the resources of "
+            "spec.training and spec.diagnosis; all else is of the operator's configuration."
+        )
     if refusal.refused:
         return "The platform team must see what forbids it."
     return "The platform team must see what ails the API server; the operator goes on trying."
@@ -268,12 +271,3 @@ def _who_mends(refusal: Refusal) -> str:
 def cause_of(refusal: Refusal) -> tuple[Request, str, int, str]:
     """What makes two refusals the same, though numbers in their words differ."""
     return refusal.request, refusal.about, refusal.code, _who_acts(refusal)
-
-
-def plain(words: str) -> str:
-    """Others' words on one line, without what could steer a terminal, URLs without their paths."""
-    shown = "".join(
-        " " if unicodedata.category(character)[0] in "CZ" else character for character in words
-    )
-    shown = _URL.sub(r"\1", " ".join(shown.split()))
-    return shown if len(shown) <= WORDS_CHARACTERS else shown[: WORDS_CHARACTERS - 1] + "…"

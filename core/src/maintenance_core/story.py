@@ -375,7 +375,12 @@ def _over(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | Non
     told = _settle(seen, seen.status) if job.foreign else None
     if told is not None:
         return told
-    return _reported(seen, run, spec, job.message) if job.message else _mute(seen, run, spec, job)
+    # It may have been written down, and the Job's deletion refused until its pod was taken away.
+    if message := run.report or job.message:
+        return _reported(seen, run, spec, message)
+    if run.stopping is not None and job.phase is JobPhase.FAILED:
+        return _given_up(seen, run, spec, run.stopping)
+    return _mute(seen, run, spec, job)
 
 
 def _living(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | None:

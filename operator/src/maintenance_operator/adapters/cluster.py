@@ -551,7 +551,7 @@ async def _success(method: str, asked: str, status: int, data: bytes) -> Body:
     reason, message = str(document.get("reason", "")), str(document.get("message", ""))
     if not document and data.strip() != NO_SUCH_PATH:
         message = "no answer of Kubernetes: is this the API server, or a proxy before it?"
-    text = f"{asked}: {status} {reason}: {message[:1000]}"
+    text = f"{asked}: {status} {reason}: {message}"
     details = document.get("details") or {}
     if _is_denied(message):
         raise _Refused(status, reason, text, message)
@@ -561,7 +561,7 @@ async def _success(method: str, asked: str, status: int, data: bytes) -> Body:
         raise Gone(text)  # the resource goes with its namespace
     if status == HTTPStatus.CONFLICT and (method != "POST" or reason == "AlreadyExists"):
         raise Conflict(text)  # a POST also meets 409 when a quota is counted twice: try again
-    raise _Refused(status, reason, text, message[:1000])
+    raise _Refused(status, reason, text, message)
 
 
 def _names(body: Mapping[str, Any]) -> tuple[str, str]:

@@ -6,7 +6,7 @@ a pod runs while an image is pulled for one of its containers, and may run on af
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from maintenance_contract.plain import plain
@@ -28,6 +28,7 @@ MOUNTED: Final = "PodReadyToStartContainers"
 FAILED_SCHEDULING: Final = "FailedScheduling"
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 DISRUPTED: Final = "DisruptionTarget"
+CLOCKS_APART: Final = timedelta(minutes=1)
 NOT_READY_BY_ITSELF: Final = frozenset({"ContainersNotReady", "ContainersNotInitialized"})
 """Why Ready is False where the kubelet says it; whoever misses the kubelet gives no such reason."""
 
@@ -124,12 +125,10 @@ _PARTS_OF_PODS: Final = (
     "shareProcessNamespace",
 )
 _PARTS_OF_CONTAINERS: Final = (
-    "image",
     "command",
     "args",
     "workingDir",
     "lifecycle",
-    "envFrom",
     "terminationMessagePath",
     "terminationMessagePolicy",
 )
@@ -141,10 +140,24 @@ def _of_containers(wanted: Mapping[str, Body], made: Mapping[str, Body]) -> str:
     if CONTAINER not in made:
         return f"it has no container {CONTAINER}"
     asked, got = wanted[CONTAINER], made[CONTAINER]
+    if not _same_image(str(asked.get("image")), str(got.get("image"))):
+        return f"the image of container {CONTAINER} is another"
     for part in _PARTS_OF_CONTAINERS:
         if (asked.get(part) or None) != (got.get(part) or None):
             return f"the {part} of container {CONTAINER} is another"
     return _lacking(asked, got, "env") or _lacking(asked, got, "volumeMounts", key="mountPath")
+
+
+def _same_image(wanted: str, made: str) -> bool:
+    """Whether it is the same, though admission may name its digest, or where else that is kept."""
+    name, _, digest = wanted.partition("@")
+    name_made, _, digest_made = made.partition("@")
+    if digest:
+        return digest_made == digest
+    if not digest_made:
+        return made == wanted
+    repository, colon, tag = name.rpartition(":")
+    return name_made in {name, repository if colon and "/" not in tag else name}
 
 
 def _lacking(wanted: Body, made: Body, part: str, key: str = "name") -> str:
@@ -161,14 +174,18 @@ def _named(body: Body, part: str, key: str = "name") -> dict[str, Body]:
 
 
 def _made_in_its_time(job: Body, pod: Body) -> bool:
-    made = str(pod["metadata"].get("creationTimestamp", ""))
-    begun = str(job["metadata"].get("creationTimestamp", ""))
+    """API servers and controllers that stand beside each other have a clock each."""
+    made, begun = (when(body["metadata"].get("creationTimestamp")) for body in (pod, job))
+    if made is None or begun is None:
+        return False
     ends = [
-        str(row.get("lastTransitionTime") or "")
+        when(row.get("lastTransitionTime"))
         for row in (job.get("status") or {}).get("conditions") or ()
         if row.get("type") in {"Complete", "Failed"} and row.get("status") == "True"
     ]
-    return made >= begun and (not ends or not ends[0] or made <= ends[0])
+    return begun - CLOCKS_APART <= made and all(
+        made <= end + CLOCKS_APART for end in ends if end is not None
+    )
 
 
 # --- of a Job that lives -------------------------------------------------------------------
@@ -179,7 +196,7 @@ def work(pods: Sequence[Body]) -> Work:
     if not pods:
         return NOTHING
     pod = pods[-1]
-    state = _trainer(pod)
+    state = trainer_state(pod)
     terminated, running = state.get("terminated"), state.get("running")
     if terminated is not None:
         return _after(pod, terminated)
@@ -228,9 +245,7 @@ def _leaving(pod: Body) -> Cause:
     since = pod["metadata"].get("deletionTimestamp")
     name = pod["metadata"].get("name", "?")
     why = how_pod_ended(pod) or "somebody or something deleted it"
-    return _cause(
-        "Terminating", f"pod {name} is to be gone since {since} and is still there; {why}"
-    )
+    return _cause("Terminating", f"pod {name} was to be gone at {since} and is still there; {why}")
 
 
 def _unseen(pod: Body) -> Cause:
@@ -305,7 +320,7 @@ def waits_since(job: Body, pods: Sequence[Body]) -> datetime | None:
     status = job.get("status") or {}
     times = [when(job["metadata"].get("creationTimestamp")), when(status.get("startTime"))]
     if pods:
-        metadata, terminated = pods[-1]["metadata"], _trainer(pods[-1]).get("terminated") or {}
+        metadata, terminated = pods[-1]["metadata"], trainer_state(pods[-1]).get("terminated") or {}
         times += [
             when(metadata.get("creationTimestamp")),
             when(metadata.get("deletionTimestamp")),
@@ -325,13 +340,13 @@ def waits_since(job: Body, pods: Sequence[Body]) -> datetime | None:
 
 def endings(pods: Sequence[Body]) -> list[Body]:
     """How the trainer's containers ended, newest last."""
-    ends = (_trainer(pod).get("terminated") for pod in pods)
+    ends = (trainer_state(pod).get("terminated") for pod in pods)
     return [ended for ended in ends if ended is not None]
 
 
 def worked_too_long(pod: Body) -> bool:
     """Whether a pod met its deadline while, or after, its trainer ran."""
-    state, reason = _trainer(pod), (pod.get("status") or {}).get("reason")
+    state, reason = trainer_state(pod), (pod.get("status") or {}).get("reason")
     ran = (state.get("terminated") or {}).get("startedAt") or state.get("running") is not None
     return reason == DEADLINE_EXCEEDED and bool(ran)
 
@@ -424,7 +439,8 @@ def _and(text: str) -> str:
     return f"; {text}" if text else ""
 
 
-def _trainer(pod: Body) -> Body:
+def trainer_state(pod: Body) -> Body:
+    """Of the trainer's container, as Kubernetes has it; empty where nothing is known of it yet."""
     for status in (pod.get("status") or {}).get("containerStatuses") or ():
         if status.get("name") == CONTAINER:
             return status.get("state") or {}

@@ -142,7 +142,7 @@ class _Entry:
 Connect = Callable[[aiohttp.ClientTimeout], aiohttp.ClientSession]
 
 
-def _plain(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+def _direct(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=timeout)
 
 
@@ -162,7 +162,7 @@ class Prometheus:
         telemetry: Telemetry,
         *,
         timeout: float = TIMEOUT_SECONDS,
-        connect: Connect = _plain,
+        connect: Connect = _direct,
     ) -> None:
         self._servers = servers
         self._telemetry = telemetry

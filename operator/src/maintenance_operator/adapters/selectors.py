@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import promql_parser
 
+from maintenance_contract.plain import plain
+
 MOST_CHARACTERS: Final = 4096
 """As the schema has it; a spec may be older than the schema."""
 MOST_TOKENS: Final = 800
@@ -197,7 +199,7 @@ def _selectors(query: str) -> _Read:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        return f"it cannot be checked: {' '.join(str(error).split())[:200]}"
+        return f"it cannot be checked: {plain(str(error), 200)}"
 
 
 def _found_in(tree: Any) -> Iterator[_Selector]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from maintenance_contract.plain import plain
 from maintenance_core.assess import assess
-from maintenance_core.errors import MetricsError, SpecError
+from maintenance_core.errors import MESSAGE_CHARACTERS, MetricsError, SpecError
 from maintenance_core.model import (
     Assessment,
     Degraded,
@@ -122,7 +123,7 @@ def of_refusal(status: int, document: Mapping[str, Any]) -> list[Finding]:
     """The API server's refusal, a finding per field."""
     causes = (document.get("details") or {}).get("causes") or ()
     found = [
-        wrong(str(cause.get("field", "")), _plain(str(cause.get("message", ""))))
+        wrong(str(cause.get("field", "")), _problem(str(cause.get("message", ""))))
         for cause in causes
         if isinstance(cause, Mapping) and cause.get("field") not in {None, "", "<nil>"}
     ]
@@ -132,11 +133,17 @@ def of_refusal(status: int, document: Mapping[str, Any]) -> list[Finding]:
     unknown = re.findall(r'unknown field "([^"]+)"', message)
     if unknown:
         return [wrong(path, UNKNOWN_FIELD) for path in unknown]
-    return [wrong("", message)]
+    return [wrong("", _words(message))]
 
 
-def _plain(message: str) -> str:
-    return re.sub(r'^Invalid value: (?:(?:"object"|"array"|null): )?', "", message)
+def _problem(message: str) -> str:
+    """A cause in short: the field says of which value it speaks."""
+    return re.sub(r'^Invalid value: (?:(?:"object"|"array"|null): )?', "", _words(message))
+
+
+def _words(message: str) -> str:
+    """Those of a server or a webhook, fit for a terminal."""
+    return plain(message, MESSAGE_CHARACTERS)
 
 
 def of_spec_error(error: SpecError) -> Finding:

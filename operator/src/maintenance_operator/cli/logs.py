@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Final
 from maintenance_core.errors import Gone, OperatorError
 from maintenance_core.model import Step
 from maintenance_core.names import LABEL_RUN, LABEL_STEP
+from maintenance_operator.adapters.pods import trainer_state
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.layout import clean
 from maintenance_operator.cli.resource import Resource
@@ -47,7 +48,7 @@ async def _started(access: Access, resource: Resource, wish: Wish) -> Mapping[st
     told = ""
     while True:
         pod = await _newest(access, resource, wish)
-        if pod is not None and _phase(pod) != "Pending":
+        if pod is not None and _has_begun(pod):
             return pod
         why = _no_pod(resource, wish) if pod is None else await _waiting(access, pod)
         if not wish.follow or (pod is None and resource.status.run is None):
@@ -77,8 +78,11 @@ def _age(pod: Mapping[str, Any]) -> tuple[int, int, str]:
     )
 
 
-def _phase(pod: Mapping[str, Any]) -> str:
-    return str((pod.get("status") or {}).get("phase", "Pending"))
+def _has_begun(pod: Mapping[str, Any]) -> bool:
+    """A pod runs while the trainer's image is pulled, where a sidecar runs already."""
+    phase = str((pod.get("status") or {}).get("phase", "Pending"))
+    waits = phase == "Running" and "waiting" in trainer_state(pod)
+    return phase != "Pending" and not waits
 
 
 async def _waiting(access: Access, pod: Mapping[str, Any]) -> str:
@@ -88,7 +92,9 @@ async def _waiting(access: Access, pod: Mapping[str, Any]) -> str:
         detail = (await access.job(metadata["namespace"], job)).detail if job else ""
     except Gone:
         detail = "its Job is gone"
-    return clean(f"pod {metadata['name']} has not begun: {detail or 'it waits for its node'}")
+    placed = (pod.get("spec") or {}).get("nodeName")
+    waits = "its container is not started yet" if placed else "it waits for its node"
+    return clean(f"pod {metadata['name']} has not begun: {detail or waits}")
 
 
 def _no_pod(resource: Resource, wish: Wish) -> str:
