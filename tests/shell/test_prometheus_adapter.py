@@ -417,7 +417,8 @@ async def test_a_cut_connection_is_unreachable() -> None:
 
 async def test_nobody_there_is_unreachable_and_costs_one_attempt() -> None:
     counted = Counted()
-    servers = {"default": Server(f"http://127.0.0.1:{free_port()}")}
+    port = free_port()
+    servers = {"default": Server(f"http://127.0.0.1:{port}")}
     async with Prometheus(servers, counted) as prometheus:
         results = await asyncio.gather(
             *(prometheus.range("default", f"up{number}", GRID) for number in range(20)),
@@ -426,6 +427,9 @@ async def test_nobody_there_is_unreachable_and_costs_one_attempt() -> None:
     assert {str(result.reason) for result in results if isinstance(result, MetricsError)} == {
         "Unreachable"
     }
+    told = str(results[0])
+    assert f"does not answer: no connection to 127.0.0.1:{port} (Connect call failed" in told
+    assert "ssl:" not in told
     assert len(counted.outcomes) <= adapter.CONCURRENCY_PER_SERVER, "the others were told"
 
 

@@ -1,6 +1,7 @@
 """The command for a person: it teaches, it names what is missing, it goes the whole way."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,7 @@ def test_a_version_that_the_gate_rejects_is_not_the_next_champion(
     assert main(["train", *thorough, "--action", "fine-tune"]) == 0
     out = capsys.readouterr().out
     assert "Rejected (NoImprovement): version 1 stays in service." in out
+    assert re.search(r"Only \d+ optimizer steps were taken", out)
     assert "train --action retrain" in out
     assert (store / "versions/2").exists()
     assert json.loads((store / "champion.json").read_text())["champion"]["version"] == 1

@@ -6,6 +6,7 @@ value and what to write instead, before anything is rendered, so before anything
 {{- define "model-maintenance.check" -}}
 {{- include "model-maintenance.check.servers" . }}
 {{- include "model-maintenance.check.images" . }}
+{{- include "model-maintenance.check.trainer" . }}
 {{- include "model-maintenance.check.names" . }}
 {{- include "model-maintenance.check.labels" . }}
 {{- include "model-maintenance.check.process" . }}
@@ -98,6 +99,19 @@ value and what to write instead, before anything is rendered, so before anything
 {{- if and $image.digest (not (regexMatch "^sha256:[0-9a-f]{64}$" $image.digest)) }}
 {{- include "model-maintenance.refuse" (list (printf "%s.digest is %q; write sha256: and 64 hexadecimal digits" $path $image.digest)) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The same rules as in the operator's settings.py and quantities.py. */}}
+{{- define "model-maintenance.check.trainer" -}}
+{{- range .Values.trainer.allow.env }}
+{{- if regexMatch "^((HOME|PATH|USER)$|PYTHON|LD_|KUBEFLOW_|MM_|MAINTENANCE_)" . }}
+{{- include "model-maintenance.refuse" (list "trainer.allow.env" (printf "%s is the trainer's own: names HOME, PATH, USER, PYTHON*, LD_*, KUBEFLOW_*, MM_* and MAINTENANCE_* are refused" .)) }}
+{{- end }}
+{{- end }}
+{{- $size := toString .Values.trainer.scratchSize }}
+{{- if not (regexMatch "^[+]?([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?$" $size) }}
+{{- include "model-maintenance.refuse" (list (printf "trainer.scratchSize is %q; write a quantity like 32Gi" $size)) }}
 {{- end }}
 {{- end }}
 

@@ -23,7 +23,7 @@ from maintenance_trainer.recipes import take_over
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What training made: labels, rows by kind, contradicted rows left out, scores, seconds."""
+    """What training made: labels, rows by kind, old rows left out, scores, times, steps."""
 
     labels: tuple[str, ...]
     rows: Mapping[str, int]
@@ -32,6 +32,7 @@ class Made:
     seconds: Mapping[str, float]
     action: TrainingAction
     race: Mapping[TrainingAction, Evaluation] = field(default_factory=dict)
+    steps: int = 0
 
 
 def provenance(
@@ -69,6 +70,7 @@ def provenance(
         "data": sorted(files | (parent.data if parent else frozenset())),
         "rows": counts_document(snapshot.counts),
         "trainedRows": dict(made.rows),
+        "steps": made.steps,
         "excludedContradicted": made.excluded,
         "holdout": holdout_document(snapshot.holdout),
         "fairHoldout": holdout_document(fair),

@@ -68,6 +68,7 @@ def train(work: Work) -> TrainingReport:
         work.timings.seconds,
         run.action,
         run.scores if request.race else {},
+        trained.steps,
     )
     if request.action is TrainingAction.IMPORT:
         source = work.initial_model

@@ -435,7 +435,7 @@ class Prometheus:
         except TimeoutError:
             error = self._missed(server, f"no answer within {self._timeout.total:g} s", 1)
         except (aiohttp.ClientError, OSError, ValueError) as cause:
-            error = self._missed(server, plain(str(cause)) or type(cause).__name__, STRIKES)
+            error = self._missed(server, plain(_told(cause)) or type(cause).__name__, STRIKES)
         else:
             self._strikes[server] = 0
             return
@@ -457,6 +457,13 @@ class Prometheus:
             until = asyncio.get_running_loop().time() + FAILURE_SECONDS
             self._away[server] = (until, error)
         return error
+
+
+def _told(cause: Exception) -> str:
+    """What went wrong; the library's words also show its TLS object, which helps nobody."""
+    if isinstance(cause, aiohttp.ClientConnectorError) and cause.strerror:
+        return f"no connection to {cause.host}:{cause.port} ({cause.strerror})"
+    return str(cause)
 
 
 def _step(times: Sequence[datetime]) -> float:

@@ -110,8 +110,10 @@ def sources(file: str) -> list[Source]:
     name = "standard input" if file == STDIN else file
     try:
         text = sys.stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperatorError(f"{name}: {error}") from None
+    except OSError as error:
+        raise OperatorError(f"{name}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise OperatorError(f"{name}: no UTF-8: {error}") from None
     try:
         documents = [document for document in yaml.safe_load_all(text) if document is not None]
     except yaml.YAMLError as error:
@@ -329,7 +331,7 @@ def _by_schema(document: Mapping[str, Any], crd: Schema) -> list[Finding]:
         Finding(
             "",
             "every field is known and within its bounds; the schema's rules across fields "
-            "(CEL) are asked of an API server only",
+            "(CEL) are left to the API server",
         )
     ]
 

@@ -108,8 +108,9 @@ def with_record(resource: Resource, file: str) -> Resource:
         record = DecisionRecord.from_json(Path(file).read_text(encoding="utf-8"))
         decision = decision_of(record)
     except (OSError, UnicodeDecodeError, ContractError) as error:
+        why = getattr(error, "strerror", None) or error
         raise OperatorError(
-            f"--record {file}: {error}; give the decision.json of a run's folder in the store"
+            f"--record {file}: {why}; give the decision.json of a run's folder in the store"
         ) from None
     identity = resource.identity
     if (record.namespace, record.name) != (identity.namespace, identity.name):

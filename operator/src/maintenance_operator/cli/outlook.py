@@ -160,7 +160,7 @@ def outlook(  # noqa: PLR0911 - one per guard, in the order of ``state``
         live = "The live run goes on by the spec that it began with; then nothing"
         return Next(f"{'Nothing' if status.run is None else live}, until it is mended.")
     if not resource.seen:
-        return Next("The operator looks at it, as soon as one runs.")
+        return Next("An operator looks at it as soon as one runs that follows this namespace.")
     if status.run is not None:
         return _run_goes_on(resource, status.run, job)
     if resource.suspended:

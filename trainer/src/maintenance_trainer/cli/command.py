@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, sentence in (
         ("diagnose", "check the data, fix a snapshot of it, say how new rows differ from old ones"),
-        ("train", "train on the last snapshot, score champion and challenger"),
+        ("train", "train what the rules say of the last diagnosis; the gate judges it"),
         ("report", "show a run's report again"),
     ):
         verb = verbs.add_parser(

@@ -146,7 +146,7 @@ def _advice(
     """What a person might do next."""
     lines = []
     steps = _steps(report, store)
-    if steps is not None and steps < FEW_STEPS:
+    if not verdict.promote and steps is not None and steps < FEW_STEPS:
         lines.append(
             f"Only {steps} optimizer steps were taken, which seldom teaches a model anything: add "
             "labelled rows, or raise num_train_epochs (--set num_train_epochs=10)."

@@ -172,14 +172,22 @@ def grown(champion: Classifier, folder: Path, labels: Sequence[str], seed: int) 
     return larger
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What an optimisation took."""
+
+    seconds: float
+    steps: int
+
+
 def fit(
     classifier: Classifier,
     rows: Sequence[Row],
     arguments: Any,  # TrainingArguments, which costs seconds to import
     progress: Progress,
     where: str = "training.*.arguments",
-) -> float:
-    """Train in place; returns the seconds of the optimisation itself.
+) -> Fit:
+    """Train in place; returns what the optimisation itself took.
 
     Args:
         classifier: what is trained.
@@ -210,7 +218,7 @@ def fit(
     if names := loading.not_finite(classifier.model.state_dict()):
         what = f"{len(names)} tensors hold NaN or infinity after step {told.steps}"
         raise _diverged(what, arguments, where)
-    return seconds
+    return Fit(seconds, told.steps)
 
 
 def trainer_of(
