@@ -1,6 +1,7 @@
 """The command for a person: it teaches, it names what is missing, it goes the whole way."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +17,11 @@ from maintenance_contract import (
     RowCounts,
     TrainingReport,
 )
-from maintenance_trainer.cli import tables
+from maintenance_trainer.cli import in_service, local, tables
 from maintenance_trainer.cli.command import main
+from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.places import Places
+from maintenance_trainer.store import Store
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["diagnose", "--help"], ["train", "--help"]])
@@ -61,6 +65,49 @@ def test_a_misspelt_folder_is_said_at_once_with_what_lies_beside_it(
     assert main(["compare", "--store", str(lab.claims / "by-hand")]) == 78
     assert main(["train", *options(lab)]) == 78
     assert not (lab.claims / "by-hand").exists()
+
+
+def test_a_folder_that_is_no_model_is_said_before_anything_slow_is_loaded(
+    make_lab: Callable[..., Lab],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lab = make_lab(headlines(["finance", "sport"], 20, seed=1))
+    monkeypatch.setattr(local, "perform", None)
+    given = options(lab)
+    given[given.index("--base-model") + 1] = str(lab.original)
+    assert main(["diagnose", *given]) == 78
+    assert "holds no config.json" in capsys.readouterr().err
+    (lab.claims / "by-hand").write_text("a file")
+    assert main(["diagnose", *options(lab)]) == 78
+    assert "by-hand: that is a file; name a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["torn", "no text", "folder", "pipe", "link", "lost"])
+def test_a_champion_that_cannot_be_told_is_asked_for(tmp_path: Path, kind: str) -> None:
+    store = Store.open(f"file://{tmp_path}/store", local.OWNER, Places(""))
+    file = store.root / in_service.CHAMPION_FILE
+    match kind:
+        case "torn":
+            file.write_text('{"version": 1, "champ')
+        case "no text":
+            file.write_bytes(b"\xff\xfe")
+        case "folder":
+            file.mkdir()
+        case "pipe":
+            os.mkfifo(file)
+        case "link":
+            file.symlink_to("/etc/passwd")
+        case "lost":
+            file.symlink_to("nothing")
+    with pytest.raises(ConfigurationError, match=r"champion\.json.*: --champion") as error:
+        in_service.champion(store, None)
+    assert error.value.reason == "ChampionChanged"
+    with pytest.raises(ConfigurationError, match="--champion 3: there is no version 3"):
+        in_service.champion(store, 3)
+    (store.root / "versions/3/manifest.json").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r"versions/3 of .*is a folder, not a file"):
+        in_service.champion(store, 3)
 
 
 def test_the_whole_way_by_hand(
