@@ -47,6 +47,7 @@ def test_the_first_version_beats_the_majority_class(first: First) -> None:
     manifest = json.loads((lab.store / "versions/1/manifest.json").read_text())
     assert manifest["labels"] == ["finance", "sport"]
     assert manifest["trainedRows"] == {"new": 0, "old": report_rows(lab, 1)["oldTrain"]}
+    assert manifest["steps"] > 0
     assert not any(path.name.endswith((".bin", ".pt")) for path in lab.store.rglob("*"))
 
 

@@ -23,7 +23,10 @@ from maintenance_trainer.recipes import take_over
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What training made: labels, rows by kind, contradicted rows left out, scores, seconds."""
+    """What training made: labels, rows by kind, contradicted rows left out, scores, seconds.
+
+    ``steps`` are the optimizer's.
+    """
 
     labels: tuple[str, ...]
     rows: Mapping[str, int]
@@ -31,6 +34,7 @@ class Made:
     evaluation: Evaluation
     seconds: Mapping[str, float]
     action: TrainingAction
+    steps: int = 0
     race: Mapping[TrainingAction, Evaluation] = field(default_factory=dict)
 
 
@@ -69,6 +73,7 @@ def provenance(
         "data": sorted(files | (parent.data if parent else frozenset())),
         "rows": counts_document(snapshot.counts),
         "trainedRows": dict(made.rows),
+        "steps": made.steps,
         "excludedContradicted": made.excluded,
         "holdout": holdout_document(snapshot.holdout),
         "fairHoldout": holdout_document(fair),
