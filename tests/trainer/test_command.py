@@ -1,7 +1,10 @@
 """The command for a person: it teaches, it names what is missing, it goes the whole way."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +20,11 @@ from maintenance_contract import (
     RowCounts,
     TrainingReport,
 )
-from maintenance_trainer.cli import tables
+from maintenance_trainer.cli import in_service, local, tables
 from maintenance_trainer.cli.command import main
+from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.places import Places
+from maintenance_trainer.store import Store
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["diagnose", "--help"], ["train", "--help"]])
@@ -64,6 +70,49 @@ def test_a_misspelt_folder_is_said_at_once_with_what_lies_beside_it(
     assert not (lab.claims / "by-hand").exists()
 
 
+def test_a_folder_that_is_no_model_is_said_before_anything_slow_is_loaded(
+    make_lab: Callable[..., Lab],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lab = make_lab(headlines(["finance", "sport"], 20, seed=1))
+    monkeypatch.setattr(local, "perform", None)
+    given = options(lab)
+    given[given.index("--base-model") + 1] = str(lab.original)
+    assert main(["diagnose", *given]) == 78
+    assert "holds no config.json" in capsys.readouterr().err
+    (lab.claims / "by-hand").write_text("a file")
+    assert main(["diagnose", *options(lab)]) == 78
+    assert "by-hand: that is a file; name a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["torn", "no text", "folder", "pipe", "link", "lost"])
+def test_a_champion_that_cannot_be_told_is_asked_for(tmp_path: Path, kind: str) -> None:
+    store = Store.open(f"file://{tmp_path}/store", local.OWNER, Places(""))
+    file = store.root / in_service.CHAMPION_FILE
+    match kind:
+        case "torn":
+            file.write_text('{"version": 1, "champ')
+        case "no text":
+            file.write_bytes(b"\xff\xfe")
+        case "folder":
+            file.mkdir()
+        case "pipe":
+            os.mkfifo(file)
+        case "link":
+            file.symlink_to("/etc/passwd")
+        case "lost":
+            file.symlink_to("nothing")
+    with pytest.raises(ConfigurationError, match=r"champion\.json.*: --champion") as error:
+        in_service.champion(store, None)
+    assert error.value.reason == "ChampionChanged"
+    with pytest.raises(ConfigurationError, match="--champion 3: there is no version 3"):
+        in_service.champion(store, 3)
+    (store.root / "versions/3/manifest.json").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r"versions/3 of .*is a folder, not a file"):
+        in_service.champion(store, 3)
+
+
 def test_the_whole_way_by_hand(
     make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,6 +130,8 @@ def test_the_whole_way_by_hand(
     out = capsys.readouterr().out
     assert "version 1 by retrain" in out
     assert "Promoted: version 1 is in service from now on." in out
+    steps = json.loads((store / "versions/1/manifest.json").read_text())["steps"]
+    assert f"Only {steps} optimizer steps were taken" in out
     assert json.loads((store / "champion.json").read_text())["champion"]["version"] == 1
 
     swapped = [(text, {"finance": "sport"}.get(label, "finance"))
@@ -174,3 +225,24 @@ def test_a_folder_whose_name_is_not_utf8_is_named(
     folders = ["--original", odd, "--updates", odd, "--base-model", odd, "--store", odd]
     assert main(["diagnose", *folders]) == 78
     assert "the name is not UTF-8" in capsys.readouterr().err
+
+
+MUCH_TO_READ = """
+import sys
+from maintenance_trainer.cli import command, local
+
+local.compare = lambda *_: [print("x" * 100) for _ in range(10_000)] and 0
+sys.exit(command.main(["compare", "--store", "x"]))
+"""
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", MUCH_TO_READ], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as one:
+        assert one.stdout is not None
+        assert one.stderr is not None
+        one.stdout.read(10)
+        one.stdout.close()
+        said = one.stderr.read().decode()
+    assert (one.returncode, said) == (141, "")

@@ -18,6 +18,9 @@ from maintenance_trainer.errors import DataError
 from maintenance_trainer.labels import Spelling, hints, identity, refuse_doubled
 from maintenance_trainer.places import Places
 
+ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+
 
 def places(*written: str) -> list[Spelling]:
     return [Spelling(label, f"f.csv, line {n}") for n, label in enumerate(written, start=2)]
@@ -69,6 +72,12 @@ def test_one_class_in_two_spellings_is_refused(one: str, other: str, words: str)
         ("m", "n"),
         ("", "0"),
         ("1e999", "1"),
+        ("-1", "1"),
+        ("A-", "A"),
+        (".net", "net"),
+        ("1.1", "1-1"),
+        ("1/2", "1.2"),
+        (ENGLAND, SCOTLAND),
     ],
 )
 def test_what_may_be_two_classes_is_two(one: str, other: str) -> None:
@@ -77,7 +86,13 @@ def test_what_may_be_two_classes_is_two(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "known, label", [("billing", "BILLING"), ("sci-fi", "sci_fi"), ("Green bonds", "green.bonds")]
+    "known, label",
+    [
+        ("billing", "BILLING"),
+        ("sci-fi", "sci_fi"),
+        ("Green bonds", "green.bonds"),
+        ("tier 1", "tier-1"),
+    ],
 )
 def test_a_new_class_beside_one_that_reads_alike_is_told(known: str, label: str) -> None:
     refuse_doubled(places(known, label), {label}, {known})
@@ -88,6 +103,13 @@ def test_a_new_class_beside_one_that_reads_alike_is_told(known: str, label: str)
     assert "which is known" in told
     assert "(f.csv, line 2)" in hints(places(known, label))[0]
     assert not hints(places(known, label), {known, label}), "nobody is told twice"
+
+
+@pytest.mark.parametrize("other", ["\u2764\ufe0f", "\u200b\u2764", "\u2764\u200d"])
+def test_spellings_that_look_alike_are_shown_by_their_characters(other: str) -> None:
+    with pytest.raises(DataError) as error:
+        refuse_doubled(places("\u2764", other), {"\u2764", other}, ())
+    assert f"{other!a} is the class '\\u2764'" in error.value.message
 
 
 def test_a_class_that_was_learnt_twice_is_told() -> None:
@@ -131,7 +153,7 @@ def test_files_that_spell_a_class_differently_are_refused_with_both(folder: Path
         take(folder)
     assert caught.value.message.startswith(
         "updates/b.csv, line 2: the label '1.0' is the class '1' (original/a.csv, line 2) in "
-        "another spelling: they are equal as numbers. So are 1 more labels."
+        "another spelling: they are equal as numbers. (More labels like that: 1.)"
     )
 
 

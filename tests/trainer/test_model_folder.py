@@ -132,6 +132,18 @@ def test_files_that_are_too_large_are_named(model: Path) -> None:
     assert "model.safetensors begins with a header of 67,108,864 bytes" in refused(claims)
 
 
+@pytest.mark.parametrize("content", ["", '{"log": 1}\n{"log": 2}\n', "[" * 5000, "large"])
+def test_notes_that_lie_beside_a_model_are_no_part_of_it(model: Path, content: str) -> None:
+    notes = model / "trainer_state.json"
+    notes.write_text(content)
+    if content == "large":
+        os.truncate(notes, model_folder.MOST_CONFIGURATION + 1)
+    found = viewed(model.parents[1])
+    assert not (found / notes.name).is_symlink()
+    assert (found / "config.json").is_file()
+    assert notes.exists()
+
+
 def test_a_file_name_that_is_not_utf8_is_no_part_of_a_model(
     model: Path, make_lab: Callable[..., Lab]
 ) -> None:

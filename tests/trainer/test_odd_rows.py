@@ -167,6 +167,8 @@ def test_half_a_character_does_not_stop_a_run(make_lab: Callable[..., Lab]) -> N
         (b"text,label,,\nc,x,,\nd,y\n\ne,x,\n", {"c": "x", "d": "y", "e": "x"}, ""),
         (b"text,label\nc,x,,\n,\n,,\n", {"c": "x"}, "line 3: a row of empty fields, left out (2"),
         (b"\ntext,label\nc,x\n", {"c": "x"}, ""),
+        (b"sep=;\r\ntext;label\r\nc;x\r\n", {"c": "x"}, "semicolons"),
+        (b'\xef\xbb\xbf"sep=,"\ntext,label\nc,x\n', {"c": "x"}, ""),
         (b",text,label\n0,c,x\n1,d,y\n", {"c": "x", "d": "y"}, ""),
         (b"text,label,note,note\nc,x,1,2\n", {"c": "x"}, ""),
     ],

@@ -10,6 +10,7 @@ from support.laboratory import Lab, champion, headlines, write_lines
 from maintenance_contract import Evaluation, PairedCounts, Reference, TrainingAction
 from maintenance_trainer.recipes import Trained
 from maintenance_trainer.recipes.race import race
+from maintenance_trainer.tasks.text_classification import Fitted
 
 FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
 
@@ -32,7 +33,7 @@ def test_the_better_one_wins_and_a_tie_goes_to_the_first(
     right: Any = {"a": first, "b": second}
 
     def trainer(action: TrainingAction) -> Callable[[], Trained]:
-        return lambda: Trained(models[action], {}, 2.0)
+        return lambda: Trained(models[action], {}, Fitted(2.0))
 
     ended = race(
         {action: trainer(action) for action in (FINE_TUNE, RETRAIN)},

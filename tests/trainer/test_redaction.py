@@ -22,6 +22,7 @@ from maintenance_contract import DataRef, ModelRef, Operation, Task, TrainingRep
 from maintenance_contract.paths import REQUEST_FILE
 from maintenance_trainer import job, redaction
 from maintenance_trainer import report as reports
+from maintenance_trainer.errors import TimeOver
 from maintenance_trainer.places import Places
 from maintenance_trainer.redaction import RedactedStream, learn, redacted
 
@@ -326,6 +327,25 @@ def test_nothing_leaves_without_a_report(
     report, left, told = run({})
     assert (report.reason, left) == (reason, code)
     assert CANARY not in told
+
+
+def test_a_signal_while_the_report_is_made_does_not_take_it_away(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM comes when it comes: here, while it is told that the time is over."""
+    made = reports.failed
+
+    def once(*_: object) -> None:
+        monkeypatch.setattr("maintenance_trainer.job.reports.failed", made)
+        signal.raise_signal(signal.SIGTERM)
+
+    def fails(*_: object) -> None:
+        monkeypatch.setattr("maintenance_trainer.job.reports.failed", once)
+        raise TimeOver
+
+    monkeypatch.setattr("maintenance_trainer.job.perform", fails)
+    report, code, _ = run({})
+    assert (report.reason, code) == ("Interrupted", exits.INTERRUPTED)
 
 
 @pytest.mark.parametrize("where", ["close", "say"])

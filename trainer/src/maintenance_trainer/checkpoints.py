@@ -78,8 +78,9 @@ def find(store: Store, number: int) -> Version | None:
     try:
         text = store.files.read(f"{version_directory(number)}/{MANIFEST_FILE}")
         return None if text is None else _version(number, store, text)
-    except (ContractError, UnicodeDecodeError) as error:
-        message = f"versions/{number} of {store.uri}: {error}"
+    except (ContractError, UnicodeDecodeError, OSError) as error:
+        why = getattr(error, "strerror", "") or error
+        message = f"versions/{number} of {store.uri}: {why}; restore it."
         raise ConfigurationError("ChampionChanged", message) from None
 
 

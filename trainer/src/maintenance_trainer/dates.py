@@ -2,8 +2,8 @@
 
 A number says nothing of how it is meant. It is read where just one way to read it gives a
 plausible time: as a date in digits (``20261123``, with hours and minutes and seconds if it has
-more), or as seconds, milli-, micro- or nanoseconds since 1970. From 2000 on these ranges do not
-meet. A time of before 2000 is a missing or a misread one, and so is one that is still to come.
+more), or as seconds, milli-, micro- or nanoseconds since 1970. From 2000 to 2099 these ranges do
+not meet. A time of before 2000 is a missing or a misread one, and so is one that is still to come.
 """
 
 import re
@@ -24,6 +24,8 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?")
 _ROUNDED: Final = re.compile(r"[+-]?[0-9.,]+[eE][+-]?[0-9]+")
 _NO_DAY: Final = re.compile(r"[0-9]{4}(?:-?[0-9]{2}|-?W[0-9]{2})?", re.IGNORECASE)
 _ANY_ORDER: Final = re.compile(r"[0-9]{1,2}[/. -][0-9]{1,2}[/. -][0-9]{2,4}\b.*", re.DOTALL)
+_UTC_IN_WORDS: Final = re.compile(r"(?<=[0-9]) ?(?:UTC|GMT)$")
+"""As BigQuery and others write it behind a time."""
 _DIGITS: Final = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _UNITS: Final = {
     "seconds since 1970": 1,
@@ -107,7 +109,7 @@ def _of_text(text: str) -> Dated:
     if _NO_DAY.fullmatch(text):
         raise ValueError
     # RFC 3339 allows small letters; before Python 3.14 the library does not.
-    time = datetime.fromisoformat(text.upper())
+    time = datetime.fromisoformat(_UTC_IN_WORDS.sub("Z", text.upper()))
     zone = "without" if time.tzinfo is None else "with"
     return Dated(_with_zone(time), f"ISO 8601 {zone} a zone")
 
@@ -135,9 +137,10 @@ def _in_digits(number: Decimal) -> datetime | None:
         return None
     digits = format(number, ".0f")
     try:
-        return datetime.strptime(digits, _DIGITS[len(digits)]).replace(tzinfo=UTC)
+        found = datetime.strptime(digits, _DIGITS[len(digits)]).replace(tzinfo=UTC)
     except (KeyError, ValueError):
         return None
+    return found if found < _LATEST else None  # milliseconds of 2001 have twelve digits, too
 
 
 def _with_zone(time: datetime) -> datetime:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -19,6 +20,7 @@ LONGEST_FIELD: Final = 16 * 2**20
 _MARK: Final = "\ufeff"
 _COMMA: Final = ","
 _OTHERS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_TO_EXCEL: Final = re.compile(r"sep=[,;\t|]", re.IGNORECASE)
 csv.field_size_limit(LONGEST_FIELD)
 
 
@@ -51,7 +53,10 @@ def csv_records(
         DataError: DataUnreadable, DataEmpty, ColumnMissing.
     """
     numbered = enumerate(plain_lines(lines), start=1)
-    begin, first = next(((number, line) for number, line in numbered if line.strip()), (0, ""))
+    begin, first = next(
+        ((number, line) for number, line in numbered if line.strip() and not _tells_excel(line)),
+        (0, ""),
+    )
     if not first:
         raise DataError("DataEmpty", f"{where}: the file is empty; remove it or fill it.")
     delimiter = _delimiter(first, columns)
@@ -80,6 +85,11 @@ def plain_lines(lines: Iterable[str]) -> Iterator[str]:
             yield from (part.lstrip(_MARK) for part in io.StringIO(line, newline=""))
         else:
             yield line.lstrip(_MARK)
+
+
+def _tells_excel(line: str) -> bool:
+    """``sep=;`` before the header tells Excel alone how fields are parted."""
+    return _TO_EXCEL.fullmatch(line.strip('\r\n "')) is not None
 
 
 def _delimiter(first: str, columns: Columns) -> str:

@@ -46,11 +46,13 @@ def run(request_file: Path, places: Places, termination_log: Path) -> int:
         except (ContractError, OSError, ValueError, RecursionError) as error:
             print(f"request {request_file}: {error}", file=sys.stderr)  # noqa: T201
             return exits.CONFIGURATION_ERROR
-        learn_mounted(places.secrets_root, public=request.to_json())
         progress = LogProgress()
-        report, code = _attended(request, places, progress, request_file.parent / DECISION_FILE)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the report is on its way out
+        try:
+            report, code = _attended(request, places, progress, request_file.parent / DECISION_FILE)
+            _stop_listening()  # the report is on its way out
+        except (Interrupted, TimeOver) as error:  # a second one, or on the way from the first
+            _stop_listening()
+            report, code = _failure(request, error)
         _emit(request, report, termination_log)
         if report.outcome is Outcome.FAILED:
             print(f"{report.reason}: {report.message}", file=sys.stderr)  # noqa: T201
@@ -65,6 +67,7 @@ def _attended(
     """``perform`` with what goes on around it; whatever happens there, a report is what remains."""
     done: tuple[TrainingReport, int] | None = None
     try:
+        learn_mounted(places.secrets_root, public=request.to_json())
         with progress.heartbeat(), places:
             places.tell = progress.say
             done = perform(request, places, progress, decision)
@@ -196,6 +199,11 @@ def _begin_the_time() -> None:
         return
     signal.signal(signal.SIGALRM, _time_over)
     signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _stop_listening() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _time_over(_number: int, _frame: FrameType | None) -> None:

@@ -19,8 +19,10 @@ MOST_CHARACTERS: Final = 1024
 IN_SERVICE: Final = "the model in service"
 _WHOLE: Final = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*)?")
 _POWER: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?[eE][+-]?[0-9]{1,2}")
-_BETWEEN_WORDS: Final = re.compile(r"[\s_./-]+")
+_BETWEEN_WORDS: Final = re.compile(r"(?<=[^\W_])[\s_./-]+(?=[^\W\d_])|(?<=[^\W\d_])[\s_./-]+(?=\d)")
+"""Neither a sign (``-1``), nor what ends a grade (``A-``), nor what parts digits (``1.1``)."""
 _VARIATION: Final = re.compile("[\ufe00-\ufe0f]")
+_TAGS: Final = frozenset(map(chr, range(0xE0020, 0xE0080)))
 _WRITTEN_FOR_NOTHING: Final = frozenset(
     {"nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "nat", "undefined"}
 )
@@ -74,7 +76,7 @@ def identity(label: str) -> str:
 
 def likeness(label: str) -> str:
     """Equal for spellings that may be of one class."""
-    return _BETWEEN_WORDS.sub(" ", identity(label).casefold()).strip()
+    return _BETWEEN_WORDS.sub(" ", identity(label).casefold())
 
 
 def refuse_doubled(
@@ -105,7 +107,7 @@ def refuse_doubled(
         return
     right, wrong = pairs[0]
     one, other = _told_apart(right.label, wrong.label)
-    more = f" So are {len(pairs) - 1} more labels." if len(pairs) > 1 else ""
+    more = f" (More labels like that: {len(pairs) - 1:,}.)" if len(pairs) > 1 else ""
     message = (
         f"{wrong.where}: the label {other} is the class {one} ({right.where}) in another spelling: "
         f"they {_sameness(right.label, wrong.label)}.{more} Write {one} in all files, or give one "
@@ -187,9 +189,17 @@ def _groups(
 
 def _seen(label: str) -> str:
     """In one Unicode form, blanks collapsed, without characters that are not seen."""
-    text = _VARIATION.sub("", unicodedata.normalize("NFKC", label))
-    spaced = " ".join(text.split())
-    return "".join(one for one in spaced if unicodedata.category(one) not in {"Cf", "Cc"}).strip()
+    return " ".join(unicodedata.normalize("NFKC", _visible_part(label)).split())
+
+
+def _visible_part(label: str) -> str:
+    return "".join(filter(_is_seen, _VARIATION.sub("", label)))
+
+
+def _is_seen(character: str) -> bool:
+    """Tags are: they make one flag of a country's parts another."""
+    kept = character in _TAGS or character.isspace()
+    return kept or unicodedata.category(character) not in {"Cf", "Cc"}
 
 
 def _whole_number(text: str) -> str:
@@ -213,9 +223,13 @@ def _sameness(one: str, other: str) -> str:
 
 def _told_apart(one: str, other: str) -> tuple[str, str]:
     """Both as they are shown; by their code points where they look the same."""
-    if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
+    if _printed(one) == _printed(other):
         return ascii(one[:_SHOWN]), ascii(other[:_SHOWN])
     return _shown(one), _shown(other)
+
+
+def _printed(label: str) -> str:
+    return unicodedata.normalize("NFC", _visible_part(label))
 
 
 def _shown(label: str) -> str:

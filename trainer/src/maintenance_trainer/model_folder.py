@@ -22,15 +22,26 @@ MOST_HEADER: Final = 32 * 2**20
 """Bytes of the header of a safetensors file: a hundred per tensor are usual."""
 MOST_FILES: Final = 10_000
 _VOCABULARIES: Final = ("tokenizer.json", "vocab.json", ".index.json")
-_WHOLE: Final = (".json", ".txt", ".model", ".jinja", ".codes", ".vocab", ".bpe")
 _INDEX: Final = ".safetensors.index.json"
+_OF_ANY_MODEL: Final = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    _INDEX,
+)
+"""Endings of the JSON files that a library reads; other ones are notes of whoever trained it."""
+_WHOLE: Final = (".json", ".txt", ".model", ".jinja", ".codes", ".vocab", ".bpe")
 _WEIGHTS: Final = ".safetensors"
 
 
 def view(folder: Path, uri: str, given: Given, empty: Path) -> Path:
     """A folder with a model's files, and nothing from outside of it.
 
-    Subfolders and hidden files are not part of a model. A folder that is not there is given back
+    Subfolders and hidden files are not part of a model, nor is a torn file that no library needs
+    (states and logs of trainings lie beside many models). A folder that is not there is given back
     as it is, for others to miss.
 
     Args:
@@ -52,6 +63,9 @@ def view(folder: Path, uri: str, given: Given, empty: Path) -> Path:
         try:
             _look_at(path)
         except _UnreadableError as error:
+            if path.name.endswith(".json") and not path.name.endswith(_OF_ANY_MODEL):
+                path.unlink()
+                continue
             raise given.unreadable(f"{uri}/{shown(path.name)} {error}.") from None
         except OSError as error:
             problem = f"{uri}/{shown(path.name)} cannot be read: {error.strerror or error}."

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
-SILENCE = 8.0
+SILENCE = 6.0
 """Seconds without a line after which the state is repeated (ten is what we promise)."""
 
 

@@ -23,7 +23,10 @@ from maintenance_trainer.recipes import take_over
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What training made: labels, rows by kind, old rows left out, scores, times, steps."""
+    """What training made: labels, rows by kind, contradicted rows left out, scores, seconds.
+
+    ``steps`` are the optimizer's.
+    """
 
     labels: tuple[str, ...]
     rows: Mapping[str, int]
@@ -31,8 +34,8 @@ class Made:
     evaluation: Evaluation
     seconds: Mapping[str, float]
     action: TrainingAction
-    race: Mapping[TrainingAction, Evaluation] = field(default_factory=dict)
     steps: int = 0
+    race: Mapping[TrainingAction, Evaluation] = field(default_factory=dict)
 
 
 def provenance(

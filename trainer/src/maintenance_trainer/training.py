@@ -67,8 +67,8 @@ def train(work: Work) -> TrainingReport:
         run.scores[run.action],
         work.timings.seconds,
         run.action,
+        trained.fitted.steps,
         run.scores if request.race else {},
-        trained.steps,
     )
     if request.action is TrainingAction.IMPORT:
         source = work.initial_model
@@ -205,7 +205,9 @@ def _run_recipe(
 ) -> Trained:
     recipes = work.request.recipes
     if action is TrainingAction.IMPORT:
-        return Trained(task.from_initial_model(work.initial_model), {"new": 0, "old": 0}, 0.0)
+        return Trained(
+            task.from_initial_model(work.initial_model), {"new": 0, "old": 0}, task.Fitted()
+        )
     with tempfile.TemporaryDirectory(prefix="training-") as name:
         scratch = Path(name)
         if action is TrainingAction.RETRAIN or classifier is None or champion is None:

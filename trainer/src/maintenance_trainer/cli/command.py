@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from maintenance_trainer.cli import local
 from maintenance_trainer.errors import Interrupted, TrainerError
 from maintenance_trainer.places import Places
 
+BROKEN_PIPE: Final = 141
+"""As a shell says it of a program that SIGPIPE ended."""
 DESCRIPTION: Final = """\
 Keeps a text classifier good: says why it got worse (diagnose), trains a challenger (train) and
 lets it meet the champion on rows that neither was trained on (compare). All on your machine."""
@@ -41,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return job.run(options.request, places, options.termination_log)
     try:
         return _by_hand(options)
+    except BrokenPipeError:  # whoever read has seen enough; nothing is to be said of it at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     except TrainerError as error:
         print(f"{error.reason}: {error.message}", file=sys.stderr)
         return error.exit_code

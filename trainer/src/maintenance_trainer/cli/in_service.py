@@ -36,8 +36,7 @@ def champion(store: Store, chosen: int | None) -> Version | None:
     Raises:
         ConfigurationError: ChampionMissing, ChampionChanged.
     """
-    text = store.files.read(CHAMPION_FILE)
-    named = None if text is None else _named(store, text)
+    named = None if chosen else _named(store)
     number = chosen or (named[0] if named else store.state().highest_version)
     if not number:
         return None
@@ -46,7 +45,7 @@ def champion(store: Store, chosen: int | None) -> Version | None:
         where = f"--champion {chosen}" if chosen else CHAMPION_FILE
         message = f"{where}: there is no version {number} in {store.root}."
         raise ConfigurationError("ChampionMissing", message)
-    if not chosen and named and named[1] != version.digest:
+    if named and named[1] != version.digest:
         message = (
             f"{CHAMPION_FILE} names version {number} by {named[1]}, but versions/{number} is "
             f"{version.digest}: restore it, or say which version serves with --champion."
@@ -55,10 +54,15 @@ def champion(store: Store, chosen: int | None) -> Version | None:
     return version
 
 
-def _named(store: Store, text: str) -> tuple[int, str]:
+def _named(store: Store) -> tuple[int, str] | None:
+    """What the file names; None where there is none."""
     try:
+        text = store.files.read(CHAMPION_FILE)
+        if text is None:
+            return None
         its: Fields = load(text, version=CHAMPION_VERSION, kind=CHAMPION_FILE).fields("champion")
         return its.integer("version", least=1), its.string("digest")
-    except ContractError as error:
-        message = f"{store.root}/{CHAMPION_FILE}: {error}; say which version serves: --champion."
+    except (ContractError, UnicodeDecodeError, OSError) as error:
+        why = getattr(error, "strerror", "") or error
+        message = f"{store.root}/{CHAMPION_FILE}: {why}; say which version serves: --champion."
         raise ConfigurationError("ChampionChanged", message) from None

@@ -19,9 +19,10 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_core.model import Action, Decision, Spec, Verdict
-from maintenance_trainer import files
+from maintenance_trainer import checkpoints, files
 from maintenance_trainer.cli import in_service, rules, tables
-from maintenance_trainer.errors import ConfigurationError, DataError
+from maintenance_trainer.errors import ConfigurationError, TrainerError
+from maintenance_trainer.given import Given
 from maintenance_trainer.job import perform
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import BarProgress, LogProgress
@@ -31,6 +32,14 @@ OWNER: Final = ResourceRef("local", "by-hand", "")
 ACTIONS: Final = {"fine-tune": TrainingAction.FINE_TUNE, "retrain": TrainingAction.RETRAIN}
 FEW_STEPS: Final = 100
 """Fewer optimizer steps than this seldom teach a transformer anything."""
+
+
+class Failed(TrainerError):
+    """An operation that left a report of its failure, with its exit code."""
+
+    def __init__(self, report: TrainingReport, code: int) -> None:
+        super().__init__(report.reason, report.message)
+        self.exit_code = code  # type: ignore[misc]  # of this one, as the Job's would be
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,9 @@ class Folders:
             ConfigurationError: an option that cannot be meant; before anything slow is imported.
         """
         _named("store", self.store)
+        if self.store.exists() and not self.store.is_dir():
+            message = f"--store {self.store}: that is a file; name a folder."
+            raise ConfigurationError("ArgumentInvalid", message)
         for option in ("original", "updates", "base_model"):
             folder = getattr(self, option)
             _named(option, folder)
@@ -172,9 +184,14 @@ def _do(request: TrainingRequest) -> TrainingReport:
     """Carry it out, with bars in a terminal and lines elsewhere.
 
     Raises:
-        ConfigurationError, DataError: what its report says.
+        Failed: its report tells of a failure.
+        ConfigurationError: the base model is none.
     """
     with ExitStack() as stack:
+        places = stack.enter_context(Places(""))
+        uri = request.model.base_model
+        # Said at once, not when torch has been loaded.
+        checkpoints.check_model(uri, places.model(uri, "", ""), Given.BASE)
         progress: BarProgress | LogProgress
         if sys.stderr.isatty():
             progress = BarProgress()
@@ -183,10 +200,9 @@ def _do(request: TrainingRequest) -> TrainingReport:
             progress = LogProgress(sys.stderr)
         stack.enter_context(progress.heartbeat())
         progress.stage("loading torch and transformers")
-        report, code = perform(request, stack.enter_context(Places("")), progress)
+        report, code = perform(request, places, progress)
     if report.outcome is Outcome.FAILED:
-        kind = DataError if code == DataError.exit_code else ConfigurationError
-        raise kind(report.reason, report.message)
+        raise Failed(report, code)
     return report
 
 

@@ -2,17 +2,13 @@
 
 from dataclasses import dataclass
 
-from maintenance_trainer.tasks.text_classification import Classifier
+from maintenance_trainer.tasks.text_classification import Classifier, Fitted
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A challenger. ``rows`` counts what it was trained on by kind.
-
-    ``seconds`` and ``steps`` are those of the optimisation.
-    """
+    """A challenger. ``rows`` counts what it was trained on by kind."""
 
     classifier: Classifier
     rows: dict[str, int]
-    seconds: float
-    steps: int = 0
+    fitted: Fitted

@@ -35,8 +35,8 @@ def fine_tune(
     new = len(dataset.new_train)
     classifier = task.grown(champion, folder, [row.label for row in dataset.new_train], SEED)
     how = arguments.build(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, scratch)
-    took = task.fit(classifier, rows, how, progress, arguments.where(TrainingAction.FINE_TUNE))
-    return Trained(classifier, {"new": new, "old": len(rows) - new}, took.seconds, took.steps)
+    fitted = task.fit(classifier, rows, how, progress, arguments.where(TrainingAction.FINE_TUNE))
+    return Trained(classifier, {"new": new, "old": len(rows) - new}, fitted)
 
 
 def rows_of(dataset: Dataset, recipes: Recipes) -> list[Row]:

@@ -35,7 +35,7 @@ def race(
     seconds = 0.0
     for action, train in arms.items():
         trained = train()
-        seconds += trained.seconds
+        seconds += trained.fitted.seconds
         scores[action] = score(trained.classifier)
         if best is None or _right(scores[action]) > _right(scores[best[0]]):
             best = action, trained

@@ -29,8 +29,8 @@ def retrain(
     labels = sorted({row.label for row in rows})
     classifier = task.from_base_model(base_model, labels, SEED)
     how = arguments.build(TrainingAction.RETRAIN, recipes.retrain_arguments, scratch)
-    took = task.fit(classifier, rows, how, progress, arguments.where(TrainingAction.RETRAIN))
-    return Trained(classifier, {"new": len(rows) - old, "old": old}, took.seconds, took.steps)
+    fitted = task.fit(classifier, rows, how, progress, arguments.where(TrainingAction.RETRAIN))
+    return Trained(classifier, {"new": len(rows) - old, "old": old}, fitted)
 
 
 def rows_of(dataset: Dataset, recipes: Recipes) -> list[Row]:

@@ -66,6 +66,14 @@ class Outputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Fitted:
+    """How long an optimisation took, and how many steps it made."""
+
+    seconds: float = 0.0
+    steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TokenCounts:
     """The tokenizer's view of n texts, summed: tokens without special ones, before cutting."""
 
@@ -172,22 +180,14 @@ def grown(champion: Classifier, folder: Path, labels: Sequence[str], seed: int) 
     return larger
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """What an optimisation took."""
-
-    seconds: float
-    steps: int
-
-
 def fit(
     classifier: Classifier,
     rows: Sequence[Row],
     arguments: Any,  # TrainingArguments, which costs seconds to import
     progress: Progress,
     where: str = "training.*.arguments",
-) -> Fit:
-    """Train in place; returns what the optimisation itself took.
+) -> Fitted:
+    """Train in place.
 
     Args:
         classifier: what is trained.
@@ -218,7 +218,7 @@ def fit(
     if names := loading.not_finite(classifier.model.state_dict()):
         what = f"{len(names)} tensors hold NaN or infinity after step {told.steps}"
         raise _diverged(what, arguments, where)
-    return Fit(seconds, told.steps)
+    return Fitted(seconds, told.steps)
 
 
 def trainer_of(
