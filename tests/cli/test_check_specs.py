@@ -14,7 +14,6 @@ from support.objects import resource
 from support.prometheus import free_port
 
 from maintenance_core.errors import SpecError
-from maintenance_core.spec import parse
 from maintenance_operator import reconcile, specs
 from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.cli import resource as read_by_the_plugin
@@ -67,13 +66,9 @@ def changed(draw: st.DrawFn) -> dict[str, Any]:
 def followed(spec: dict[str, Any]) -> str:
     """What the operator says of it once the API server has filled in the defaults."""
     assert CRD is not None
-    try:
-        read = parse(with_defaults({"spec": spec}, CRD)["spec"])
-        if read.triggers.schedule is not None:
-            Clock.due(read.triggers.schedule, datetime.now(UTC))
-    except SpecError as error:
-        return error.field
-    return ""
+    filled = with_defaults({"spec": spec}, CRD)["spec"]
+    read, _ = specs.read_spec(filled, Clock(), datetime.now(UTC), namespace="finance")
+    return read.field if isinstance(read, SpecError) else ""
 
 
 def refused(spec: dict[str, Any]) -> set[str]:

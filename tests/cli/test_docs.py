@@ -46,7 +46,11 @@ def imported() -> set[str]:
                     found.add(module.partition(".")[0])
                 case _:
                     pass
-    return found - set(sys.stdlib_module_names) - {"maintenance_contract", "maintenance_operator"}
+    return (
+        found
+        - set(sys.stdlib_module_names)
+        - {"maintenance_contract", "maintenance_core", "maintenance_operator"}
+    )
 
 
 def _normal(name: str) -> str:

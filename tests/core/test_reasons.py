@@ -91,7 +91,9 @@ def test_links_of_the_runbook_lead_somewhere() -> None:
 def test_a_reason_is_given_by_the_code(member: reasons.Reason) -> None:
     """A word that nothing says has no business in the documentation."""
     used = f"{type(member).__name__}.{member.name}"
-    source = ROOT / "operator" / "src" / "maintenance_operator"
-    files = [file for file in source.rglob("*.py") if file.name != "reasons.py"]
+    sources = (ROOT / "core/src/maintenance_core", ROOT / "operator/src/maintenance_operator")
+    files = [
+        file for source in sources for file in source.rglob("*.py") if file.name != "reasons.py"
+    ]
     texts = [file.read_text() for file in files if "cli" not in file.parts]
     assert any(used in text or f'reason: str = "{member}"' in text for text in texts)

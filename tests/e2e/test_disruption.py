@@ -112,8 +112,8 @@ def test_evicted_and_preempted_pods_come_again_and_count_for_nothing(green_bonds
     )
     preempted = _running(watched, "train")["metadata"]["name"]
     _urgent_work(watched)
-    until("the preemption", lambda: _disrupted(watched, "train") or None, seconds=120)
-    assert _disrupted(watched, "train") == ["PreemptionByScheduler"]
+    why = until("the preemption", lambda: _disrupted(watched, "train") or None, seconds=120)
+    assert why == ["PreemptionByScheduler"]
 
     def ended() -> dict[str, Any] | None:
         return next(iter(watched.status().get("history", [])), None)

@@ -401,6 +401,7 @@ FULL = Status(
         train_start_time=TIME,
         stopping=Stopping("PendingTimeout", "It waited."),
         half_batches=True,
+        report='{"version":1}',
     ),
     recheck=Recheck(3, TIME, "sha256:bb"),
     champion=Champion(

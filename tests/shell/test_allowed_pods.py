@@ -46,6 +46,8 @@ async def test_what_is_refused_is_a_condition_and_what_is_allowed_is_in_the_job(
         body = resource(
             "good", training=training(ALLOWED), diagnosis={"resources": {"limits": limits}}
         )
+        # Prometheus is away, so nothing but a model that is there is taken for a first version.
+        body["spec"]["model"]["initialModel"] = {"storageUri": "pvc://models/given"}
         await api.create(path("modelmaintenances", namespace), body)
 
         async def job() -> dict[str, Any] | None:

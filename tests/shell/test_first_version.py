@@ -25,7 +25,7 @@ def answering(answer: tuple[Series, ...] | MetricsError) -> mock.Mock:
     """A Prometheus that says this to every query."""
     failed = isinstance(answer, MetricsError)
     asked = mock.AsyncMock(side_effect=answer if failed else None, return_value=answer)
-    return mock.Mock(range=asked)
+    return mock.Mock(range=asked, admit=mock.AsyncMock())
 
 
 async def assessed(answer: tuple[Series, ...] | MetricsError) -> Assessment:

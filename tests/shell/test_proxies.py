@@ -151,7 +151,7 @@ async def test_all_clients_take_the_same_way(
         environment.setenv("NO_PROXY", no_proxy)
         configuration = await login()
         plugin = await access.login(None, None)
-        session = watching._session(configuration, Watches([], lambda: 0.0))
+        session = watching._session(configuration, Watches([], lambda: 0.0), lambda: None)
         ways = [
             configuration.proxy,
             plugin.configuration.proxy,
