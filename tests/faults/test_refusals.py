@@ -52,7 +52,7 @@ async def in_training(api: Api, namespace: str) -> AsyncIterator[Patient]:
     """A drop whose training runs."""
     patient = Patient(await in_service(api, namespace, query=LOW))
     async with Kubelet(api, namespace, patient).running():
-        await asyncio.wait_for(patient.training.wait(), 300)
+        await patient.training.wait()
 
         async def adopted() -> bool:
             return "jobUID" in (await status_of(api, namespace)).get("run", {})

@@ -178,10 +178,10 @@ class VictoriaMetrics:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 120
+        allowance = Allowance(120)
         while not self._ready():
             assert self._process.poll() is None, (self._directory / "log").read_text()
-            assert time.monotonic() < deadline, "VictoriaMetrics is not ready after 120 s"
+            assert not allowance.used_up(), "VictoriaMetrics is not ready after 120 s"
             time.sleep(0.05)
 
     def stop(self) -> None:

@@ -321,7 +321,6 @@ def test_a_work_whose_time_is_over_says_so_and_leaves_nothing_half_done(
         command("train", "--request", str(request), *places),
         capture_output=True,
         text=True,
-        timeout=100,
         check=False,
         env={**os.environ, "MAINTENANCE_TIMEOUT_SECONDS": "8"},
     )
