@@ -213,6 +213,8 @@ def fit(
         )
         raise OutOfMemoryError("OutOfMemory", message) from None
     seconds = time.monotonic() - start
+    # Mixed precision was for the training: it is scored as whoever loads it will run it.
+    trainer.accelerator.unwrap_model(classifier.model, keep_fp32_wrapper=False)
     if told.diverged:
         raise _diverged(told.diverged, arguments, where)
     if names := loading.not_finite(classifier.model.state_dict()):
