@@ -47,6 +47,7 @@ def job(*conditions: dict[str, str], **status: Any) -> dict[str, Any]:
         "metadata": {
             "name": "news-1a2b3c-7-train",
             "uid": "job-uid",
+            "creationTimestamp": TIME,
             "annotations": {DIGEST: "d"},
             "ownerReferences": [{"uid": "other"}, {"uid": "owner", "controller": True}],
         },

@@ -131,7 +131,8 @@ def test_the_whole_way_by_hand(
     assert "version 1 by retrain" in out
     assert "Promoted: version 1 is in service from now on." in out
     steps = json.loads((store / "versions/1/manifest.json").read_text())["steps"]
-    assert f"Only {steps} optimizer steps were taken" in out
+    assert steps > 0
+    assert "optimizer steps were taken" not in out, "it has learnt enough to be promoted"
     assert json.loads((store / "champion.json").read_text())["champion"]["version"] == 1
 
     swapped = [(text, {"finance": "sport"}.get(label, "finance"))

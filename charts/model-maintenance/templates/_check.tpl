@@ -104,13 +104,13 @@ value and what to write instead, before anything is rendered, so before anything
 
 {{/* The same rules as in the operator's settings.py and quantities.py. */}}
 {{- define "model-maintenance.check.trainer" -}}
-{{- range .Values.trainer.allow.env }}
+{{- range (.Values.trainer.allow | default dict).env }}
 {{- if regexMatch "^((HOME|PATH|USER)$|PYTHON|LD_|KUBEFLOW_|MM_|MAINTENANCE_)" . }}
 {{- include "model-maintenance.refuse" (list "trainer.allow.env" (printf "%s is the trainer's own: names HOME, PATH, USER, PYTHON*, LD_*, KUBEFLOW_*, MM_* and MAINTENANCE_* are refused" .)) }}
 {{- end }}
 {{- end }}
-{{- $size := toString .Values.trainer.scratchSize }}
-{{- if not (regexMatch "^[+]?([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?$" $size) }}
+{{- $size := toString (.Values.trainer.scratchSize | default "") }}
+{{- if and $size (not (regexMatch "^[+]?([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?$" $size)) }}
 {{- include "model-maintenance.refuse" (list (printf "trainer.scratchSize is %q; write a quantity like 32Gi" $size)) }}
 {{- end }}
 {{- end }}
