@@ -33,6 +33,11 @@ def plain(text: str, most: int = MOST_CHARACTERS) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def printable(text: str) -> str:
+    """Nothing of it may steer a terminal; what cannot be seen is a question mark."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def address(url: str) -> str:
     """Scheme, host and port of an address; empty where it is none."""
     found = _ADDRESS.match(plain(url))

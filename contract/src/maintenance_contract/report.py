@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from maintenance_contract.codec import Fields, canonical, load
+from maintenance_contract.plain import printable
 from maintenance_contract.request import Operation, TrainingAction
 
 REPORT_VERSION: Final = 1
@@ -474,15 +475,10 @@ def _left_out(fields: Fields) -> LeftOut:
     return LeftOut(
         fields.integer("count", least=1),
         tuple(
-            LeftOutFile(_printable(file.string("name")), _printable(file.string("why")))
+            LeftOutFile(printable(file.string("name")), printable(file.string("why")))
             for file in files
         ),
     )
-
-
-def _printable(text: str) -> str:
-    """Names of files are anybody's: nothing of them may steer a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _timings(document: Fields) -> dict[str, float]:

@@ -9,6 +9,7 @@ from maintenance_core.errors import SpecError
 from maintenance_core.guard import Guard
 from maintenance_core.model import Spec
 from maintenance_core.observation import Observation
+from maintenance_core.refusals import live_job
 from maintenance_core.spec import parse
 
 LIVE_RUN_LOOK: Final = timedelta(seconds=30)
@@ -42,10 +43,7 @@ def _wait(seen: Observation) -> timedelta | None:
 
 def _look_at_job(seen: Observation) -> timedelta:
     """A little after its next deadline, if that comes before the usual look."""
-    run = seen.status.run
-    job = next(
-        (job for job in seen.jobs or () if run is not None and job.name == run.job_name), None
-    )
+    run, job = seen.status.run, live_job(seen, seen.status)
     if run is None or job is None:
         return LIVE_RUN_LOOK
     try:

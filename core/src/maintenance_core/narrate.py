@@ -3,6 +3,7 @@
 from typing import Final
 
 from maintenance_contract import Answer, Evidence, Finding, LeftOut, Question
+from maintenance_contract.plain import printable
 from maintenance_core.findings import (
     accuracy,
     diagnosis_of,
@@ -124,9 +125,8 @@ def _remarks(situation: Situation) -> str:
     said = situation.report.message
     if not said or not usable(situation):
         return ""
-    plain = "".join(one if one.isprintable() else "?" for one in said)
     most = MOST_OF_DATA - (MOST_LEFT_OUT if situation.report.left_out.count else 0)
-    return shortened(f"Of the data: {plain}", most)
+    return shortened(f"Of the data: {printable(said)}", most)
 
 
 def path(situation: Situation, *, trains: bool) -> tuple[PathStep, ...]:

@@ -7,7 +7,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -84,15 +84,8 @@ def writing(uri: str) -> Iterator[None]:
     Raises:
         ConfigurationError: StoreFull, StoreUnwritable.
     """
-    try:
+    with _explained(lambda error: of_volume(error, uri)):
         yield
-    except TrainerError:
-        raise
-    except Exception as error:
-        explained = of_volume(error, uri)
-        if explained is None:
-            raise
-        raise explained from error
 
 
 @contextmanager
@@ -102,12 +95,20 @@ def beside_reading(uri: str) -> Iterator[None]:
     Raises:
         ConfigurationError: StoreFull, StoreUnwritable.
     """
+    with _explained(
+        lambda error: of_volume(error, uri) if number_of(error) in _ONLY_WRITING else None
+    ):
+        yield
+
+
+@contextmanager
+def _explained(explain: Callable[[Exception], ConfigurationError | None]) -> Iterator[None]:
     try:
         yield
     except TrainerError:
         raise
     except Exception as error:
-        explained = of_volume(error, uri) if number_of(error) in _ONLY_WRITING else None
+        explained = explain(error)
         if explained is None:
             raise
         raise explained from error

@@ -8,8 +8,8 @@ import importlib
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TextIO
 
 SILENCE = 6.0
@@ -77,23 +77,13 @@ class LogProgress:
             seconds = self._last - self._start
             print(f"[{seconds:7.1f} s] {line}", file=self._file or sys.stdout, flush=True)
 
-    @contextmanager
-    def heartbeat(self) -> Iterator[None]:
+    def heartbeat(self) -> AbstractContextManager[None]:
         """Repeat the state while the body runs, whenever it falls silent."""
-        done = threading.Event()
+        return _every_second(self._beat)
 
-        def beat() -> None:
-            while not done.wait(1.0):
-                if time.monotonic() - self._last >= SILENCE:
-                    self.say(f"still {self._state}")
-
-        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+    def _beat(self) -> None:
+        if time.monotonic() - self._last >= SILENCE:
+            self.say(f"still {self._state}")
 
 
 class BarProgress:
@@ -121,24 +111,14 @@ class BarProgress:
             if note:
                 bar.set_postfix_str(note)
 
-    @contextmanager
-    def heartbeat(self) -> Iterator[None]:
+    def heartbeat(self) -> AbstractContextManager[None]:
         """Let the clock of a bar that has no steps go on."""
-        done = threading.Event()
+        return _every_second(self._beat)
 
-        def beat() -> None:
-            while not done.wait(1.0):
-                bar = self._bar
-                if bar is not None:
-                    bar.refresh()
-
-        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+    def _beat(self) -> None:
+        bar = self._bar
+        if bar is not None:
+            bar.refresh()
 
     def say(self, line: str) -> None:
         """Print above the bar."""
@@ -149,6 +129,24 @@ class BarProgress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+@contextmanager
+def _every_second(beat: Callable[[], None]) -> Iterator[None]:
+    """Calls ``beat`` in a thread as long as the body runs."""
+    done = threading.Event()
+
+    def go_on() -> None:
+        while not done.wait(1.0):
+            beat()
+
+    thread = threading.Thread(target=go_on, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _tqdm() -> Any:  # it ships no types

@@ -18,6 +18,7 @@ from maintenance_contract import (
     TrainingReport,
     TrainingRequest,
 )
+from maintenance_contract.paths import OWNER_FILE
 from maintenance_core.model import Action, Decision, Spec, Verdict
 from maintenance_trainer import checkpoints, files
 from maintenance_trainer.cli import in_service, rules, tables
@@ -28,7 +29,7 @@ from maintenance_trainer.places import Places
 from maintenance_trainer.progress import BarProgress, LogProgress
 from maintenance_trainer.store import Store
 
-OWNER: Final = ResourceRef("local", "by-hand", "")
+OWNER: Final = ResourceRef(rules.IDENTITY.namespace, rules.IDENTITY.name, rules.IDENTITY.uid)
 ACTIONS: Final = {"fine-tune": TrainingAction.FINE_TUNE, "retrain": TrainingAction.RETRAIN}
 FEW_STEPS: Final = 100
 """Fewer optimizer steps than this seldom teach a transformer anything."""
@@ -175,7 +176,7 @@ def _steps(report: TrainingReport, store: Store) -> int | None:
     """How many optimizer steps made the version, where its manifest tells."""
     if report.candidate is None:
         return None
-    version = in_service.champion(store, report.candidate.version)
+    version = checkpoints.find(store, report.candidate.version)
     steps = version.provenance.get("steps") if version else None
     return steps if isinstance(steps, int) else None
 
@@ -208,7 +209,7 @@ def _do(request: TrainingRequest) -> TrainingReport:
 
 def _store(folder: Path) -> Store | None:
     """The store, as it is: nothing is written by looking. None where there is none yet."""
-    if not (folder / "owner.json").exists():
+    if not (folder / OWNER_FILE).exists():
         return None
     return Store.open(f"file://{folder.resolve()}", OWNER, Places(""))
 

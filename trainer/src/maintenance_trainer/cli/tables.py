@@ -1,17 +1,16 @@
 """Reports as a person reads them."""
 
 from collections.abc import Iterator
-from math import comb
 
 from maintenance_contract import (
     Evidence,
-    PairedCounts,
     Reference,
     RowCounts,
     TrainingAction,
     TrainingReport,
 )
 from maintenance_core.model import Action, Decision, Verdict
+from maintenance_core.statistics import mcnemar
 
 QUESTIONS = {
     "DataDistributionShift": "Data distribution shift?",
@@ -150,11 +149,5 @@ def _comparison_lines(report: TrainingReport) -> Iterator[str]:
                 f"  held-out {side} rows ({counts.n}): {against} {counts.champion_accuracy:.3f}, "
                 f"challenger {counts.challenger_accuracy:.3f}; only it right "
                 f"{counts.challenger_only}, only the {against} right {counts.champion_only}, "
-                f"p {_mcnemar(counts):.2g}"
+                f"p {mcnemar(counts.challenger_only, counts.champion_only):.2g}"
             )
-
-
-def _mcnemar(counts: PairedCounts) -> float:
-    """One-sided exact test: would so many wins come from a challenger that is no better?"""
-    wins, n = counts.challenger_only, counts.challenger_only + counts.champion_only
-    return sum(comb(n, k) for k in range(wins, n + 1)) / 2**n if n else 1.0
