@@ -6,16 +6,19 @@ Seeds from 100 on are for choosing rules by, those below 100 are reported.
 """
 
 import argparse
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import cells
-import size_cells
-from action import FAMILIES
-from cells import Cell, Key, Kept
+import size_figures
+from cells import Cell, Kept, Key
+from changes import CHANGES
+from size_policies import ways
 
 HERE: Final = Path(__file__).resolve().parent
+HOLDOUTS: Final = ("auto", "10/30")
 MAIN: Final = ((300, 60), (1000, 300), (3000, 300), (10_000, 1000))
 ORIGINALS: Final = (300, 1000, 3000, 10_000, 30_000)
 UPDATES: Final = (60, 150, 300, 1000)
@@ -30,7 +33,7 @@ def table_keys(*, tuning: bool) -> Iterator[Key]:
     """Cells of tables, those of one champion side by side."""
     for holdout, originals, updates, seeds in _grid(tuning=tuning):
         for seed in seeds:
-            for change in FAMILIES:
+            for change in CHANGES:
                 yield holdout, change, originals, updates, seed
 
 
@@ -53,10 +56,13 @@ def kept_tables(work: Path) -> Kept:
     return Kept(work / "sizes.jsonl", cells.digest(HERE / f"{part}.py" for part in TABLE_CODE))
 
 
-def table_cells(work: Path, *, tuning: bool, jobs: int) -> list[Cell]:
-    """All cells of tables; what is missing is trained."""
-    keys = list(table_keys(tuning=tuning))
-    return cells.computed(size_cells.one, keys, kept_tables(work), jobs=jobs)
+def table_cells(work: Path, *, tuning: bool, kept: bool, jobs: int) -> list[Cell]:
+    """All cells of tables; what is missing is trained, or left out where only ``kept`` ones do."""
+    keys, there = list(table_keys(tuning=tuning)), kept_tables(work)
+    if kept:
+        return there.of(keys)
+    one = importlib.import_module("size_cells").one  # what trains takes seconds to import
+    return cells.computed(one, keys, there, jobs=jobs)
 
 
 def add_to(subparsers: Any) -> None:
@@ -68,6 +74,14 @@ def add_to(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--tuning", action="store_true", help="the seeds for choosing rules by")
+    parser.add_argument(
+        "--kept", action="store_true", help="train nothing: go by the cells that are there"
+    )
+    parser.add_argument(
+        "--size", action="append", metavar="N+M", help="originals and updates, as 1000+300"
+    )
+    parser.add_argument("--changes", action="store_true", help="show what Evidence did by change")
+    parser.add_argument("--weights", action="store_true", help="show other weights of new traffic")
     parser.add_argument("--record", action="store_true", help="write benchmarks/results")
     parser.add_argument(
         "--work",
@@ -81,4 +95,28 @@ def add_to(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train what is missing, print the tables."""
-    table_cells(args.work, tuning=args.tuning, jobs=args.jobs)
+    found = table_cells(args.work, tuning=args.tuning, kept=args.kept, jobs=args.jobs)
+    for holdout in HOLDOUTS:
+        chosen = [
+            cell
+            for cell in found
+            if cell["holdout"] == holdout and (not args.size or _size(cell) in args.size)
+        ]
+        if chosen:
+            _show(chosen, f"tables, holdout {holdout}", args)
+
+
+def _size(cell: Cell) -> str:
+    return f"{cell['originals']}+{cell['updates']}"
+
+
+def _show(chosen: list[Cell], title: str, args: argparse.Namespace) -> None:
+    for group in size_figures.by_size(chosen).values():
+        cases = {str(way): size_figures.cases_of(group, way) for way in ways()}
+        for weight in size_figures.LAMBDAS if args.weights else size_figures.LAMBDAS[:1]:
+            seeds = len({cell["seed"] for cell in group})
+            print(f"\n**{_size(group[0])}, {title}, {seeds} seeds, weight of new rows {weight}**\n")
+            print(size_figures.policy_table(cases, weight))
+            if args.changes:
+                ours = next(iter(cases))
+                print(f"\n{ours}:\n\n{size_figures.change_table(cases[ours], weight)}")
