@@ -7,7 +7,7 @@ Seeds from 100 on are for choosing rules by, those below 100 are reported.
 
 import argparse
 import importlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,12 @@ TUNING: Final = range(100, 108)
 REPORTED: Final = range(16)
 FEWER, FEWEST = 8, 4
 """Seeds of sizes that are not the main ones, and of 30,000 originals."""
+TEXT: Final = {(300, 60): 3, (1000, 300): 2, (3000, 300): 1}
+"""Seeds of each size on texts, where a case takes minutes."""
+TEXT_CHANGES: Final = ("none", "new-domain", "class-mix", "re-filed", "labels-shuffled")
+TEXT_CODE: Final = ("size_text", "domains", "glosses", "paired", "size_cells", "text")
+TABLES, PACKAGES, GLOSSES = "tables", "packages", "glosses"
+DOMAINS: Final = (TABLES, PACKAGES, GLOSSES)
 TABLE_CODE: Final = ("size_cells", "paired", "arms", "fitting", "weak", "families")
 
 
@@ -51,18 +57,35 @@ def _grid(*, tuning: bool) -> Iterator[tuple[str, int, int, range]]:
                 yield "auto", originals, updates, REPORTED[:fewer]
 
 
-def kept_tables(work: Path) -> Kept:
-    """Where cells of tables are."""
-    return Kept(work / "sizes.jsonl", cells.digest(HERE / f"{part}.py" for part in TABLE_CODE))
+def text_keys(*, tuning: bool) -> Iterator[Key]:
+    """Cells of texts, the cheap ones and a seed of each size first; none for tuning."""
+    for number in range(0 if tuning else max(TEXT.values())):
+        for (originals, updates), seeds in TEXT.items():
+            if number < seeds:
+                for domain in (PACKAGES, GLOSSES):
+                    for change in TEXT_CHANGES:
+                        yield domain, change, originals, updates, number
 
 
-def table_cells(work: Path, *, tuning: bool, kept: bool, jobs: int) -> list[Cell]:
-    """All cells of tables; what is missing is trained, or left out where only ``kept`` ones do."""
-    keys, there = list(table_keys(tuning=tuning)), kept_tables(work)
-    if kept:
-        return there.of(keys)
-    one = importlib.import_module("size_cells").one  # what trains takes seconds to import
-    return cells.computed(one, keys, there, jobs=jobs)
+def cells_of(domains: Collection[str], args: argparse.Namespace) -> list[Cell]:
+    """What is missing is trained, or left out where only kept cells are asked for."""
+    tables = list(table_keys(tuning=args.tuning)) if TABLES in domains else []
+    texts = [key for key in text_keys(tuning=args.tuning) if key[0] in domains]
+    return [
+        *_cells(tables, "size_cells", Kept(args.work / "sizes.jsonl", _digest(TABLE_CODE)), args),
+        *_cells(texts, "size_text", Kept(args.work / "sizes-text.jsonl", _digest(TEXT_CODE)), args),
+    ]
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return cells.digest(HERE / f"{part}.py" for part in parts)
+
+
+def _cells(keys: list[Key], module: str, kept: Kept, args: argparse.Namespace) -> list[Cell]:
+    if args.kept or not keys:
+        return kept.of(keys)
+    one = importlib.import_module(module).one  # what trains takes seconds to import
+    return cells.computed(one, keys, kept, jobs=args.jobs)
 
 
 def add_to(subparsers: Any) -> None:
@@ -77,6 +100,7 @@ def add_to(subparsers: Any) -> None:
     parser.add_argument(
         "--kept", action="store_true", help="train nothing: go by the cells that are there"
     )
+    parser.add_argument("--domain", action="append", choices=DOMAINS, help="not all three")
     parser.add_argument(
         "--size", action="append", metavar="N+M", help="originals and updates, as 1000+300"
     )
@@ -95,15 +119,17 @@ def add_to(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train what is missing, print the tables."""
-    found = table_cells(args.work, tuning=args.tuning, kept=args.kept, jobs=args.jobs)
-    for holdout in HOLDOUTS:
-        chosen = [
-            cell
-            for cell in found
-            if cell["holdout"] == holdout and (not args.size or _size(cell) in args.size)
-        ]
-        if chosen:
-            _show(chosen, f"tables, holdout {holdout}", args)
+    found = cells_of(args.domain or DOMAINS, args)
+    for domain in DOMAINS:
+        for holdout in HOLDOUTS:
+            chosen = [
+                cell
+                for cell in found
+                if (cell["domain"], cell["holdout"]) == (domain, holdout)
+                and (not args.size or _size(cell) in args.size)
+            ]
+            if chosen:
+                _show(chosen, f"{domain}, holdout {holdout}", args)
 
 
 def _size(cell: Cell) -> str:
