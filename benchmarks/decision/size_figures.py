@@ -9,7 +9,9 @@ best mean U over the seeds, keeping among them.
 it is. ``gain_share_of_drops`` is the same over changes that cost accuracy: where nothing changed
 for the worse, more rows of the same law are worth something, too, and no policy that waits for a
 cause looks for that. ``harm``: share of cases where what serves is worse than the champion by more
-than ``HARM``; ``mean_harm``: mean of what is lost where something is.
+than ``HARM``; ``mean_harm``: what is lost where something is, as a mean over all cases.
+``false_trainings`` and ``trainings_on_broken`` are shares of the cases in which something was
+trained: among those where nothing asks for it, and among those with broken labels.
 """
 
 from collections import Counter, defaultdict
@@ -25,6 +27,7 @@ from size_policies import KEEP, Done, Way, done
 
 Cell = Mapping[str, Any]
 Size = tuple[int, int]
+Kind = tuple[str, str]
 
 LAMBDAS: Final = (0.8, 1.0, 0.5)
 """Weights of new traffic; the first is the main one."""
@@ -45,6 +48,11 @@ class Case:
     def change(self) -> str:
         """What had happened."""
         return str(self.cell["change"])
+
+    @property
+    def kind(self) -> Kind:
+        """Whose oracle it is held against."""
+        return kind(self.cell)
 
     @property
     def cost(self) -> float:
@@ -84,20 +92,25 @@ def oracle(cells: Sequence[Cell], weight: float) -> str:
     return max(arms, key=lambda arm: float(np.mean([utility(c, arm, weight) for c in cells])))
 
 
-def oracles(cells: Iterable[Cell], weight: float) -> dict[str, str]:
-    """By change, of one size."""
-    of: dict[str, list[Cell]] = defaultdict(list)
+def kind(cell: Cell) -> Kind:
+    """Stream and change."""
+    return str(cell["domain"]), str(cell["change"])
+
+
+def oracles(cells: Iterable[Cell], weight: float) -> dict[Kind, str]:
+    """By stream and change, of one size."""
+    of: dict[Kind, list[Cell]] = defaultdict(list)
     for cell in cells:
-        of[cell["change"]].append(cell)
-    return {change: oracle(group, weight) for change, group in of.items()}
+        of[kind(cell)].append(cell)
+    return {its: oracle(group, weight) for its, group in of.items()}
 
 
 def figures(cases: Sequence[Case], weight: float) -> dict[str, Any]:
     """Of one policy at one size."""
     best = oracles([case.cell for case in cases], weight)
     gain = np.array([_gain(case.cell, case.done.serves, weight) for case in cases])
-    most = np.array([_gain(case.cell, best[case.change], weight) for case in cases])
-    seeds = np.array([case.cell["seed"] for case in cases])
+    most = np.array([_gain(case.cell, best[case.kind], weight) for case in cases])
+    seeds = np.array([f"{case.cell['domain']} {case.cell['seed']}" for case in cases])
     drops = np.array([case.change not in NOTHING_TO_MEND for case in cases])
     harmed = int((gain < -HARM).sum())
     interval = stats.binomtest(harmed, len(cases)).proportion_ci(0.95, "exact")
@@ -140,6 +153,53 @@ def _trained(cases: Iterable[Case], among: frozenset[str]) -> float:
     return round(float(np.mean(found)), 4) if found else 0.0
 
 
+def recorded(of: Mapping[str, Sequence[Case]], ours: str) -> dict[str, Any]:
+    """What goes on record of one size: the product's figures, at all weights, and the others'."""
+    main, *more = LAMBDAS
+    return {
+        **figures(of[ours], main),
+        "by_weight": {str(weight): _brief(figures(of[ours], weight)) for weight in more},
+        "by_policy": {name: _brief(figures(cases, main)) for name, cases in of.items()},
+    }
+
+
+def _brief(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Values without their intervals."""
+    return {
+        name: value["value"] if isinstance(value, dict) else value
+        for name, value in found.items()
+        if name not in {"seeds", "cases"}
+    }
+
+
+def means(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    """By change and size: mean accuracies in service, new and old, of each arm, and its cost."""
+    of: dict[tuple[Any, ...], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        keys = ("domain", "holdout", "originals", "updates", "change")
+        of[tuple(cell[key] for key in keys)].append(cell)
+    found = []
+    for (domain, holdout, originals, updates, change), group in of.items():
+        there = set.intersection(*(set(cell["arms"]) for cell in group))
+        found.append(
+            {
+                "domain": domain,
+                "holdout": holdout,
+                "size": f"{originals}+{updates}",
+                "change": change,
+                "seeds": sorted(cell["seed"] for cell in group),
+                "arms": {
+                    arm: [
+                        round(float(np.mean([_accuracy(cell, arm, side) for cell in group])), 4)
+                        for side in ("new", "old")
+                    ]
+                    for arm in (KEEP, *sorted(there))
+                },
+            }
+        )
+    return found
+
+
 # --- tables -----------------------------------------------------------------------------
 
 
@@ -168,22 +228,42 @@ def _with_interval(found: Mapping[str, float], digits: int = 2) -> str:
     return "{value:.{d}f} ({low:.{d}f} to {high:.{d}f})".format(**found, d=digits)
 
 
+def size_table(of: Mapping[str, Mapping[str, Any]]) -> str:
+    """One policy at all sizes, as Markdown."""
+    weights = [str(weight) for weight in LAMBDAS[1:]]
+    beside = " | ".join(f"at {weight}" for weight in weights)
+    lines = [
+        f"| size | oracle's gain | {beside} | drops | harm | mean harm | false | broken | cost |",
+        f"|---|---|{'---|' * len(weights)}---|---|---|---|---|---|",
+    ]
+    for name, found in of.items():
+        lines.append(
+            f"| {name} | {_with_interval(found['gain_share'])} | "
+            + " | ".join(f"{found['by_weight'][weight]['gain_share']:.2f}" for weight in weights)
+            + f" | {found['gain_share_of_drops']['value']:.2f} | "
+            f"{_with_interval(found['harm'], digits=3)} | {found['mean_harm']:.4f} | "
+            f"{found['false_trainings']:.2f} | {found['trainings_on_broken']:.2f} | "
+            f"{found['cost']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
 def change_table(cases: Sequence[Case], weight: float) -> str:
     """What one policy did at one size, by change: decisions, verdicts, gain, harm."""
     best = oracles([case.cell for case in cases], weight)
-    of: dict[str, list[Case]] = defaultdict(list)
+    of: dict[Kind, list[Case]] = defaultdict(list)
     for case in cases:
-        of[case.change].append(case)
+        of[case.kind].append(case)
     lines = [
         "| change | accuracy new / old | oracle | its gain | gain | harm | decided, then judged |",
         "|---|---|---|---|---|---|---|",
     ]
-    for change, group in of.items():
+    for its, group in of.items():
         gains = [_gain(case.cell, case.done.serves, weight) for case in group]
-        most = np.mean([_gain(case.cell, best[change], weight) for case in group])
+        most = np.mean([_gain(case.cell, best[its], weight) for case in group])
         kept = (np.mean([case.cell["keep"][side] for case in group]) for side in ("new", "old"))
         lines.append(
-            f"| {change} | {' / '.join(f'{value:.3f}' for value in kept)} | {best[change]} | "
+            f"| {its[1]} | {' / '.join(f'{value:.3f}' for value in kept)} | {best[its]} | "
             f"{most:+.4f} | {np.mean(gains):+.4f} | {sum(g < -HARM for g in gains)} of "
             f"{len(group)} | {_told(group, lambda case: ' → '.join(case.done.reasons))} |"
         )

@@ -63,7 +63,7 @@ WITHOUT_CONTRADICTED: Final = {
 
 
 class Proof(StrEnum):
-    """By which brakes and gate."""
+    """What the gate asks for: nothing; proof on old rows by themselves, always; the default."""
 
     NOTHING = "no gate"
     OLD = "old gate"
@@ -92,8 +92,8 @@ class Way:
 
 
 def ways() -> list[Way]:
-    """All that are compared."""
-    gates = [Proof.OLD, Proof.NEW] if THERE_ARE_TWO else [Proof.OLD]
+    """All that are compared; the product as it is comes first."""
+    gates = [Proof.NEW, Proof.OLD] if THERE_ARE_TWO else [Proof.OLD]
     always = {
         "always fine-tune": TUNED,
         "always retrain merged": MERGED,
@@ -201,7 +201,7 @@ def spec_of(cell: Cell, way: Way) -> Spec:
 
 def _of_before(gate: Gate) -> Gate:
     kind: Any = type(gate.proof)  # type: ignore[attr-defined]  # where there are two
-    return replace(gate, proof=kind("Shown"))  # type: ignore[call-arg]
+    return replace(gate, proof=kind("Required"))  # type: ignore[call-arg]
 
 
 def _floor(cell: Cell) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import cells
+import results
 import size_figures
 from cells import Cell, Kept, Key
 from changes import CHANGES
@@ -32,6 +33,12 @@ TEXT_CHANGES: Final = ("none", "new-domain", "class-mix", "re-filed", "labels-sh
 TEXT_CODE: Final = ("size_text", "domains", "glosses", "paired", "size_cells", "text")
 TABLES, PACKAGES, GLOSSES = "tables", "packages", "glosses"
 DOMAINS: Final = (TABLES, PACKAGES, GLOSSES)
+TITLES: Final = {
+    TABLES: {TABLES},
+    "texts": {PACKAGES, GLOSSES},
+    PACKAGES: {PACKAGES},
+    GLOSSES: {GLOSSES},
+}
 TABLE_CODE: Final = ("size_cells", "paired", "arms", "fitting", "weak", "families")
 
 
@@ -69,11 +76,25 @@ def text_keys(*, tuning: bool) -> Iterator[Key]:
 
 def cells_of(domains: Collection[str], args: argparse.Namespace) -> list[Cell]:
     """What is missing is trained, or left out where only kept cells are asked for."""
-    tables = list(table_keys(tuning=args.tuning)) if TABLES in domains else []
-    texts = [key for key in text_keys(tuning=args.tuning) if key[0] in domains]
+
+    def asked(key: Key) -> bool:
+        return not args.size or f"{key[2]}+{key[3]}" in args.size
+
+    tables = table_keys(tuning=args.tuning) if TABLES in domains else iter(())
+    texts = (key for key in text_keys(tuning=args.tuning) if key[0] in domains)
     return [
-        *_cells(tables, "size_cells", Kept(args.work / "sizes.jsonl", _digest(TABLE_CODE)), args),
-        *_cells(texts, "size_text", Kept(args.work / "sizes-text.jsonl", _digest(TEXT_CODE)), args),
+        *_cells(
+            [*filter(asked, tables)],
+            "size_cells",
+            Kept(args.work / "sizes.jsonl", _digest(TABLE_CODE)),
+            args,
+        ),
+        *_cells(
+            [*filter(asked, texts)],
+            "size_text",
+            Kept(args.work / "sizes-text.jsonl", _digest(TEXT_CODE)),
+            args,
+        ),
     ]
 
 
@@ -120,29 +141,36 @@ def add_to(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train what is missing, print the tables."""
     found = cells_of(args.domain or DOMAINS, args)
-    for domain in DOMAINS:
+    done: dict[str, dict[str, Any]] = {}
+    for title, domains in TITLES.items():
         for holdout in HOLDOUTS:
-            chosen = [
-                cell
-                for cell in found
-                if (cell["domain"], cell["holdout"]) == (domain, holdout)
-                and (not args.size or _size(cell) in args.size)
-            ]
+            chosen = [c for c in found if c["domain"] in domains and c["holdout"] == holdout]
             if chosen:
-                _show(chosen, f"{domain}, holdout {holdout}", args)
+                done |= _shown(chosen, f"{title}, holdout {holdout}", args)
+    if args.record:
+        results.record("sizes", size_figures.means(found), {"sizes": done})
 
 
 def _size(cell: Cell) -> str:
     return f"{cell['originals']}+{cell['updates']}"
 
 
-def _show(chosen: list[Cell], title: str, args: argparse.Namespace) -> None:
+def _shown(chosen: list[Cell], title: str, args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Print the tables of each size; return the figures by size, of tables at the defaults first.
+
+    Others are named by their domain and holdout, too.
+    """
+    plain = title == f"{TABLES}, holdout {HOLDOUTS[0]}"
+    ours, found = str(ways()[0]), {}
     for group in size_figures.by_size(chosen).values():
         cases = {str(way): size_figures.cases_of(group, way) for way in ways()}
         for weight in size_figures.LAMBDAS if args.weights else size_figures.LAMBDAS[:1]:
-            seeds = len({cell["seed"] for cell in group})
+            seeds = len({(cell["domain"], cell["seed"]) for cell in group})
             print(f"\n**{_size(group[0])}, {title}, {seeds} seeds, weight of new rows {weight}**\n")
             print(size_figures.policy_table(cases, weight))
             if args.changes:
-                ours = next(iter(cases))
                 print(f"\n{ours}:\n\n{size_figures.change_table(cases[ours], weight)}")
+        name = _size(group[0]) if plain else f"{_size(group[0])}, {title}"
+        found[name] = size_figures.recorded(cases, ours)
+    print(f"\n**{title}: {ours}**\n\n{size_figures.size_table(found)}")
+    return found
