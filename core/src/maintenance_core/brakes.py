@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
+from maintenance_contract import HeldOut
 from maintenance_core.findings import accuracy, diagnosis_of, rows, targeted
 from maintenance_core.model import (
     Action,
@@ -103,15 +104,8 @@ def too_few_old_rows_for_a_win(situation: Situation, wanted: Proposal) -> Propos
     """Targeted updates: too few old held-out rows to show any win at all: Wait."""
     if wanted.reason in NO_CONTEST or not targeted(situation):
         return None
-    gate, held_out = situation.spec.gate, diagnosis_of(situation).old
-    return _shortage(
-        wanted,
-        kind="old held-out rows",
-        have=rows(held_out),
-        need=fewest_rows(gate.confidence),
-        show=f"any win with {percent(gate.confidence)} confidence",
-        wish=_label(situation.spec.holdout.original_percent, "originalPercent"),
-    )
+    wish = _label(situation.spec.holdout.original_percent, "originalPercent")
+    return _no_win_at_all(situation, wanted, "old", diagnosis_of(situation).old, wish)
 
 
 def too_few_old_rows_for_proof(situation: Situation, wanted: Proposal) -> Proposal | None:
@@ -144,17 +138,11 @@ def not_worth_a_run(situation: Situation, wanted: Proposal) -> Proposal | None:
     """Chance times stake is below `spec.decision.minExpectedGain`: Wait for more labelled rows."""
     if wanted.reason in NO_CONTEST or situation.report.diagnosis is None or targeted(situation):
         return None
+    wish = _label(situation.spec.holdout.updates_percent, "updatesPercent")
+    too_few = _no_win_at_all(situation, wanted, "new", diagnosis_of(situation).new, wish)
+    if too_few is not None:
+        return too_few
     found = worth(situation)
-    have, need = rows(diagnosis_of(situation).new), fewest_rows(situation.spec.gate.confidence)
-    if have < need:
-        return _shortage(
-            wanted,
-            kind="new held-out rows",
-            have=have,
-            need=need,
-            show=f"any win with {percent(situation.spec.gate.confidence)} confidence",
-            wish=_label(situation.spec.holdout.updates_percent, "updatesPercent"),
-        )
     if found is None or found.enough:
         return None
     if found.stake < found.price:
@@ -166,7 +154,7 @@ def not_worth_a_run(situation: Situation, wanted: Proposal) -> Proposal | None:
             f"before. A run must promise {percent(found.price)} (spec.decision.minExpectedGain).",
         )
     missing = rows_to_be_worth(situation)
-    wish = (
+    more = (
         f"Label about {missing} more rows"
         if missing < MOST_ROWS
         else "No number of rows that anybody labels would do"
@@ -174,7 +162,7 @@ def not_worth_a_run(situation: Situation, wanted: Proposal) -> Proposal | None:
     return Proposal(
         Action.WAIT,
         DecisionReason.NOT_ENOUGH_HELD_OUT_ROWS,
-        f"{_due(wanted)}, but is not worth a run yet. {in_figures(situation, found)} {wish}.",
+        f"{_due(wanted)}, but is not worth a run yet. {in_figures(situation)} {more}.",
     )
 
 
@@ -186,6 +174,25 @@ BRAKES: Final[tuple[Brake, ...]] = (
     too_few_old_rows_for_proof,
     not_worth_a_run,
 )
+
+
+def _no_win_at_all(
+    situation: Situation,
+    wanted: Proposal,
+    age: str,
+    held_out: HeldOut | None,
+    wish: Callable[[int], str],
+) -> Proposal | None:
+    """So few rows of that age that not even winning all of them would show a win."""
+    confidence = situation.spec.gate.confidence
+    return _shortage(
+        wanted,
+        kind=f"{age} held-out rows",
+        have=rows(held_out),
+        need=fewest_rows(confidence),
+        show=f"any win with {percent(confidence)} confidence",
+        wish=wish,
+    )
 
 
 def _shortage(
