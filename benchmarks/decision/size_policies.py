@@ -28,7 +28,7 @@ from maintenance_contract import (
 from maintenance_core import model
 from maintenance_core.decide import decide
 from maintenance_core.jobs import PLAIN, How
-from maintenance_core.judge import for_two, judge
+from maintenance_core.judge import gate_for, judge
 from maintenance_core.model import (
     Action,
     Champion,
@@ -248,7 +248,7 @@ def judged(cell: Cell, arm: str, spec: Spec, plan: How) -> Verdict:
     """The gate on an arm."""
     return judge(
         trained_report(cell, arm, at_new_mix=plan.old_at_new_mix),
-        gate=for_two(spec.gate) if plan.race else spec.gate,
+        gate=gate_for(spec.gate, plan),
         champion=SERVED,
         concept_drift=plan.exclude_contradicted,
         sampling=spec.sampling,

@@ -31,7 +31,7 @@ from maintenance_contract import (
 )
 from maintenance_core import status as status_json
 from maintenance_core.brakes import BRAKES
-from maintenance_core.decide import concept_drift, decide, propose
+from maintenance_core.decide import cause_open, concept_drift, decide, propose
 from maintenance_core.findings import CAUSES
 from maintenance_core.model import (
     Action,
@@ -50,6 +50,7 @@ from maintenance_core.model import (
     ThresholdRange,
     Trigger,
 )
+from maintenance_core.plan import plan_of
 from maintenance_core.reasons import DecisionReason
 from maintenance_core.rules import EVIDENCE, WORKFLOW
 from maintenance_core.spec import parse
@@ -587,6 +588,21 @@ def test_status_keeps_what_the_rows_could_show_and_what_more_would_buy() -> None
         "(98% with 100 more labelled rows)"
         in decide(a_situation(*findings(Answer.MINOR), spec=spec, **few)).message
     )
+
+
+def test_the_chance_is_smaller_where_no_cause_is_named() -> None:
+    """The gate asks for more there, so the chance is smaller."""
+    few = {"new": HeldOut(30, 23), "old": HeldOut(100, 90)}
+    named, left_open = (
+        decide(a_situation(*findings(answer), **few))
+        for answer in (Answer.MINOR, Answer.UNDETERMINED)
+    )
+    assert not cause_open(named.path)
+    assert cause_open(left_open.path)
+    assert named.power is not None
+    assert left_open.power is not None
+    assert left_open.power.chance < named.power.chance - 0.2
+    assert plan_of(left_open, SPEC).cause_open
 
 
 def test_the_power_told_is_what_the_chance_says() -> None:

@@ -19,7 +19,8 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_core.judge import judge
+from maintenance_core.jobs import How
+from maintenance_core.judge import gate_for, judge
 from maintenance_core.model import Champion, Gate, OnConceptDrift, Proof, Score, Verdict
 from maintenance_core.power import rows_to_show_no_loss
 from maintenance_core.reasons import VerdictReason
@@ -263,6 +264,17 @@ def test_a_gain_that_is_likely_is_enough_on_few_rows_where_old_ones_stand_beside
     for alone in (judged(new, old, drift=True), judged(new, None)):
         assert alone.reason == VerdictReason.NO_IMPROVEMENT
         assert "with 95% confidence" in alone.message
+
+
+def test_more_is_asked_where_no_cause_is_named_and_of_the_better_of_two() -> None:
+    gate = gate_for(GATE, How())
+    assert (gate.confidence, gate.weighed_confidence) == (0.95, 0.8)
+    gate = gate_for(GATE, How(cause_open=True))
+    assert (gate.confidence, gate.weighed_confidence) == (0.95, 0.95)
+    gate = gate_for(GATE, How(cause_open=True, race=True))
+    assert (gate.confidence, gate.weighed_confidence) == pytest.approx((0.975, 0.975))
+    gate = gate_for(replace(GATE, weighed_confidence=0.99), How(cause_open=True))
+    assert gate.weighed_confidence == 0.99
 
 
 @calmly

@@ -108,12 +108,14 @@ class How:
     """What a decision says of its training, beside the action.
 
     ``exclude_contradicted``: without old rows that new labels refute. ``race``: both ways are
-    trained. ``old_at_new_mix``: old rows are judged in the classes' new shares.
+    trained. ``old_at_new_mix``: old rows are judged in the classes' new shares. ``cause_open``:
+    no cause is named.
     """
 
     exclude_contradicted: bool = False
     race: bool = False
     old_at_new_mix: bool = False
+    cause_open: bool = False
 
 
 PLAIN: Final = How()

@@ -16,6 +16,7 @@ from maintenance_contract import (
     Sampling,
     TrainingReport,
 )
+from maintenance_core.jobs import How
 from maintenance_core.model import Champion, Gate, OnConceptDrift, Score, Verdict
 from maintenance_core.numbers import figure, p_value, percent, points
 from maintenance_core.reasons import VerdictReason
@@ -27,7 +28,7 @@ from maintenance_core.statistics import (
     paired_lower_bound,
     weighted_lower_bound,
 )
-from maintenance_core.worth import proof_required
+from maintenance_core.worth import proof_required, surer
 
 LOSS_CONFIDENCE: Final = 0.95
 """With which a loss on few old rows counts as shown; not the gate's: who asks for a surer gain
@@ -43,8 +44,16 @@ _NO_HELD_OUT_ROW: Final = (
 _NO_OLD_ROW: Final = "There is no old held-out row, so nothing is known of what may be forgotten."
 
 
-def for_two(gate: Gate) -> Gate:
-    """The gate for the better of two challengers: half the error, as the same rows chose it."""
+def gate_for(gate: Gate, how: How) -> Gate:
+    """What is asked of a challenger of that plan.
+
+    Half the error of the better of two, as the same rows chose it. No likely gain alone where no
+    cause is named: then nothing but these rows speaks for it.
+    """
+    if how.cause_open:
+        gate = surer(gate)
+    if not how.race:
+        return gate
     return replace(
         gate,
         confidence=(1.0 + gate.confidence) / 2.0,

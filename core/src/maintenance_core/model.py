@@ -184,7 +184,7 @@ class Gate:
     old_weight: float = DEFAULT_OLD_WEIGHT
     """Of accuracy on old rows, where both are weighed; new ones have the rest."""
     weighed_confidence: float = DEFAULT_WEIGHED_CONFIDENCE
-    """With which their gain must be shown then; ``confidence`` where old rows are only reported."""
+    """With which their gain must be shown then, if a cause is named and old rows are judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """How a decision wants its training done, beside the action."""
 
-from maintenance_core.decide import concept_drift
+from maintenance_core.decide import cause_open, concept_drift
 from maintenance_core.jobs import PLAIN, How
 from maintenance_core.model import Action, Decision, OnAmbiguous, Spec
 from maintenance_core.reasons import DecisionReason
@@ -10,8 +10,8 @@ def plan_of(decision: Decision | None, spec: Spec) -> How:
     """Follows from the decision as status keeps it, so that each look finds the same.
 
     Contradicted old rows stay out after concept drift. Both ways race where no cause is named and
-    the spec asks for it. After a label shift old rows are judged in the new shares of the classes:
-    who adapts to them loses on the old ones.
+    the spec asks for it; the gate asks for more there. After a label shift old rows are judged in
+    the new shares of the classes: who adapts to them loses on the old ones.
     """
     if decision is None:
         return PLAIN
@@ -21,4 +21,5 @@ def plan_of(decision: Decision | None, spec: Spec) -> How:
         and decision.action is Action.FINE_TUNE
         and decision.reason == DecisionReason.UNDETERMINED,
         old_at_new_mix=decision.reason == DecisionReason.LABEL_SHIFT,
+        cause_open=cause_open(decision.path),
     )

@@ -44,7 +44,7 @@ from maintenance_core.jobs import (
     request,
     run_number,
 )
-from maintenance_core.judge import for_two, judge
+from maintenance_core.judge import gate_for, judge
 from maintenance_core.model import (
     Action,
     Champion,
@@ -614,7 +614,7 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
     else:
         verdict = judge(
             report,
-            gate=for_two(spec.gate) if _plan(seen, spec).race else spec.gate,
+            gate=gate_for(spec.gate, _plan(seen, spec)),
             champion=champion,
             concept_drift=_plan(seen, spec).exclude_contradicted,
             imported=run.action is Action.IMPORT,

@@ -6,7 +6,7 @@ it from luck on the held-out rows that there are. ``spec.decision.minExpectedGai
 the gain of accuracy for which a run is started.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from maintenance_contract import Answer, Question
@@ -73,6 +73,11 @@ def proof_required(gate: Gate, n: int, before: float | None) -> bool:
     if gate.proof is not Proof.AUTO:
         return gate.proof is Proof.REQUIRED
     return many(n, before)
+
+
+def surer(gate: Gate) -> Gate:
+    """Of few rows as much confidence is asked as of many."""
+    return replace(gate, weighed_confidence=max(gate.confidence, gate.weighed_confidence))
 
 
 def many(n: int, before: float | None) -> bool:
@@ -146,6 +151,8 @@ def _terms(situation: Situation) -> _Terms | None:
     if situation.report.diagnosis is None or targeted(situation) or now is None or expected is None:
         return None
     gate = situation.spec.gate
+    if not (answered(situation, Answer.MINOR) or answered(situation, Answer.MAJOR)):
+        gate = surer(gate)
     gain = max(gate.min_improvement, gain_at_new_mix(situation) or 0.0)
     return _Terms(
         gate,

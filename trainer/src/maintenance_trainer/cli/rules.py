@@ -18,7 +18,7 @@ from maintenance_contract import (
 )
 from maintenance_core.decide import decide
 from maintenance_core.jobs import Identity, request
-from maintenance_core.judge import judge
+from maintenance_core.judge import gate_for, judge
 from maintenance_core.model import (
     Action,
     Champion,
@@ -173,7 +173,7 @@ def verdict_on(
     """What the gate makes of a training."""
     return judge(
         report,
-        gate=its.gate,
+        gate=gate_for(its.gate, plan_of(decision, its)),
         champion=None if champion is None else _champion(champion, now),
         concept_drift=excludes(decision, its),
         sampling=its.sampling,
