@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
-from maintenance_contract import Answer, Question
+from maintenance_contract import AUTO, Answer, Question
 from maintenance_core.findings import (
     accuracy,
     answered,
@@ -104,7 +104,7 @@ def too_few_rows_for_a_first_win(situation: Situation, wanted: Proposal) -> Prop
         have=counts.new_held_out + counts.old_held_out,
         need=fewest_rows(gate.confidence),
         show=f"with {percent(gate.confidence)} confidence that it beats the majority class",
-        wish=_label(situation.spec.holdout.original_percent, "originalPercent"),
+        wish=_label(situation, "originalPercent"),
     )
 
 
@@ -126,7 +126,7 @@ def too_few_new_rows_for_a_win(situation: Situation, wanted: Proposal) -> Propos
         have=rows(held_out),
         need=need,
         show=show,
-        wish=_label(spec.holdout.updates_percent, "updatesPercent"),
+        wish=_label(situation, "updatesPercent"),
     )
 
 
@@ -141,7 +141,7 @@ def too_few_old_rows_for_a_win(situation: Situation, wanted: Proposal) -> Propos
         have=rows(held_out),
         need=fewest_rows(gate.confidence),
         show=f"any win with {percent(gate.confidence)} confidence",
-        wish=_label(situation.spec.holdout.original_percent, "originalPercent"),
+        wish=_label(situation, "originalPercent"),
     )
 
 
@@ -155,7 +155,7 @@ def too_few_old_rows_for_no_loss(situation: Situation, wanted: Proposal) -> Prop
         finding.question is Question.CONCEPT_DRIFT for finding in answered(situation, Answer.MAJOR)
     ):
         return None
-    label = _label(situation.spec.holdout.original_percent, "originalPercent")
+    label = _label(situation, "originalPercent")
     return _shortage(
         wanted,
         kind="old held-out rows",
@@ -190,16 +190,37 @@ def _shortage(
     )
 
 
-def _label(share: int, field: str) -> Callable[[int], str]:
-    """What to do about missing held-out rows, of which ``share`` per cent of labelled ones make."""
+def _label(situation: Situation, field: str) -> Callable[[int], str]:
+    """What to do about missing held-out rows of the original or the updated ones."""
+    share = _held_out_percent(situation, field)
 
     def wish(missing: int) -> str:
-        label = math.ceil(missing * 100 / share)
+        label = math.ceil(missing * 100 / share) if share else MOST_ROWS
         if label >= MOST_ROWS:
             return "No number of rows that anybody labels would do"
-        return f"Label {label} more rows (spec.data.holdout.{field} is {share})"
+        return f"Label {label} more rows (spec.data.holdout.{field} is {_said(situation, field)})"
 
     return wish
+
+
+def _said(situation: Situation, field: str) -> int | str:
+    holdout = situation.spec.holdout
+    percent_ = holdout.original_percent if field == "originalPercent" else holdout.updates_percent
+    return AUTO if percent_ is None else percent_
+
+
+def _held_out_percent(situation: Situation, field: str) -> float:
+    """As it is written; where it is Auto, as it came out in the diagnosis."""
+    said = _said(situation, field)
+    if isinstance(said, int):
+        return said
+    rows_ = diagnosis_of(situation).rows
+    held_out, trained = (
+        (rows_.old_held_out, rows_.old_train)
+        if field == "originalPercent"
+        else (rows_.new_held_out, rows_.new_train)
+    )
+    return 100 * held_out / (held_out + trained) if held_out else 0.0
 
 
 def _due(wanted: Proposal) -> str:

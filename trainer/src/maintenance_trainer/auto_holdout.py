@@ -1,0 +1,197 @@
+"""Auto: which share of a file's rows is held out is chosen when it is first seen, and then kept.
+
+What is remembered, in this order: what the champion's training held out of the file; what an
+earlier run of this store did, so that two runs under one champion agree, also after a challenger
+was rejected. Only what no run has seen is chosen. So a row stays on its side.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from maintenance_contract import Holdout, Sampling, held_out_rows
+from maintenance_contract.codec import Fields
+from maintenance_trainer.folders import Origin
+from maintenance_trainer.rows import DataFile, Row
+from maintenance_trainer.shares import BUCKETS, Shares, auto
+
+LEAST_SHARE: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file of an earlier run, and how many buckets were held out of it."""
+
+    origin: Origin
+    name: str
+    digest: str
+    held_out: int
+
+    def document(self) -> dict[str, str | int]:
+        """As snapshots hold it."""
+        return {
+            "origin": self.origin.value,
+            "name": self.name,
+            "digest": self.digest,
+            "heldOut": self.held_out,
+        }
+
+    @classmethod
+    def read(cls, fields: Fields) -> "Kept":
+        """The inverse of ``document``."""
+        return cls(
+            fields.one_of("origin", Origin),
+            fields.string("name", most=4096),
+            fields.string("digest"),
+            fields.integer("heldOut", most=BUCKETS),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was held out so far.
+
+    ``known`` are digests of the files that the champion was trained on, ``champion`` what its
+    training held out and ``fair`` what its ancestors' did, too; ``files`` those of earlier runs.
+    """
+
+    known: frozenset[str] = frozenset()
+    champion: Shares | None = None
+    fair: Shares | None = None
+    files: tuple[Kept, ...] = ()
+
+    def of(self, file: DataFile) -> int | None:
+        """Of this very file; None where nobody has seen it.
+
+        That none of it was held out binds nobody but the champion that was trained so.
+        """
+        if self.champion is not None and file.digest in self.known:
+            return self.champion.of(file.origin, file.digest)
+        shares = (kept.held_out for kept in self.files if kept.digest == file.digest)
+        return next(shares, 0) or None
+
+    def most_of(self, file: DataFile) -> int:
+        """Of a file that one of an earlier run may have become, by its name.
+
+        Its rows may be the same, so that no more is held out than was: the rest was trained on.
+        """
+        same = (file.origin, file.name)
+        kept = next((kept for kept in self.files if (kept.origin, kept.name) == same), None)
+        if kept is None:
+            return BUCKETS
+        if self.champion is None or self.fair is None or kept.digest not in self.known:
+            return kept.held_out or BUCKETS
+        return min(shares.of(kept.origin, kept.digest) for shares in (self.champion, self.fair))
+
+    def gone(self, files: Sequence[DataFile]) -> tuple[Kept, ...]:
+        """Files of earlier runs that are not there, and none of their name: they may come back."""
+        digests = {file.digest for file in files}
+        names = {(file.origin, file.name) for file in files}
+        return tuple(
+            kept
+            for kept in self.files
+            if kept.digest not in digests and (kept.origin, kept.name) not in names
+        )
+
+
+NOTHING_BEFORE: Final = Before()
+
+
+def chosen(
+    files: Sequence[DataFile],
+    rows: Sequence[Row],
+    holdout: Holdout,
+    sampling: Sampling,
+    before: Before,
+) -> tuple[DataFile, ...]:
+    """The files, each with its share where that of its origin is Auto.
+
+    Of the original rows ``held_out_rows`` of all are held out, and of the updates ``held_out_rows``
+    of those that are new to the champion: each round needs held-out rows of its own. Of rows
+    sampled as Targeted none.
+    """
+    shares: dict[str, int] = {}
+    for origin in Origin:
+        if auto(holdout, origin):
+            its = [file for file in files if file.origin is origin]
+            targeted = origin is Origin.UPDATES and sampling is Sampling.TARGETED
+            shares = {**_of_origin(its, rows, before, targeted=targeted), **shares}
+    return tuple(
+        replace(file, held_out=shares[file.digest]) if auto(holdout, file.origin) else file
+        for file in files
+    )
+
+
+def fair_to(champion: Shares, files: Sequence[DataFile]) -> Shares:
+    """What was held out of the champion, for these files: all of those that it does not know.
+
+    Of original files that it does not know nothing is taken for granted: they may be a new
+    selection of those that it was trained on.
+    """
+    if not champion.files and all(file.held_out is None for file in files):
+        return champion
+    return Shares(
+        champion.original,
+        champion.updates,
+        {
+            file.digest: BUCKETS if file.new else champion.of(file.origin, file.digest)
+            for file in files
+        },
+    )
+
+
+def _of_origin(
+    files: Sequence[DataFile], rows: Sequence[Row], before: Before, *, targeted: bool
+) -> dict[str, int]:
+    """By digest, for all files of one origin."""
+    shares: dict[str, int] = {}
+    for file in files:
+        share = 0 if targeted and file.new else before.of(file)
+        if share is not None:
+            shares[file.digest] = share
+    unseen = [file for file in files if file.digest not in shares]
+    if unseen:
+        share = _share(files, unseen, rows, shares, before.known)
+        shares |= {file.digest: min(share, before.most_of(file)) for file in unseen}
+    return shares
+
+
+def _share(
+    files: Sequence[DataFile],
+    unseen: Sequence[DataFile],
+    rows: Sequence[Row],
+    shares: Mapping[str, int],
+    known: frozenset[str],
+) -> int:
+    """What is held out of unseen files, so that the rows of the origin make up their number."""
+    counted = {file.digest for file in files if file.origin is Origin.ORIGINAL or file.new}
+    kept, fresh = _texts(rows, counted & shares.keys()), _texts(rows, _digests(unseen))
+    seen = kept.keys() | {row.key for row in rows if row.file in known}
+    fresh = {key: row for key, row in fresh.items() if key not in seen}
+    if not fresh:
+        # Copies of other rows: on the side where those are.
+        return max(shares.values(), default=BUCKETS // 2)
+    held_out = sum(row.bucket < shares[row.file] for row in kept.values())
+    wanted = held_out_rows(len(kept) + len(fresh)) - held_out
+    number = min(max(wanted, math.ceil(LEAST_SHARE * len(fresh))), len(fresh) // 2)
+    share = sorted(row.bucket for row in fresh.values())[number]
+    return share if shares else min(share, _leaves_two_labels(fresh.values()))
+
+
+def _texts(rows: Sequence[Row], digests: Collection[str]) -> dict[str, Row]:
+    """A row of each distinct text of these files; where any of them is new, of those."""
+    its = [row for row in rows if row.file in digests]
+    return {row.key: row for row in [row for row in its if row.new] or its}
+
+
+def _digests(files: Sequence[DataFile]) -> set[str]:
+    return {file.digest for file in files}
+
+
+def _leaves_two_labels(rows: Collection[Row]) -> int:
+    """The share that leaves rows of two labels to train on, where there are two."""
+    last: dict[str, int] = {}
+    for row in rows:
+        last[row.label] = max(last.get(row.label, 0), row.bucket)
+    return sorted(last.values())[-2] if len(last) > 1 else BUCKETS
