@@ -13,6 +13,8 @@ from maintenance_core.brakes import BRAKES
 from maintenance_core.decide import propose
 from maintenance_core.evidence import DEFAULTS as AT
 from maintenance_core.findings import CAUSES, NEW_LABELS, OUTSIDE_SUPPORT
+from maintenance_core.model import DEFAULT_MIN_EXPECTED_GAIN as PRICE
+from maintenance_core.model import DEFAULT_OLD_WEIGHT as OLD
 from maintenance_core.rules import EVIDENCE, WORKFLOW
 from maintenance_core.spec import parse
 
@@ -134,6 +136,8 @@ def _text(function: Callable[..., object]) -> str:
 def _gate() -> str:
     """What ``judge`` says of itself, field names as users write them."""
     words = {
+        "``worth.proof_required``": "a proof is required (`spec.gate.oldData.proof`)",
+        "``gate.old_weight``": "`spec.gate.oldData.weight`",
         "``gate.confidence``": "`spec.gate.confidence`",
         "``gate.min_improvement``": "`spec.gate.minImprovement`",
         "``-gate.max_old_loss``": "`-spec.gate.oldData.maxLoss`",
@@ -167,19 +171,22 @@ def _proposed(*answers: Answer) -> str:
 
 
 def _wins() -> Iterator[str]:
-    gaps = (0.02, 0.03, 0.05, 0.10, 0.20)
-    yield "\nNew held-out rows to show a win at confidence 0.95, by the champion's accuracy there\n"
-    yield "and by how much is to be won back:\n\n"
+    gaps = (0.02, 0.05, 0.10, 0.20, 0.40)
+    yield "\nThe chance that a model which wins the whole gap back is promoted, by new held-out\n"
+    yield "rows and by how far the champion has fallen there from 0.85 (old rows as many,\n"
+    yield f"weight {OLD:g}, confidence 0.95); in bold where it is worth "
+    yield f"`minExpectedGain` {PRICE:g}:\n\n"
     yield from _table(
-        ("champion", *(f"+{gap:.2f}" for gap in gaps)),
-        (
-            (
-                f"{accuracy:.2f}",
-                *(str(power.rows_to_show_win(accuracy, accuracy + gap, 0.95)) for gap in gaps),
-            )
-            for accuracy in (0.5, 0.6, 0.7, 0.8)
-        ),
+        ("new held-out rows", *(f"-{gap:.2f}" for gap in gaps)),
+        ((str(n), *(_chance(n, gap) for gap in gaps)) for n in (15, 30, 75, 150, 300, 1000)),
     )
+
+
+def _chance(n: int, gap: float) -> str:
+    new = (1.0 - OLD, n, 0.85 - gap, 0.85)
+    chance = power.weighed_chance(new, (OLD, n, 0.85), 0.95)
+    said = f"{chance:.2f}"
+    return f"**{said}**" if chance * (1.0 - OLD) * gap >= PRICE else said
 
 
 def _losses() -> Iterator[str]:

@@ -6,7 +6,13 @@ Standard library only: both images carry this package.
 """
 
 from maintenance_contract.errors import ContractError
-from maintenance_contract.holdout import AUTO, Holdout, held_out_rows
+from maintenance_contract.holdout import (
+    AUTO,
+    Holdout,
+    held_out_rows,
+    more_held_out,
+    rows_to_hold_out,
+)
 from maintenance_contract.report import (
     LEAST_ROWS,
     Answer,
@@ -81,4 +87,6 @@ __all__ = [
     "TrainingReport",
     "TrainingRequest",
     "held_out_rows",
+    "more_held_out",
+    "rows_to_hold_out",
 ]

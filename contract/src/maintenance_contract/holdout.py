@@ -12,6 +12,7 @@ LEAST_PERCENT: Final = 1
 MOST_PERCENT: Final = 90
 _OF_FEW: Final = 10
 _OF_MANY: Final = 50
+_MOST: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,28 @@ def held_out_rows(rows: int) -> int:
     learn grow together. 300 rows: 150, 1,000: 316, 10,000: 1,000, 30,000: 1,732.
     """
     return min(rows // 2, round(max(_OF_FEW * math.sqrt(rows), rows / _OF_MANY)))
+
+
+def more_held_out(held_out: int, rows: int, more: int) -> int:
+    """How many of ``more`` rows ``Auto`` holds out, where ``held_out`` of ``rows`` are already.
+
+    Half of them at most: from the rest a model learns. One in fifty at least: they may be of
+    another kind than those before.
+    """
+    missing = held_out_rows(rows + more) - held_out
+    return min(max(missing, math.ceil(more / _OF_MANY)), more // 2)
+
+
+def rows_to_hold_out(missing: int, held_out: int, rows: int) -> int:
+    """How many more rows ``Auto`` must find to hold out ``missing`` more: the inverse of that."""
+    low, high = 0, 2 * missing
+    while more_held_out(held_out, rows, high) < missing and high < _MOST:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = more_held_out(held_out, rows, middle) >= missing
+        low, high = (low, middle) if enough else (middle, high)
+    return high
 
 
 def _spelled(percent: int | None) -> int | str:

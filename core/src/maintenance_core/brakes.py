@@ -5,21 +5,13 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
-from maintenance_contract import AUTO, Answer, Question
-from maintenance_core.findings import (
-    accuracy,
-    answered,
-    diagnosis_of,
-    expected_accuracy,
-    gain_at_new_mix,
-    rows,
-    targeted,
-)
+from maintenance_contract import AUTO, HeldOut, rows_to_hold_out
+from maintenance_core.findings import accuracy, diagnosis_of, rows, targeted
 from maintenance_core.model import (
     Action,
     HistoryEntry,
     Limits,
-    OnConceptDrift,
+    Proof,
     RunOutcome,
     Situation,
 )
@@ -29,10 +21,10 @@ from maintenance_core.power import (
     POWER,
     fewest_rows,
     rows_to_show_no_loss,
-    rows_to_show_win,
 )
 from maintenance_core.proposal import Brake, Proposal
 from maintenance_core.reasons import DecisionReason
+from maintenance_core.worth import in_figures, reported_only, rows_to_be_worth, worth
 
 NO_CONTEST: Final = (DecisionReason.FIRST_VERSION, DecisionReason.INITIAL_MODEL)
 """Proposals of a version that has no champion to beat."""
@@ -108,51 +100,24 @@ def too_few_rows_for_a_first_win(situation: Situation, wanted: Proposal) -> Prop
     )
 
 
-def too_few_new_rows_for_a_win(situation: Situation, wanted: Proposal) -> Proposal | None:
-    """The new held-out rows could not show that the champion's error is mended: Wait."""
-    spec, held_out = situation.spec, diagnosis_of(situation).new
-    if wanted.reason in NO_CONTEST or situation.report.diagnosis is None or targeted(situation):
-        return None
-    gate, now, expected = spec.gate, accuracy(held_out), expected_accuracy(situation)
-    need, show = fewest_rows(gate.confidence), f"any win with {percent(gate.confidence)} confidence"
-    if now is not None and expected is not None and rows(held_out) >= need:
-        gain = max(gate.min_improvement, gain_at_new_mix(situation) or 0.0)
-        target = min(1.0, max(expected, now + gain))
-        need = rows_to_show_win(now, target, gate.confidence)
-        show = f"{_surely(gate.confidence)} that {percent(now)} has become {percent(target)}"
-    return _shortage(
-        wanted,
-        kind="new held-out rows",
-        have=rows(held_out),
-        need=need,
-        show=show,
-        wish=_label(situation, "updatesPercent"),
-    )
-
-
 def too_few_old_rows_for_a_win(situation: Situation, wanted: Proposal) -> Proposal | None:
     """Targeted updates: too few old held-out rows to show any win at all: Wait."""
     if wanted.reason in NO_CONTEST or not targeted(situation):
         return None
-    gate, held_out = situation.spec.gate, diagnosis_of(situation).old
-    return _shortage(
-        wanted,
-        kind="old held-out rows",
-        have=rows(held_out),
-        need=fewest_rows(gate.confidence),
-        show=f"any win with {percent(gate.confidence)} confidence",
-        wish=_label(situation, "originalPercent"),
-    )
+    wish = _label(situation, "originalPercent")
+    return _no_win_at_all(situation, wanted, "old", diagnosis_of(situation).old, wish)
 
 
-def too_few_old_rows_for_no_loss(situation: Situation, wanted: Proposal) -> Proposal | None:
-    """The old held-out rows are judged and could not show that nothing is forgotten: Wait."""
+def too_few_old_rows_for_proof(situation: Situation, wanted: Proposal) -> Proposal | None:
+    """`spec.gate.oldData.proof` is Required, and the old held-out rows could not give it: Wait."""
     gate, held_out = situation.spec.gate, diagnosis_of(situation).old
     before = accuracy(held_out)
-    if wanted.reason in NO_CONTEST or before is None or targeted(situation):
-        return None
-    if gate.on_concept_drift is OnConceptDrift.REPORT_ONLY and any(
-        finding.question is Question.CONCEPT_DRIFT for finding in answered(situation, Answer.MAJOR)
+    if (
+        gate.proof is not Proof.REQUIRED
+        or wanted.reason in NO_CONTEST
+        or before is None
+        or targeted(situation)
+        or reported_only(situation)
     ):
         return None
     label = _label(situation, "originalPercent")
@@ -162,7 +127,42 @@ def too_few_old_rows_for_no_loss(situation: Situation, wanted: Proposal) -> Prop
         have=rows(held_out),
         need=rows_to_show_no_loss(before, gate.max_old_loss, gate.confidence),
         show=f"{_surely(gate.confidence)} that it loses no more than {percent(gate.max_old_loss)}",
-        wish=lambda missing: f"{label(missing)}; or raise spec.gate.oldData.maxLoss",
+        wish=lambda missing: (
+            f"{label(missing)}; or raise spec.gate.oldData.maxLoss, or write Auto for "
+            "spec.gate.oldData.proof"
+        ),
+    )
+
+
+def not_worth_a_run(situation: Situation, wanted: Proposal) -> Proposal | None:
+    """Chance times stake is below `spec.decision.minExpectedGain`: Wait for more labelled rows."""
+    if wanted.reason in NO_CONTEST or situation.report.diagnosis is None or targeted(situation):
+        return None
+    wish = _label(situation, "updatesPercent")
+    too_few = _no_win_at_all(situation, wanted, "new", diagnosis_of(situation).new, wish)
+    if too_few is not None:
+        return too_few
+    found = worth(situation)
+    if found is None or found.enough:
+        return None
+    if found.stake < found.price:
+        return Proposal(
+            Action.WAIT,
+            DecisionReason.GAIN_TOO_SMALL,
+            f"{_due(wanted)}, but at most {percent(found.stake)} can be gained: the champion gets "
+            f"{percent(found.now)} of new held-out rows right, {percent(found.target)} would be as "
+            f"before. A run must promise {percent(found.price)} (spec.decision.minExpectedGain).",
+        )
+    missing = rows_to_be_worth(situation)
+    more = (
+        f"Label about {missing} more rows"
+        if missing < MOST_ROWS
+        else "No number of rows that anybody labels would do"
+    )
+    return Proposal(
+        Action.WAIT,
+        DecisionReason.NOT_ENOUGH_HELD_OUT_ROWS,
+        f"{_due(wanted)}, but is not worth a run yet. {in_figures(situation)} {more}.",
     )
 
 
@@ -170,10 +170,29 @@ BRAKES: Final[tuple[Brake, ...]] = (
     no_new_evidence,
     run_limit,
     too_few_rows_for_a_first_win,
-    too_few_new_rows_for_a_win,
     too_few_old_rows_for_a_win,
-    too_few_old_rows_for_no_loss,
+    too_few_old_rows_for_proof,
+    not_worth_a_run,
 )
+
+
+def _no_win_at_all(
+    situation: Situation,
+    wanted: Proposal,
+    age: str,
+    held_out: HeldOut | None,
+    wish: Callable[[int], str],
+) -> Proposal | None:
+    """So few rows of that age that not even winning all of them would show a win."""
+    confidence = situation.spec.gate.confidence
+    return _shortage(
+        wanted,
+        kind=f"{age} held-out rows",
+        have=rows(held_out),
+        need=fewest_rows(confidence),
+        show=f"any win with {percent(confidence)} confidence",
+        wish=wish,
+    )
 
 
 def _shortage(
@@ -191,36 +210,26 @@ def _shortage(
 
 
 def _label(situation: Situation, field: str) -> Callable[[int], str]:
-    """What to do about missing held-out rows of the original or the updated ones."""
-    share = _held_out_percent(situation, field)
+    """What to do about missing held-out rows of the original ones or of the updates."""
+    holdout, counts = situation.spec.holdout, diagnosis_of(situation).rows
+    share, held_out, trained = (
+        (holdout.original_percent, counts.old_held_out, counts.old_train)
+        if field == "originalPercent"
+        else (holdout.updates_percent, counts.new_held_out, counts.new_train)
+    )
 
     def wish(missing: int) -> str:
-        label = math.ceil(missing * 100 / share) if share else MOST_ROWS
+        label = (
+            rows_to_hold_out(missing, held_out, held_out + trained)
+            if share is None
+            else math.ceil(missing * 100 / share)
+        )
         if label >= MOST_ROWS:
             return "No number of rows that anybody labels would do"
-        return f"Label {label} more rows (spec.data.holdout.{field} is {_said(situation, field)})"
+        said = AUTO if share is None else share
+        return f"Label {label} more rows (spec.data.holdout.{field} is {said})"
 
     return wish
-
-
-def _said(situation: Situation, field: str) -> int | str:
-    holdout = situation.spec.holdout
-    percent_ = holdout.original_percent if field == "originalPercent" else holdout.updates_percent
-    return AUTO if percent_ is None else percent_
-
-
-def _held_out_percent(situation: Situation, field: str) -> float:
-    """As it is written; where it is Auto, as it came out in the diagnosis."""
-    said = _said(situation, field)
-    if isinstance(said, int):
-        return said
-    rows_ = diagnosis_of(situation).rows
-    held_out, trained = (
-        (rows_.old_held_out, rows_.old_train)
-        if field == "originalPercent"
-        else (rows_.new_held_out, rows_.new_train)
-    )
-    return 100 * held_out / (held_out + trained) if held_out else 0.0
 
 
 def _due(wanted: Proposal) -> str:

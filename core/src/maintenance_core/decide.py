@@ -7,12 +7,13 @@ passes the brakes: the first that objects turns it into Wait.
 from collections.abc import Iterable
 
 from maintenance_contract import Answer, Question
-from maintenance_core.brakes import BRAKES
+from maintenance_core.brakes import BRAKES, NO_CONTEST
 from maintenance_core.model import Decision, PathStep, Situation
 from maintenance_core.narrate import path, rejected, told_of_data, trouble
 from maintenance_core.numbers import MESSAGE_CHARACTERS, shortened
 from maintenance_core.proposal import Proposal
 from maintenance_core.rules import RULES
+from maintenance_core.worth import in_figures, power_of
 
 
 def decide(situation: Situation) -> Decision:
@@ -33,12 +34,15 @@ def decide(situation: Situation) -> Decision:
         rejected=rejected(wanted.action, wanted.reason, objection.reason if objection else None),
         time=situation.now,
         escalated_from=situation.escalated_from,
+        power=power_of(situation),
     )
 
 
 def _message(situation: Situation, chosen: Proposal) -> str:
     """Why, and at the end what is told of the data; a long reason gives way to that."""
     said = f"{trouble(situation.degraded)} {chosen.message}".strip()
+    if chosen.action.training is not None and chosen.reason not in NO_CONTEST:
+        said = f"{said} {in_figures(situation)}".strip()
     told = told_of_data(situation)
     if not told:
         return shortened(said)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from maintenance_contract import (
     DEFAULT_MAX_ROWS,
@@ -26,6 +26,11 @@ from maintenance_core.sequential import Alarm, Reference
 # --- what is declared -------------------------------------------------------------------
 
 
+DEFAULT_OLD_WEIGHT: Final = 0.2
+DEFAULT_MIN_EXPECTED_GAIN: Final = 0.005
+"""Of ``spec.gate.oldData.weight`` and ``spec.decision.minExpectedGain``, as the CRD has them."""
+
+
 class Policy(StrEnum):
     """How causes become actions."""
 
@@ -38,6 +43,17 @@ class OnConceptDrift(StrEnum):
 
     REPORT_ONLY = "ReportOnly"
     JUDGE = "Judge"
+
+
+class Proof(StrEnum):
+    """Whether the challenger must be shown to have lost nothing on the old held-out rows.
+
+    ``AUTO``: where they are enough to show it; fewer are weighed together with the new ones.
+    """
+
+    AUTO = "Auto"
+    REQUIRED = "Required"
+    NOT_REQUIRED = "NotRequired"
 
 
 class OnAmbiguous(StrEnum):
@@ -156,12 +172,15 @@ class Triggers:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """``spec.gate``."""
+    """``spec.gate``; ``proof``, ``max_old_loss``, ``old_weight``: of ``spec.gate.oldData``."""
 
     min_improvement: float
     confidence: float
     max_old_loss: float
     on_concept_drift: OnConceptDrift
+    proof: Proof = Proof.AUTO
+    old_weight: float = DEFAULT_OLD_WEIGHT
+    """Of accuracy on old rows, where both are weighed; new ones have the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +274,7 @@ class Spec:
     initial_revision: str = ""
     sampling: Sampling = Sampling.RANDOM
     on_ambiguous: OnAmbiguous = OnAmbiguous.FINE_TUNE
+    min_expected_gain: float = DEFAULT_MIN_EXPECTED_GAIN
 
 
 # --- what is configured -----------------------------------------------------------------
@@ -518,6 +538,25 @@ class RejectedAction:
 
 
 @dataclass(frozen=True, slots=True)
+class Power:
+    """What the held-out rows that were there could show, and what more labelled rows would buy.
+
+    Shares from 0 to 1. ``chance``: that a model which is as good as the champion was is promoted;
+    ``stake``: what that would gain; ``smallest_gain``: of accuracy on new rows, that is shown four
+    times in five.
+    """
+
+    new_held_out: int
+    old_held_out: int
+    chance: float
+    stake: float
+    smallest_gain: float
+    more_rows: int
+    chance_with_more: float
+    smallest_gain_with_more: float
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What is to be done, from which numbers."""
 
@@ -530,6 +569,7 @@ class Decision:
     rejected: tuple[RejectedAction, ...]
     time: datetime
     escalated_from: int | None = None
+    power: Power | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from maintenance_contract.request import SECRET_NAME
 from maintenance_core.errors import SpecError
 from maintenance_core.evidence import Thresholds
 from maintenance_core.model import (
+    DEFAULT_MIN_EXPECTED_GAIN,
+    DEFAULT_OLD_WEIGHT,
     Access,
     DiagnosisJob,
     Gate,
@@ -28,6 +30,7 @@ from maintenance_core.model import (
     Outcomes,
     Pod,
     Policy,
+    Proof,
     SamplesQuery,
     Schedule,
     Spec,
@@ -158,6 +161,7 @@ def _spec(fields: Fields) -> Spec:
         on_ambiguous=decision.one_of("onAmbiguous", OnAmbiguous)
         if decision.has("onAmbiguous")
         else OnAmbiguous.FINE_TUNE,
+        min_expected_gain=_share(decision, "minExpectedGain", DEFAULT_MIN_EXPECTED_GAIN),
     )
     _places_apart(spec)
     return spec
@@ -536,7 +540,19 @@ def _gate(fields: Fields) -> Gate:
         confidence=confidence,
         max_old_loss=old.number("maxLoss"),
         on_concept_drift=old.one_of("onConceptDrift", OnConceptDrift),
+        proof=old.one_of("proof", Proof) if old.has("proof") else Proof.AUTO,
+        old_weight=_share(old, "weight", DEFAULT_OLD_WEIGHT),
     )
+
+
+def _share(fields: Fields, key: str, default: float) -> float:
+    """A number from 0 to 1."""
+    if not fields.has(key):
+        return default
+    value = fields.number(key)
+    if not 0.0 <= value <= 1.0:
+        raise SpecError(fields.name(key), "write a share from 0 to 1")
+    return value
 
 
 @_Once

@@ -5,18 +5,15 @@ earlier run of this store did, so that two runs under one champion agree, also a
 was rejected. Only what no run has seen is chosen. So a row stays on its side.
 """
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from maintenance_contract import Holdout, Sampling, held_out_rows
+from maintenance_contract import Holdout, Sampling, more_held_out
 from maintenance_contract.codec import Fields
 from maintenance_trainer.folders import Origin
 from maintenance_trainer.rows import DataFile, Row
 from maintenance_trainer.shares import BUCKETS, Shares, auto
-
-LEAST_SHARE: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +170,7 @@ def _share(
         # Copies of other rows: on the side where those are.
         return max(shares.values(), default=BUCKETS // 2)
     held_out = sum(row.bucket < shares[row.file] for row in kept.values())
-    wanted = held_out_rows(len(kept) + len(fresh)) - held_out
-    number = min(max(wanted, math.ceil(LEAST_SHARE * len(fresh))), len(fresh) // 2)
+    number = more_held_out(held_out, len(kept), len(fresh))
     share = sorted(row.bucket for row in fresh.values())[number]
     return share if shares else min(share, _leaves_two_labels(fresh.values()))
 

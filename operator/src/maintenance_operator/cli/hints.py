@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from maintenance_core.model import Metrics, NewData, Series, Spec
+from maintenance_core.model import Decision, Metrics, NewData, Series, Spec
 from maintenance_core.numbers import duration, figure, moment
+from maintenance_core.worth import could_show
 from maintenance_operator.adapters.selectors import Selection, selections
 from maintenance_operator.cli.findings import PERFORMANCE, Finding, Point, hint, wrong
 
@@ -168,6 +169,16 @@ def of_new_data(trigger: NewData, answer: Sequence[Series], last: datetime) -> F
 def of_schedule(due: datetime) -> Finding:
     """When it is due next, in words that show a mistaken time zone."""
     return Finding("spec.triggers.schedule", f"the next look is due at {moment(due)}")
+
+
+# --- the labelled rows ------------------------------------------------------------------
+
+
+def of_rows(decision: Decision) -> Iterator[Finding]:
+    """What the labelled rows could show at the last look, where that was counted."""
+    if decision.power is not None:
+        told = f"at the last look (decision {decision.number}) {could_show(decision.power)}"
+        yield Finding("spec.data.updates", told)
 
 
 # --- the first version ------------------------------------------------------------------
