@@ -34,6 +34,7 @@ from maintenance_contract import (
     TrainingReport,
     TrainingRequest,
 )
+from maintenance_contract.codec import Fields
 from maintenance_trainer.job import perform
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress
@@ -75,7 +76,7 @@ class Laboratory:
             DataRef(
                 "pvc://data/original",
                 "pvc://data/updates",
-                holdout=Holdout(holdout["originalPercent"], holdout["updatesPercent"]),
+                holdout=Holdout.read(Fields(holdout)),
             ),
             Recipes(
                 training["fineTune"]["replayPercent"],
