@@ -665,7 +665,9 @@ def test_an_automatic_holdout_says_how_many_rows_make_up_what_is_missing() -> No
     few = {"old": HeldOut(500, 450), "rows": RowCounts(700, 300, 2000, 500)}
     message = decide(a_situation(*findings(Answer.MINOR), spec=required(), **few)).message
     assert "500 old held-out rows: 895 are needed" in message
-    said = re.search(r"Label (\d+) more rows \(spec.data.holdout.originalPercent is Auto\)", message)
+    said = re.search(
+        r"Label (\d+) more rows \(spec.data.holdout.originalPercent is Auto\)", message
+    )
     assert said is not None
     label = int(said[1])
     assert held_out_rows(2500 + label) == 895

@@ -117,7 +117,7 @@ def test_the_whole_way_by_hand(
     make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Rules and gate are the operator's: a person is told what it would do, and why."""
-    lab = make_lab(headlines(["finance", "sport"], 300, seed=1))
+    lab = make_lab(headlines(["finance", "sport"], 600, seed=1))
     store = lab.claims / "by-hand"
     assert main(["train", *options(lab)]) == 78
     assert "give the verb diagnose first" in capsys.readouterr().err

@@ -2,36 +2,54 @@
 
 What is remembered, in this order: what the champion's training held out of the file; what an
 earlier run of this store did, so that two runs under one champion agree, also after a challenger
-was rejected. Only what no run has seen is chosen. So a row stays on its side.
+was rejected; what was held out of an earlier file whose rows it holds, because it was appended to
+or renamed. Only what no run has seen is chosen. So a row stays on its side.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from maintenance_contract import Holdout, Sampling, more_held_out
 from maintenance_contract.codec import Fields
 from maintenance_trainer.folders import Origin
-from maintenance_trainer.rows import DataFile, Row
+from maintenance_trainer.rows import MARKS, DataFile, Row, mark, marks_of
 from maintenance_trainer.shares import BUCKETS, Shares, auto
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file of an earlier run, and how many buckets were held out of it."""
+    """A file of an earlier run, and how many buckets were held out of it.
+
+    ``marks`` are some of its rows; empty where the resource said what is held out.
+    """
 
     origin: Origin
     name: str
     digest: str
     held_out: int
+    marks: tuple[str, ...] = ()
 
-    def document(self) -> dict[str, str | int]:
+    def became(self, file: DataFile, marks: Collection[str]) -> bool:
+        """Whether another file, of all whose rows these are the marks, holds the rows of this one.
+
+        Where nothing is known of its rows, a file of the same name does.
+        """
+        if self.origin is not file.origin:
+            return False
+        if not self.marks:
+            return self.name == file.name
+        return 2 * sum(mark in marks for mark in self.marks) >= len(self.marks)
+
+    def document(self) -> dict[str, Any]:
         """As snapshots hold it."""
         return {
             "origin": self.origin.value,
             "name": self.name,
             "digest": self.digest,
             "heldOut": self.held_out,
+            **({"marks": list(self.marks)} if self.marks else {}),
         }
 
     @classmethod
@@ -42,6 +60,7 @@ class Kept:
             fields.string("name", most=4096),
             fields.string("digest"),
             fields.integer("heldOut", most=BUCKETS),
+            fields.strings("marks", most=MARKS),
         )
 
 
@@ -68,17 +87,18 @@ class Before:
         shares = (kept.held_out for kept in self.files if kept.digest == file.digest)
         return next(shares, 0) or None
 
-    def most_of(self, file: DataFile) -> int:
-        """Of a file that one of an earlier run may have become, by its name.
+    def inherited(self, file: DataFile, marks: Collection[str]) -> int | None:
+        """Of an unseen file that holds rows of earlier ones: as they were, no more and no less.
 
-        Its rows may be the same, so that no more is held out than was: the rest was trained on.
+        More would hold out what was trained on, less would train on what was held out. None where
+        it holds rows of none.
         """
-        same = (file.origin, file.name)
-        kept = next((kept for kept in self.files if (kept.origin, kept.name) == same), None)
-        if kept is None:
-            return BUCKETS
+        shares = [self._of_kept(kept) for kept in self.files if kept.became(file, marks)]
+        return min((share for share in shares if share is not None), default=None)
+
+    def _of_kept(self, kept: Kept) -> int | None:
         if self.champion is None or self.fair is None or kept.digest not in self.known:
-            return kept.held_out or BUCKETS
+            return kept.held_out or None
         return min(shares.of(kept.origin, kept.digest) for shares in (self.champion, self.fair))
 
     def gone(self, files: Sequence[DataFile]) -> tuple[Kept, ...]:
@@ -108,14 +128,19 @@ def chosen(
     of those that are new to the champion: each round needs held-out rows of its own. Of rows
     sampled as Targeted none.
     """
+    if not any(auto(holdout, origin) for origin in Origin):
+        return tuple(files)
+    keys = _keys(rows)
     shares: dict[str, int] = {}
     for origin in Origin:
         if auto(holdout, origin):
             its = [file for file in files if file.origin is origin]
             targeted = origin is Origin.UPDATES and sampling is Sampling.TARGETED
-            shares = {**_of_origin(its, rows, before, targeted=targeted), **shares}
+            shares = {**_of_origin(its, rows, keys, before, targeted=targeted), **shares}
     return tuple(
-        replace(file, held_out=shares[file.digest]) if auto(holdout, file.origin) else file
+        replace(file, held_out=shares[file.digest], marks=marks_of(keys[file.digest]))
+        if auto(holdout, file.origin)
+        else file
         for file in files
     )
 
@@ -139,18 +164,25 @@ def fair_to(champion: Shares, files: Sequence[DataFile]) -> Shares:
 
 
 def _of_origin(
-    files: Sequence[DataFile], rows: Sequence[Row], before: Before, *, targeted: bool
+    files: Sequence[DataFile],
+    rows: Sequence[Row],
+    keys: Mapping[str, Collection[str]],
+    before: Before,
+    *,
+    targeted: bool,
 ) -> dict[str, int]:
     """By digest, for all files of one origin."""
     shares: dict[str, int] = {}
     for file in files:
         share = 0 if targeted and file.new else before.of(file)
+        if share is None and before.files:
+            share = before.inherited(file, set(map(mark, keys[file.digest])))
         if share is not None:
             shares[file.digest] = share
     unseen = [file for file in files if file.digest not in shares]
     if unseen:
         share = _share(files, unseen, rows, shares, before.known)
-        shares |= {file.digest: min(share, before.most_of(file)) for file in unseen}
+        shares |= {file.digest: share for file in unseen}
     return shares
 
 
@@ -171,14 +203,32 @@ def _share(
         return max(shares.values(), default=BUCKETS // 2)
     held_out = sum(row.bucket < shares[row.file] for row in kept.values())
     number = more_held_out(held_out, len(kept), len(fresh))
-    share = sorted(row.bucket for row in fresh.values())[number]
+    share = _holding_out(number, sorted(row.bucket for row in fresh.values()))
     return share if shares else min(share, _leaves_two_labels(fresh.values()))
+
+
+def _holding_out(number: int, buckets: Sequence[int]) -> int:
+    """The share that holds out so many of these rows; of those that do, the nearest to their part.
+
+    For as much is held out of rows that are appended later. Never 0, which is what was held out of
+    rows sampled as Targeted.
+    """
+    least = buckets[number - 1] + 1 if number else 0
+    return max(1, least, min(buckets[number], BUCKETS * number // len(buckets)))
 
 
 def _texts(rows: Sequence[Row], digests: Collection[str]) -> dict[str, Row]:
     """A row of each distinct text of these files; where any of them is new, of those."""
     its = [row for row in rows if row.file in digests]
     return {row.key: row for row in [row for row in its if row.new] or its}
+
+
+def _keys(rows: Iterable[Row]) -> Mapping[str, set[str]]:
+    """By file."""
+    keys: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        keys[row.file].add(row.key)
+    return keys
 
 
 def _digests(files: Sequence[DataFile]) -> set[str]:

@@ -30,7 +30,7 @@ from maintenance_trainer.folders import Origin as Origin  # noqa: PLC0414  # par
 from maintenance_trainer.places import Places
 from maintenance_trainer.reading import Records, sha256
 from maintenance_trainer.remarks import Remarks
-from maintenance_trainer.rows import DataFile, make_row
+from maintenance_trainer.rows import MARKS, DataFile, make_row
 from maintenance_trainer.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
 from maintenance_trainer.settled import Mark
 from maintenance_trainer.shares import BUCKETS, Shares, auto
@@ -125,7 +125,13 @@ class Snapshot:
         """What later runs remember of this one and those before it."""
         shares = self.held_out
         here = (
-            Kept(file.origin, file.name, file.digest, shares.of(file.origin, file.digest))
+            Kept(
+                file.origin,
+                file.name,
+                file.digest,
+                shares.of(file.origin, file.digest),
+                file.marks,
+            )
             for file in self.files
         )
         return (*here, *self.gone)
@@ -144,6 +150,7 @@ class Snapshot:
                         "new": file.new,
                         "columns": list(file.columns),
                         **({} if file.held_out is None else {"heldOut": file.held_out}),
+                        **({"marks": list(file.marks)} if file.marks else {}),
                     }
                     for file in self.files
                 ],
@@ -218,6 +225,7 @@ def _read_file(fields: Fields, holdout: Holdout) -> DataFile:
         fields.boolean("new"),
         fields.strings("columns"),
         fields.integer("heldOut", most=BUCKETS) if auto(holdout, origin) else None,
+        fields.strings("marks", most=MARKS),
     )
 
 
