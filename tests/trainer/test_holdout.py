@@ -334,7 +334,7 @@ DEEDS = (
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.sampled_from(DEEDS), max_size=14), st.randoms(use_true_random=False))
 def test_no_row_ever_changes_sides(
     deeds: list[Callable[[Story], None]], chance: random.Random
@@ -350,6 +350,21 @@ def test_no_row_ever_changes_sides(
             ever_trained |= trained(dataset)
             ever_held_out |= held_out(dataset)
             assert not ever_trained & ever_held_out
+
+
+def test_an_original_file_that_grows_beside_one_of_a_smaller_share(rounds: Rounds) -> None:
+    """What is fair to a champion is told with care; what is held out does not follow from it."""
+    rows = rounds.fresh(80)
+    rounds.write("original/o.csv", rows)
+    first = rounds.train()
+    rounds.write("original/many.csv", rounds.fresh(3_000))
+    rounds.train()
+    for _ in range(3):
+        rows += rounds.fresh(20)
+        rounds.write("original/o.csv", rows)
+        dataset = rounds.train(fine_tune=True)
+        assert not trained(first) & held_out(dataset)
+        assert not held_out(first) & trained(dataset)
 
 
 # --- what was before --------------------------------------------------------------------
@@ -376,6 +391,22 @@ def test_a_champion_of_before_keeps_what_its_manifest_says(rounds: Rounds) -> No
         assert all(row.bucket < 1_000 for row in after.old_held_out if row.origin == "original")
     rounds.write("updates/next.csv", rounds.fresh(60))
     assert len(rounds.look().new_held_out) == 30, "what is new is held out by the new rule"
+
+
+def test_what_an_ancestor_was_trained_on_is_not_held_out_by_a_percentage_raised_since(
+    rounds: Rounds,
+) -> None:
+    rounds.holdout = Holdout(10, 30)
+    rows = rounds.fresh(600)
+    rounds.write("original/o.csv", rows)
+    first = rounds.train()
+    rounds.holdout = Holdout(30, 30)
+    rounds.write("updates/u.csv", rounds.fresh(100))
+    rounds.train(fine_tune=True)
+    rounds.holdout = AUTO
+    assert texts(first.old_held_out) == texts(rounds.look().old_held_out) & texts(rows)
+    rounds.write("original/o.csv", [*rows, *rounds.fresh(50)])
+    assert not trained(first) & held_out(rounds.look())
 
 
 def test_a_snapshot_of_before_keeps_rows_on_their_side_without_a_champion(rounds: Rounds) -> None:

@@ -82,8 +82,8 @@ class Before:
 
         That none of it was held out binds nobody but the champion that was trained so.
         """
-        if self.champion is not None and file.digest in self.known:
-            return self.champion.of(file.origin, file.digest)
+        if file.digest in self.known:
+            return self._of_known(file.origin, file.digest)
         shares = (kept.held_out for kept in self.files if kept.digest == file.digest)
         return next(shares, 0) or None
 
@@ -97,9 +97,18 @@ class Before:
         return min((share for share in shares if share is not None), default=None)
 
     def _of_kept(self, kept: Kept) -> int | None:
-        if self.champion is None or self.fair is None or kept.digest not in self.known:
-            return kept.held_out or None
-        return min(shares.of(kept.origin, kept.digest) for shares in (self.champion, self.fair))
+        if kept.digest in self.known:
+            return self._of_known(kept.origin, kept.digest)
+        return kept.held_out or None
+
+    def _of_known(self, origin: Origin, digest: str) -> int | None:
+        """As the champion's training chose; of a percentage by hand, what its ancestors' left."""
+        if self.champion is None or self.fair is None:
+            return None
+        share = self.champion.files.get(digest)
+        if share is not None:
+            return share
+        return min(self.champion.by_origin(origin), self.fair.of(origin, digest))
 
     def gone(self, files: Sequence[DataFile]) -> tuple[Kept, ...]:
         """Files of earlier runs that are not there, and none of their name: they may come back."""

@@ -42,7 +42,9 @@ def handed_on(snapshot: Snapshot, parent: Past | None) -> Past:
     own: dict[str, int] = {}
     fair: dict[str, int] = {}
     for file in snapshot.files:
-        own[file.digest] = held_out = now.of(file.origin, file.digest)
+        held_out = now.of(file.origin, file.digest)
+        if file.held_out is not None:
+            own[file.digest] = held_out
         if before is not None:
             held_out = min(held_out, before.of(file.origin, file.digest))
         fair[file.digest] = min(held_out, fair.get(file.digest, BUCKETS))
