@@ -24,7 +24,13 @@ from maintenance_core.power import (
 )
 from maintenance_core.proposal import Brake, Proposal
 from maintenance_core.reasons import DecisionReason
-from maintenance_core.worth import in_figures, reported_only, rows_to_be_worth, worth
+from maintenance_core.worth import (
+    in_figures,
+    proof_required,
+    reported_only,
+    rows_to_be_worth,
+    worth,
+)
 
 NO_CONTEST: Final = (DecisionReason.FIRST_VERSION, DecisionReason.INITIAL_MODEL)
 """Proposals of a version that has no champion to beat."""
@@ -109,18 +115,19 @@ def too_few_old_rows_for_a_win(situation: Situation, wanted: Proposal) -> Propos
 
 
 def too_few_old_rows_for_proof(situation: Situation, wanted: Proposal) -> Proposal | None:
-    """`spec.gate.oldData.proof` is Required, and the old held-out rows could not give it: Wait."""
+    """It must be proved that nothing is lost, and the old held-out rows could not do it: Wait."""
     gate, held_out = situation.spec.gate, diagnosis_of(situation).old
     before = accuracy(held_out)
     if (
-        gate.proof is not Proof.REQUIRED
-        or wanted.reason in NO_CONTEST
+        wanted.reason in NO_CONTEST
         or before is None
+        or not proof_required(gate, rows(held_out), before)
         or targeted(situation)
         or reported_only(situation)
     ):
         return None
     label = _label(situation, "originalPercent")
+    less = "Auto" if gate.proof is Proof.REQUIRED else "NotRequired"
     return _shortage(
         wanted,
         kind="old held-out rows",
@@ -128,7 +135,7 @@ def too_few_old_rows_for_proof(situation: Situation, wanted: Proposal) -> Propos
         need=rows_to_show_no_loss(before, gate.max_old_loss, gate.confidence),
         show=f"{_surely(gate.confidence)} that it loses no more than {percent(gate.max_old_loss)}",
         wish=lambda missing: (
-            f"{label(missing)}; or raise spec.gate.oldData.maxLoss, or write Auto for "
+            f"{label(missing)}; or raise spec.gate.oldData.maxLoss, or write {less} for "
             "spec.gate.oldData.proof"
         ),
     )

@@ -29,6 +29,10 @@ from maintenance_core.statistics import (
 )
 from maintenance_core.worth import proof_required
 
+LOSS_CONFIDENCE: Final = 0.95
+"""With which a loss on few old rows counts as shown; not the gate's: who asks for a surer gain
+would otherwise let a loss pass."""
+
 _MEND: Final = (
     "Check that it is the model of these data, and that id2label in its config.json names its "
     "outputs in their order; or remove spec.model.initialModel, and a first version is trained."
@@ -55,16 +59,16 @@ def judge(
 ) -> Verdict:
     """Promote the challenger, or say why not.
 
-    Where ``worth.proof_required``: on new rows the exact paired test must show it better at
-    ``gate.confidence``, and the difference seen must reach ``gate.min_improvement`` (a floor
-    for the estimate, no hypothesis of its own); on old rows the lower confidence bound of the
-    difference must stay above ``-gate.max_old_loss``. Otherwise the lower bound of both
-    differences together, weighed by ``gate.old_weight``, must lie above 0, and the upper one of
-    the old difference not below ``-gate.max_old_loss``. Old rows are only reported, not judged,
-    where ``concept_drift`` has made their labels wrong and the gate says so. Without a champion
-    all held-out rows are judged together against the majority class: a trained version must be
-    shown to beat it, one that was ``imported`` must do no worse. Where new rows are Targeted
-    none are held out: then the challenger must be better on the old ones.
+    On new rows the exact paired test must show it better at ``gate.confidence``, and the
+    difference seen must reach ``gate.min_improvement`` (a floor for the estimate, no hypothesis
+    of its own); on old rows the lower confidence bound of the difference must stay above
+    ``-gate.max_old_loss``. Where this is not ``worth.proof_required`` it is enough that the lower
+    bound of both differences together, weighed by ``gate.old_weight``, lies above 0, and the
+    upper one of the old difference not below ``-gate.max_old_loss``. Old rows are only
+    reported, not judged, where ``concept_drift`` has made their labels wrong and the gate says
+    so. Without a champion all held-out rows are judged together against the majority class: a
+    trained version must be shown to beat it, one that was ``imported`` must do no worse. Where
+    new rows are Targeted none are held out: then the challenger must be better on the old ones.
     """
     problem = _problem(report, champion)
     if problem:
@@ -191,9 +195,17 @@ def _contest(
 ) -> tuple[bool, VerdictReason, str]:
     """Against the champion: first what must become better, then what must not become worse."""
     report_only = concept_drift and gate.on_concept_drift is OnConceptDrift.REPORT_ONLY
+    proved = _proved(new, old, gate, report_only=report_only)
     n, before = (old.n, old.champion_accuracy) if old is not None and old.n else (0, None)
-    if not proof_required(gate, n, before):
-        return _weighed(new, old, gate, report_only=report_only)
+    if proved[0] or proof_required(gate, n, before):
+        return proved
+    return _weighed(new, old, gate, report_only=report_only)
+
+
+def _proved(
+    new: PairedCounts | None, old: PairedCounts | None, gate: Gate, *, report_only: bool
+) -> tuple[bool, VerdictReason, str]:
+    """Each age alone: a win on new rows that is shown, and on old ones that nothing is lost."""
     better, on_new = _better(new, gate)
     if not better:
         return False, VerdictReason.NO_IMPROVEMENT, on_new
@@ -242,15 +254,15 @@ def _not_shown_to_forget(old: PairedCounts | None, gate: Gate) -> tuple[bool, st
     """What few old rows tell of what may be forgotten."""
     if old is None or old.n == 0:
         return True, _NO_OLD_ROW
-    least = paired_lower_bound(old.n, old.champion_only, old.challenger_only, gate.confidence)
+    least = paired_lower_bound(old.n, old.champion_only, old.challenger_only, LOSS_CONFIDENCE)
     numbers = f"{_accuracies(old)} on {old.n} old held-out rows ({_paired(old)})"
     allowed = percent(gate.max_old_loss)
     if least > gate.max_old_loss:
         return False, (
-            f"Shown to forget: {numbers}; with {percent(gate.confidence)} confidence it loses at "
+            f"Shown to forget: {numbers}; with {percent(LOSS_CONFIDENCE)} confidence it loses at "
             f"least {percent(least)}, allowed are {allowed}."
         )
-    most = -paired_lower_bound(old.n, old.challenger_only, old.champion_only, gate.confidence)
+    most = -paired_lower_bound(old.n, old.challenger_only, old.champion_only, LOSS_CONFIDENCE)
     return True, (
         f"{numbers}: that it loses more than {allowed} is not shown, nor can so few exclude it: it "
         f"may be up to {percent(max(0.0, most))}."

@@ -35,6 +35,9 @@ MORE: Final = 100
 """Newly labelled rows of which it is told what they would buy."""
 TELLING: Final = 0.02
 """A chance that grows by less is not worth telling."""
+MANY: Final = (0.02, 0.95)
+"""Old rows are many where they could show so small a loss with that confidence: the defaults of the
+gate, not what it asks for, as otherwise who allows less loss would be asked for less proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def proof_required(gate: Gate, n: int, before: float | None) -> bool:
         return gate.proof is Proof.REQUIRED
     if before is None:
         return False
-    return n >= rows_to_show_no_loss(before, gate.max_old_loss, gate.confidence)
+    return n >= rows_to_show_no_loss(before, *MANY)
 
 
 @dataclass(frozen=True, slots=True)
