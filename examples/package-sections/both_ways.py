@@ -67,7 +67,7 @@ class Laboratory:
         **more: Any,
     ) -> TrainingReport:
         """One Job's work, here."""
-        training, holdout = self._spec["training"], self._spec["data"]["holdout"]
+        training, holdout = self._spec["training"], self._spec["data"].get("holdout")
         request = TrainingRequest(
             operation,
             RESOURCE,
@@ -76,7 +76,7 @@ class Laboratory:
             DataRef(
                 "pvc://data/original",
                 "pvc://data/updates",
-                holdout=Holdout.read(Fields(holdout)),
+                holdout=Holdout.read(Fields(holdout)) if holdout else Holdout(),
             ),
             Recipes(
                 training["fineTune"]["replayPercent"],
