@@ -201,7 +201,7 @@ def test_few_old_rows_are_weighed_with_the_new_ones() -> None:
     assert (verdict.promote, verdict.reason) == (True, VerdictReason.CHALLENGER_WINS)
     assert verdict.message == (
         "Better: 86.8% right, the champion 25%, on 76 new held-out rows (47 won and 0 lost); with "
-        "95% confidence the gain of both ages (0.2 of it the old one's) is at least 42 points. "
+        "80% confidence the gain of both ages (0.2 of it the old one's) is at least 45.8 points. "
         "71.3% right, the champion 70.4%, on 108 old held-out rows (7 won and 6 lost): that it "
         "loses more than 2% is not shown, nor can so few exclude it: it may be up to 4.9%."
     )
@@ -250,6 +250,19 @@ def test_from_when_on_a_proof_is_required_follows_from_the_rows() -> None:
     fewer, enough = PairedCounts(890, 781, 20, 8), PairedCounts(900, 790, 20, 8)
     assert judged(GAMES, fewer).promote
     assert judged(GAMES, enough).reason == VerdictReason.FORGETS_OLD
+
+
+def test_a_gain_that_is_likely_is_enough_on_few_rows_where_old_ones_stand_beside_it() -> None:
+    """Of labels that are believed against the old ones more is asked: those may be wrong."""
+    new, old = PairedCounts(60, 36, 6, 12), PairedCounts(100, 80, 5, 5)
+    likely = judged(new, old)
+    assert likely.promote
+    assert "with 80% confidence" in likely.message
+    surer = judged(new, old, gate=replace(GATE, weighed_confidence=0.95))
+    assert surer.reason == VerdictReason.NO_IMPROVEMENT
+    for alone in (judged(new, old, drift=True), judged(new, None)):
+        assert alone.reason == VerdictReason.NO_IMPROVEMENT
+        assert "with 95% confidence" in alone.message
 
 
 @calmly

@@ -142,7 +142,12 @@ def _with_item(field: str, value: Any) -> Node:
     return {where: [item]}
 
 
-OLD_DATA = {"onConceptDrift": "ReportOnly", "proof": "Auto", "weight": 0.2}
+OLD_DATA = {
+    "onConceptDrift": "ReportOnly",
+    "proof": "Auto",
+    "weight": 0.2,
+    "weighedConfidence": 0.8,
+}
 
 
 @pytest.mark.api

@@ -46,7 +46,11 @@ _NO_OLD_ROW: Final = "There is no old held-out row, so nothing is known of what 
 
 def for_two(gate: Gate) -> Gate:
     """The gate for the better of two challengers: half the error, as the same rows chose it."""
-    return replace(gate, confidence=(1.0 + gate.confidence) / 2.0)
+    return replace(
+        gate,
+        confidence=(1.0 + gate.confidence) / 2.0,
+        weighed_confidence=(1.0 + gate.weighed_confidence) / 2.0,
+    )
 
 
 def judge(
@@ -64,8 +68,10 @@ def judge(
     difference seen must reach ``gate.min_improvement`` (a floor for the estimate, no hypothesis
     of its own); on old rows the lower confidence bound of the difference must stay above
     ``-gate.max_old_loss``. Where this is not ``worth.proof_required`` it is enough that the lower
-    bound of both differences together, weighed by ``gate.old_weight``, lies above 0, and the
-    upper one of the old difference not below ``-gate.max_old_loss``. Old rows are only
+    bound of both differences together, weighed by ``gate.old_weight``, lies above 0 at
+    ``gate.weighed_confidence``, and the upper one of the old difference not below
+    ``-gate.max_old_loss``; of new rows alone, at ``gate.confidence``, where old ones are not
+    judged. Old rows are only
     reported, not judged, where ``concept_drift`` has made their labels wrong and the gate says
     so. Without a champion all held-out rows are judged together against the majority class: a
     trained version must be shown to beat it, one that was ``imported`` must do no worse. Where
@@ -224,12 +230,13 @@ def _weighed(
     numbers = f"{_accuracies(new)} on {new.n} new held-out rows ({_paired(new)})"
     if not _reaches_floor(new, gate):
         return False, VerdictReason.NO_IMPROVEMENT, _below_floor(new, gate, numbers)
-    judged = None if report_only else old
-    bound = _weighed_bound(new, judged, gate)
-    shown = f"with {percent(gate.confidence)} confidence {_whole(judged, gate)}"
+    judged = None if report_only or old is None or old.n == 0 else old
+    confidence = gate.confidence if judged is None else gate.weighed_confidence
+    bound = _weighed_bound(new, judged, gate, confidence)
+    shown = f"with {percent(confidence)} confidence {_whole(judged, gate)}"
     kept, on_old = _reported(old) if report_only else _not_shown_to_forget(old, gate)
     if bound <= 0.0:
-        alone = _weighed_bound(new, None, gate) > 0.0
+        alone = _weighed_bound(new, None, gate, confidence) > 0.0
         reason = VerdictReason.FORGETS_OLD if alone else VerdictReason.NO_IMPROVEMENT
         said = f"Not shown to be better: {numbers}; {shown} may be {points(bound)}."
         return False, reason, f"{said} {on_old}"
@@ -237,16 +244,18 @@ def _weighed(
     return kept, reason, f"Better: {numbers}; {shown} is at least {points(bound)}. {on_old}"
 
 
-def _weighed_bound(new: PairedCounts, old: PairedCounts | None, gate: Gate) -> float:
-    weight = gate.old_weight if old is not None and old.n else 0.0
+def _weighed_bound(
+    new: PairedCounts, old: PairedCounts | None, gate: Gate, confidence: float
+) -> float:
+    weight = gate.old_weight if old is not None else 0.0
     parts = [Paired(1.0 - weight, new.n, new.challenger_only, new.champion_only)]
     if old is not None:
         parts.append(Paired(weight, old.n, old.challenger_only, old.champion_only))
-    return weighted_lower_bound(parts, gate.confidence)
+    return weighted_lower_bound(parts, confidence)
 
 
 def _whole(old: PairedCounts | None, gate: Gate) -> str:
-    if old is None or old.n == 0:
+    if old is None:
         return "the gain"
     return f"the gain of both ages ({figure(gate.old_weight)} of it the old one's)"
 

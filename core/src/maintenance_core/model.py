@@ -27,8 +27,10 @@ from maintenance_core.sequential import Alarm, Reference
 
 
 DEFAULT_OLD_WEIGHT: Final = 0.2
+DEFAULT_WEIGHED_CONFIDENCE: Final = 0.8
 DEFAULT_MIN_EXPECTED_GAIN: Final = 0.005
-"""Of ``spec.gate.oldData.weight`` and ``spec.decision.minExpectedGain``, as the CRD has them."""
+"""Of ``spec.gate.oldData.weight`` and ``weighedConfidence``, and of
+``spec.decision.minExpectedGain``, as the CRD has them."""
 
 
 class Policy(StrEnum):
@@ -172,7 +174,7 @@ class Triggers:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """``spec.gate``; ``proof``, ``max_old_loss``, ``old_weight``: of ``spec.gate.oldData``."""
+    """``spec.gate``, and of its ``oldData`` all but ``min_improvement`` and ``confidence``."""
 
     min_improvement: float
     confidence: float
@@ -181,6 +183,8 @@ class Gate:
     proof: Proof = Proof.AUTO
     old_weight: float = DEFAULT_OLD_WEIGHT
     """Of accuracy on old rows, where both are weighed; new ones have the rest."""
+    weighed_confidence: float = DEFAULT_WEIGHED_CONFIDENCE
+    """With which their gain must be shown then; ``confidence`` where old rows are only reported."""
 
 
 @dataclass(frozen=True, slots=True)

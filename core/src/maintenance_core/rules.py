@@ -42,6 +42,7 @@ from maintenance_core.power import fewest_rows
 from maintenance_core.proposal import Proposal, Rule
 from maintenance_core.reasons import DecisionReason
 from maintenance_core.words import in_words
+from maintenance_core.worth import many
 
 
 def diagnosis_failed(situation: Situation) -> Proposal | None:
@@ -211,14 +212,16 @@ def concept_drifted(situation: Situation) -> Proposal | None:
 
 
 def concept_replaced(situation: Situation) -> Proposal | None:
-    """ConceptDrift is Major, most of the accuracy is lost: FineTune, without contradicted old rows.
+    """ConceptDrift is Major, most accuracy is lost, rows are many: FineTune on what still holds.
 
     Hardly an old row still holds, so a retrain would see little but the new rows, too, and pay for
-    beginning again.
+    beginning again. Of few rows a fine-tune unlearns too little, and a retrain costs little.
     """
-    held_out = diagnosis_of(situation).new
+    held_out, old = diagnosis_of(situation).new, diagnosis_of(situation).old
     now, expected = accuracy(held_out), expected_accuracy(situation)
     if _cause(situation) is not Cause.CONCEPT_DRIFT or now is None or not expected:
+        return None
+    if not many(rows(old), accuracy(old)):
         return None
     asked = situation.spec.thresholds.concept_replaced
     if now / expected >= 1.0 - asked:

@@ -18,6 +18,7 @@ from maintenance_core.evidence import Thresholds
 from maintenance_core.model import (
     DEFAULT_MIN_EXPECTED_GAIN,
     DEFAULT_OLD_WEIGHT,
+    DEFAULT_WEIGHED_CONFIDENCE,
     Access,
     DiagnosisJob,
     Gate,
@@ -530,19 +531,26 @@ def _arguments(recipe: Fields) -> dict[str, Any]:
 @_Once
 def _gate(fields: Fields) -> Gate:
     old = fields.fields("oldData")
-    confidence = fields.number("confidence")
-    if not LEAST_CONFIDENCE <= confidence < 1:
-        raise SpecError(
-            fields.name("confidence"), f"from {LEAST_CONFIDENCE} up to, but not including, 1"
-        )
     return Gate(
         min_improvement=fields.number("minImprovement"),
-        confidence=confidence,
+        confidence=_confidence(fields, "confidence"),
         max_old_loss=old.number("maxLoss"),
         on_concept_drift=old.one_of("onConceptDrift", OnConceptDrift),
         proof=old.one_of("proof", Proof) if old.has("proof") else Proof.AUTO,
         old_weight=_share(old, "weight", DEFAULT_OLD_WEIGHT),
+        weighed_confidence=(
+            _confidence(old, "weighedConfidence")
+            if old.has("weighedConfidence")
+            else DEFAULT_WEIGHED_CONFIDENCE
+        ),
     )
+
+
+def _confidence(fields: Fields, key: str) -> float:
+    value = fields.number(key)
+    if not LEAST_CONFIDENCE <= value < 1:
+        raise SpecError(fields.name(key), f"from {LEAST_CONFIDENCE} up to, but not including, 1")
+    return value
 
 
 def _share(fields: Fields, key: str, default: float) -> float:

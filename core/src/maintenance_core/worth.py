@@ -72,9 +72,15 @@ def proof_required(gate: Gate, n: int, before: float | None) -> bool:
     """
     if gate.proof is not Proof.AUTO:
         return gate.proof is Proof.REQUIRED
-    if before is None:
-        return False
-    return n >= rows_to_show_no_loss(before, *MANY)
+    return many(n, before)
+
+
+def many(n: int, before: float | None) -> bool:
+    """Whether ``n`` old held-out rows are enough for a proof; ``before`` as above.
+
+    Where they are fewer there are few old rows at all: a retrain costs little.
+    """
+    return before is not None and n >= rows_to_show_no_loss(before, *MANY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,8 @@ class _Terms:
         if not self.judged or before is None:
             return weighed_chance((1.0, n, now, target), (0.0, 0, 0.0), gate.confidence)
         new = (1.0 - gate.old_weight, n, now, target)
-        return weighed_chance(new, (gate.old_weight, self.old_rows, before), gate.confidence)
+        old = gate.old_weight, self.old_rows, before
+        return weighed_chance(new, old, gate.weighed_confidence)
 
     def smallest_gain(self, n: int) -> float:
         """The least gain, up to the target, that is shown with the power asked for; else 1."""
