@@ -151,7 +151,8 @@ def _type(node: Node) -> str:
         return "quantity"
     if node.get("format") == "date-time":
         return "time"
-    kind = str(node.get("type", "any"))
+    either = "integer or string" if node.get(f"{_K8S}int-or-string") else "any"
+    kind = str(node.get("type", either))
     if kind == "array":
         return f"list of {_plural(_type(node['items']))}"
     if kind == "object" and node.get(f"{_K8S}preserve-unknown-fields"):

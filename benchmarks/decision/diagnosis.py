@@ -26,6 +26,7 @@ from maintenance_trainer.data import Row
 
 ROWS: Final = 2000
 STORE: Final = "store"
+HOLDOUT: Final = ("--holdout-original", "50", "--holdout-updates", "30")
 
 
 def _write(path: Path, rows: tuple[Row, ...]) -> None:
@@ -54,7 +55,7 @@ def prepared(folder: Path, seed: int) -> None:
     text.base_model.copy_to(folder / "base")
     _write(folder / "original/rows.jsonl", deal.rows(2 * ROWS, mix, new=False))
     (folder / "updates").mkdir()
-    quick = ("--set", "num_train_epochs=1", "--holdout-original", "50")
+    quick = ("--set", "num_train_epochs=1", *HOLDOUT)
     for verb in ("diagnose", "train"):
         _command(verb, folder, STORE, *quick)
     _write(folder / "updates/new.jsonl", deal.rows(ROWS, mix, new=True, games=0.25))
@@ -65,7 +66,7 @@ def seconds(folder: Path, number: int) -> float:
     store = f"store-{number}"
     shutil.copytree(folder / STORE, folder / store)
     start = time.perf_counter()
-    _command("diagnose", folder, store, "--holdout-original", "50")
+    _command("diagnose", folder, store, *HOLDOUT)
     return time.perf_counter() - start
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 import glosses
-from size_cells import auto
 from text import OTHER_MIX, Case
 
+from maintenance_contract import held_out_rows
 from maintenance_trainer.data import Origin, Row, make_row
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
@@ -119,7 +119,7 @@ def case(domain: str, change: str, originals: int, updates: int, seed: int) -> C
         fresh, test_new = (_renamed(rows, its.renamed) for rows in (fresh, test_new))
     if change == "labels-shuffled":
         fresh = shuffled(fresh, deal.random)
-    held_old, held_new = auto(originals), auto(updates)
+    held_old, held_new = held_out_rows(originals), held_out_rows(updates)
     return Case(
         old[held_old:], old[:held_old], fresh[held_new:], fresh[:held_new], test_new, test_old
     )

@@ -33,6 +33,7 @@ from maintenance_contract import (
     Question,
     RowCounts,
     TrainingReport,
+    held_out_rows,
 )
 from maintenance_trainer.data import Origin, Recurrence, make_row
 from maintenance_trainer.diagnose import examine, feature_space, quality
@@ -60,13 +61,8 @@ NO_TOKENS: Final = TokenCounts(texts=0, empty=0, words=0, tokens=0, unknown=0, c
 NAMES: Final = np.array([0, 1])
 
 
-def auto(rows: int) -> int:
-    """Held-out rows of so many: half of few, one in fifty of many."""
-    return round(min(rows / 2, max(10 * rows**0.5, rows / 50)))
-
-
 HOLDOUTS: Final[dict[str, tuple[Callable[[int], int], Callable[[int], int]]]] = {
-    "auto": (auto, auto),
+    "auto": (held_out_rows, held_out_rows),
     "10/30": (lambda rows: round(0.1 * rows), lambda rows: round(0.3 * rows)),
 }
 """How many of the originals and of the updates are held out."""

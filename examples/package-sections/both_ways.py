@@ -34,6 +34,7 @@ from maintenance_contract import (
     TrainingReport,
     TrainingRequest,
 )
+from maintenance_contract.codec import Fields
 from maintenance_trainer.job import perform
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress
@@ -66,7 +67,7 @@ class Laboratory:
         **more: Any,
     ) -> TrainingReport:
         """One Job's work, here."""
-        training, holdout = self._spec["training"], self._spec["data"]["holdout"]
+        training, holdout = self._spec["training"], self._spec["data"].get("holdout")
         request = TrainingRequest(
             operation,
             RESOURCE,
@@ -75,7 +76,7 @@ class Laboratory:
             DataRef(
                 "pvc://data/original",
                 "pvc://data/updates",
-                holdout=Holdout(holdout["originalPercent"], holdout["updatesPercent"]),
+                holdout=Holdout.read(Fields(holdout)) if holdout else Holdout(),
             ),
             Recipes(
                 training["fineTune"]["replayPercent"],

@@ -67,14 +67,6 @@ def drifted() -> dict[str, Any]:
 # --- what a cell holds ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "rows, held",
-    [(60, 30), (150, 75), (300, 150), (1000, 316), (10_000, 1000), (1_000_000, 20_000)],
-)
-def test_half_of_few_rows_are_held_out_and_one_in_fifty_of_many(rows: int, held: int) -> None:
-    assert size_cells.auto(rows) == held
-
-
 def test_a_network_is_trained_as_pytorch_trains_it() -> None:
     x, y = weak.usual(200, np.random.default_rng(3))
     single = x.astype(np.float32)

@@ -123,6 +123,8 @@ def test_lists_are_walked() -> None:
         ("metrics.performance.query", "x" * 4097, "must be of at most 4096 characters"),
         ("training.resources.limits", {"memory": "lots"}, "must be like "),
         ("training.pod.env", [{"value": "a"}], "is required"),
+        ("data.holdout.updatesPercent", 91, "must be at most 90"),
+        ("data.holdout.updatesPercent", 10.5, "must be a whole number or a word"),
     ],
 )
 def test_what_lies_beyond_a_bound_is_named(path: str, value: Any, told: str) -> None:

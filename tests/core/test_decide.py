@@ -2,6 +2,7 @@
 
 import re
 import runpy
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from maintenance_contract import (
     Evidence,
     Finding,
     HeldOut,
+    Holdout,
     LeftOut,
     LeftOutFile,
     Operation,
@@ -28,6 +30,7 @@ from maintenance_contract import (
     StorageUri,
     TrainingAction,
     TrainingReport,
+    held_out_rows,
 )
 from maintenance_core import status as status_json
 from maintenance_core.brakes import BRAKES
@@ -62,6 +65,7 @@ calmly = settings(deadline=None, max_examples=40)
 
 NOW = datetime(2026, 11, 23, 18, 0, 3, tzinfo=UTC)
 SPEC = parse(plain_spec())
+BY_HAND = replace(SPEC, holdout=Holdout(10, 30))
 DOWN = Degraded(Reading(NOW, 0.87, 1250.0), 3, 5, ThresholdRange(min=0.9))
 CHAMPION = Champion(6, "pvc://models/news/versions/6", "sha256:six", NOW, TrainingAction.RETRAIN)
 SUPPORT = Evidence("outsideSupport", 0.18, 0.3, 0.00001, 1000)
@@ -528,7 +532,7 @@ def test_within_the_limit_a_run_may_start(history: tuple[HistoryEntry, ...]) -> 
 
 
 def test_too_few_new_held_out_rows_for_any_win() -> None:
-    decision = decide(a_situation(*findings(Answer.MINOR), new=HeldOut(4, 0)))
+    decision = decide(a_situation(*findings(Answer.MINOR), spec=BY_HAND, new=HeldOut(4, 0)))
     assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
     assert decision.message.endswith(
         "FineTune is due (DomainExpansion), but could not be judged on 4 new held-out rows: 5 are "
@@ -542,10 +546,24 @@ def test_no_new_held_out_row_at_all(new: HeldOut | None) -> None:
     assert decide(a_situation(*findings(Answer.MINOR), new=new)).action is Action.WAIT
 
 
-def test_a_shallow_drop_waits_for_more_rows_and_says_how_many() -> None:
-    decision = decide(
-        a_situation(*findings(Answer.MINOR), new=HeldOut(30, 26), old=HeldOut(500, 440))
-    )
+@pytest.mark.parametrize(
+    "holdout, new_train, held_out_of",
+    [
+        (Holdout(), 30, lambda more: held_out_rows(60 + more) - 30),
+        (Holdout(10, 50), 30, lambda more: more // 2),
+        (Holdout(10, 30), 70, lambda more: more * 30 // 100),
+    ],
+)
+def test_a_shallow_drop_waits_for_more_rows_and_says_how_many(
+    holdout: Holdout, new_train: int, held_out_of: Callable[[int], int]
+) -> None:
+    """As many as the holdout turns into held-out rows that are enough."""
+    known = {
+        "spec": replace(SPEC, holdout=holdout, min_new_rows=50),
+        "rows": RowCounts(new_train, 30, 4500, 500),
+        "old": HeldOut(500, 440),
+    }
+    decision = decide(a_situation(*findings(Answer.MINOR), new=HeldOut(30, 26), **known))
     assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
     assert (
         "By 30 new and 500 old held-out rows, a model that gets 88% of new rows right (the "
@@ -554,11 +572,12 @@ def test_a_shallow_drop_waits_for_more_rows_and_says_how_many() -> None:
     assert "at stake are 1.1 points, so 0.3 points are to be expected of a run" in decision.message
     assert "0.5 points are asked for (spec.decision.minExpectedGain)" in decision.message
     missing = int(re.search(r"Label about (\d+) more rows\.$", decision.message).group(1))  # type: ignore[union-attr]
-    rows = 30 + missing * 30 // 300
-    enough = HeldOut(rows, rows * 26 // 30)
-    assert decide(
-        a_situation(*findings(Answer.MINOR), new=enough, old=HeldOut(500, 440))
-    ).action is (Action.FINE_TUNE)
+    rows = 30 + held_out_of(missing)
+    assert rows == pytest.approx(255, abs=1)
+    then = HeldOut(rows, rows * 26 // 30)
+    assert decide(a_situation(*findings(Answer.MINOR), new=then, **known)).action is (
+        Action.FINE_TUNE
+    )
 
 
 def test_a_deep_drop_is_tried_on_the_rows_that_there_are() -> None:
@@ -642,19 +661,33 @@ def test_the_gain_that_the_gate_asks_for_is_the_least_to_train_for() -> None:
     )
 
 
-def required(**changes: Any) -> Spec:
-    return replace(SPEC, gate=replace(SPEC.gate, proof=Proof.REQUIRED, **changes))
+def required(spec: Spec = SPEC, **changes: Any) -> Spec:
+    return replace(spec, gate=replace(spec.gate, proof=Proof.REQUIRED, **changes))
 
 
 def test_too_few_old_held_out_rows_for_a_proof_that_is_required() -> None:
     few = {"old": HeldOut(500, 450)}
     assert decide(a_situation(*findings(Answer.MINOR), **few)).action is Action.FINE_TUNE
-    decision = decide(a_situation(*findings(Answer.MINOR), spec=required(), **few))
+    decision = decide(a_situation(*findings(Answer.MINOR), spec=required(BY_HAND), **few))
     assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
     assert "500 old held-out rows: 895 are needed" in decision.message
     assert "it loses no more than 2%" in decision.message
+    assert "Label 3950 more rows (spec.data.holdout.originalPercent is 10)" in decision.message
     assert "originalPercent is 10); or raise spec.gate.oldData.maxLoss, or" in decision.message
     assert decision.message.endswith("write Auto for spec.gate.oldData.proof.")
+
+
+def test_an_automatic_holdout_says_how_many_rows_make_up_what_is_missing() -> None:
+    few = {"old": HeldOut(500, 450), "rows": RowCounts(700, 300, 2000, 500)}
+    message = decide(a_situation(*findings(Answer.MINOR), spec=required(), **few)).message
+    assert "500 old held-out rows: 895 are needed" in message
+    said = re.search(
+        r"Label (\d+) more rows \(spec.data.holdout.originalPercent is Auto\)", message
+    )
+    assert said is not None
+    label = int(said[1])
+    assert held_out_rows(2500 + label) == 895
+    assert held_out_rows(2500 + label - 1) < 895
 
 
 @pytest.mark.parametrize(
@@ -669,11 +702,18 @@ def test_after_concept_drift_old_rows_are_needed_only_if_judged(
     assert decide(few).action is action
 
 
-def test_too_few_rows_for_a_first_version() -> None:
-    decision = decide(initial(rows=RowCounts(0, 2, 40, 2)))
+@pytest.mark.parametrize(
+    "spec, wish",
+    [
+        (BY_HAND, "Label 10 more rows (spec.data.holdout.originalPercent is 10)."),
+        (SPEC, "Label 2 more rows (spec.data.holdout.originalPercent is Auto)."),
+    ],
+)
+def test_too_few_rows_for_a_first_version(spec: Spec, wish: str) -> None:
+    decision = decide(initial(spec=spec, rows=RowCounts(0, 2, 40, 2)))
     assert verdict(decision) == (Action.WAIT, "NotEnoughHeldOutRows")
     assert "4 held-out rows: 5 are needed" in decision.message
-    assert "Label 10 more rows (spec.data.holdout.originalPercent is 10)." in decision.message
+    assert wish in decision.message
     assert decision.path[-1].answer is Answer.NO
     assert decide(initial(rows=RowCounts(0, 0, 40, 5))).action is Action.RETRAIN
 

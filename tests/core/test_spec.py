@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.world import a_spec
 
+from maintenance_contract import Holdout
 from maintenance_core.errors import SpecError
 from maintenance_core.model import OnConceptDrift, Policy
 from maintenance_core.spec import (
@@ -167,12 +168,24 @@ def test_reads_every_field() -> None:
         ("limits.cooldown", "1d", "spec.limits.cooldown"),
         ("limits.runs.max", 0, "spec.limits.runs.max"),
         ("decision", None, "spec.decision"),
+        ("data.holdout.originalPercent", "auto", "spec.data.holdout.originalPercent"),
+        ("data.holdout.originalPercent", 0, "spec.data.holdout.originalPercent"),
+        ("data.holdout.updatesPercent", "30", "spec.data.holdout.updatesPercent"),
+        ("data.holdout.updatesPercent", 91, "spec.data.holdout.updatesPercent"),
     ],
 )
 def test_names_the_field(path: str, value: Any, field: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse(changed(path, value))
     assert caught.value.field == field
+
+
+def test_a_holdout_is_written_by_hand_or_follows_from_the_rows() -> None:
+    assert parse(SPEC).holdout == Holdout(10, 30)
+    assert parse(changed("data.holdout.originalPercent", "Auto")).holdout == Holdout(None, 30)
+    without = copy.deepcopy(SPEC)
+    del without["data"]["holdout"]
+    assert parse(without).holdout == Holdout(None, None)
 
 
 def test_a_model_to_begin_with_is_a_place_like_others() -> None:

@@ -73,6 +73,15 @@ EARLY = "a share cannot be a major change before it is a minor one"
 APART = "give the store a folder of its own"
 # Fields that are set, the field that is named, a part of the message.
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    *(
+        (
+            {f"data.holdout.{side}Percent": value},
+            f"spec.data.holdout.{side}Percent",
+            "write Auto, or a whole number from 1 to 90",
+        )
+        for side in ("original", "updates")
+        for value in ("auto", "10", "10%", "")
+    ),
     (
         {"decision.thresholds": {"newDomain": 0.4}},
         "spec.decision.thresholds.newDomain",
@@ -320,6 +329,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 ACCEPTED: list[dict[str, Any]] = [
+    *({"data.holdout.updatesPercent": value} for value in (1, 90, "Auto")),
     *({f"{place}.storageUri": uri} for place in PLACES for uri in PLACE_ACCEPTED),
     *(
         {place: {"storageUri": "s3://bucket/x", "secretRef": {"name": "my.keys-2"}}}

@@ -231,7 +231,7 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
         | {
             "updates": minimal["spec"]["data"]["updates"] | {"sampling": "Random"},
             "columns": {"text": "text", "label": "label"},
-            "holdout": {"originalPercent": 10, "updatesPercent": 30},
+            "holdout": {"originalPercent": "Auto", "updatesPercent": "Auto"},
         },
         "metrics": {
             "server": "default",
@@ -284,7 +284,7 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
     "field, rest",
     [
         ("data.columns.text", {"label": "label"}),
-        ("data.holdout.originalPercent", {"updatesPercent": 30}),
+        ("data.holdout.originalPercent", {"updatesPercent": "Auto"}),
         ("metrics.performance.breach.count", {"of": 5}),
         ("gate.oldData.maxLoss", OLD_DATA),
         ("limits.runs.max", {"per": "168h"}),
@@ -301,6 +301,15 @@ def test_what_is_said_leaves_the_neighbours_at_their_defaults(
         place = place[parent]
 
     assert place == {last: value} | rest
+
+
+@pytest.mark.api
+@pytest.mark.parametrize("value", [10.5, True, [10]])
+def test_a_holdout_is_a_whole_number_or_a_word(
+    api: Resources, minimal: Node, value: object
+) -> None:
+    with pytest.raises(Refused, match=r"spec\.data\.holdout\.updatesPercent"):
+        api.create(changed(minimal, {"data.holdout.updatesPercent": value}))
 
 
 @pytest.mark.api

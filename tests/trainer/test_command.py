@@ -19,6 +19,7 @@ from maintenance_contract import (
     Outcome,
     RowCounts,
     TrainingReport,
+    held_out_rows,
 )
 from maintenance_trainer.cli import in_service, local, tables
 from maintenance_trainer.cli.command import main
@@ -117,7 +118,7 @@ def test_the_whole_way_by_hand(
     make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Rules and gate are the operator's: a person is told what it would do, and why."""
-    lab = make_lab(headlines(["finance", "sport"], 300, seed=1))
+    lab = make_lab(headlines(["finance", "sport"], 600, seed=1))
     store = lab.claims / "by-hand"
     assert main(["train", *options(lab)]) == 78
     assert "give the verb diagnose first" in capsys.readouterr().err
@@ -146,6 +147,27 @@ def test_the_whole_way_by_hand(
     assert not (store / "versions/2").exists()
     assert main(["compare", "--store", str(store)]) == 0
     assert "In service: version 1" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_thousand_rows_and_three_hundred_updates_are_enough_at_the_defaults(
+    make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A third of the news is of a label that version 1 does not know: it is retrained, promoted."""
+    lab = make_lab(headlines(["finance", "sport"], 1_000, seed=1))
+    store = lab.claims / "by-hand"
+    for verb in ("diagnose", "train"):
+        assert main([verb, *options(lab)]) == 0
+    assert "Promoted: version 1 is in service from now on." in capsys.readouterr().out
+    write_csv(lab.updates / "new.csv", headlines(["finance", "sport", "arts"], 300, seed=2))
+    assert main(["diagnose", *options(lab)]) == 0
+    assert "The rules' answer: Retrain" in capsys.readouterr().out
+    assert main(["train", *options(lab)]) == 0
+    assert "Promoted: version 2 is in service from now on." in capsys.readouterr().out
+    rows = [json.loads((store / f"runs/{run}/data.json").read_text())["rows"] for run in (1, 2)]
+    assert rows[0]["oldHeldOut"] == pytest.approx(held_out_rows(1_000), abs=3)
+    assert rows[1]["oldHeldOut"] == rows[0]["oldHeldOut"]
+    assert rows[1]["newHeldOut"] == pytest.approx(held_out_rows(300), abs=3)
 
 
 def test_a_version_that_the_gate_rejects_is_not_the_next_champion(
@@ -179,6 +201,11 @@ def test_what_is_wrong_with_arguments_and_files_is_named(
     lab = make_lab(headlines(["finance", "sport"], 100, seed=1))
     assert main(["diagnose", *options(lab, "--set", "epochs=1")]) == 78
     assert "ArgumentUnknown" in capsys.readouterr().err
+    assert main(["diagnose", *options(lab, "--holdout-updates", "95")]) == 78
+    assert "--holdout-updates: write auto, or 1 to 90." in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["diagnose", *options(lab, "--holdout-original", "half")])
+    assert "write auto, or a whole number of per cent" in capsys.readouterr().err
     (lab.updates / "torn.csv").write_text("text,label\nonly one\n")
     assert main(["diagnose", *options(lab)]) == 65
     assert "updates/torn.csv, line 2" in capsys.readouterr().err

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from support.laboratory import age, write_parquet
 
-from maintenance_contract import Columns, DataRef, Holdout
+from maintenance_contract import Columns, DataRef
 from maintenance_trainer import data as reading_rows
 from maintenance_trainer.data import (
     Dataset,
     Origin,
     Snapshot,
-    make_row,
-    normalise,
     read_again,
     split,
     take_snapshot,
 )
 from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.places import Places
+from maintenance_trainer.rows import make_row, normalise
+from maintenance_trainer.shares import Shares
 
 GOOD = "text,label\na,x\nb,y\n"
 
@@ -314,12 +314,12 @@ rows = st.builds(
     st.sampled_from(Origin),
     st.booleans(),
 )
-holdouts = st.builds(Holdout, st.integers(1, 90), st.integers(1, 90))
+shares = st.builds(Shares, st.integers(0, 9_000), st.integers(0, 9_000))
 
 
-@given(st.lists(rows, max_size=80), holdouts, st.none() | holdouts)
+@given(st.lists(rows, max_size=80), shares, st.none() | shares)
 def test_no_text_is_trained_on_and_held_out(
-    given_rows: list, holdout: Holdout, before: Holdout | None
+    given_rows: list, holdout: Shares, before: Shares | None
 ) -> None:
     dataset = split(given_rows, holdout, before)
     trained = {row.key for row in dataset.new_train + dataset.old_train}
@@ -330,8 +330,8 @@ def test_no_text_is_trained_on_and_held_out(
         assert all(row.held_out(before) for row in dataset.old_held_out)
 
 
-@given(st.lists(rows, max_size=80), holdouts)
-def test_exact_duplicates_are_gone_and_the_newest_stays(given_rows: list, holdout: Holdout) -> None:
+@given(st.lists(rows, max_size=80), shares)
+def test_exact_duplicates_are_gone_and_the_newest_stays(given_rows: list, holdout: Shares) -> None:
     dataset = split(given_rows, holdout, None)
     pairs = [(row.key, row.label) for row in dataset.rows]
     assert len(pairs) == len(set(pairs))
@@ -342,14 +342,14 @@ def test_exact_duplicates_are_gone_and_the_newest_stays(given_rows: list, holdou
 def test_a_relabelled_text_is_counted() -> None:
     old = [make_row(f"t{n}", "x", Origin.ORIGINAL, new=False) for n in range(10)]
     new = [make_row(f"T{n} ", "y" if n < 3 else "x", Origin.UPDATES, new=True) for n in range(10)]
-    assert split(old + new, Holdout(), None).recurrence.n == 10
-    assert split(old + new, Holdout(), None).recurrence.relabelled == 3
+    assert split(old + new, Shares(1_000, 3_000), None).recurrence.n == 10
+    assert split(old + new, Shares(1_000, 3_000), None).recurrence.relabelled == 3
 
 
 def test_the_split_is_by_the_normalised_text_and_near_its_percentage() -> None:
     assert normalise("  Grüne\tBONDS ") == normalise("grüne bonds")
     sides = [
-        make_row(f"row {n}", "x", Origin.UPDATES, new=True).held_out(Holdout(10, 30))
+        make_row(f"row {n}", "x", Origin.UPDATES, new=True).held_out(Shares(1_000, 3_000))
         for n in range(5000)
     ]
     assert 0.27 < sum(sides) / len(sides) < 0.33

@@ -65,7 +65,7 @@ def test_rows_of_labels_that_it_never_saw_are_a_change_of_the_feature_space(
 ) -> None:
     lab, version_1 = own
     run = 43 + len(labels)
-    texts = [text for text, _ in headlines(["arts"], 240, seed=run)]
+    texts = [text for text, _ in headlines(["arts"], 400, seed=run)]
     rows = [(text, labels[number % len(labels)]) for number, text in enumerate(texts)]
     found = lab.diagnose(run, champion=champion(version_1), data=looking_at(lab, run, rows))
     diagnosis = found.diagnosis

@@ -6,6 +6,13 @@ Standard library only: both images carry this package.
 """
 
 from maintenance_contract.errors import ContractError
+from maintenance_contract.holdout import (
+    AUTO,
+    Holdout,
+    held_out_rows,
+    more_held_out,
+    rows_to_hold_out,
+)
 from maintenance_contract.report import (
     LEAST_ROWS,
     Answer,
@@ -31,7 +38,6 @@ from maintenance_contract.request import (
     ChampionRef,
     Columns,
     DataRef,
-    Holdout,
     ModelRef,
     Operation,
     Recipes,
@@ -45,6 +51,7 @@ from maintenance_contract.request import (
 from maintenance_contract.storage import StorageUri
 
 __all__ = [
+    "AUTO",
     "DEFAULT_MAX_ROWS",
     "DEFAULT_TRAIN_BATCH",
     "LEAST_ROWS",
@@ -79,4 +86,7 @@ __all__ = [
     "TrainingAction",
     "TrainingReport",
     "TrainingRequest",
+    "held_out_rows",
+    "more_held_out",
+    "rows_to_hold_out",
 ]

@@ -75,6 +75,15 @@ class Fields:
             raise self._fail(key, f"a whole number from {least} to {most}")
         return value
 
+    def integer_or(self, word: str, key: str, *, least: int, most: int) -> int | None:
+        """A whole number within bounds; None where the word stands for it."""
+        value = self._value.get(key)
+        if value == word:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise self._fail(key, f"{word} or a whole number from {least} to {most}")
+        return value
+
     def number(self, key: str) -> float:
         """A finite number."""
         value = self._value.get(key)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_contract.errors import ContractError
+from maintenance_contract.holdout import Holdout
 
 REQUEST_VERSION: Final = 1
 DEFAULT_MAX_ROWS: Final = 5000
@@ -89,14 +90,6 @@ class Columns:
     text: str = "text"
     label: str = "label"
     time: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Holdout:
-    """Per cent of rows never trained on, by origin."""
-
-    original_percent: int = 10
-    updates_percent: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +222,7 @@ class TrainingRequest:
                     "label": self.data.columns.label,
                     **_given(time=self.data.columns.time),
                 },
-                "holdout": {
-                    "originalPercent": self.data.holdout.original_percent,
-                    "updatesPercent": self.data.holdout.updates_percent,
-                },
+                "holdout": self.data.holdout.document(),
                 **_given(
                     originalSecret=self.data.original_secret,
                     updatesSecret=self.data.updates_secret,
@@ -334,17 +324,14 @@ def _model(fields: Fields) -> ModelRef:
 
 
 def _data(fields: Fields) -> DataRef:
-    columns, holdout = fields.fields("columns"), fields.fields("holdout")
+    columns = fields.fields("columns")
     return DataRef(
         original=fields.string("original", most=4096),
         updates=fields.string("updates", most=4096),
         columns=Columns(
             columns.string("text"), columns.string("label"), _optional(columns, "time")
         ),
-        holdout=Holdout(
-            holdout.integer("originalPercent", least=1, most=90),
-            holdout.integer("updatesPercent", least=1, most=90),
-        ),
+        holdout=Holdout.read(fields.fields("holdout")),
         original_secret=_secret(fields, "originalSecret"),
         updates_secret=_secret(fields, "updatesSecret"),
         sampling=fields.one_of("sampling", Sampling) if fields.has("sampling") else Sampling.RANDOM,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
-from maintenance_contract import HeldOut
+from maintenance_contract import AUTO, HeldOut, rows_to_hold_out
 from maintenance_core.findings import accuracy, diagnosis_of, rows, targeted
 from maintenance_core.model import (
     Action,
@@ -102,7 +102,7 @@ def too_few_rows_for_a_first_win(situation: Situation, wanted: Proposal) -> Prop
         have=counts.new_held_out + counts.old_held_out,
         need=fewest_rows(gate.confidence),
         show=f"with {percent(gate.confidence)} confidence that it beats the majority class",
-        wish=_label(situation.spec.holdout.original_percent, "originalPercent"),
+        wish=_label(situation, "originalPercent"),
     )
 
 
@@ -110,7 +110,7 @@ def too_few_old_rows_for_a_win(situation: Situation, wanted: Proposal) -> Propos
     """Targeted updates: too few old held-out rows to show any win at all: Wait."""
     if wanted.reason in NO_CONTEST or not targeted(situation):
         return None
-    wish = _label(situation.spec.holdout.original_percent, "originalPercent")
+    wish = _label(situation, "originalPercent")
     return _no_win_at_all(situation, wanted, "old", diagnosis_of(situation).old, wish)
 
 
@@ -126,7 +126,7 @@ def too_few_old_rows_for_proof(situation: Situation, wanted: Proposal) -> Propos
         or reported_only(situation)
     ):
         return None
-    label = _label(situation.spec.holdout.original_percent, "originalPercent")
+    label = _label(situation, "originalPercent")
     less = "Auto" if gate.proof is Proof.REQUIRED else "NotRequired"
     return _shortage(
         wanted,
@@ -145,7 +145,7 @@ def not_worth_a_run(situation: Situation, wanted: Proposal) -> Proposal | None:
     """Chance times stake is below `spec.decision.minExpectedGain`: Wait for more labelled rows."""
     if wanted.reason in NO_CONTEST or situation.report.diagnosis is None or targeted(situation):
         return None
-    wish = _label(situation.spec.holdout.updates_percent, "updatesPercent")
+    wish = _label(situation, "updatesPercent")
     too_few = _no_win_at_all(situation, wanted, "new", diagnosis_of(situation).new, wish)
     if too_few is not None:
         return too_few
@@ -216,14 +216,25 @@ def _shortage(
     )
 
 
-def _label(share: int, field: str) -> Callable[[int], str]:
-    """What to do about missing held-out rows, of which ``share`` per cent of labelled ones make."""
+def _label(situation: Situation, field: str) -> Callable[[int], str]:
+    """What to do about missing held-out rows of the original ones or of the updates."""
+    holdout, counts = situation.spec.holdout, diagnosis_of(situation).rows
+    share, held_out, trained = (
+        (holdout.original_percent, counts.old_held_out, counts.old_train)
+        if field == "originalPercent"
+        else (holdout.updates_percent, counts.new_held_out, counts.new_train)
+    )
 
     def wish(missing: int) -> str:
-        label = math.ceil(missing * 100 / share)
+        label = (
+            rows_to_hold_out(missing, held_out, held_out + trained)
+            if share is None
+            else math.ceil(missing * 100 / share)
+        )
         if label >= MOST_ROWS:
             return "No number of rows that anybody labels would do"
-        return f"Label {label} more rows (spec.data.holdout.{field} is {share})"
+        said = AUTO if share is None else share
+        return f"Label {label} more rows (spec.data.holdout.{field} is {said})"
 
     return wish
 

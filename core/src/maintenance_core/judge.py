@@ -39,7 +39,8 @@ _MEND: Final = (
     "outputs in their order; or remove spec.model.initialModel, and a first version is trained."
 )
 _NO_HELD_OUT_ROW: Final = (
-    "There is no held-out row to judge on: add labelled rows, or raise spec.data.holdout."
+    "There is no held-out row to judge on: add labelled rows, or hold more of them out "
+    "(spec.data.holdout)."
 )
 _NO_OLD_ROW: Final = "There is no old held-out row, so nothing is known of what may be forgotten."
 
@@ -306,8 +307,8 @@ def _better(new: PairedCounts | None, gate: Gate, *, age: str = "new") -> tuple[
 def _nothing_to_judge_on(age: str) -> str:
     field = "updatesPercent" if age == "new" else "originalPercent"
     return (
-        f"There is no {age} held-out row to judge on: add labelled rows, or raise "
-        f"spec.data.holdout.{field}."
+        f"There is no {age} held-out row to judge on: add labelled rows, or hold more of them "
+        f"out (spec.data.holdout.{field})."
     )
 
 

@@ -271,11 +271,7 @@ def _sampling(updates: Fields) -> Sampling:
 def _holdout(data: Fields) -> Holdout:
     if not data.has("holdout"):
         return Holdout()
-    holdout = data.fields("holdout")
-    return Holdout(
-        holdout.integer("originalPercent", least=1, most=90),
-        holdout.integer("updatesPercent", least=1, most=90),
-    )
+    return Holdout.read(data.fields("holdout"))
 
 
 def _metrics(fields: Fields) -> Metrics | Outcomes:

@@ -9,7 +9,7 @@ the gain of accuracy for which a run is started.
 from dataclasses import dataclass, replace
 from typing import Final
 
-from maintenance_contract import Answer, Question
+from maintenance_contract import Answer, Question, more_held_out
 from maintenance_core.findings import (
     accuracy,
     answered,
@@ -93,7 +93,8 @@ class _Terms:
     """What a promotion depends on: the gate, the held-out rows, and the accuracies on them.
 
     ``rows`` new held-out ones of ``labelled`` new ones; ``before``: the champion's accuracy on
-    ``old_rows``, None without any; ``judged``: whether the gate looks at them.
+    ``old_rows``, None without any; ``judged``: whether the gate looks at them. ``auto``: how many
+    are held out follows from how many there are.
     """
 
     gate: Gate
@@ -105,10 +106,17 @@ class _Terms:
     before: float | None
     judged: bool
     price: float
+    auto: bool
+
+    def held_out_of(self, more: int) -> int:
+        """How many of so many more newly labelled rows are held out, by the spec."""
+        if self.auto:
+            return more_held_out(self.rows, self.labelled, more)
+        return round(more * self.rows / max(1, self.labelled))
 
     def worth(self, more: int = 0) -> Worth:
         """With so many more newly labelled rows."""
-        n = self.rows + round(more * self.rows / max(1, self.labelled))
+        n = self.rows + self.held_out_of(more)
         return Worth(
             n,
             self.chance(n, self.now),
@@ -164,6 +172,7 @@ def _terms(situation: Situation) -> _Terms | None:
         accuracy(old),
         not reported_only(situation),
         situation.spec.min_expected_gain,
+        situation.spec.holdout.updates_percent is None,
     )
 
 
@@ -243,7 +252,7 @@ def _gain(share: float) -> str:
 def rows_to_be_worth(situation: Situation) -> int:
     """How many more newly labelled rows make a training worth trying; ``MOST_ROWS``: none do.
 
-    Of those as many are held out as of the others.
+    Of those as many are held out as ``spec.data.holdout`` says.
     """
     terms = _terms(situation)
     if terms is None:

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from maintenance_contract import ChampionRef, ContractError, Holdout
+from maintenance_contract import ChampionRef, ContractError
 from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_contract.paths import MANIFEST_FILE, version_directory
 from maintenance_trainer import faults, files
-from maintenance_trainer.data import read_holdout
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.files import shown
 from maintenance_trainer.given import Given
 from maintenance_trainer.hub import MODEL_FILES
+from maintenance_trainer.inheritance import Past
 from maintenance_trainer.store import Store
 
 MANIFEST_VERSION: Final = 1
@@ -33,7 +33,7 @@ class Version:
     """A version as its manifest describes it.
 
     ``data`` are the digests of all files it was trained on (through its ancestors, too);
-    ``fair_holdout`` the percentages under which no ancestor has seen a held-out row.
+    ``past`` is what was held out of it and its ancestors.
     """
 
     number: int
@@ -41,7 +41,7 @@ class Version:
     folder: Path
     labels: tuple[str, ...]
     data: frozenset[str]
-    fair_holdout: Holdout
+    past: Past
     provenance: Mapping[str, Any]
 
 
@@ -215,7 +215,7 @@ def _version(number: int, store: Store, manifest: str) -> Version:
         store.version(number),
         fields.strings("labels"),
         frozenset(fields.strings("data", most=1_000_000)),
-        read_holdout(fields.fields("fairHoldout")),
+        Past.read(fields),
         json.loads(manifest),
     )
 

@@ -4,10 +4,8 @@ Files are CSV (with a header line) or JSON lines, in UTF-8, or Parquet. A file c
 settled (see settled.py).
 """
 
-import hashlib
 import re
 import sys
-import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +21,7 @@ from maintenance_contract import (
 )
 from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_trainer import bounds, dates, folders, labels
+from maintenance_trainer.auto_holdout import NOTHING_BEFORE, Before, Kept, chosen, fair_to
 from maintenance_trainer.bounds import MOST_BYTES, ROW_BYTES
 from maintenance_trainer.cells import CellReader
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
@@ -31,42 +30,17 @@ from maintenance_trainer.folders import Origin as Origin  # noqa: PLC0414  # par
 from maintenance_trainer.places import Places
 from maintenance_trainer.reading import Records, sha256
 from maintenance_trainer.remarks import Remarks
+from maintenance_trainer.rows import MARKS, DataFile, make_row
+from maintenance_trainer.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
 from maintenance_trainer.settled import Mark
+from maintenance_trainer.shares import BUCKETS, Shares, auto
 
 SNAPSHOT_VERSION: Final = 1
 SEED: Final = 42
 """Of every sample and every training; part of the snapshot."""
-_BUCKETS: Final = 10_000
+MOST_FILES: Final = 1_000_000
 LARGE_BYTES: Final = 2**28
 _NO_LETTERS: Final = re.compile(r"[\W\d_]+")
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """A file of the snapshot. ``new``: the champion was not trained on it."""
-
-    origin: Origin
-    name: str
-    digest: str
-    rows: int
-    new: bool
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A labelled text. ``key`` is the SHA-256 of the normalised text alone."""
-
-    text: str
-    label: str
-    key: str
-    origin: Origin
-    new: bool
-
-    def held_out(self, holdout: Holdout) -> bool:
-        """Whether this text is never trained on, under these percentages."""
-        bucket = int(self.key[:16], 16) % _BUCKETS
-        return bucket * 100 < percent_of(holdout, self.origin) * _BUCKETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +102,39 @@ class Dataset:
 class Snapshot:
     """Which files, in which state, split how. Its digest names it.
 
-    ``champion_holdout`` are the percentages under which the champion was trained: old rows that
-    they did not hold out are no fair test of it.
+    ``champion_holdout`` is what was held out of the champion: old rows that are not among it are no
+    fair test of it. ``gone`` are files of earlier runs that may come back.
     """
 
     files: tuple[DataFile, ...]
     columns: Columns
     holdout: Holdout
-    champion_holdout: Holdout | None
+    champion_holdout: Shares | None
     counts: RowCounts
     sampling: Sampling = Sampling.RANDOM
     since: str = ""
+    gone: tuple[Kept, ...] = ()
+
+    @property
+    def held_out(self) -> Shares:
+        """What is held out of the files."""
+        return _held_out(self.files, self.holdout, self.sampling)
+
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """What later runs remember of this one and those before it."""
+        shares = self.held_out
+        here = (
+            Kept(
+                file.origin,
+                file.name,
+                file.digest,
+                shares.of(file.origin, file.digest),
+                file.marks,
+            )
+            for file in self.files
+        )
+        return (*here, *self.gone)
 
     def to_json(self) -> str:
         """The canonical spelling, as it lies in ``runs/<n>/data.json``."""
@@ -153,6 +149,8 @@ class Snapshot:
                         "rows": file.rows,
                         "new": file.new,
                         "columns": list(file.columns),
+                        **({} if file.held_out is None else {"heldOut": file.held_out}),
+                        **({"marks": list(file.marks)} if file.marks else {}),
                     }
                     for file in self.files
                 ],
@@ -164,12 +162,13 @@ class Snapshot:
                 "split": {
                     "by": "sha256 of the normalised text",
                     "seed": SEED,
-                    **holdout_document(self.holdout),
+                    **self.holdout.document(),
                     **({"since": self.since} if self.since else {}),
                     **({} if self.sampling is Sampling.RANDOM else {"sampling": self.sampling}),
                 },
-                "championSplit": self.champion_holdout and holdout_document(self.champion_holdout),
+                "championSplit": self.champion_holdout and self.champion_holdout.document(),
                 "rows": counts_document(self.counts),
+                **({"gone": [kept.document() for kept in self.gone]} if self.gone else {}),
             }
         )
 
@@ -188,26 +187,19 @@ class Snapshot:
         fields = load(text, version=SNAPSHOT_VERSION, kind="snapshot")
         columns, rows = fields.fields("columns"), fields.fields("rows")
         split_by = fields.fields("split")
+        holdout = Holdout.read(split_by)
         return cls(
             files=tuple(
-                DataFile(
-                    file.one_of("origin", Origin),
-                    file.string("name", most=4096),
-                    file.string("digest"),
-                    file.integer("rows"),
-                    file.boolean("new"),
-                    file.strings("columns"),
-                )
-                for file in fields.items("files", most=1_000_000)
+                _read_file(file, holdout) for file in fields.items("files", most=MOST_FILES)
             ),
             columns=Columns(
                 columns.string("text"),
                 columns.string("label"),
                 columns.string("time") if columns.has("time") else "",
             ),
-            holdout=read_holdout(split_by),
+            holdout=holdout,
             champion_holdout=fields.optional(
-                "championSplit", lambda key: read_holdout(fields.fields(key))
+                "championSplit", lambda key: Shares.read(fields.fields(key))
             ),
             counts=RowCounts(
                 rows.integer("newTrain"),
@@ -219,22 +211,22 @@ class Snapshot:
             if split_by.has("sampling")
             else Sampling.RANDOM,
             since=split_by.string("since") if split_by.has("since") else "",
+            gone=tuple(Kept.read(kept) for kept in fields.items("gone", most=MOST_FILES)),
         )
 
 
-def read_holdout(fields: Fields) -> Holdout:
-    """The inverse of ``holdout_document``."""
-    return Holdout(fields.integer("originalPercent"), fields.integer("updatesPercent"))
-
-
-def percent_of(holdout: Holdout, origin: Origin) -> int:
-    """Per cent of rows of an origin that are never trained on."""
-    return holdout.original_percent if origin is Origin.ORIGINAL else holdout.updates_percent
-
-
-def holdout_document(holdout: Holdout) -> dict[str, int]:
-    """As it is written into snapshots and manifests."""
-    return {"originalPercent": holdout.original_percent, "updatesPercent": holdout.updates_percent}
+def _read_file(fields: Fields, holdout: Holdout) -> DataFile:
+    origin = fields.one_of("origin", Origin)
+    return DataFile(
+        origin,
+        fields.string("name", most=4096),
+        fields.string("digest"),
+        fields.integer("rows"),
+        fields.boolean("new"),
+        fields.strings("columns"),
+        fields.integer("heldOut", most=BUCKETS) if auto(holdout, origin) else None,
+        fields.strings("marks", most=MARKS),
+    )
 
 
 def counts_document(counts: RowCounts) -> dict[str, int]:
@@ -247,12 +239,13 @@ def counts_document(counts: RowCounts) -> dict[str, int]:
     }
 
 
-def take_snapshot(
+def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of their own
     data: DataRef,
     places: Places,
     *,
     known: frozenset[str],
-    champion_holdout: Holdout | None,
+    champion_holdout: Shares | None,
+    before: Before = NOTHING_BEFORE,
     champion_labels: Collection[str] = (),
     tell: Callable[[str], None] = print,
 ) -> tuple[Snapshot, Dataset]:
@@ -264,7 +257,8 @@ def take_snapshot(
         data: where the data lie and how they are read.
         places: where they are for this process.
         known: digests of the files that the champion was trained on.
-        champion_holdout: the percentages under which it was trained; None without a champion.
+        champion_holdout: what was held out of it and its ancestors; None without a champion.
+        before: what was held out so far.
         champion_labels: the labels that it answers with.
         tell: told of each file that is left out, and of what was read otherwise than it is written.
 
@@ -284,18 +278,27 @@ def take_snapshot(
             place = folders.place(path, root, named)
             files.append(_read(place, named, data.columns, known, read, data.since))
     labels.refuse_doubled(read.spelled, read.fresh, champion_labels)
-    dataset = read.told(split(read.rows, data.holdout, champion_holdout, data.sampling))
+    its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
+    fair = champion_holdout and fair_to(champion_holdout, its_files)
+    held_out = _held_out(its_files, data.holdout, data.sampling)
+    dataset = read.told(split(read.rows, held_out, fair))
     for remark in dataset.remarks:
         tell(remark)
     return Snapshot(
-        tuple(files),
+        its_files,
         data.columns,
         data.holdout,
-        champion_holdout,
+        fair,
         dataset.counts,
         data.sampling,
         data.since,
+        before.gone(its_files) if any(file.held_out is not None for file in its_files) else (),
     ), dataset
+
+
+def _held_out(files: Sequence[DataFile], holdout: Holdout, sampling: Sampling) -> Shares:
+    chosen_ones = {file.digest: file.held_out for file in files if file.held_out is not None}
+    return Shares.written(holdout, sampling, chosen_ones)
 
 
 def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> Dataset:
@@ -319,28 +322,27 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
         known = frozenset() if file.new else frozenset({file.digest})
         path = folders.place(root / file.name, root, named)
         _read(path, named, snapshot.columns, known, read, snapshot.since)
-    return read.told(
-        split(read.rows, snapshot.holdout, snapshot.champion_holdout, snapshot.sampling)
-    )
+    return read.told(split(read.rows, snapshot.held_out, snapshot.champion_holdout))
 
 
-def split(
-    rows: Sequence[Row],
-    holdout: Holdout,
-    champion_holdout: Holdout | None,
-    sampling: Sampling = Sampling.RANDOM,
-) -> Dataset:
+def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset:
     """Make rows unique and put each on its side.
 
-    A text that is held out anywhere is trained on nowhere: an old copy of a held-out new text
+    A text of which any copy is held out is trained on nowhere: an old copy of a held-out new text
     leaves the training side without becoming a held-out old row, for the champion has seen it.
-    So does a new text that the champion was trained on, with the same label: nothing is shown by
-    how it fares there.
+    What the champion may have been trained on, with the same label, is held out on neither side:
+    nothing is shown by how it fares there.
+
+    Args:
+        rows: as they were read, files in their order.
+        held_out: what is held out now.
+        fair: what was held out of the champion and its ancestors; None without a champion.
     """
-    trained = _trained_on(rows, champion_holdout)
-    unique = {(row.key, row.label): row for row in sorted(rows, key=lambda row: row.new)}
-    holdout = held_out_of(holdout, sampling)
-    sealed = {row.key for row in unique.values() if row.held_out(holdout)}
+    trained = _trained_on(rows, fair)
+    sealed = {row.key for row in rows if row.held_out(held_out)}
+    # Of copies the newest stays, and of those of one age one that is held out.
+    by_age = sorted(rows, key=lambda row: (row.new, row.key in sealed and row.held_out(held_out)))
+    unique = {(row.key, row.label): row for row in by_age}
     new_train: list[Row] = []
     new_held_out: list[Row] = []
     old_train: list[Row] = []
@@ -348,11 +350,8 @@ def split(
     for row in unique.values():
         if row.key not in sealed:
             (new_train if row.new else old_train).append(row)
-        elif row.new:
-            if row.held_out(holdout) and (row.key, row.label) not in trained:
-                new_held_out.append(row)
-        elif row.held_out(holdout) and (champion_holdout is None or row.held_out(champion_holdout)):
-            old_held_out.append(row)
+        elif row.held_out(held_out) and (row.key, row.label) not in trained:
+            (new_held_out if row.new else old_held_out).append(row)
     return Dataset(
         tuple(new_train),
         tuple(new_held_out),
@@ -382,17 +381,6 @@ def refuse_too_little(dataset: Dataset, action: TrainingAction | None, *, fresh:
         raise DataError("DataEmpty", message)
 
 
-def normalise(text: str) -> str:
-    """The text as it is compared: Unicode NFKC, case folded, blanks collapsed."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def make_row(text: str, label: str, origin: Origin, *, new: bool) -> Row:
-    """A row with its key."""
-    key = hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()
-    return Row(text, label, key, origin, new)
-
-
 def _recurrence(rows: Sequence[Row]) -> Recurrence:
     before: dict[str, set[str]] = {}
     for row in rows:
@@ -404,17 +392,11 @@ def _recurrence(rows: Sequence[Row]) -> Recurrence:
     return Recurrence(len(again), relabelled, len(new))
 
 
-def held_out_of(holdout: Holdout, sampling: Sampling) -> Holdout:
-    """What is held out of rows sampled so: Targeted ones are no sample of what the model meets."""
-    return holdout if sampling is Sampling.RANDOM else replace(holdout, updates_percent=0)
-
-
-def _trained_on(rows: Sequence[Row], champion_holdout: Holdout | None) -> set[tuple[str, str]]:
-    if champion_holdout is None:
+def _trained_on(rows: Sequence[Row], fair: Shares | None) -> set[tuple[str, str]]:
+    """What the champion may have seen: rows of which any copy was not held out of it."""
+    if fair is None:
         return set()
-    return {
-        (row.key, row.label) for row in rows if not row.new and not row.held_out(champion_holdout)
-    }
+    return {(row.key, row.label) for row in rows if not row.new and not row.held_out(fair)}
 
 
 def _copies(rows: Sequence[Row]) -> Copies:
@@ -489,7 +471,9 @@ def _read(
     cells = CellReader(file.where, columns, trained_on, read.remarks)
     rows: list[Row] = []
     try:
-        rows += _rows(records, cells, file.origin, read, since if columns.time else "", new=new)
+        rows += _rows(
+            records, cells, _Of(file.origin, its_digest, new), read, since if columns.time else ""
+        )
     except DataError:
         if Mark.of(path) == before:
             raise
@@ -508,9 +492,16 @@ def _read(
     return DataFile(file.origin, file.name, its_digest, len(rows), new, records.columns)
 
 
-def _rows(
-    records: Records, cells: CellReader, origin: Origin, read: _Read, since: str, *, new: bool
-) -> Iterator[Row]:
+@dataclass(frozen=True, slots=True)
+class _Of:
+    """What the rows of a file have in common."""
+
+    origin: Origin
+    file: str
+    new: bool
+
+
+def _rows(records: Records, cells: CellReader, of: _Of, read: _Read, since: str) -> Iterator[Row]:
     onset = dates.parsed(since) if since else None
     for place, record in records:
         found = cells.read(place, record)
@@ -523,4 +514,4 @@ def _rows(
         early = onset is not None and found.time is not None and found.time < onset
         if early:
             read.remarks.note(f"dated before {since}, so it teaches, but is no new row", where)
-        yield make_row(found.text, label, origin, new=new and not early)
+        yield make_row(found.text, label, of.origin, new=of.new and not early, file=of.file)

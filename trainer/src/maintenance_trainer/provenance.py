@@ -9,16 +9,18 @@ from typing import Any
 
 from maintenance_contract import (
     Evaluation,
-    Holdout,
     PairedCounts,
     Reference,
     TrainingAction,
     TrainingRequest,
 )
 from maintenance_contract.codec import Fields
+from maintenance_trainer import inheritance
 from maintenance_trainer.checkpoints import Version, sha256
-from maintenance_trainer.data import Snapshot, counts_document, held_out_of, holdout_document
+from maintenance_trainer.data import Snapshot, counts_document
+from maintenance_trainer.inheritance import Past, handed_on
 from maintenance_trainer.recipes import take_over
+from maintenance_trainer.shares import BUCKETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,7 @@ def provenance(
     if it was held out of them.
     """
     parent = champion if made.action is TrainingAction.FINE_TUNE else None
-    held = held_out_of(snapshot.holdout, snapshot.sampling)
-    fair = held if parent is None else _both(held, parent.fair_holdout)
+    held_out = inheritance.document(snapshot, handed_on(snapshot, parent.past if parent else None))
     files = {file.digest for file in snapshot.files}
     recipes = request.recipes
     return {
@@ -75,8 +76,7 @@ def provenance(
         "trainedRows": dict(made.rows),
         "steps": made.steps,
         "excludedContradicted": made.excluded,
-        "holdout": holdout_document(snapshot.holdout),
-        "fairHoldout": holdout_document(fair),
+        **held_out,
         "arguments": recipes.fine_tune_arguments if parent else recipes.retrain_arguments,
         "replayPercent": recipes.replay_percent if parent else None,
         "evaluation": _evaluation_document(made.evaluation),
@@ -111,7 +111,8 @@ def taken_over(
 
     Where it comes from and what its folder tells of its making; the scores are of here.
     """
-    past, model = take_over.past(folder, snapshot.holdout), request.model
+    updates = BUCKETS if snapshot.holdout.updates_percent is None else snapshot.held_out.updates
+    past, model = take_over.past(folder, updates), request.model
     return {
         "action": request.action and request.action.value,
         "run": request.run,
@@ -132,8 +133,7 @@ def taken_over(
         "rows": counts_document(snapshot.counts),
         "trainedRows": dict(made.rows),
         "excludedContradicted": made.excluded,
-        "holdout": holdout_document(snapshot.holdout),
-        "fairHoldout": holdout_document(past.fair_holdout),
+        **inheritance.document(snapshot, Past(handed_on(snapshot, None).own, past.fair_holdout)),
         "arguments": {},
         "replayPercent": None,
         "evaluation": _evaluation_document(made.evaluation),
@@ -179,13 +179,6 @@ def _evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
         "new": counts(evaluation.new),
         "old": counts(evaluation.old),
     }
-
-
-def _both(one: Holdout, other: Holdout) -> Holdout:
-    return Holdout(
-        min(one.original_percent, other.original_percent),
-        min(one.updates_percent, other.updates_percent),
-    )
 
 
 def _base_model(uri: str, revision: str, folder: Path) -> dict[str, Any]:

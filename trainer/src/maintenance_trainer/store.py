@@ -126,6 +126,19 @@ class Store:
         text = self.files.read(f"{run_directory(run)}/{SNAPSHOT_FILE}")
         return None if text is None else Snapshot.from_json(text)
 
+    def snapshot_before(self, run: int) -> Snapshot | None:
+        """The newest snapshot of an earlier run; what cannot be read is passed over."""
+        for earlier in sorted(self.files.numbers("runs"), reverse=True):
+            if earlier >= run:
+                continue
+            try:
+                snapshot = self.stored_snapshot(earlier)
+            except (ContractError, UnicodeDecodeError):
+                continue
+            if snapshot is not None:
+                return snapshot
+        return None
+
     def read_snapshot(self, reference: SnapshotRef) -> Snapshot:
         """The snapshot that a request names.
 

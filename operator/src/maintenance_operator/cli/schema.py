@@ -121,6 +121,9 @@ def _bounds(value: Any, schema: Schema) -> Iterator[tuple[bool, str]]:
     if kind in _KINDS:
         flag = isinstance(value, bool) and kind != "boolean"
         yield isinstance(value, _KINDS[kind]) and not flag, f"of type {kind}"
+    if schema.get("x-kubernetes-int-or-string"):
+        whole = isinstance(value, int | str) and not isinstance(value, bool)
+        yield whole, "a whole number or a word"
     if choices:
         yield value in choices, f"one of {', '.join(map(str, choices))}"
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from maintenance_contract import paths
+from maintenance_contract import AUTO, paths
 from maintenance_trainer import job
 from maintenance_trainer.cli import local
 from maintenance_trainer.errors import Interrupted, TrainerError
@@ -167,17 +167,17 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--label-column", default="label", metavar="NAME")
     verb.add_argument(
         "--holdout-original",
-        type=int,
-        default=10,
+        type=_percent,
+        default=AUTO.lower(),
         metavar="PERCENT",
-        help="of original rows, never trained on (%(default)s)",
+        help="of original rows, never trained on (%(default)s: half of few, less of many)",
     )
     verb.add_argument(
         "--holdout-updates",
-        type=int,
-        default=30,
+        type=_percent,
+        default=AUTO.lower(),
         metavar="PERCENT",
-        help="of updates, never trained on (%(default)s)",
+        help="of updates, never trained on (%(default)s: half of few, less of many)",
     )
     verb.add_argument(
         "--replay-percent",
@@ -201,6 +201,17 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
         metavar="VERSION",
         help="the version in service (default: the one that the gate promoted last)",
     )
+
+
+def _percent(text: str) -> int | None:
+    """None stands for auto."""
+    if text.lower() == AUTO.lower():
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        message = f"{text!r}: write auto, or a whole number of per cent"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def _assignment(text: str) -> tuple[str, Any]:

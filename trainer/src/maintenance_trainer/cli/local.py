@@ -18,6 +18,7 @@ from maintenance_contract import (
     TrainingReport,
     TrainingRequest,
 )
+from maintenance_contract.holdout import LEAST_PERCENT, MOST_PERCENT
 from maintenance_contract.paths import OWNER_FILE
 from maintenance_core.model import Action, Decision, Spec, Verdict
 from maintenance_trainer import checkpoints, files
@@ -53,8 +54,8 @@ class Folders:
     store: Path
     text_column: str = "text"
     label_column: str = "label"
-    original_percent: int = 10
-    updates_percent: int = 30
+    original_percent: int | None = None
+    updates_percent: int | None = None
     replay_percent: int = 50
     arguments: dict[str, Any] = field(default_factory=dict)
     champion: int | None = None
@@ -77,8 +78,12 @@ class Folders:
                 message = f"--{flag} {folder}: there is {what} of that name{_where(folder)}."
                 raise ConfigurationError("ArgumentInvalid", message)
         for name in ("original_percent", "updates_percent"):
-            if not 1 <= getattr(self, name) <= 90:  # noqa: PLR2004  # the contract's bounds
-                message = f"--holdout-{name.removesuffix('_percent')}: write 1 to 90."
+            percent = getattr(self, name)
+            if percent is not None and not LEAST_PERCENT <= percent <= MOST_PERCENT:
+                message = (
+                    f"--holdout-{name.removesuffix('_percent')}: write auto, or "
+                    f"{LEAST_PERCENT} to {MOST_PERCENT}."
+                )
                 raise ConfigurationError("ArgumentInvalid", message)
         places = rules.Places(self.original, self.updates, self.base_model, self.store)
         columns = Columns(self.text_column, self.label_column)

@@ -45,7 +45,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
         "original": {"storageUri": "pvc://local/original"},
         "updates": {"storageUri": "pvc://local/updates", "sampling": "Random"},
         "columns": {"text": "text", "label": "label"},
-        "holdout": {"originalPercent": 10, "updatesPercent": 30},
+        "holdout": {"originalPercent": "Auto", "updatesPercent": "Auto"},
     },
     "metrics": {
         "server": "default",

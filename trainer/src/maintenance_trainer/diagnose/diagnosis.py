@@ -17,6 +17,7 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_trainer import arguments, checkpoints, folders, labels
+from maintenance_trainer.auto_holdout import Before
 from maintenance_trainer.checkpoints import Version
 from maintenance_trainer.data import (
     Dataset,
@@ -135,11 +136,21 @@ def _snapshot(work: Work, champion: Version | None) -> tuple[Snapshot, Dataset]:
         request.data,
         work.places,
         known=champion.data if champion else frozenset(),
-        champion_holdout=champion.fair_holdout if champion else None,
+        champion_holdout=champion.past.fair if champion else None,
+        before=_before(work, champion),
         champion_labels=champion.labels if champion else (),
         tell=work.progress.say,
     )
     return work.store.write_snapshot(request.run, snapshot), dataset
+
+
+def _before(work: Work, champion: Version | None) -> Before:
+    """What the champion's training and earlier runs held out."""
+    earlier = work.store.snapshot_before(work.request.run)
+    files = earlier.kept if earlier else ()
+    if champion is None:
+        return Before(files=files)
+    return Before(champion.data, champion.past.own, champion.past.fair, files)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,30 +8,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from maintenance_contract import ContractError, Holdout
+from maintenance_contract import ContractError
 from maintenance_contract.codec import load
 from maintenance_contract.paths import MANIFEST_FILE
 from maintenance_trainer.checkpoints import MANIFEST_VERSION, sha256
-from maintenance_trainer.data import read_holdout
 from maintenance_trainer.files import shown
 from maintenance_trainer.given import Given
 from maintenance_trainer.hub import MODEL_FILES, NEVER
+from maintenance_trainer.shares import Shares
 
 NOTHING_KNOWN: Final = 0
-"""Per cent of the original rows that are known to have been held out of an unknown training."""
+"""Buckets of the original rows that are known to have been held out of an unknown training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
     """What is known of a model's making.
 
-    ``data`` are digests of the files that it was trained on; ``fair_holdout`` the percentages under
-    which it has seen no held-out row; ``manifest`` where it comes from another store of ours, else
-    empty.
+    ``data`` are digests of the files that it was trained on; ``fair_holdout`` what was held out of
+    it; ``manifest`` where it comes from another store of ours, else empty.
     """
 
     data: frozenset[str]
-    fair_holdout: Holdout
+    fair_holdout: Shares
     manifest: Mapping[str, Any]
 
 
@@ -61,7 +60,7 @@ def copy(source: Path, names: Collection[str], folder: Path) -> None:
         shutil.copyfile(path, folder / path.name)
 
 
-def past(folder: Path, holdout: Holdout) -> Past:
+def past(folder: Path, updates: int) -> Past:
     """What a model's folder tells of its making.
 
     Nothing, as a rule: then ``data.original`` counts as what the model knows, held-out rows of it
@@ -70,15 +69,14 @@ def past(folder: Path, holdout: Holdout) -> Past:
 
     Args:
         folder: the model's.
-        holdout: the percentages that new versions are made under.
+        updates: what is held out of updates here, of which it has seen none.
 
     Raises:
         ConfigurationError: InitialModelUnreadable, a version was changed after it was written.
     """
     manifest = _manifest(folder)
     if manifest is None:
-        unknown = Holdout(NOTHING_KNOWN, holdout.updates_percent)
-        return Past(frozenset(), unknown, {})
+        return Past(frozenset(), Shares(NOTHING_KNOWN, updates), {})
     for name, expected in manifest["files"].items():
         path = folder / name
         if "/" in name or not path.is_file() or sha256(path) != expected:
@@ -89,7 +87,7 @@ def past(folder: Path, holdout: Holdout) -> Past:
     fields = load(json.dumps(manifest), version=MANIFEST_VERSION, kind=MANIFEST_FILE)
     return Past(
         frozenset(fields.strings("data", most=1_000_000)),
-        read_holdout(fields.fields("fairHoldout")),
+        Shares.read(fields.fields("fairHoldout")),
         manifest,
     )
 
@@ -100,7 +98,7 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
         text = (folder / MANIFEST_FILE).read_text(encoding="utf-8")
         fields = load(text, version=MANIFEST_VERSION, kind=MANIFEST_FILE)
         fields.strings("data", most=1_000_000)
-        read_holdout(fields.fields("fairHoldout"))
+        Shares.read(fields.fields("fairHoldout"))
         if not all(isinstance(its, str) for its in fields.raw("files").values()):
             return None
     except (OSError, UnicodeDecodeError, ContractError):
