@@ -2,12 +2,19 @@
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from maintenance_contract import held_out_rows
+from maintenance_core.model import (
+    DEFAULT_MIN_EXPECTED_GAIN,
+    DEFAULT_OLD_WEIGHT,
+    DEFAULT_WEIGHED_CONFIDENCE,
+)
 from maintenance_core.power import (
     EXACT_ROWS,
     MOST_ROWS,
@@ -177,3 +184,17 @@ def _passing(rows: int, accuracy: float, margin: float) -> float:
 @pytest.mark.parametrize("least", [5e-324, 2.2e-309, 1e-200, 1e-12])
 def test_numbers_at_the_edge_of_nothing_mean_more_rows_than_anybody_labels(least: float) -> None:
     assert rows_to_show_no_loss(0.9, least, 0.95) == MOST_ROWS
+
+
+def test_the_page_on_how_much_data_is_needed_says_what_the_code_says() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/how-it-decides.md").read_text("utf-8")
+    sizes, price = (60, 150, 300, 1000, 3000), DEFAULT_MIN_EXPECTED_GAIN
+    for points in (30, 20, 10, 5, 3, 2, 1):
+        drop, cells = points / 100, []
+        for rows in sizes:
+            new = (1.0 - DEFAULT_OLD_WEIGHT, held_out_rows(rows), 0.85 - drop, 0.85)
+            old = (DEFAULT_OLD_WEIGHT, held_out_rows(1000), 0.85)
+            chance = weighed_chance(new, old, DEFAULT_WEIGHED_CONFIDENCE)
+            mark = "**" if chance * (1.0 - DEFAULT_OLD_WEIGHT) * drop >= price else "*"
+            cells.append(f"{mark}{min(99, round(100 * chance))}%{mark}")
+        assert f"by {points}{' points' if points == 30 else ''} | {' | '.join(cells)} |\n" in page
