@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Final
 
 SEED: Final = 7
-ORIGINAL_ROWS: Final = 1500
+ORIGINAL_ROWS: Final = 1000
 SERVED_ROWS: Final = 600
-LABELLED_ROWS: Final = 700
+LABELLED_ROWS: Final = 300
 GREEN_SHARE: Final = 0.25
 DISAGREEMENT: Final = 0.04
 """Share of labels that another annotator would have given."""
