@@ -8,17 +8,18 @@ export MM_CACHE ?= $(HOME)/.cache/model-maintenance
 export PYTHONPATH := $(CURDIR)/contract/src:$(CURDIR)/core/src:$(CURDIR)/operator/src:$(CURDIR)/trainer/src
 
 WITH_VENV = PATH="$$(dev/venv)/bin:$$PATH"
+WITH_OPERATOR_VENV = PATH="$$(dev/venv --operator)/bin:$$PATH"
 WITH_CLUSTER = PATH="$$(dev/cluster/build):$$PATH"
 
 ##@ The two commands
 demo: ## The whole loop on a real one-node Kubernetes made for it (KUBECONFIG=FILE: on a cluster of yours; under 20 minutes cold, 8 warm)
 ifeq ($(origin KUBECONFIG),command line)
 	@dev/prerequisites $(if $(REGISTRY),images,check)
-	@$(WITH_VENV) examples/package-sections/demo --kubeconfig="$(KUBECONFIG)" --registry="$(REGISTRY)"
+	@$(WITH_OPERATOR_VENV) examples/package-sections/demo --kubeconfig="$(KUBECONFIG)" --registry="$(REGISTRY)"
 else
 	@dev/prerequisites demo
 	@dev/setup
-	@$(WITH_VENV) examples/package-sections/demo
+	@$(WITH_OPERATOR_VENV) examples/package-sections/demo
 endif
 test: ## Set everything up and pass every test, up to the whole product on a real node (under 35 minutes cold, 16 warm)
 	@dev/test

@@ -33,7 +33,8 @@ from packages import FetchError
 NAME: Final = "package-sections"
 ACT_SECONDS: Final = 600
 RECOVERY_SECONDS: Final = 180
-QUIET_SECONDS: Final = 50
+QUIET_SECONDS: Final = 30
+"""Six readings: more than a breach looks back on."""
 TELL_EVERY: Final = 5.0
 
 
