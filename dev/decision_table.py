@@ -115,6 +115,10 @@ def page() -> str:
     )
 
 
+PRICE = 0.005
+"""The default of ``spec.decision.minExpectedGain``."""
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |\n"
     yield f"|{'---|' * len(head)}\n"
@@ -134,6 +138,8 @@ def _text(function: Callable[..., object]) -> str:
 def _gate() -> str:
     """What ``judge`` says of itself, field names as users write them."""
     words = {
+        "``worth.proof_required``": "a proof is required (`spec.gate.oldData.proof`)",
+        "``gate.old_weight``": "`spec.gate.oldData.weight`",
         "``gate.confidence``": "`spec.gate.confidence`",
         "``gate.min_improvement``": "`spec.gate.minImprovement`",
         "``-gate.max_old_loss``": "`-spec.gate.oldData.maxLoss`",
@@ -167,19 +173,20 @@ def _proposed(*answers: Answer) -> str:
 
 
 def _wins() -> Iterator[str]:
-    gaps = (0.02, 0.03, 0.05, 0.10, 0.20)
-    yield "\nNew held-out rows to show a win at confidence 0.95, by the champion's accuracy there\n"
-    yield "and by how much is to be won back:\n\n"
+    gaps = (0.02, 0.05, 0.10, 0.20, 0.40)
+    yield "\nThe chance that a model which wins the whole gap back is promoted, by new held-out\n"
+    yield "rows and by how far the champion has fallen there from 0.85 (old held-out rows as many,\n"
+    yield f"weight 0.2, confidence 0.95); in bold where it is worth `minExpectedGain` {PRICE}:\n\n"
     yield from _table(
-        ("champion", *(f"+{gap:.2f}" for gap in gaps)),
-        (
-            (
-                f"{accuracy:.2f}",
-                *(str(power.rows_to_show_win(accuracy, accuracy + gap, 0.95)) for gap in gaps),
-            )
-            for accuracy in (0.5, 0.6, 0.7, 0.8)
-        ),
+        ("new held-out rows", *(f"-{gap:.2f}" for gap in gaps)),
+        ((str(n), *(_chance(n, gap) for gap in gaps)) for n in (15, 30, 75, 150, 300, 1000)),
     )
+
+
+def _chance(n: int, gap: float) -> str:
+    chance = power.weighed_chance((0.8, n, 0.85 - gap, 0.85), (0.2, n, 0.85), 0.95)
+    said = f"{chance:.2f}"
+    return f"**{said}**" if chance * 0.8 * gap >= PRICE else said
 
 
 def _losses() -> Iterator[str]:

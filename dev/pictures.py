@@ -182,11 +182,12 @@ EXAMPLES = (
     ),
     Example(
         "wait",
-        "Wait: the fight could not be judged",
-        "Green bonds again, but with 40 held-out rows the gate could not tell a better model from "
-        "a lucky one. No GPU is asked for; the message says how many rows to label.",
+        "Wait: not worth a run yet",
+        "Green bonds again, but on 40 held-out rows the champion is hardly worse than it was. So "
+        "little is to be won, and so few rows could hardly show it. No GPU is asked for; the "
+        "message says the chance, the stake, the price, and about how many rows to label.",
         _found(*GREEN_BONDS),
-        right=34,
+        right=36,
         held_out=40,
     ),
     Example(

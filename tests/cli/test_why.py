@@ -146,11 +146,12 @@ def test_what_stood_against_the_answers_is_told() -> None:
         **SHIFTED,
         "action": "Wait",
         "reason": "NotEnoughHeldOutRows",
-        "rejected": [{"action": "FineTune", "because": "The held-out rows could not show a win."}],
+        "rejected": [{"action": "FineTune", "because": "The held-out rows could hardly do."}],
     }
     text = one_line(explained(case(decision=waits), Page(100)))
     assert "The answers alone ask for FineTune (DomainExpansion)." in text
-    assert "against it: NotEnoughHeldOutRows. The held-out rows could not show a win." in text
+    told = "NotEnoughHeldOutRows. The held-out rows could hardly show a win that is worth a run."
+    assert f"against it: {told}" in text
     assert "the answers would ask for None (NoCauseFound)" in text
     assert "Then nothing was trained." in text
 

@@ -160,7 +160,7 @@ def test_minor_names_no_number_up_to_major_because_status_has_none() -> None:
 
 
 def test_where_a_brake_objected_it_is_what_the_answers_ask_for_that_is_told() -> None:
-    decision = decided(*three(Answer.MINOR, Answer.NO, Answer.NO), held_out=10)
+    decision = decided(*three(Answer.MINOR, Answer.NO, Answer.NO), held_out=4)
     assert decision.action is Action.WAIT
     would = counterfactual(decision, SPEC)
     assert not would.decided

@@ -20,7 +20,8 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_core.judge import judge
-from maintenance_core.model import Champion, Gate, OnConceptDrift, Score, Verdict
+from maintenance_core.model import Champion, Gate, OnConceptDrift, Proof, Score, Verdict
+from maintenance_core.power import rows_to_show_no_loss
 from maintenance_core.reasons import VerdictReason
 
 calmly = settings(deadline=None, max_examples=60)
@@ -33,6 +34,8 @@ CHAMPION = Champion(
     TrainingAction.RETRAIN,
 )
 GATE = Gate(0.0, 0.95, 0.02, OnConceptDrift.REPORT_ONLY)
+PROOF = replace(GATE, proof=Proof.REQUIRED)
+FEW = replace(GATE, proof=Proof.NOT_REQUIRED)
 BETTER = PairedCounts(300, 200, 10, 60)
 SAME = PairedCounts(5000, 4500, 40, 45)
 WORSE = PairedCounts(5000, 4300, 300, 45)
@@ -143,12 +146,12 @@ def test_forgetting_is_refused() -> None:
 
 
 def test_too_few_old_rows_show_nothing() -> None:
-    assert judged(old=PairedCounts(100, 90, 0, 0)).reason == VerdictReason.FORGETS_OLD
+    assert judged(old=PairedCounts(100, 90, 0, 0), gate=PROOF).reason == VerdictReason.FORGETS_OLD
 
 
 def test_on_few_rows_the_exact_test_must_agree() -> None:
     """On 12 rows without a loss the score bound alone would allow 0.2; exactly it is 1 in 15."""
-    gate, old = replace(GATE, max_old_loss=0.2), PairedCounts(12, 12, 0, 0)
+    gate, old = replace(PROOF, max_old_loss=0.2), PairedCounts(12, 12, 0, 0)
     assert judged(old=old, gate=gate).reason == VerdictReason.FORGETS_OLD
     assert judged(old=PairedCounts(14, 14, 0, 0), gate=gate).promote
 
@@ -183,6 +186,84 @@ def test_without_new_rows_nothing_is_promoted(none: PairedCounts | None) -> None
     assert (verdict.promote, verdict.reason) == (False, VerdictReason.NO_IMPROVEMENT)
     assert "spec.data.holdout.updatesPercent" in verdict.message
     assert verdict.new is None
+
+
+# --- few old rows -----------------------------------------------------------------------
+
+GAMES = PairedCounts(76, 19, 0, 47)
+"""A quarter of the new rows right before, most of them after."""
+
+
+def test_few_old_rows_are_weighed_with_the_new_ones() -> None:
+    """A hundred old rows cannot show that less than two points are lost: none is better."""
+    old = PairedCounts(108, 70, 6, 7)
+    verdict = judged(GAMES, old)
+    assert (verdict.promote, verdict.reason) == (True, VerdictReason.CHALLENGER_WINS)
+    assert verdict.message == (
+        "Better: 86.8% right, the champion 25%, on 76 new held-out rows (47 won and 0 lost); with "
+        "95% confidence the gain of both ages (0.2 of it the old one's) is at least 42 points. "
+        "71.3% right, the champion 70.4%, on 108 old held-out rows (7 won and 6 lost): that it "
+        "loses more than 2% is not shown, nor can so few exclude it: it may be up to 4.9%."
+    )
+    assert judged(GAMES, old, gate=PROOF).reason == VerdictReason.FORGETS_OLD
+
+
+def test_a_loss_that_is_shown_is_refused_however_large_the_win() -> None:
+    verdict = judged(GAMES, PairedCounts(108, 50, 26, 2))
+    assert (verdict.promote, verdict.reason) == (False, VerdictReason.FORGETS_OLD)
+    assert "Shown to forget: 48.1% right, the champion 70.4%" in verdict.message
+
+
+def test_a_win_that_an_old_loss_may_outweigh_is_none() -> None:
+    new, old = PairedCounts(100, 70, 5, 14), PairedCounts(100, 70, 10, 5)
+    verdict = judged(new, old, gate=replace(GATE, old_weight=0.5))
+    assert (verdict.promote, verdict.reason) == (False, VerdictReason.FORGETS_OLD)
+    assert verdict.message.startswith("Not shown to be better: ")
+    assert judged(new, PairedCounts(100, 75, 0, 0)).promote
+
+
+@pytest.mark.parametrize("new", [PairedCounts(60, 40, 8, 8), PairedCounts(60, 40, 10, 4)])
+def test_no_better_or_worse_is_not_promoted_on_few_rows(new: PairedCounts) -> None:
+    verdict = judged(new, PairedCounts(100, 80, 5, 5))
+    assert (verdict.promote, verdict.reason) == (False, VerdictReason.NO_IMPROVEMENT)
+
+
+def test_the_floor_of_the_estimate_holds_on_few_rows_too() -> None:
+    verdict = judged(
+        PairedCounts(100, 60, 2, 20),
+        PairedCounts(50, 40, 0, 0),
+        gate=replace(GATE, min_improvement=0.3),
+    )
+    assert verdict.reason == VerdictReason.NO_IMPROVEMENT
+    assert "spec.gate.minImprovement asks for 30%" in verdict.message
+
+
+def test_old_rows_alone_never_carry_a_promotion() -> None:
+    """Whoever gains on old rows and loses on new ones is no answer to a drop."""
+    verdict = judged(PairedCounts(400, 300, 21, 20), PairedCounts(800, 500, 0, 200), gate=FEW)
+    assert verdict.reason == VerdictReason.NO_IMPROVEMENT
+
+
+def test_from_when_on_a_proof_is_required_follows_from_the_rows() -> None:
+    """895 rows at an accuracy of .9 show a loss below 2 points four times in five."""
+    assert rows_to_show_no_loss(0.9, 0.02, 0.95) == 895
+    fewer, enough = PairedCounts(890, 781, 20, 8), PairedCounts(900, 790, 20, 8)
+    assert judged(GAMES, fewer).promote
+    assert judged(GAMES, enough).reason == VerdictReason.FORGETS_OLD
+
+
+@calmly
+@given(
+    st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60),
+    st.integers(0, 60), st.integers(0, 60),
+)  # fmt: skip
+def test_one_more_win_never_undoes_a_promotion(
+    both: int, lost: int, won: int, old_both: int, old_lost: int, old_won: int
+) -> None:
+    new = PairedCounts(both + lost + won + 1, both, lost, won)
+    old = PairedCounts(old_both + old_lost + old_won, old_both, old_lost, old_won)
+    if judged(new, old, gate=FEW).promote:
+        assert judged(replace(new, challenger_only=won + 1), old, gate=FEW).promote
 
 
 # --- the first version ------------------------------------------------------------------

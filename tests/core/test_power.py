@@ -1,6 +1,7 @@
 """How many held-out rows a fight needs: by simulation, and against the tests that will judge."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -14,11 +15,18 @@ from maintenance_core.power import (
     discordant,
     fewest_rows,
     fewest_wins,
+    no_loss_chance,
     rows_to_show_no_loss,
-    rows_to_show_win,
+    weighed_chance,
+    win_chance,
     win_power,
 )
-from maintenance_core.statistics import mcnemar, paired_lower_bound
+from maintenance_core.statistics import (
+    Paired,
+    mcnemar,
+    paired_lower_bound,
+    weighted_lower_bound,
+)
 
 calmly = settings(deadline=None, max_examples=25)
 shares = st.floats(0.0, 1.0)
@@ -73,35 +81,68 @@ def test_without_discordant_rows_there_is_no_power() -> None:
     assert win_power(1000, 0.0, 0.0, 0.95) == 0.0
 
 
-@calmly
-@given(st.floats(0.0, 0.98), st.floats(0.02, 0.5), confidences)
-def test_the_rows_found_suffice(champion: float, gap: float, confidence: float) -> None:
-    challenger = min(1.0, champion + gap)
-    rows = rows_to_show_win(champion, challenger, confidence)
-    assert rows >= fewest_rows(confidence)
-    if rows <= EXACT_ROWS:
-        assert win_power(rows, *discordant(champion, challenger), confidence) >= POWER
+@pytest.mark.parametrize(
+    "n, before, after", [(30, 0.6, 0.8), (90, 0.7, 0.8), (300, 0.75, 0.8), (316, 0.25, 0.3)]
+)
+def test_the_chance_of_a_win_is_that_of_the_exact_test(n: int, before: float, after: float) -> None:
+    passed = _share(n, before, after, lambda wins, losses: mcnemar(wins, losses) <= 0.05)
+    assert win_chance(n, before, after, 0.95) == pytest.approx(passed, abs=0.03)
+
+
+def test_the_two_ways_of_counting_meet() -> None:
+    exact = win_power(EXACT_ROWS, *discordant(0.80, 0.84), 0.95)
+    assert win_chance(EXACT_ROWS + 1, 0.80, 0.84, 0.95) == pytest.approx(exact, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "n, before, after", [(30, 0.6, 0.8), (75, 0.7, 0.8), (150, 0.75, 0.8), (316, 0.25, 0.3)]
+)
+def test_the_chance_of_a_weighed_win_is_that_of_the_gate(
+    n: int, before: float, after: float
+) -> None:
+    """Simulated with the gate's own bound; old rows as many, and as good as before."""
+    gain, loss = discordant(0.8, 0.8)
+    chance = random.Random(11)  # noqa: S311 - a simulation, repeatable
+
+    def passes(wins: int, losses: int) -> bool:
+        old = chance.choices((1, -1, 0), (gain, loss, 1 - gain - loss), k=n)
+        parts = (Paired(0.8, n, wins, losses), Paired(0.2, n, old.count(1), old.count(-1)))
+        return weighted_lower_bound(parts, 0.95) > 0.0
+
+    told = weighed_chance((0.8, n, before, after), (0.2, n, 0.8), 0.95)
+    assert told == pytest.approx(_share(n, before, after, passes), abs=0.06)
+
+
+def _share(n: int, before: float, after: float, passes: Callable[[int, int], bool]) -> float:
+    gain, loss = discordant(before, after)
+    chance = random.Random(7)  # noqa: S311 - a simulation, repeatable
+    passed = 0
+    for _ in range(1500):
+        draws = chance.choices((1, -1, 0), (gain, loss, 1 - gain - loss), k=n)
+        passed += passes(draws.count(1), draws.count(-1))
+    return passed / 1500
+
+
+def test_no_chance_without_rows_or_without_a_gain() -> None:
+    assert win_chance(4, 0.2, 0.9, 0.95) == 0.0
+    assert win_chance(500, 0.8, 0.8, 0.95) == 0.0
+    assert weighed_chance((0.8, 4, 0.2, 0.9), (0.2, 100, 0.8), 0.95) == 0.0
+    assert weighed_chance((0.8, 50, 0.8, 0.8), (0.2, 100, 0.8), 0.95) == pytest.approx(0.05)
+    assert no_loss_chance(100, 0.8, 0.0, 0.95) == 0.0
+    assert no_loss_chance(10, 1.0, 0.05, 0.95) == 0.0
+    assert no_loss_chance(1, 0.8, 1.0, 0.95) == 1.0
 
 
 @calmly
-@given(st.floats(0.0, 0.9), st.floats(0.02, 0.05), st.floats(1.2, 2.0))
-def test_a_larger_gap_needs_no_more_rows(champion: float, gap: float, factor: float) -> None:
-    small = rows_to_show_win(champion, champion + gap, 0.95)
-    large = rows_to_show_win(champion, champion + gap * factor, 0.95)
-    assert large <= small
-
-
-def test_small_gaps_are_approximated_without_a_jump() -> None:
-    """The two ways of counting meet where the one hands over to the other."""
-    approximate = rows_to_show_win(0.80, 0.818, 0.95)
-    assert 1500 < approximate < 2500
-    assert win_power(approximate, *discordant(0.80, 0.818), 0.95) == pytest.approx(POWER, abs=0.02)
+@given(st.floats(0.05, 0.98), st.floats(0.01, 0.2), confidences)
+def test_enough_rows_to_show_no_loss_have_the_power_asked_for(
+    accuracy: float, margin: float, confidence: float
+) -> None:
+    rows = rows_to_show_no_loss(accuracy, margin, confidence)
+    assert no_loss_chance(rows, accuracy, margin, confidence) >= POWER - 1e-9
 
 
 def test_what_nobody_labels() -> None:
-    assert rows_to_show_win(0.8, 0.8, 0.95) == MOST_ROWS
-    assert rows_to_show_win(0.9, 0.8, 0.95) == MOST_ROWS
-    assert rows_to_show_win(0.8, 0.8 + 1e-9, 0.95) == MOST_ROWS
     assert rows_to_show_no_loss(0.8, 0.0, 0.95) == MOST_ROWS
     assert rows_to_show_no_loss(0.8, 1e-6, 0.95) == MOST_ROWS
 
@@ -136,4 +177,3 @@ def _passing(rows: int, accuracy: float, margin: float) -> float:
 @pytest.mark.parametrize("least", [5e-324, 2.2e-309, 1e-200, 1e-12])
 def test_numbers_at_the_edge_of_nothing_mean_more_rows_than_anybody_labels(least: float) -> None:
     assert rows_to_show_no_loss(0.9, least, 0.95) == MOST_ROWS
-    assert rows_to_show_win(0.5, 0.5 + max(least, 1e-12), 0.95) == MOST_ROWS

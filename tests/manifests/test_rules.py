@@ -382,7 +382,7 @@ ACCEPTED: list[dict[str, Any]] = [
         baselineSamples=100,
     ),
     {"suspend": True},
-    {"decision.minNewRows": 1},
+    {"decision.minNewRows": 1, "decision.minExpectedGain": 0},
     {"decision.thresholds": {"alpha": 0.05, "newDomain": 0.3, "otherStream": 0.3}},
     {"decision.thresholds": {"otherStream": 0.1}},
     {"decision.thresholds": {"slightDrift": 0, "conceptReplaced": 1}},
@@ -414,7 +414,7 @@ ACCEPTED: list[dict[str, Any]] = [
         "gate": {
             "minImprovement": 0.01,
             "confidence": 0.999,
-            "oldData": {"maxLoss": 0, "onConceptDrift": "Judge"},
+            "oldData": {"maxLoss": 0, "onConceptDrift": "Judge", "proof": "Required", "weight": 0},
         }
     },
     {"limits.runs.max": 10},

@@ -141,6 +141,9 @@ def _with_item(field: str, value: Any) -> Node:
     return {where: [item]}
 
 
+OLD_DATA = {"onConceptDrift": "ReportOnly", "proof": "Auto", "weight": 0.2}
+
+
 @pytest.mark.api
 def test_every_bound_of_the_spec_holds(api: Resources, minimal: Node, schema: Node) -> None:
     tried = 0
@@ -234,7 +237,8 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
         "decision": {
             "policy": "Evidence",
             "onAmbiguous": "FineTune",
-            "minNewRows": 300,
+            "minNewRows": 50,
+            "minExpectedGain": 0.005,
             "recheckAfter": "1h",
         },
         "diagnosis": {
@@ -258,7 +262,7 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
             "metric": "Accuracy",
             "minImprovement": 0,
             "confidence": 0.95,
-            "oldData": {"maxLoss": 0.02, "onConceptDrift": "ReportOnly"},
+            "oldData": {"maxLoss": 0.02} | OLD_DATA,
         },
         "limits": {
             "cooldown": "6h",
@@ -276,7 +280,7 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
         ("data.columns.text", {"label": "label"}),
         ("data.holdout.originalPercent", {"updatesPercent": 30}),
         ("metrics.performance.breach.count", {"of": 5}),
-        ("gate.oldData.maxLoss", {"onConceptDrift": "ReportOnly"}),
+        ("gate.oldData.maxLoss", OLD_DATA),
         ("limits.runs.max", {"per": "168h"}),
     ],
 )

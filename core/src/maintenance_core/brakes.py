@@ -5,21 +5,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
-from maintenance_contract import Answer, Question
-from maintenance_core.findings import (
-    accuracy,
-    answered,
-    diagnosis_of,
-    expected_accuracy,
-    gain_at_new_mix,
-    rows,
-    targeted,
-)
+from maintenance_core.findings import accuracy, diagnosis_of, rows, targeted
 from maintenance_core.model import (
     Action,
     HistoryEntry,
     Limits,
-    OnConceptDrift,
+    Proof,
     RunOutcome,
     Situation,
 )
@@ -29,10 +20,10 @@ from maintenance_core.power import (
     POWER,
     fewest_rows,
     rows_to_show_no_loss,
-    rows_to_show_win,
 )
 from maintenance_core.proposal import Brake, Proposal
 from maintenance_core.reasons import DecisionReason
+from maintenance_core.worth import in_figures, reported_only, rows_to_be_worth, worth
 
 NO_CONTEST: Final = (DecisionReason.FIRST_VERSION, DecisionReason.INITIAL_MODEL)
 """Proposals of a version that has no champion to beat."""
@@ -108,28 +99,6 @@ def too_few_rows_for_a_first_win(situation: Situation, wanted: Proposal) -> Prop
     )
 
 
-def too_few_new_rows_for_a_win(situation: Situation, wanted: Proposal) -> Proposal | None:
-    """The new held-out rows could not show that the champion's error is mended: Wait."""
-    spec, held_out = situation.spec, diagnosis_of(situation).new
-    if wanted.reason in NO_CONTEST or situation.report.diagnosis is None or targeted(situation):
-        return None
-    gate, now, expected = spec.gate, accuracy(held_out), expected_accuracy(situation)
-    need, show = fewest_rows(gate.confidence), f"any win with {percent(gate.confidence)} confidence"
-    if now is not None and expected is not None and rows(held_out) >= need:
-        gain = max(gate.min_improvement, gain_at_new_mix(situation) or 0.0)
-        target = min(1.0, max(expected, now + gain))
-        need = rows_to_show_win(now, target, gate.confidence)
-        show = f"{_surely(gate.confidence)} that {percent(now)} has become {percent(target)}"
-    return _shortage(
-        wanted,
-        kind="new held-out rows",
-        have=rows(held_out),
-        need=need,
-        show=show,
-        wish=_label(spec.holdout.updates_percent, "updatesPercent"),
-    )
-
-
 def too_few_old_rows_for_a_win(situation: Situation, wanted: Proposal) -> Proposal | None:
     """Targeted updates: too few old held-out rows to show any win at all: Wait."""
     if wanted.reason in NO_CONTEST or not targeted(situation):
@@ -145,14 +114,16 @@ def too_few_old_rows_for_a_win(situation: Situation, wanted: Proposal) -> Propos
     )
 
 
-def too_few_old_rows_for_no_loss(situation: Situation, wanted: Proposal) -> Proposal | None:
-    """The old held-out rows are judged and could not show that nothing is forgotten: Wait."""
+def too_few_old_rows_for_proof(situation: Situation, wanted: Proposal) -> Proposal | None:
+    """`spec.gate.oldData.proof` is Required, and the old held-out rows could not give it: Wait."""
     gate, held_out = situation.spec.gate, diagnosis_of(situation).old
     before = accuracy(held_out)
-    if wanted.reason in NO_CONTEST or before is None or targeted(situation):
-        return None
-    if gate.on_concept_drift is OnConceptDrift.REPORT_ONLY and any(
-        finding.question is Question.CONCEPT_DRIFT for finding in answered(situation, Answer.MAJOR)
+    if (
+        gate.proof is not Proof.REQUIRED
+        or wanted.reason in NO_CONTEST
+        or before is None
+        or targeted(situation)
+        or reported_only(situation)
     ):
         return None
     label = _label(situation.spec.holdout.original_percent, "originalPercent")
@@ -162,7 +133,48 @@ def too_few_old_rows_for_no_loss(situation: Situation, wanted: Proposal) -> Prop
         have=rows(held_out),
         need=rows_to_show_no_loss(before, gate.max_old_loss, gate.confidence),
         show=f"{_surely(gate.confidence)} that it loses no more than {percent(gate.max_old_loss)}",
-        wish=lambda missing: f"{label(missing)}; or raise spec.gate.oldData.maxLoss",
+        wish=lambda missing: (
+            f"{label(missing)}; or raise spec.gate.oldData.maxLoss, or write Auto for "
+            "spec.gate.oldData.proof"
+        ),
+    )
+
+
+def not_worth_a_run(situation: Situation, wanted: Proposal) -> Proposal | None:
+    """Chance times stake is below `spec.decision.minExpectedGain`: Wait for more labelled rows."""
+    if wanted.reason in NO_CONTEST or situation.report.diagnosis is None or targeted(situation):
+        return None
+    found = worth(situation)
+    have, need = rows(diagnosis_of(situation).new), fewest_rows(situation.spec.gate.confidence)
+    if have < need:
+        return _shortage(
+            wanted,
+            kind="new held-out rows",
+            have=have,
+            need=need,
+            show=f"any win with {percent(situation.spec.gate.confidence)} confidence",
+            wish=_label(situation.spec.holdout.updates_percent, "updatesPercent"),
+        )
+    if found is None or found.enough:
+        return None
+    if found.stake < found.price:
+        return Proposal(
+            Action.WAIT,
+            DecisionReason.GAIN_TOO_SMALL,
+            f"{_due(wanted)}, but at most {percent(found.stake)} can be gained: the champion gets "
+            f"{percent(found.now)} of new held-out rows right, {percent(found.target)} would be as "
+            f"before. A run must promise {percent(found.price)} (spec.decision.minExpectedGain).",
+        )
+    missing = rows_to_be_worth(situation)
+    wish = (
+        f"Label about {missing} more rows"
+        if missing < MOST_ROWS
+        else "No number of rows that anybody labels would do"
+    )
+    return Proposal(
+        Action.WAIT,
+        DecisionReason.NOT_ENOUGH_HELD_OUT_ROWS,
+        f"{_due(wanted)}, but is not worth a run yet. {in_figures(situation, found)} {wish}.",
     )
 
 
@@ -170,9 +182,9 @@ BRAKES: Final[tuple[Brake, ...]] = (
     no_new_evidence,
     run_limit,
     too_few_rows_for_a_first_win,
-    too_few_new_rows_for_a_win,
     too_few_old_rows_for_a_win,
-    too_few_old_rows_for_no_loss,
+    too_few_old_rows_for_proof,
+    not_worth_a_run,
 )
 
 

@@ -7,12 +7,13 @@ passes the brakes: the first that objects turns it into Wait.
 from collections.abc import Iterable
 
 from maintenance_contract import Answer, Question
-from maintenance_core.brakes import BRAKES
+from maintenance_core.brakes import BRAKES, NO_CONTEST
 from maintenance_core.model import Decision, PathStep, Situation
 from maintenance_core.narrate import path, rejected, told_of_data, trouble
 from maintenance_core.numbers import MESSAGE_CHARACTERS, shortened
 from maintenance_core.proposal import Proposal
 from maintenance_core.rules import RULES
+from maintenance_core.worth import in_figures, worth
 
 
 def decide(situation: Situation) -> Decision:
@@ -39,6 +40,9 @@ def decide(situation: Situation) -> Decision:
 def _message(situation: Situation, chosen: Proposal) -> str:
     """Why, and at the end what is told of the data; a long reason gives way to that."""
     said = f"{trouble(situation.degraded)} {chosen.message}".strip()
+    if chosen.action.training is not None and chosen.reason not in NO_CONTEST:
+        found = worth(situation)
+        said += f" {in_figures(situation, found)}" if found else ""
     told = told_of_data(situation)
     if not told:
         return shortened(said)

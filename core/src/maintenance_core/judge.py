@@ -1,4 +1,9 @@
-"""The gate: is the challenger better on new rows, and not worse on old ones?"""
+"""The gate: is the challenger better on new rows, and not worse on old ones?
+
+Where old rows are enough to show that nothing is lost, both are shown one by one. Where they are
+few they could not: then both ages are weighed together. The weighed gain must be shown to be
+positive, and no loss on old rows beyond what is allowed may be shown.
+"""
 
 from dataclasses import replace
 from typing import Final
@@ -16,10 +21,13 @@ from maintenance_core.numbers import figure, p_value, percent
 from maintenance_core.reasons import VerdictReason
 from maintenance_core.statistics import (
     EXACT_ROWS,
+    Paired,
     mcnemar,
     non_inferiority_p,
     paired_lower_bound,
+    weighted_lower_bound,
 )
+from maintenance_core.worth import proof_required
 
 _MEND: Final = (
     "Check that it is the model of these data, and that id2label in its config.json names its "
@@ -46,13 +54,16 @@ def judge(
 ) -> Verdict:
     """Promote the challenger, or say why not.
 
-    On new rows the exact paired test must show it better at ``gate.confidence``, and the difference
-    seen must reach ``gate.min_improvement`` (a floor for the estimate, no hypothesis of its own).
-    On old rows the lower confidence bound of the difference must stay above ``-gate.max_old_loss``,
-    unless ``concept_drift`` has made their labels wrong and the gate says to report them only.
-    Without a champion all held-out rows are judged together against the majority class: a trained
-    version must be shown to beat it, one that was ``imported`` must do no worse. Where new rows are
-    Targeted none are held out: then the challenger must be better on the old ones.
+    Where ``worth.proof_required``: on new rows the exact paired test must show it better at
+    ``gate.confidence``, and the difference seen must reach ``gate.min_improvement`` (a floor
+    for the estimate, no hypothesis of its own); on old rows the lower confidence bound of the
+    difference must stay above ``-gate.max_old_loss``. Otherwise the lower bound of both
+    differences together, weighed by ``gate.old_weight``, must lie above 0, and the upper one of
+    the old difference not below ``-gate.max_old_loss``. Old rows are only reported, not judged,
+    where ``concept_drift`` has made their labels wrong and the gate says so. Without a champion
+    all held-out rows are judged together against the majority class: a trained version must be
+    shown to beat it, one that was ``imported`` must do no worse. Where new rows are Targeted
+    none are held out: then the challenger must be better on the old ones.
     """
     problem = _problem(report, champion)
     if problem:
@@ -178,25 +189,91 @@ def _contest(
     new: PairedCounts | None, old: PairedCounts | None, gate: Gate, *, concept_drift: bool
 ) -> tuple[bool, VerdictReason, str]:
     """Against the champion: first what must become better, then what must not become worse."""
+    report_only = concept_drift and gate.on_concept_drift is OnConceptDrift.REPORT_ONLY
+    n, before = (old.n, old.champion_accuracy) if old is not None and old.n else (0, None)
+    if not proof_required(gate, n, before):
+        return _weighed(new, old, gate, report_only=report_only)
     better, on_new = _better(new, gate)
     if not better:
         return False, VerdictReason.NO_IMPROVEMENT, on_new
-    report_only = concept_drift and gate.on_concept_drift is OnConceptDrift.REPORT_ONLY
     kept, on_old = _reported(old) if report_only else _kept(old, gate)
     reason = VerdictReason.CHALLENGER_WINS if kept else VerdictReason.FORGETS_OLD
     return kept, reason, f"{on_new} {on_old}"
+
+
+def _weighed(
+    new: PairedCounts | None, old: PairedCounts | None, gate: Gate, *, report_only: bool
+) -> tuple[bool, VerdictReason, str]:
+    """Both ages together: a gain that is shown, and no loss on old rows that is shown."""
+    if new is None or new.n == 0:
+        return False, VerdictReason.NO_IMPROVEMENT, _nothing_to_judge_on("new", "updatesPercent")
+    judged = None if report_only else old
+    bound = _weighed_bound(new, judged, gate)
+    numbers = f"{_accuracies(new)} on {new.n} new held-out rows ({_paired(new)})"
+    if new.challenger_only - new.champion_only < gate.min_improvement * new.n - 1e-9:
+        return False, VerdictReason.NO_IMPROVEMENT, _below_floor(new, gate, numbers)
+    shown = f"with {percent(gate.confidence)} confidence {_whole(judged, gate)}"
+    if bound <= 0.0:
+        alone = _weighed_bound(new, None, gate) > 0.0
+        reason = VerdictReason.FORGETS_OLD if alone else VerdictReason.NO_IMPROVEMENT
+        said = f"Not shown to be better: {numbers}; {shown} may be {_points(bound)}."
+        return False, reason, f"{said} {_of_old(old, gate, report_only=report_only)}"
+    lost = judged is not None and judged.n > 0 and _best_case(judged, gate) < -gate.max_old_loss
+    reason = VerdictReason.FORGETS_OLD if lost else VerdictReason.CHALLENGER_WINS
+    said = f"Better: {numbers}; {shown} is at least {_points(bound)}."
+    return not lost, reason, f"{said} {_of_old(old, gate, report_only=report_only)}"
+
+
+def _weighed_bound(new: PairedCounts, old: PairedCounts | None, gate: Gate) -> float:
+    weight = gate.old_weight if old is not None and old.n else 0.0
+    parts = [Paired(1.0 - weight, new.n, new.challenger_only, new.champion_only)]
+    if old is not None:
+        parts.append(Paired(weight, old.n, old.challenger_only, old.champion_only))
+    return weighted_lower_bound(parts, gate.confidence)
+
+
+def _best_case(old: PairedCounts, gate: Gate) -> float:
+    """The upper bound of the difference on old rows."""
+    return -paired_lower_bound(old.n, old.champion_only, old.challenger_only, gate.confidence)
+
+
+def _whole(old: PairedCounts | None, gate: Gate) -> str:
+    if old is None or old.n == 0:
+        return "the gain"
+    return f"the gain of both ages ({figure(gate.old_weight)} of it the old one's)"
+
+
+def _points(share: float) -> str:
+    return f"{figure(round(100.0 * share, 1))} points"
+
+
+def _of_old(old: PairedCounts | None, gate: Gate, *, report_only: bool) -> str:
+    """What few old rows tell of what may be forgotten."""
+    if report_only:
+        return _reported(old)[1]
+    if old is None or old.n == 0:
+        return "There is no old held-out row, so nothing is known of what may be forgotten."
+    worst = -paired_lower_bound(old.n, old.challenger_only, old.champion_only, gate.confidence)
+    numbers = f"{_accuracies(old)} on {old.n} old held-out rows ({_paired(old)})"
+    allowed = percent(gate.max_old_loss)
+    best = _best_case(old, gate)
+    if best < -gate.max_old_loss:
+        return (
+            f"Shown to forget: {numbers}; with {percent(gate.confidence)} confidence it loses at "
+            f"least {percent(-best)}, allowed are {allowed}."
+        )
+    return (
+        f"{numbers}: that it loses more than {allowed} is not shown, nor can so few exclude it: it "
+        f"may be up to {percent(max(0.0, worst))}."
+    )
 
 
 def _better(new: PairedCounts | None, gate: Gate, *, age: str = "new") -> tuple[bool, str]:
     """On the held-out rows of that age."""
     if new is None or new.n == 0:
         field = "updatesPercent" if age == "new" else "originalPercent"
-        return False, (
-            f"There is no {age} held-out row to judge on: add labelled rows, or raise "
-            f"spec.data.holdout.{field}."
-        )
+        return False, _nothing_to_judge_on(age, field)
     p = mcnemar(new.challenger_only, new.champion_only)
-    gain = new.challenger_accuracy - new.champion_accuracy
     numbers = (
         f"{_accuracies(new)} on {new.n} {age} held-out rows ({_paired(new)}, p {p_value(p)}, "
         f"asked for {figure(1.0 - gate.confidence)})"
@@ -204,11 +281,25 @@ def _better(new: PairedCounts | None, gate: Gate, *, age: str = "new") -> tuple[
     if p > 1.0 - gate.confidence:
         return False, f"Not shown to be better: {numbers}."
     if new.challenger_only - new.champion_only < gate.min_improvement * new.n - 1e-9:
-        return False, (
-            f"Better, but by {percent(gain)} only, where spec.gate.minImprovement asks "
-            f"for {percent(gate.min_improvement)}: {numbers}."
-        )
+        return False, _below_floor(new, gate, numbers)
     return True, f"Better: {numbers}."
+
+
+def _nothing_to_judge_on(age: str, field: str) -> str:
+    return (
+        f"There is no {age} held-out row to judge on: add labelled rows, or raise "
+        f"spec.data.holdout.{field}."
+    )
+
+
+def _below_floor(new: PairedCounts, gate: Gate, numbers: str) -> str:
+    gain = new.challenger_accuracy - new.champion_accuracy
+    if gate.min_improvement <= 0.0:
+        return f"Not better: {numbers}."
+    return (
+        f"Better, but by {percent(gain)} only, where spec.gate.minImprovement asks "
+        f"for {percent(gate.min_improvement)}: {numbers}."
+    )
 
 
 def _kept(old: PairedCounts | None, gate: Gate) -> tuple[bool, str]:

@@ -40,6 +40,17 @@ class OnConceptDrift(StrEnum):
     JUDGE = "Judge"
 
 
+class Proof(StrEnum):
+    """Whether the challenger must be shown to have lost nothing on the old held-out rows.
+
+    ``AUTO``: where they are enough to show it; fewer are weighed together with the new ones.
+    """
+
+    AUTO = "Auto"
+    REQUIRED = "Required"
+    NOT_REQUIRED = "NotRequired"
+
+
 class OnAmbiguous(StrEnum):
     """What is trained where no cause is named."""
 
@@ -156,12 +167,15 @@ class Triggers:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """``spec.gate``."""
+    """``spec.gate``; ``proof``, ``max_old_loss``, ``old_weight``: of ``spec.gate.oldData``."""
 
     min_improvement: float
     confidence: float
     max_old_loss: float
     on_concept_drift: OnConceptDrift
+    proof: Proof = Proof.AUTO
+    old_weight: float = 0.2
+    """Of accuracy on old rows, where both are weighed; new ones have the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +269,7 @@ class Spec:
     initial_revision: str = ""
     sampling: Sampling = Sampling.RANDOM
     on_ambiguous: OnAmbiguous = OnAmbiguous.FINE_TUNE
+    min_expected_gain: float = 0.005
 
 
 # --- what is configured -----------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How many held-out rows a fair fight needs, asked before a GPU is.
+"""What held-out rows can show: the chance of a promotion, asked before a GPU is.
 
 What is assumed of the challenger: it is as good as it must become, and the rows that both get right
 lie ``AGREEMENT`` of the way from chance to containment, where the better one gets all right that
@@ -8,6 +8,7 @@ those of small networks in benchmarks/decision, about .5 where a new domain was 
 """
 
 import math
+from statistics import NormalDist
 from typing import Final
 
 from maintenance_core.statistics import (
@@ -18,9 +19,9 @@ from maintenance_core.statistics import (
 )
 
 POWER: Final = 0.8
-"""The chance of showing a win, if there is one, below which no GPU is asked for."""
+"""Rows are enough to show that nothing is lost where the chance of showing it is so large."""
 AGREEMENT: Final = 0.7
-EXACT_ROWS: Final = 2000
+EXACT_ROWS: Final = 1000
 MOST_ROWS: Final = 1_000_000
 """Where the search for a number of rows ends: nobody labels so many for one decision."""
 LEAST_MARGIN: Final = 1e-9
@@ -82,32 +83,68 @@ def fewest_rows(confidence: float) -> int:
     return max(1, math.ceil(round(math.log(1.0 - confidence) / math.log(0.5), 9)))
 
 
-def rows_to_show_win(champion: float, challenger: float, confidence: float) -> int:
-    """Held-out rows on which a challenger of that accuracy is shown to be better.
+def win_chance(n: int, champion: float, challenger: float, confidence: float) -> float:
+    """The chance that a challenger of that accuracy is shown to be better on ``n`` rows.
 
-    Above ``EXACT_ROWS`` the normal approximation (R. J. Connor, Biometrics 43, 1987) is as good.
-    Below, the number is found by bisection on the exact power, whose small teeth make it a number
-    that suffices rather than the very smallest. ``MOST_ROWS`` means "more than anybody labels".
+    Above ``EXACT_ROWS`` by the normal approximation (R. J. Connor, Biometrics 43, 1987).
     """
     gain, loss = discordant(champion, challenger)
-    if gain <= loss:
-        return MOST_ROWS
+    if gain <= loss or n < fewest_rows(confidence):
+        return 0.0
+    if n <= EXACT_ROWS:
+        return win_power(n, gain, loss, confidence)
     share, difference = gain + loss, gain - loss
-    spread = normal_quantile(confidence) * math.sqrt(share) + normal_quantile(POWER) * math.sqrt(
-        share - difference * difference
-    )
-    ratio = spread / difference
-    rows = math.ceil(min(float(MOST_ROWS), ratio * ratio))
-    if rows > EXACT_ROWS:
-        return rows
-    low, high = fewest_rows(confidence) - 1, 2 * EXACT_ROWS
-    while high - low > 1:
-        middle = (low + high) // 2
-        if win_power(middle, gain, loss, confidence) < POWER:
-            low = middle
-        else:
-            high = middle
-    return high
+    shortfall = normal_quantile(confidence) * math.sqrt(share) - math.sqrt(n) * difference
+    return _beyond(shortfall, math.sqrt(max(0.0, share - difference * difference)))
+
+
+def no_loss_chance(n: int, accuracy: float, margin: float, confidence: float) -> float:
+    """The chance that an equally good challenger is shown to lose less than ``margin``.
+
+    The inverse of ``rows_to_show_no_loss``, from the same variances.
+    """
+    if margin >= 1.0:
+        return 1.0
+    if margin <= LEAST_MARGIN or n < _lossless(margin, confidence):
+        return 0.0
+    gain, loss = discordant(accuracy, accuracy)
+    at_margin = _at_margin(gain, loss, margin)
+    shortfall = normal_quantile(confidence) * math.sqrt(at_margin) - math.sqrt(n) * margin
+    return _beyond(shortfall, math.sqrt(gain + loss))
+
+
+def weighed_chance(
+    new: tuple[float, int, float, float], old: tuple[float, int, float], confidence: float
+) -> float:
+    """The chance that new and old rows weighed together show a gain.
+
+    By the normal approximation, for a challenger that is as good as the champion on old rows.
+
+    Args:
+        new: weight, rows, and the accuracies of champion and challenger.
+        old: weight, rows, and the accuracy of both.
+        confidence: of the lower bound that must lie above 0.
+    """
+    weight, n, champion, challenger = new
+    if n < fewest_rows(confidence):
+        return 0.0
+    gain, loss = discordant(champion, challenger)
+    difference = gain - loss
+    at_null = weight**2 * (gain + loss) / n
+    truly = weight**2 * max(0.0, gain + loss - difference**2) / n
+    old_weight, old_n, accuracy = old
+    if old_n:
+        of_old = old_weight**2 * sum(discordant(accuracy, accuracy)) / old_n
+        at_null, truly = at_null + of_old, truly + of_old
+    shortfall = normal_quantile(confidence) * math.sqrt(at_null) - weight * difference
+    return _beyond(shortfall, math.sqrt(truly))
+
+
+def _beyond(shortfall: float, deviation: float) -> float:
+    """P(X >= shortfall) for a normal X around 0; sure either way where nothing varies."""
+    if deviation == 0.0:
+        return float(shortfall <= 0.0)
+    return NormalDist().cdf(-shortfall / deviation)
 
 
 def rows_to_show_no_loss(accuracy: float, margin: float, confidence: float) -> int:
@@ -120,12 +157,21 @@ def rows_to_show_no_loss(accuracy: float, margin: float, confidence: float) -> i
         return MOST_ROWS
     if margin >= 1.0:
         return 1
-    lossless = math.ceil(math.log(1.0 - confidence) / math.log1p(-margin))
     gain, loss = discordant(accuracy, accuracy)
-    share = restricted_losses(1.0, gain, loss, -margin)
-    at_margin = max(0.0, 2.0 * share - margin - margin * margin)
+    at_margin = _at_margin(gain, loss, margin)
     spread = normal_quantile(confidence) * math.sqrt(at_margin) + normal_quantile(
         POWER
     ) * math.sqrt(gain + loss)
     ratio = spread / margin
-    return min(MOST_ROWS, max(lossless, math.ceil(ratio * ratio)))
+    return min(MOST_ROWS, max(_lossless(margin, confidence), math.ceil(ratio * ratio)))
+
+
+def _lossless(margin: float, confidence: float) -> int:
+    """Rows of which not one loss would be a surprise if the margin were lost."""
+    return math.ceil(math.log(1.0 - confidence) / math.log1p(-margin))
+
+
+def _at_margin(gain: float, loss: float, margin: float) -> float:
+    """The variance of a row's difference if the margin were lost."""
+    share = restricted_losses(1.0, gain, loss, -margin)
+    return max(0.0, 2.0 * share - margin - margin * margin)

@@ -153,7 +153,14 @@ class DecisionReason(Reason):
         "NotEnoughNewRows",
         "Fewer newly labelled rows than spec.decision.minNewRows.",
     )
-    NOT_ENOUGH_HELD_OUT_ROWS = "NotEnoughHeldOutRows", "The held-out rows could not show a win."
+    NOT_ENOUGH_HELD_OUT_ROWS = (
+        "NotEnoughHeldOutRows",
+        "The held-out rows could hardly show a win that is worth a run.",
+    )
+    GAIN_TOO_SMALL = (
+        "GainTooSmall",
+        "What can be gained is less than a run must promise (spec.decision.minExpectedGain).",
+    )
     NO_NEW_EVIDENCE = "NoNewEvidence", "The same action on the same data has already been rejected."
     RUN_LIMIT_REACHED = "RunLimitReached", "spec.limits.runs allows no further training for now."
     DATA_UNUSABLE = (

@@ -28,6 +28,7 @@ from maintenance_core.model import (
     Outcomes,
     Pod,
     Policy,
+    Proof,
     SamplesQuery,
     Schedule,
     Spec,
@@ -158,6 +159,7 @@ def _spec(fields: Fields) -> Spec:
         on_ambiguous=decision.one_of("onAmbiguous", OnAmbiguous)
         if decision.has("onAmbiguous")
         else OnAmbiguous.FINE_TUNE,
+        min_expected_gain=_share(decision, "minExpectedGain", 0.005),
     )
     _places_apart(spec)
     return spec
@@ -540,7 +542,19 @@ def _gate(fields: Fields) -> Gate:
         confidence=confidence,
         max_old_loss=old.number("maxLoss"),
         on_concept_drift=old.one_of("onConceptDrift", OnConceptDrift),
+        proof=old.one_of("proof", Proof) if old.has("proof") else Proof.AUTO,
+        old_weight=_share(old, "weight", 0.2),
     )
+
+
+def _share(fields: Fields, key: str, default: float) -> float:
+    """A number from 0 to 1."""
+    if not fields.has(key):
+        return default
+    value = fields.number(key)
+    if not 0.0 <= value <= 1.0:
+        raise SpecError(fields.name(key), "write a share from 0 to 1")
+    return value
 
 
 @_Once

@@ -2,11 +2,13 @@
 
 Sources: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934); Q. McNemar, Psychometrika 12 (1947);
 T. Tango, Statistics in Medicine 17 (1998), "Equivalence test and confidence interval for the
-difference in proportions for the paired-sample design".
+difference in proportions for the paired-sample design"; G. Y. Zou and A. Donner, Statistics in
+Medicine 27 (2008), "Construction of confidence limits about effect measures: a general approach".
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
@@ -103,6 +105,34 @@ def paired_lower_bound(n: int, wins: int, losses: int, confidence: float) -> flo
         return -1.0
     z = normal_quantile(confidence)
     return _bisect(lambda delta: score(n, wins, losses, delta) > z, -1.0, (wins - losses) / n)
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """How a challenger fared on ``n`` rows against the champion, and what they weigh in a sum."""
+
+    weight: float
+    n: int
+    wins: int
+    losses: int
+
+
+def weighted_lower_bound(parts: Sequence[Paired], confidence: float) -> float:
+    """The one-sided lower bound of the weighted sum of independent paired differences.
+
+    By the method of variance estimates recovery (Zou and Donner, section 2) from Tango's bounds of
+    the parts: each part's distance to its own bound stands for its standard error. Parts without
+    rows or weight count for nothing.
+    """
+    total = distance = 0.0
+    for part in parts:
+        if part.n == 0 or part.weight == 0.0:
+            continue
+        difference = (part.wins - part.losses) / part.n
+        bound = paired_lower_bound(part.n, part.wins, part.losses, confidence)
+        total += part.weight * difference
+        distance += (part.weight * (difference - bound)) ** 2
+    return total - math.sqrt(distance)
 
 
 def score(n: int, wins: int, losses: int, delta: float) -> float:

@@ -56,7 +56,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
             "breach": {"count": 3, "of": 5},
         },
     },
-    "decision": {"policy": "Evidence", "minNewRows": 300, "recheckAfter": "1h"},
+    "decision": {"policy": "Evidence", "minNewRows": 50, "recheckAfter": "1h"},
     "training": {
         "fineTune": {"replayPercent": 50, "arguments": {}},
         "retrain": {"arguments": {}},
