@@ -175,7 +175,7 @@ def _proposed(*answers: Answer) -> str:
 def _wins() -> Iterator[str]:
     gaps = (0.02, 0.05, 0.10, 0.20, 0.40)
     yield "\nThe chance that a model which wins the whole gap back is promoted, by new held-out\n"
-    yield "rows and by how far the champion has fallen there from 0.85 (old held-out rows as many,\n"
+    yield "rows and by how far the champion has fallen there from 0.85 (old rows as many,\n"
     yield f"weight 0.2, confidence 0.95); in bold where it is worth `minExpectedGain` {PRICE}:\n\n"
     yield from _table(
         ("new held-out rows", *(f"-{gap:.2f}" for gap in gaps)),

@@ -23,6 +23,7 @@ import torch
 import weak
 from arms import Network
 from cause import SCENARIOS
+from changes import BROKEN, CHANGES
 from intervals import bootstrap
 from river import drift
 from scipy import stats
@@ -52,22 +53,6 @@ from maintenance_trainer.data import Origin, make_row
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.evaluate import at_class_mix
 
-FAMILIES: Final = (
-    "none",
-    "benign",
-    "benign-strong",
-    "covariate",
-    "label",
-    "label-strong",
-    "concept-local",
-    "concept-6",
-    "concept-and-shift",
-    "concept-other-rule",
-    "label-and-concept",
-    "new-domain",
-    "labels-shuffled",
-)
-BROKEN: Final = {"labels-shuffled"}
 TESTED: Final = 4000
 HELD_OUT: Final = 0.3
 """Of the new rows: the default of ``spec.data.holdout.updatesPercent``."""
@@ -400,7 +385,7 @@ def add_to(subparsers: Any) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--scenario", action="append", choices=FAMILIES, metavar="S")
+    parser.add_argument("--scenario", action="append", choices=CHANGES, metavar="S")
     parser.add_argument("--n", action="append", type=int, metavar="N", help="newly labelled rows")
     parser.add_argument("--first-seed", type=int, default=0, metavar="K")
     parser.add_argument("--seeds", type=int, default=5, metavar="M")
@@ -421,10 +406,10 @@ def run(args: argparse.Namespace) -> None:
     keys = [
         (scenario, n, args.first_seed + number)
         for n in args.n or (500, 2000)
-        for scenario in args.scenario or FAMILIES
+        for scenario in args.scenario or CHANGES
         for number in range(args.seeds)
     ]
-    parts = ("action", "arms", "cause", "weak", "families")
+    parts = ("action", "arms", "changes", "fitting", "cause", "weak", "families")
     code = cells.digest(HERE / f"{part}.py" for part in parts)
     kept = cells.Kept(args.work / "action.jsonl", code)
     found = cells.computed(one, keys, kept, jobs=args.jobs)

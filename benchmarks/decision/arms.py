@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import fitting
 import numpy as np
 import torch
 import weak
@@ -18,7 +19,6 @@ from maintenance_trainer.data import Origin, Row, make_row
 from maintenance_trainer.recipes.contradicted import contradicted
 
 HIDDEN: Final = 32
-BATCH: Final = 64
 EPOCHS, RATE = 15, 3e-3
 """Of a training from the beginning."""
 TUNE_EPOCHS, TUNE_RATE = 15, 3e-3
@@ -103,6 +103,17 @@ def arms(served: Network, old: Rows, new: Rows, seed: int) -> dict[str, Arm]:
     }
 
 
+def some_arms(served: Network, old: Rows, new: Rows, seed: int) -> dict[str, Arm]:
+    """The answers that a policy of the product can give on these rows."""
+    chance = np.random.default_rng(seed)
+    replayed = _some(old, int(REPLAY * len(new[1])), chance)
+    return {
+        "fine-tune + replay": _go_on(served, joined(new, replayed), seed),
+        "retrain merged": _from_the_beginning(joined(old, new), seed),
+        "retrain new at 50 %": _from_the_beginning(joined(old, _repeated(new, len(old[1]))), seed),
+    }
+
+
 def _some(rows: Rows, count: int, chance: np.random.Generator) -> Rows:
     chosen = chance.choice(len(rows[1]), min(len(rows[1]), count), replace=False)
     return rows[0][chosen], rows[1][chosen]
@@ -148,15 +159,5 @@ def _go_on(served: Network, rows: Rows, seed: int) -> Arm:
 
 def _fit(network: Network, rows: Rows, epochs: int, rate: float, seed: int) -> int:
     """Train in place; returns the steps."""
-    order = torch.Generator().manual_seed(seed)
-    x = torch.tensor((rows[0] - network.mean) / network.scale, dtype=torch.float32)
-    y = torch.tensor(rows[1])
-    optimiser = torch.optim.AdamW(network.body.parameters(), lr=rate, weight_decay=1e-3)
-    steps = 0
-    for _ in range(epochs):
-        for batch in torch.randperm(len(y), generator=order).split(BATCH):
-            optimiser.zero_grad()
-            torch.nn.functional.cross_entropy(network.body(x[batch]), y[batch]).backward()
-            optimiser.step()
-            steps += 1
-    return steps
+    x = ((rows[0] - network.mean) / network.scale).astype(np.float32)
+    return fitting.fit(network.body, x, rows[1], epochs, rate, seed)

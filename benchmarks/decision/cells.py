@@ -55,6 +55,11 @@ class Kept:
                 continue
         return found
 
+    def of(self, keys: Iterable[Key]) -> list[Cell]:
+        """Those of these keys that are there, in their order."""
+        found = self.read()
+        return [found[name] for key in keys if (name := _spelled(key)) in found]
+
     def add(self, key: Key, cell: Cell) -> None:
         """Append one, after whatever an interruption left."""
         self.file.parent.mkdir(parents=True, exist_ok=True)

@@ -53,6 +53,7 @@ from maintenance_core.model import (
 from maintenance_core.reasons import DecisionReason
 from maintenance_core.rules import EVIDENCE, WORKFLOW
 from maintenance_core.spec import parse
+from maintenance_core.worth import could_show
 
 ROOT = Path(__file__).parents[2]
 
@@ -566,6 +567,37 @@ def test_a_deep_drop_is_tried_on_the_rows_that_there_are() -> None:
     )
     assert verdict(decision) == (Action.FINE_TUNE, "DomainExpansion")
     assert "at stake are 40 points" in decision.message
+
+
+def test_status_keeps_what_the_rows_could_show_and_what_more_would_buy() -> None:
+    """Half of 60 rows are held out, so a hundred more labelled ones hold out fifty more."""
+    few = {"new": HeldOut(30, 20), "old": HeldOut(100, 90), "rows": RowCounts(30, 30, 150, 100)}
+    spec = replace(SPEC, min_new_rows=50)
+    power = decide(a_situation(*findings(Answer.MINOR), spec=spec, **few)).power
+    assert power is not None
+    assert (power.new_held_out, power.old_held_out, power.more_rows) == (30, 100, 100)
+    assert power.chance == pytest.approx(0.81, abs=0.01)
+    assert power.stake == pytest.approx(0.8 * (0.9 - 20 / 30), abs=1e-4)
+    assert power.chance_with_more > 0.98
+    assert could_show(power) == (
+        "30 new and 100 old held-out rows show a gain of 22.8 points four times in five; with 100 "
+        "more labelled rows a gain of 11 points four times in five"
+    )
+    assert (
+        "(99% with 100 more labelled rows)"
+        in decide(a_situation(*findings(Answer.MINOR), spec=spec, **few)).message
+    )
+
+
+def test_the_power_told_is_what_the_chance_says() -> None:
+    """A gain as small as the one named is promoted four times in five."""
+    situation = a_situation(*findings(Answer.MINOR), new=HeldOut(150, 120), old=HeldOut(300, 270))
+    power = decide(situation).power
+    assert power is not None
+    fallen = HeldOut(150, round(150 * (0.9 - power.smallest_gain)))
+    there = decide(a_situation(*findings(Answer.MINOR), new=fallen, old=HeldOut(300, 270))).power
+    assert there is not None
+    assert there.chance == pytest.approx(0.8, abs=0.03)
 
 
 def test_what_cannot_be_gained_is_not_waited_for() -> None:

@@ -21,6 +21,7 @@ from maintenance_core.model import (
     HistoryEntry,
     Monitor,
     PathStep,
+    Power,
     Reading,
     Recheck,
     RejectedAction,
@@ -377,6 +378,7 @@ FULL = Status(
             for question, answer in zip(Question, Answer, strict=True)
         ),
         rejected=tuple(RejectedAction(action, "not called for") for action in Action),
+        power=Power(90, 100, 0.7055, 0.08, 0.1123, 100, 0.8123, 0.0923),
     ),
     run=Run(
         number=7,

@@ -136,7 +136,7 @@ def test_the_whole_way_by_hand(
     assert json.loads((store / "champion.json").read_text())["champion"]["version"] == 1
 
     swapped = [(text, {"finance": "sport"}.get(label, "finance"))
-               for text, label in headlines(["finance", "sport"], 120, seed=2)]  # fmt: skip
+               for text, label in headlines(["finance", "sport"], 40, seed=2)]  # fmt: skip
     write_csv(lab.updates / "new.csv", swapped)
     assert main(["diagnose", *options(lab)]) == 0
     out = capsys.readouterr().out

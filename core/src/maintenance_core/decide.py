@@ -13,7 +13,7 @@ from maintenance_core.narrate import path, rejected, told_of_data, trouble
 from maintenance_core.numbers import MESSAGE_CHARACTERS, shortened
 from maintenance_core.proposal import Proposal
 from maintenance_core.rules import RULES
-from maintenance_core.worth import in_figures, worth
+from maintenance_core.worth import in_figures, power_of, worth
 
 
 def decide(situation: Situation) -> Decision:
@@ -34,6 +34,7 @@ def decide(situation: Situation) -> Decision:
         rejected=rejected(wanted.action, wanted.reason, objection.reason if objection else None),
         time=situation.now,
         escalated_from=situation.escalated_from,
+        power=power_of(situation),
     )
 
 

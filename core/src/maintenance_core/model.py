@@ -533,6 +533,25 @@ class RejectedAction:
 
 
 @dataclass(frozen=True, slots=True)
+class Power:
+    """What the held-out rows that were there could show, and what more labelled rows would buy.
+
+    Shares from 0 to 1. ``chance``: that a model which is as good as the champion was is promoted;
+    ``stake``: what that would gain; ``smallest_gain``: of accuracy on new rows, that is shown four
+    times in five.
+    """
+
+    new_held_out: int
+    old_held_out: int
+    chance: float
+    stake: float
+    smallest_gain: float
+    more_rows: int
+    chance_with_more: float
+    smallest_gain_with_more: float
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What is to be done, from which numbers."""
 
@@ -545,6 +564,7 @@ class Decision:
     rejected: tuple[RejectedAction, ...]
     time: datetime
     escalated_from: int | None = None
+    power: Power | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,10 @@ from maintenance_core.status import timestamp
 
 
 def record_of(identity: Identity, decision: Decision) -> DecisionRecord:
-    """The same decision, the same record: nothing is added and nothing is left out."""
+    """The same decision, the same record: nothing is added, and only the power is left out.
+
+    Status keeps that; in the record the message tells it.
+    """
     return DecisionRecord(
         namespace=identity.namespace,
         name=identity.name,

@@ -17,6 +17,7 @@ from maintenance_core.model import (
     HistoryEntry,
     Monitor,
     PathStep,
+    Power,
     Reading,
     Recheck,
     RejectedAction,
@@ -286,7 +287,34 @@ def _decision_in(fields: Fields) -> Decision:
         ),
         time=_time(fields, "time"),
         escalated_from=fields.optional("escalatedFrom", fields.integer),
+        power=_optional(fields, "power", _power_in),
     )
+
+
+def _power_in(fields: Fields) -> Power:
+    return Power(
+        fields.integer("newHeldOut"),
+        fields.integer("oldHeldOut"),
+        _float(fields, "chance"),
+        _float(fields, "stake"),
+        _float(fields, "smallestGain"),
+        fields.integer("moreRows"),
+        _float(fields, "chanceWithMoreRows"),
+        _float(fields, "smallestGainWithMoreRows"),
+    )
+
+
+def _power_out(power: Power) -> dict[str, Any]:
+    return {
+        "newHeldOut": power.new_held_out,
+        "oldHeldOut": power.old_held_out,
+        "chance": number(power.chance),
+        "stake": number(power.stake),
+        "smallestGain": number(power.smallest_gain),
+        "moreRows": power.more_rows,
+        "chanceWithMoreRows": number(power.chance_with_more),
+        "smallestGainWithMoreRows": number(power.smallest_gain_with_more),
+    }
 
 
 def _decision_out(decision: Decision) -> dict[str, Any]:
@@ -311,6 +339,7 @@ def _decision_out(decision: Decision) -> dict[str, Any]:
                 for rejected in decision.rejected
             ],
             "time": timestamp(decision.time),
+            "power": decision.power and _power_out(decision.power),
         }
     )
 

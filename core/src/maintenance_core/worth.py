@@ -20,10 +20,11 @@ from maintenance_core.findings import (
     rows,
     targeted,
 )
-from maintenance_core.model import Gate, OnConceptDrift, Proof, Situation
+from maintenance_core.model import Gate, OnConceptDrift, Power, Proof, Situation
 from maintenance_core.numbers import figure, percent
 from maintenance_core.power import (
     MOST_ROWS,
+    POWER,
     no_loss_chance,
     rows_to_show_no_loss,
     weighed_chance,
@@ -38,8 +39,12 @@ TELLING: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """Shares from 0 to 1. ``now`` and ``target`` are accuracies on new rows, before and after."""
+    """Shares from 0 to 1. ``now`` and ``target`` are accuracies on new rows, before and after.
 
+    ``rows``: new held-out ones.
+    """
+
+    rows: int
     chance: float
     stake: float
     price: float
@@ -86,6 +91,7 @@ def worth(situation: Situation, *, more: int = 0) -> Worth | None:
     n = rows(held_out) + round(more * rows(held_out) / max(1, new_rows(situation)))
     weight = 1.0 - gate.old_weight
     return Worth(
+        n,
         _chance(situation, n, now, target),
         weight * max(0.0, target - now),
         situation.spec.min_expected_gain,
@@ -118,6 +124,57 @@ def _rounded(chance: float) -> str:
 
 def _points(share: float) -> str:
     return f"{figure(round(100.0 * share, 1))} points"
+
+
+def power_of(situation: Situation) -> Power | None:
+    """What the rows could show, as status keeps it; None where there is nothing to say."""
+    found, with_more = worth(situation), worth(situation, more=MORE)
+    if found is None or with_more is None:
+        return None
+    held_out = diagnosis_of(situation)
+    shares = (
+        found.chance,
+        found.stake,
+        _smallest_gain(situation, found),
+        with_more.chance,
+        _smallest_gain(situation, with_more),
+    )
+    chance, stake, smallest, chance_then, smallest_then = (round(share, 4) for share in shares)
+    return Power(
+        rows(held_out.new),
+        rows(held_out.old),
+        chance,
+        stake,
+        smallest,
+        MORE,
+        chance_then,
+        smallest_then,
+    )
+
+
+def _smallest_gain(situation: Situation, found: Worth) -> float:
+    """The least gain, up to ``found.target``, that is shown with the power asked for; else 1."""
+    low, high = 0.0, found.target
+    if _chance(situation, found.rows, 0.0, found.target) < POWER:
+        return 1.0
+    for _ in range(10):  # to a thousandth
+        middle = (low + high) / 2.0
+        enough = _chance(situation, found.rows, found.target - middle, found.target) >= POWER
+        low, high = (low, middle) if enough else (middle, high)
+    return high
+
+
+def could_show(power: Power) -> str:
+    """What the held-out rows can tell apart, and what more labels would buy."""
+    return (
+        f"{power.new_held_out} new and {power.old_held_out} old held-out rows show "
+        f"{_gain(power.smallest_gain)}; with {power.more_rows} more labelled rows "
+        f"{_gain(power.smallest_gain_with_more)}"
+    )
+
+
+def _gain(share: float) -> str:
+    return "hardly any gain" if share >= 1.0 else f"a gain of {_points(share)} four times in five"
 
 
 def rows_to_be_worth(situation: Situation) -> int:

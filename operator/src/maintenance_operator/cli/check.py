@@ -219,6 +219,7 @@ async def _around(
     )
     _, due = read_spec(resource.raw_spec, Clock(), around.now)
     found += [] if due is None else [hints.of_schedule(due[1])]
+    found += [] if resource.status.decision is None else hints.of_rows(resource.status.decision)
     if not served:
         read = any(point.value is not None for point in points)
         found.append(hints.of_first_version(spec, read=read))

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from maintenance_core.model import Metrics, NewData, Series, Spec
+from maintenance_core.model import Decision, Metrics, NewData, Series, Spec
 from maintenance_core.numbers import duration, figure, moment
+from maintenance_core.worth import could_show
 from maintenance_operator.adapters.selectors import Selection, selections
 from maintenance_operator.cli.findings import PERFORMANCE, Finding, Point, hint, wrong
 
@@ -171,6 +172,13 @@ def of_schedule(due: datetime) -> Finding:
 
 
 # --- the first version ------------------------------------------------------------------
+
+
+def of_rows(decision: Decision) -> Iterator[Finding]:
+    """What the labelled rows could show at the last look, where that was counted."""
+    if decision.power is not None:
+        told = f"at the last look (decision {decision.number}) {could_show(decision.power)}"
+        yield Finding("spec.data.updates", told)
 
 
 def of_first_version(spec: Spec, *, read: bool) -> Finding:

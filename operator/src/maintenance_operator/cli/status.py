@@ -23,6 +23,7 @@ from maintenance_core.model import (
 from maintenance_core.narrate import shown
 from maintenance_core.numbers import duration, figure, moment
 from maintenance_core.words import in_words
+from maintenance_core.worth import could_show
 from maintenance_operator.cli.history import what_ran
 from maintenance_operator.cli.layout import NOTHING, Page, Tone, clean, paragraph, span, table
 from maintenance_operator.cli.outlook import (
@@ -186,6 +187,8 @@ def _decision(view: View) -> Iterator[str]:
         f"{span(view.now - decision.time)} ago, because of {decision.trigger.value}{escalated}"
     )
     yield decision.message
+    if decision.power is not None:
+        yield could_show(decision.power)
     for step in decision.path:
         yield path_step(step)
     for other in decision.rejected:
