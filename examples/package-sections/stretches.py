@@ -22,7 +22,7 @@ from packages import Synopsis, synopses
 SUITE: Final = "bullseye"
 SEED: Final = 11
 ORIGINAL_ROWS: Final = 2000
-SERVED_ROWS: Final = 960
+SERVED_ROWS: Final = 480
 LABELLED_ROWS: Final = 500
 GAMES_SHARE: Final = 0.25
 MIX: Final = {"programming": 0.24, "desktop": 0.20, "system": 0.24, "science": 0.12, "text": 0.20}
