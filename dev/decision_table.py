@@ -13,6 +13,8 @@ from maintenance_core.brakes import BRAKES
 from maintenance_core.decide import propose
 from maintenance_core.evidence import DEFAULTS as AT
 from maintenance_core.findings import CAUSES, NEW_LABELS, OUTSIDE_SUPPORT
+from maintenance_core.model import DEFAULT_MIN_EXPECTED_GAIN as PRICE
+from maintenance_core.model import DEFAULT_OLD_WEIGHT as OLD
 from maintenance_core.rules import EVIDENCE, WORKFLOW
 from maintenance_core.spec import parse
 
@@ -115,10 +117,6 @@ def page() -> str:
     )
 
 
-PRICE = 0.005
-"""The default of ``spec.decision.minExpectedGain``."""
-
-
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |\n"
     yield f"|{'---|' * len(head)}\n"
@@ -176,7 +174,8 @@ def _wins() -> Iterator[str]:
     gaps = (0.02, 0.05, 0.10, 0.20, 0.40)
     yield "\nThe chance that a model which wins the whole gap back is promoted, by new held-out\n"
     yield "rows and by how far the champion has fallen there from 0.85 (old rows as many,\n"
-    yield f"weight 0.2, confidence 0.95); in bold where it is worth `minExpectedGain` {PRICE}:\n\n"
+    yield f"weight {OLD:g}, confidence 0.95); in bold where it is worth "
+    yield f"`minExpectedGain` {PRICE:g}:\n\n"
     yield from _table(
         ("new held-out rows", *(f"-{gap:.2f}" for gap in gaps)),
         ((str(n), *(_chance(n, gap) for gap in gaps)) for n in (15, 30, 75, 150, 300, 1000)),
@@ -184,9 +183,10 @@ def _wins() -> Iterator[str]:
 
 
 def _chance(n: int, gap: float) -> str:
-    chance = power.weighed_chance((0.8, n, 0.85 - gap, 0.85), (0.2, n, 0.85), 0.95)
+    new = (1.0 - OLD, n, 0.85 - gap, 0.85)
+    chance = power.weighed_chance(new, (OLD, n, 0.85), 0.95)
     said = f"{chance:.2f}"
-    return f"**{said}**" if chance * 0.8 * gap >= PRICE else said
+    return f"**{said}**" if chance * (1.0 - OLD) * gap >= PRICE else said
 
 
 def _losses() -> Iterator[str]:

@@ -49,9 +49,6 @@ from maintenance_core.model import (
     Policy,
 )
 from maintenance_core.reasons import DecisionReason
-from maintenance_trainer.data import Origin, make_row
-from maintenance_trainer.diagnose.samples import Sample
-from maintenance_trainer.evaluate import at_class_mix
 
 TESTED: Final = 4000
 HELD_OUT: Final = 0.3
@@ -90,7 +87,7 @@ def one(scenario: str, n: int, seed: int) -> dict[str, Any]:
     decisions = {str(policy): _decided(policy, served, case, judged) for policy in Policy}
     firsts = {name: _arm(decision, Policy(name)) for name, decision in decisions.items()}
     firsts |= _others(case, 1 - served.right(case.reference), 1 - served.right(case.new))
-    at_mix = _at_class_mix(case.reference, case.new[1])
+    at_mix = arms.at_mix(case.reference, case.new[1])
     passes = {
         (name, judging): _passes(
             served,
@@ -127,18 +124,10 @@ def one(scenario: str, n: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _sample(served: Network, rows: Rows) -> Sample:
-    p = served.probabilities(rows[0])
-    return Sample(
-        (rows[0] - served.mean) / served.scale,
-        p,
-        rows[1].astype(str),
-        p.argmax(axis=1).astype(str),
-    )
-
-
 def _decided(policy: Policy, served: Network, case: weak.Case, judged: Rows) -> Decision:
-    seen, old, new = (_sample(served, rows) for rows in (case.trained, case.reference, case.new))
+    seen, old, new = (
+        arms.sample(served, rows) for rows in (case.trained, case.reference, case.new)
+    )
     right = served.right(judged), served.right(case.reference)
     return deciding.decided(policy, seen, old, new, *right)
 
@@ -161,17 +150,6 @@ def judging_of(decision: Decision | None) -> Judging:
     if decision.reason == DecisionReason.LABEL_SHIFT:
         return Judging.AT_NEW_MIX
     return Judging.AFTER_DRIFT if concept_drift(decision.path) else Judging.USUAL
-
-
-def _at_class_mix(rows: Rows, mix: weak.Labels) -> Rows:
-    """As the trainer scores old rows after a label shift."""
-    pairs = [
-        make_row(str(number), str(label), Origin.ORIGINAL, new=False)
-        for number, label in enumerate(rows[1])
-    ]
-    wanted = [make_row("", str(label), Origin.UPDATES, new=True) for label in mix]
-    chosen = [int(row.text) for row in at_class_mix(pairs, wanted)]
-    return rows[0][chosen], rows[1][chosen]
 
 
 def _others(case: weak.Case, before: weak.Floats, now: weak.Floats) -> dict[str, str]:

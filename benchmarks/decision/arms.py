@@ -13,9 +13,12 @@ import fitting
 import numpy as np
 import torch
 import weak
+from changes import HALF, LEFT_OUT, MERGED, TUNED
 from weak import Floats, Labels, Rows
 
 from maintenance_trainer.data import Origin, Row, make_row
+from maintenance_trainer.diagnose.samples import Sample
+from maintenance_trainer.evaluate import at_class_mix
 from maintenance_trainer.recipes.contradicted import contradicted
 
 HIDDEN: Final = 32
@@ -82,35 +85,28 @@ def arms(served: Network, old: Rows, new: Rows, seed: int) -> dict[str, Arm]:
     chance = np.random.default_rng(seed)
     kept = ~refuted(served, old, new)
     holding = old[0][kept], old[1][kept]
-    replayed, replayed_holding = (
-        _some(rows, int(REPLAY * len(new[1])), chance) for rows in (old, holding)
-    )
-    merged = joined(old, new)
+    plain, left_out = (some_arms(served, rows, new, seed, chance) for rows in (old, holding))
     return {
         "keep": Arm(served, 0),
         "fine-tune": _go_on(served, new, seed),
-        "fine-tune + replay": _go_on(served, joined(new, replayed), seed),
-        "retrain merged": _from_the_beginning(merged, seed),
-        "retrain new at 50 %": _from_the_beginning(joined(old, _repeated(new, len(old[1]))), seed),
-        "retrain without contradicted": _from_the_beginning(joined(holding, new), seed),
-        "the same, new at 50 %": _from_the_beginning(
-            joined(holding, _repeated(new, int(kept.sum()))), seed
-        ),
-        "fine-tune + replay without contradicted": _go_on(
-            served, joined(new, replayed_holding), seed
-        ),
+        **plain,
+        **{LEFT_OUT[name]: arm for name, arm in left_out.items()},
         "new only": _from_the_beginning(new, seed),
     }
 
 
-def some_arms(served: Network, old: Rows, new: Rows, seed: int) -> dict[str, Arm]:
-    """The answers that a policy of the product can give on these rows."""
-    chance = np.random.default_rng(seed)
-    replayed = _some(old, int(REPLAY * len(new[1])), chance)
+def some_arms(
+    served: Network, old: Rows, new: Rows, seed: int, chance: np.random.Generator | None = None
+) -> dict[str, Arm]:
+    """The answers that a policy of the product can give on these rows.
+
+    ``chance`` draws the rows that are replayed; left out, one of that seed.
+    """
+    replayed = _some(old, int(REPLAY * len(new[1])), chance or np.random.default_rng(seed))
     return {
-        "fine-tune + replay": _go_on(served, joined(new, replayed), seed),
-        "retrain merged": _from_the_beginning(joined(old, new), seed),
-        "retrain new at 50 %": _from_the_beginning(joined(old, _repeated(new, len(old[1]))), seed),
+        TUNED: _go_on(served, joined(new, replayed), seed),
+        MERGED: _from_the_beginning(joined(old, new), seed),
+        HALF: _from_the_beginning(joined(old, _repeated(new, len(old[1]))), seed),
     }
 
 
@@ -129,6 +125,28 @@ def refuted(served: Network, old: Rows, new: Rows) -> Any:
     """Old rows that the product's own recipe would leave out after concept drift."""
     x = [((rows[0] - served.mean) / served.scale).astype(np.float32) for rows in (old, new)]
     return contradicted(_rows(old, new=False), _rows(new, new=True), *x)
+
+
+def sample(served: Network, rows: Rows) -> Sample:
+    """What a diagnosis looks at."""
+    p = served.probabilities(rows[0])
+    return Sample(
+        (rows[0] - served.mean) / served.scale,
+        p,
+        rows[1].astype(str),
+        p.argmax(axis=1).astype(str),
+    )
+
+
+def at_mix(rows: Rows, mix: weak.Labels) -> Rows:
+    """As the trainer scores old rows after a label shift."""
+    pairs = [
+        make_row(str(number), str(label), Origin.ORIGINAL, new=False)
+        for number, label in enumerate(rows[1])
+    ]
+    wanted = [make_row("", str(label), Origin.UPDATES, new=True) for label in mix]
+    chosen = [int(row.text) for row in at_class_mix(pairs, wanted)]
+    return rows[0][chosen], rows[1][chosen]
 
 
 def _rows(rows: Rows, *, new: bool) -> Sequence[Row]:

@@ -1,4 +1,4 @@
-"""The changes on which every answer is trained, by the names of ``weak`` and ``families``."""
+"""Names: the changes, as ``weak`` and ``families`` have them, and the answers trained on each."""
 
 from typing import Final
 
@@ -19,3 +19,10 @@ CHANGES: Final = (
 )
 BROKEN: Final = frozenset({"labels-shuffled"})
 """The labels are wrong; what is served has not changed."""
+TUNED, MERGED, HALF = "fine-tune + replay", "retrain merged", "retrain new at 50 %"
+LEFT_OUT: Final = {
+    TUNED: "fine-tune + replay without contradicted",
+    MERGED: "retrain without contradicted",
+    HALF: "the same, new at 50 %",
+}
+"""Answers, and the same without contradicted old rows."""

@@ -16,6 +16,7 @@ import paired
 import torch
 import weak
 from arms import Arm, Network
+from changes import BROKEN, LEFT_OUT, MERGED
 from families import FAMILIES
 from numpy.typing import NDArray
 from paired import Answers
@@ -37,11 +38,9 @@ from maintenance_trainer.data import Origin, Recurrence, make_row
 from maintenance_trainer.diagnose import examine, feature_space, quality
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.evaluate import at_class_mix
 from maintenance_trainer.tasks.text_classification import TokenCounts
 
 SCENARIOS: Final = weak.SCENARIOS | FAMILIES
-BROKEN: Final = {"labels-shuffled"}
 TESTED: Final = 20_000
 METRIC_ROWS: Final = 1000
 """Predictions behind the metric's reading."""
@@ -59,13 +58,6 @@ DRIFT: Final = ("unexplainedErrorRise", "errorRiseAtEqualClass", "relabelledText
 NO_TOKENS: Final = TokenCounts(texts=0, empty=0, words=0, tokens=0, unknown=0, cut=0)
 """A table has none."""
 NAMES: Final = np.array([0, 1])
-TUNED, MERGED, HALF = "fine-tune + replay", "retrain merged", "retrain new at 50 %"
-LEFT_OUT: Final = {
-    TUNED: "fine-tune + replay without contradicted",
-    MERGED: "retrain without contradicted",
-    HALF: "the same, new at 50 %",
-}
-"""Arms, and the same without contradicted old rows."""
 
 
 def auto(rows: int) -> int:
@@ -114,7 +106,7 @@ def one(holdout: str, scenario: str, originals: int, updates: int, seed: int) ->
     rows = {
         "new": judged,
         "old": before.held_out,
-        "oldAtNewMix": _at_class_mix(before.held_out, y),
+        "oldAtNewMix": arms.at_mix(before.held_out, y),
     }
     tests = {"new": law.draw(TESTED, chance), "old": before.tests}
     metric = SCENARIOS[scenario].draw(METRIC_ROWS, chance)
@@ -181,17 +173,6 @@ def _answers(network: Network, rows: Rows) -> Answers:
     return Answers.of(network.probabilities(rows[0]), rows[1], NAMES)
 
 
-def _at_class_mix(rows: Rows, mix: weak.Labels) -> Rows:
-    """As the trainer scores old rows after a label shift."""
-    pairs = [
-        make_row(str(number), str(label), Origin.ORIGINAL, new=False)
-        for number, label in enumerate(rows[1])
-    ]
-    wanted = [make_row("", str(label), Origin.UPDATES, new=True) for label in mix]
-    chosen = [int(row.text) for row in at_class_mix(pairs, wanted)]
-    return rows[0][chosen], rows[1][chosen]
-
-
 # --- the diagnosis ----------------------------------------------------------------------
 
 
@@ -201,7 +182,7 @@ def diagnosed(before: Past, new: Rows, held: int) -> tuple[TrainingReport, str]:
     The report holds the diagnosis in either case.
     """
     seen, old, fresh = (
-        _sample(before.served, rows) for rows in (before.trained, before.held_out, new)
+        arms.sample(before.served, rows) for rows in (before.trained, before.held_out, new)
     )
     return report_of(
         seen,
@@ -268,16 +249,6 @@ def _conceivable(finding: Finding) -> bool:
     return (finding.question is Question.CONCEPT_DRIFT and finding.answer is Answer.MAJOR) or any(
         evidence.name in DRIFT and evidence.p_value is not None and evidence.p_value <= CONCEIVABLE
         for evidence in finding.evidence
-    )
-
-
-def _sample(served: Network, rows: Rows) -> Sample:
-    p = served.probabilities(rows[0])
-    return Sample(
-        (rows[0] - served.mean) / served.scale,
-        p,
-        rows[1].astype(str),
-        p.argmax(axis=1).astype(str),
     )
 
 

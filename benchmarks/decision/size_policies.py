@@ -8,10 +8,12 @@ Where the metric lies above that all the same, the look is a false alarm: it lie
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
+
+from changes import HALF, LEFT_OUT, MERGED, TUNED
 
 from maintenance_contract import (
     Candidate,
@@ -23,6 +25,7 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
+from maintenance_core import model
 from maintenance_core.decide import decide
 from maintenance_core.jobs import PLAIN, How
 from maintenance_core.judge import for_two, judge
@@ -31,7 +34,6 @@ from maintenance_core.model import (
     Champion,
     Decision,
     Degraded,
-    Gate,
     HistoryEntry,
     Policy,
     Reading,
@@ -54,12 +56,6 @@ TOLERATED: Final = 0.02
 LEAST_DROP: Final = 0.001
 SAMPLES: Final = 1000.0
 KEEP: Final = "keep"
-TUNED, MERGED, HALF = "fine-tune + replay", "retrain merged", "retrain new at 50 %"
-WITHOUT_CONTRADICTED: Final = {
-    TUNED: "fine-tune + replay without contradicted",
-    MERGED: "retrain without contradicted",
-    HALF: "the same, new at 50 %",
-}
 
 
 class Proof(StrEnum):
@@ -68,10 +64,6 @@ class Proof(StrEnum):
     NOTHING = "no gate"
     OLD = "old gate"
     NEW = "new gate"
-
-
-THERE_ARE_TWO: Final = any(each.name == "proof" for each in fields(Gate))
-"""Whether the product has another gate than that of before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +85,7 @@ class Way:
 
 def ways() -> list[Way]:
     """All that are compared; the product as it is comes first."""
-    gates = [Proof.NEW, Proof.OLD] if THERE_ARE_TWO else [Proof.OLD]
+    gates = (Proof.NEW, Proof.OLD)
     always = {
         "always fine-tune": TUNED,
         "always retrain merged": MERGED,
@@ -125,11 +117,11 @@ def done(cell: Cell, way: Way) -> Done:
     spec = spec_of(cell, way)
     if way.constant is not None:
         return _always(cell, way, spec)
-    decision = decide(situation(cell, spec))
-    return _loop(cell, spec, decision, PLAIN if decision is None else plan_of(decision, spec))
+    return _loop(cell, spec, decide(situation(cell, spec)))
 
 
-def _loop(cell: Cell, spec: Spec, decision: Decision, plan: How) -> Done:
+def _loop(cell: Cell, spec: Spec, decision: Decision) -> Done:
+    plan = plan_of(decision, spec)
     told = (decision.reason,), (decision.message,)
     if decision.action.training is None:
         return Done((), KEEP, *told)
@@ -142,7 +134,7 @@ def _loop(cell: Cell, spec: Spec, decision: Decision, plan: How) -> Done:
     if decision.action is not Action.FINE_TUNE or plan.race or plan.exclude_contradicted:
         return Done(tuple(trained), KEEP, *said)
     again = decide(escalated(cell, spec, decision, verdict))
-    after = _loop(cell, spec, again, plan_of(again, spec))
+    after = _loop(cell, spec, again)
     return Done(
         (*trained, *after.trained),
         after.serves,
@@ -160,7 +152,7 @@ def arm_of(action: Action, spec: Spec, plan: How) -> str:
     """How the product trains it: half of a retrain are new rows under Evidence."""
     half = spec.policy is Policy.EVIDENCE
     arm = TUNED if action is Action.FINE_TUNE else HALF if half else MERGED
-    return WITHOUT_CONTRADICTED[arm] if plan.exclude_contradicted else arm
+    return LEFT_OUT[arm] if plan.exclude_contradicted else arm
 
 
 def _better(cell: Cell, trained: Sequence[str]) -> str:
@@ -194,14 +186,9 @@ def spec_of(cell: Cell, way: Way) -> Spec:
     spec = parse(DEFAULTS)
     metrics = replace(spec.metrics, threshold=ThresholdRange(min=_floor(cell)))
     spec = replace(spec, policy=way.policy, metrics=metrics)
-    if THERE_ARE_TWO and way.proof is Proof.OLD:
-        spec = replace(spec, gate=_of_before(spec.gate))
+    if way.proof is Proof.OLD:
+        spec = replace(spec, gate=replace(spec.gate, proof=model.Proof.REQUIRED))
     return spec
-
-
-def _of_before(gate: Gate) -> Gate:
-    kind: Any = type(gate.proof)  # type: ignore[attr-defined]  # where there are two
-    return replace(gate, proof=kind("Required"))  # type: ignore[call-arg]
 
 
 def _floor(cell: Cell) -> float:

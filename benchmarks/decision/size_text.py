@@ -16,8 +16,9 @@ import domains
 import numpy as np
 import paired
 import torch
+from changes import HALF, LEFT_OUT, MERGED, TUNED
 from paired import Answers
-from size_cells import HALF, LEFT_OUT, MERGED, TUNED, conceivable, report_of
+from size_cells import conceivable, report_of
 from text import RECIPES, Case, Served, Silent, champion
 
 from maintenance_contract import TrainingReport

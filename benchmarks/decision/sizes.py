@@ -30,7 +30,7 @@ FEWER, FEWEST = 8, 4
 TEXT: Final = {(300, 60): 3, (1000, 300): 2, (3000, 300): 1}
 """Seeds of each size on texts, where a case takes minutes."""
 TEXT_CHANGES: Final = ("none", "new-domain", "class-mix", "re-filed", "labels-shuffled")
-TEXT_CODE: Final = ("size_text", "domains", "glosses", "paired", "size_cells", "text")
+TEXT_CODE: Final = ("size_text", "changes", "domains", "glosses", "paired", "size_cells", "text")
 TABLES, PACKAGES, GLOSSES = "tables", "packages", "glosses"
 DOMAINS: Final = (TABLES, PACKAGES, GLOSSES)
 TITLES: Final = {
@@ -39,7 +39,7 @@ TITLES: Final = {
     PACKAGES: {PACKAGES},
     GLOSSES: {GLOSSES},
 }
-TABLE_CODE: Final = ("size_cells", "paired", "arms", "fitting", "weak", "families")
+TABLE_CODE: Final = ("size_cells", "changes", "paired", "arms", "fitting", "weak", "families")
 
 
 def table_keys(*, tuning: bool) -> Iterator[Key]:

@@ -420,19 +420,43 @@ def test_a_better_first_version_is_never_refused_instead(
 
 
 @calmly
-@given(new=counts(), old=counts(), gate=gates)
+@given(
+    new=counts(),
+    old=counts(),
+    gate=gates,
+    proof=st.sampled_from(list(Proof)),
+    drift=st.booleans(),
+)
 @example(
     new=PairedCounts(3, 0, 0, 3),
     old=PairedCounts(3, 0, 0, 2),
     gate=Gate(0.0, 0.8, 5e-324, OnConceptDrift.REPORT_ONLY),
+    proof=Proof.AUTO,
+    drift=False,
+)
+@example(
+    new=PairedCounts(100, 40, 5, 40),
+    old=PairedCounts(1200, 1030, 50, 30),
+    gate=Gate(0.0, 0.95, 0.02, OnConceptDrift.REPORT_ONLY),
+    proof=Proof.AUTO,
+    drift=False,
+)
+@example(
+    new=PairedCounts(100, 10, 5, 80),
+    old=PairedCounts(60, 40, 10, 2),
+    gate=Gate(0.0, 0.95, 0.04, OnConceptDrift.REPORT_ONLY),
+    proof=Proof.NOT_REQUIRED,
+    drift=False,
 )
 def test_surer_or_stricter_promotes_no_more(
-    new: PairedCounts, old: PairedCounts, gate: Gate
+    new: PairedCounts, old: PairedCounts, gate: Gate, proof: Proof, *, drift: bool
 ) -> None:
-    if not judged(new, old, gate=gate).promote:
+    gate = replace(gate, proof=proof)
+    if not judged(new, old, gate=gate, drift=drift).promote:
         for stricter in (
             replace(gate, confidence=0.999),
             replace(gate, max_old_loss=gate.max_old_loss / 2),
             replace(gate, min_improvement=gate.min_improvement + 0.1),
+            replace(gate, proof=Proof.AUTO if proof is Proof.NOT_REQUIRED else Proof.REQUIRED),
         ):
-            assert not judged(new, old, gate=stricter).promote
+            assert not judged(new, old, gate=stricter, drift=drift).promote

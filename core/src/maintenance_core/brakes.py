@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
+from maintenance_contract import HeldOut
 from maintenance_core.findings import accuracy, diagnosis_of, rows, targeted
 from maintenance_core.model import (
     Action,
@@ -23,7 +24,13 @@ from maintenance_core.power import (
 )
 from maintenance_core.proposal import Brake, Proposal
 from maintenance_core.reasons import DecisionReason
-from maintenance_core.worth import in_figures, reported_only, rows_to_be_worth, worth
+from maintenance_core.worth import (
+    in_figures,
+    proof_required,
+    reported_only,
+    rows_to_be_worth,
+    worth,
+)
 
 NO_CONTEST: Final = (DecisionReason.FIRST_VERSION, DecisionReason.INITIAL_MODEL)
 """Proposals of a version that has no champion to beat."""
@@ -103,30 +110,24 @@ def too_few_old_rows_for_a_win(situation: Situation, wanted: Proposal) -> Propos
     """Targeted updates: too few old held-out rows to show any win at all: Wait."""
     if wanted.reason in NO_CONTEST or not targeted(situation):
         return None
-    gate, held_out = situation.spec.gate, diagnosis_of(situation).old
-    return _shortage(
-        wanted,
-        kind="old held-out rows",
-        have=rows(held_out),
-        need=fewest_rows(gate.confidence),
-        show=f"any win with {percent(gate.confidence)} confidence",
-        wish=_label(situation.spec.holdout.original_percent, "originalPercent"),
-    )
+    wish = _label(situation.spec.holdout.original_percent, "originalPercent")
+    return _no_win_at_all(situation, wanted, "old", diagnosis_of(situation).old, wish)
 
 
 def too_few_old_rows_for_proof(situation: Situation, wanted: Proposal) -> Proposal | None:
-    """`spec.gate.oldData.proof` is Required, and the old held-out rows could not give it: Wait."""
+    """It must be proved that nothing is lost, and the old held-out rows could not do it: Wait."""
     gate, held_out = situation.spec.gate, diagnosis_of(situation).old
     before = accuracy(held_out)
     if (
-        gate.proof is not Proof.REQUIRED
-        or wanted.reason in NO_CONTEST
+        wanted.reason in NO_CONTEST
         or before is None
+        or not proof_required(gate, rows(held_out), before)
         or targeted(situation)
         or reported_only(situation)
     ):
         return None
     label = _label(situation.spec.holdout.original_percent, "originalPercent")
+    less = "Auto" if gate.proof is Proof.REQUIRED else "NotRequired"
     return _shortage(
         wanted,
         kind="old held-out rows",
@@ -134,7 +135,7 @@ def too_few_old_rows_for_proof(situation: Situation, wanted: Proposal) -> Propos
         need=rows_to_show_no_loss(before, gate.max_old_loss, gate.confidence),
         show=f"{_surely(gate.confidence)} that it loses no more than {percent(gate.max_old_loss)}",
         wish=lambda missing: (
-            f"{label(missing)}; or raise spec.gate.oldData.maxLoss, or write Auto for "
+            f"{label(missing)}; or raise spec.gate.oldData.maxLoss, or write {less} for "
             "spec.gate.oldData.proof"
         ),
     )
@@ -144,17 +145,11 @@ def not_worth_a_run(situation: Situation, wanted: Proposal) -> Proposal | None:
     """Chance times stake is below `spec.decision.minExpectedGain`: Wait for more labelled rows."""
     if wanted.reason in NO_CONTEST or situation.report.diagnosis is None or targeted(situation):
         return None
+    wish = _label(situation.spec.holdout.updates_percent, "updatesPercent")
+    too_few = _no_win_at_all(situation, wanted, "new", diagnosis_of(situation).new, wish)
+    if too_few is not None:
+        return too_few
     found = worth(situation)
-    have, need = rows(diagnosis_of(situation).new), fewest_rows(situation.spec.gate.confidence)
-    if have < need:
-        return _shortage(
-            wanted,
-            kind="new held-out rows",
-            have=have,
-            need=need,
-            show=f"any win with {percent(situation.spec.gate.confidence)} confidence",
-            wish=_label(situation.spec.holdout.updates_percent, "updatesPercent"),
-        )
     if found is None or found.enough:
         return None
     if found.stake < found.price:
@@ -166,7 +161,7 @@ def not_worth_a_run(situation: Situation, wanted: Proposal) -> Proposal | None:
             f"before. A run must promise {percent(found.price)} (spec.decision.minExpectedGain).",
         )
     missing = rows_to_be_worth(situation)
-    wish = (
+    more = (
         f"Label about {missing} more rows"
         if missing < MOST_ROWS
         else "No number of rows that anybody labels would do"
@@ -174,7 +169,7 @@ def not_worth_a_run(situation: Situation, wanted: Proposal) -> Proposal | None:
     return Proposal(
         Action.WAIT,
         DecisionReason.NOT_ENOUGH_HELD_OUT_ROWS,
-        f"{_due(wanted)}, but is not worth a run yet. {in_figures(situation, found)} {wish}.",
+        f"{_due(wanted)}, but is not worth a run yet. {in_figures(situation)} {more}.",
     )
 
 
@@ -186,6 +181,25 @@ BRAKES: Final[tuple[Brake, ...]] = (
     too_few_old_rows_for_proof,
     not_worth_a_run,
 )
+
+
+def _no_win_at_all(
+    situation: Situation,
+    wanted: Proposal,
+    age: str,
+    held_out: HeldOut | None,
+    wish: Callable[[int], str],
+) -> Proposal | None:
+    """So few rows of that age that not even winning all of them would show a win."""
+    confidence = situation.spec.gate.confidence
+    return _shortage(
+        wanted,
+        kind=f"{age} held-out rows",
+        have=rows(held_out),
+        need=fewest_rows(confidence),
+        show=f"any win with {percent(confidence)} confidence",
+        wish=wish,
+    )
 
 
 def _shortage(

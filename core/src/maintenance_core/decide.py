@@ -13,7 +13,7 @@ from maintenance_core.narrate import path, rejected, told_of_data, trouble
 from maintenance_core.numbers import MESSAGE_CHARACTERS, shortened
 from maintenance_core.proposal import Proposal
 from maintenance_core.rules import RULES
-from maintenance_core.worth import in_figures, power_of, worth
+from maintenance_core.worth import in_figures, power_of
 
 
 def decide(situation: Situation) -> Decision:
@@ -42,8 +42,7 @@ def _message(situation: Situation, chosen: Proposal) -> str:
     """Why, and at the end what is told of the data; a long reason gives way to that."""
     said = f"{trouble(situation.degraded)} {chosen.message}".strip()
     if chosen.action.training is not None and chosen.reason not in NO_CONTEST:
-        found = worth(situation)
-        said += f" {in_figures(situation, found)}" if found else ""
+        said = f"{said} {in_figures(situation)}".strip()
     told = told_of_data(situation)
     if not told:
         return shortened(said)

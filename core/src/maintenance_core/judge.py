@@ -17,7 +17,7 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_core.model import Champion, Gate, OnConceptDrift, Score, Verdict
-from maintenance_core.numbers import figure, p_value, percent
+from maintenance_core.numbers import figure, p_value, percent, points
 from maintenance_core.reasons import VerdictReason
 from maintenance_core.statistics import (
     EXACT_ROWS,
@@ -29,6 +29,10 @@ from maintenance_core.statistics import (
 )
 from maintenance_core.worth import proof_required
 
+LOSS_CONFIDENCE: Final = 0.95
+"""With which a loss on few old rows counts as shown; not the gate's: who asks for a surer gain
+would otherwise let a loss pass."""
+
 _MEND: Final = (
     "Check that it is the model of these data, and that id2label in its config.json names its "
     "outputs in their order; or remove spec.model.initialModel, and a first version is trained."
@@ -36,6 +40,7 @@ _MEND: Final = (
 _NO_HELD_OUT_ROW: Final = (
     "There is no held-out row to judge on: add labelled rows, or raise spec.data.holdout."
 )
+_NO_OLD_ROW: Final = "There is no old held-out row, so nothing is known of what may be forgotten."
 
 
 def for_two(gate: Gate) -> Gate:
@@ -54,16 +59,16 @@ def judge(
 ) -> Verdict:
     """Promote the challenger, or say why not.
 
-    Where ``worth.proof_required``: on new rows the exact paired test must show it better at
-    ``gate.confidence``, and the difference seen must reach ``gate.min_improvement`` (a floor
-    for the estimate, no hypothesis of its own); on old rows the lower confidence bound of the
-    difference must stay above ``-gate.max_old_loss``. Otherwise the lower bound of both
-    differences together, weighed by ``gate.old_weight``, must lie above 0, and the upper one of
-    the old difference not below ``-gate.max_old_loss``. Old rows are only reported, not judged,
-    where ``concept_drift`` has made their labels wrong and the gate says so. Without a champion
-    all held-out rows are judged together against the majority class: a trained version must be
-    shown to beat it, one that was ``imported`` must do no worse. Where new rows are Targeted
-    none are held out: then the challenger must be better on the old ones.
+    On new rows the exact paired test must show it better at ``gate.confidence``, and the
+    difference seen must reach ``gate.min_improvement`` (a floor for the estimate, no hypothesis
+    of its own); on old rows the lower confidence bound of the difference must stay above
+    ``-gate.max_old_loss``. Where this is not ``worth.proof_required`` it is enough that the lower
+    bound of both differences together, weighed by ``gate.old_weight``, lies above 0, and the
+    upper one of the old difference not below ``-gate.max_old_loss``. Old rows are only
+    reported, not judged, where ``concept_drift`` has made their labels wrong and the gate says
+    so. Without a champion all held-out rows are judged together against the majority class: a
+    trained version must be shown to beat it, one that was ``imported`` must do no worse. Where
+    new rows are Targeted none are held out: then the challenger must be better on the old ones.
     """
     problem = _problem(report, champion)
     if problem:
@@ -190,9 +195,17 @@ def _contest(
 ) -> tuple[bool, VerdictReason, str]:
     """Against the champion: first what must become better, then what must not become worse."""
     report_only = concept_drift and gate.on_concept_drift is OnConceptDrift.REPORT_ONLY
+    proved = _proved(new, old, gate, report_only=report_only)
     n, before = (old.n, old.champion_accuracy) if old is not None and old.n else (0, None)
-    if not proof_required(gate, n, before):
-        return _weighed(new, old, gate, report_only=report_only)
+    if proved[0] or proof_required(gate, n, before):
+        return proved
+    return _weighed(new, old, gate, report_only=report_only)
+
+
+def _proved(
+    new: PairedCounts | None, old: PairedCounts | None, gate: Gate, *, report_only: bool
+) -> tuple[bool, VerdictReason, str]:
+    """Each age alone: a win on new rows that is shown, and on old ones that nothing is lost."""
     better, on_new = _better(new, gate)
     if not better:
         return False, VerdictReason.NO_IMPROVEMENT, on_new
@@ -206,22 +219,21 @@ def _weighed(
 ) -> tuple[bool, VerdictReason, str]:
     """Both ages together: a gain that is shown, and no loss on old rows that is shown."""
     if new is None or new.n == 0:
-        return False, VerdictReason.NO_IMPROVEMENT, _nothing_to_judge_on("new", "updatesPercent")
+        return False, VerdictReason.NO_IMPROVEMENT, _nothing_to_judge_on("new")
+    numbers = f"{_accuracies(new)} on {new.n} new held-out rows ({_paired(new)})"
+    if not _reaches_floor(new, gate):
+        return False, VerdictReason.NO_IMPROVEMENT, _below_floor(new, gate, numbers)
     judged = None if report_only else old
     bound = _weighed_bound(new, judged, gate)
-    numbers = f"{_accuracies(new)} on {new.n} new held-out rows ({_paired(new)})"
-    if new.challenger_only - new.champion_only < gate.min_improvement * new.n - 1e-9:
-        return False, VerdictReason.NO_IMPROVEMENT, _below_floor(new, gate, numbers)
     shown = f"with {percent(gate.confidence)} confidence {_whole(judged, gate)}"
+    kept, on_old = _reported(old) if report_only else _not_shown_to_forget(old, gate)
     if bound <= 0.0:
         alone = _weighed_bound(new, None, gate) > 0.0
         reason = VerdictReason.FORGETS_OLD if alone else VerdictReason.NO_IMPROVEMENT
-        said = f"Not shown to be better: {numbers}; {shown} may be {_points(bound)}."
-        return False, reason, f"{said} {_of_old(old, gate, report_only=report_only)}"
-    lost = judged is not None and judged.n > 0 and _best_case(judged, gate) < -gate.max_old_loss
-    reason = VerdictReason.FORGETS_OLD if lost else VerdictReason.CHALLENGER_WINS
-    said = f"Better: {numbers}; {shown} is at least {_points(bound)}."
-    return not lost, reason, f"{said} {_of_old(old, gate, report_only=report_only)}"
+        said = f"Not shown to be better: {numbers}; {shown} may be {points(bound)}."
+        return False, reason, f"{said} {on_old}"
+    reason = VerdictReason.CHALLENGER_WINS if kept else VerdictReason.FORGETS_OLD
+    return kept, reason, f"Better: {numbers}; {shown} is at least {points(bound)}. {on_old}"
 
 
 def _weighed_bound(new: PairedCounts, old: PairedCounts | None, gate: Gate) -> float:
@@ -232,47 +244,35 @@ def _weighed_bound(new: PairedCounts, old: PairedCounts | None, gate: Gate) -> f
     return weighted_lower_bound(parts, gate.confidence)
 
 
-def _best_case(old: PairedCounts, gate: Gate) -> float:
-    """The upper bound of the difference on old rows."""
-    return -paired_lower_bound(old.n, old.champion_only, old.challenger_only, gate.confidence)
-
-
 def _whole(old: PairedCounts | None, gate: Gate) -> str:
     if old is None or old.n == 0:
         return "the gain"
     return f"the gain of both ages ({figure(gate.old_weight)} of it the old one's)"
 
 
-def _points(share: float) -> str:
-    return f"{figure(round(100.0 * share, 1))} points"
-
-
-def _of_old(old: PairedCounts | None, gate: Gate, *, report_only: bool) -> str:
+def _not_shown_to_forget(old: PairedCounts | None, gate: Gate) -> tuple[bool, str]:
     """What few old rows tell of what may be forgotten."""
-    if report_only:
-        return _reported(old)[1]
     if old is None or old.n == 0:
-        return "There is no old held-out row, so nothing is known of what may be forgotten."
-    worst = -paired_lower_bound(old.n, old.challenger_only, old.champion_only, gate.confidence)
+        return True, _NO_OLD_ROW
+    least = paired_lower_bound(old.n, old.champion_only, old.challenger_only, LOSS_CONFIDENCE)
     numbers = f"{_accuracies(old)} on {old.n} old held-out rows ({_paired(old)})"
     allowed = percent(gate.max_old_loss)
-    best = _best_case(old, gate)
-    if best < -gate.max_old_loss:
-        return (
-            f"Shown to forget: {numbers}; with {percent(gate.confidence)} confidence it loses at "
-            f"least {percent(-best)}, allowed are {allowed}."
+    if least > gate.max_old_loss:
+        return False, (
+            f"Shown to forget: {numbers}; with {percent(LOSS_CONFIDENCE)} confidence it loses at "
+            f"least {percent(least)}, allowed are {allowed}."
         )
-    return (
+    most = -paired_lower_bound(old.n, old.challenger_only, old.champion_only, LOSS_CONFIDENCE)
+    return True, (
         f"{numbers}: that it loses more than {allowed} is not shown, nor can so few exclude it: it "
-        f"may be up to {percent(max(0.0, worst))}."
+        f"may be up to {percent(max(0.0, most))}."
     )
 
 
 def _better(new: PairedCounts | None, gate: Gate, *, age: str = "new") -> tuple[bool, str]:
     """On the held-out rows of that age."""
     if new is None or new.n == 0:
-        field = "updatesPercent" if age == "new" else "originalPercent"
-        return False, _nothing_to_judge_on(age, field)
+        return False, _nothing_to_judge_on(age)
     p = mcnemar(new.challenger_only, new.champion_only)
     numbers = (
         f"{_accuracies(new)} on {new.n} {age} held-out rows ({_paired(new)}, p {p_value(p)}, "
@@ -280,16 +280,21 @@ def _better(new: PairedCounts | None, gate: Gate, *, age: str = "new") -> tuple[
     )
     if p > 1.0 - gate.confidence:
         return False, f"Not shown to be better: {numbers}."
-    if new.challenger_only - new.champion_only < gate.min_improvement * new.n - 1e-9:
+    if not _reaches_floor(new, gate):
         return False, _below_floor(new, gate, numbers)
     return True, f"Better: {numbers}."
 
 
-def _nothing_to_judge_on(age: str, field: str) -> str:
+def _nothing_to_judge_on(age: str) -> str:
+    field = "updatesPercent" if age == "new" else "originalPercent"
     return (
         f"There is no {age} held-out row to judge on: add labelled rows, or raise "
         f"spec.data.holdout.{field}."
     )
+
+
+def _reaches_floor(new: PairedCounts, gate: Gate) -> bool:
+    return new.challenger_only - new.champion_only >= gate.min_improvement * new.n - 1e-9
 
 
 def _below_floor(new: PairedCounts, gate: Gate, numbers: str) -> str:
@@ -304,7 +309,7 @@ def _below_floor(new: PairedCounts, gate: Gate, numbers: str) -> str:
 
 def _kept(old: PairedCounts | None, gate: Gate) -> tuple[bool, str]:
     if old is None or old.n == 0:
-        return True, "There is no old held-out row, so nothing is known of what may be forgotten."
+        return True, _NO_OLD_ROW
     bound = paired_lower_bound(old.n, old.challenger_only, old.champion_only, gate.confidence)
     kept = bound >= -gate.max_old_loss and _exactly_kept(old, gate)
     numbers = (

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from maintenance_contract import (
     DEFAULT_MAX_ROWS,
@@ -24,6 +24,11 @@ from maintenance_core.evidence import Thresholds
 from maintenance_core.sequential import Alarm, Reference
 
 # --- what is declared -------------------------------------------------------------------
+
+
+DEFAULT_OLD_WEIGHT: Final = 0.2
+DEFAULT_MIN_EXPECTED_GAIN: Final = 0.005
+"""Of ``spec.gate.oldData.weight`` and ``spec.decision.minExpectedGain``, as the CRD has them."""
 
 
 class Policy(StrEnum):
@@ -174,7 +179,7 @@ class Gate:
     max_old_loss: float
     on_concept_drift: OnConceptDrift
     proof: Proof = Proof.AUTO
-    old_weight: float = 0.2
+    old_weight: float = DEFAULT_OLD_WEIGHT
     """Of accuracy on old rows, where both are weighed; new ones have the rest."""
 
 
@@ -269,7 +274,7 @@ class Spec:
     initial_revision: str = ""
     sampling: Sampling = Sampling.RANDOM
     on_ambiguous: OnAmbiguous = OnAmbiguous.FINE_TUNE
-    min_expected_gain: float = 0.005
+    min_expected_gain: float = DEFAULT_MIN_EXPECTED_GAIN
 
 
 # --- what is configured -----------------------------------------------------------------

@@ -38,6 +38,11 @@ def percent(share: float) -> str:
     return f"{tenth}%"
 
 
+def points(share: float) -> str:
+    """A difference of shares, in points of a hundred, to a tenth."""
+    return f"{figure(round(100.0 * share, 1))} points"
+
+
 def moment(time: datetime) -> str:
     """A time in UTC, to the minute."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -16,6 +16,8 @@ from maintenance_contract.request import SECRET_NAME
 from maintenance_core.errors import SpecError
 from maintenance_core.evidence import Thresholds
 from maintenance_core.model import (
+    DEFAULT_MIN_EXPECTED_GAIN,
+    DEFAULT_OLD_WEIGHT,
     Access,
     DiagnosisJob,
     Gate,
@@ -159,7 +161,7 @@ def _spec(fields: Fields) -> Spec:
         on_ambiguous=decision.one_of("onAmbiguous", OnAmbiguous)
         if decision.has("onAmbiguous")
         else OnAmbiguous.FINE_TUNE,
-        min_expected_gain=_share(decision, "minExpectedGain", 0.005),
+        min_expected_gain=_share(decision, "minExpectedGain", DEFAULT_MIN_EXPECTED_GAIN),
     )
     _places_apart(spec)
     return spec
@@ -543,7 +545,7 @@ def _gate(fields: Fields) -> Gate:
         max_old_loss=old.number("maxLoss"),
         on_concept_drift=old.one_of("onConceptDrift", OnConceptDrift),
         proof=old.one_of("proof", Proof) if old.has("proof") else Proof.AUTO,
-        old_weight=_share(old, "weight", 0.2),
+        old_weight=_share(old, "weight", DEFAULT_OLD_WEIGHT),
     )
 
 

@@ -21,7 +21,7 @@ from maintenance_core.findings import (
     targeted,
 )
 from maintenance_core.model import Gate, OnConceptDrift, Power, Proof, Situation
-from maintenance_core.numbers import figure, percent
+from maintenance_core.numbers import percent, points
 from maintenance_core.power import (
     MOST_ROWS,
     POWER,
@@ -35,6 +35,9 @@ MORE: Final = 100
 """Newly labelled rows of which it is told what they would buy."""
 TELLING: Final = 0.02
 """A chance that grows by less is not worth telling."""
+MANY: Final = (0.02, 0.95)
+"""Old rows are many where they could show so small a loss with that confidence: the defaults of the
+gate, not what it asks for, as otherwise who allows less loss would be asked for less proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,49 +74,111 @@ def proof_required(gate: Gate, n: int, before: float | None) -> bool:
         return gate.proof is Proof.REQUIRED
     if before is None:
         return False
-    return n >= rows_to_show_no_loss(before, gate.max_old_loss, gate.confidence)
+    return n >= rows_to_show_no_loss(before, *MANY)
 
 
-def worth(situation: Situation, *, more: int = 0) -> Worth | None:
-    """What a training is worth with the rows that there are, and ``more`` newly labelled ones.
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a promotion depends on: the gate, the held-out rows, and the accuracies on them.
 
-    Of those as many are held out as of the others. None where nothing can be said: no diagnosis,
-    no new held-out row, nothing to hold the champion's accuracy against, or targeted updates,
-    which tell nothing of the traffic.
+    ``rows`` new held-out ones of ``labelled`` new ones; ``before``: the champion's accuracy on
+    ``old_rows``, None without any; ``judged``: whether the gate looks at them.
     """
-    held_out = diagnosis_of(situation).new
+
+    gate: Gate
+    rows: int
+    labelled: int
+    now: float
+    target: float
+    old_rows: int
+    before: float | None
+    judged: bool
+    price: float
+
+    def worth(self, more: int = 0) -> Worth:
+        """With so many more newly labelled rows."""
+        n = self.rows + round(more * self.rows / max(1, self.labelled))
+        return Worth(
+            n,
+            self.chance(n, self.now),
+            (1.0 - self.gate.old_weight) * max(0.0, self.target - self.now),
+            self.price,
+            self.now,
+            self.target,
+        )
+
+    def chance(self, n: int, now: float) -> float:
+        """That a challenger is promoted which gets the target of new rows and keeps old ones."""
+        gate, target, before = self.gate, self.target, self.before
+        if proof_required(gate, self.old_rows, before):
+            chance = win_chance(n, now, target, gate.confidence)
+            if self.judged and before is not None:
+                chance *= no_loss_chance(self.old_rows, before, gate.max_old_loss, gate.confidence)
+            return chance
+        if not self.judged or before is None:
+            return weighed_chance((1.0, n, now, target), (0.0, 0, 0.0), gate.confidence)
+        new = (1.0 - gate.old_weight, n, now, target)
+        return weighed_chance(new, (gate.old_weight, self.old_rows, before), gate.confidence)
+
+    def smallest_gain(self, n: int) -> float:
+        """The least gain, up to the target, that is shown with the power asked for; else 1."""
+        if self.chance(n, 0.0) < POWER:
+            return 1.0
+        low, high = 0.0, self.target
+        for _ in range(10):  # to a thousandth
+            middle = (low + high) / 2.0
+            enough = self.chance(n, self.target - middle) >= POWER
+            low, high = (low, middle) if enough else (middle, high)
+        return high
+
+
+def _terms(situation: Situation) -> _Terms | None:
+    """None where nothing can be said, as ``worth`` does."""
+    held_out, old = diagnosis_of(situation).new, diagnosis_of(situation).old
     now, expected = accuracy(held_out), expected_accuracy(situation)
     if situation.report.diagnosis is None or targeted(situation) or now is None or expected is None:
         return None
     gate = situation.spec.gate
     gain = max(gate.min_improvement, gain_at_new_mix(situation) or 0.0)
-    target = min(1.0, max(expected, now + gain))
-    n = rows(held_out) + round(more * rows(held_out) / max(1, new_rows(situation)))
-    weight = 1.0 - gate.old_weight
-    return Worth(
-        n,
-        _chance(situation, n, now, target),
-        weight * max(0.0, target - now),
-        situation.spec.min_expected_gain,
+    return _Terms(
+        gate,
+        rows(held_out),
+        new_rows(situation),
         now,
-        target,
+        min(1.0, max(expected, now + gain)),
+        rows(old),
+        accuracy(old),
+        not reported_only(situation),
+        situation.spec.min_expected_gain,
     )
 
 
-def in_figures(situation: Situation, found: Worth) -> str:
-    """Chance, stake and price in a sentence, and what more labels would buy."""
-    held_out = diagnosis_of(situation)
-    judges = f"{rows(held_out.new)} new and {rows(held_out.old)} old held-out rows"
+def worth(situation: Situation) -> Worth | None:
+    """What a training is worth with the rows that there are.
+
+    None where nothing can be said: no diagnosis, no new held-out row, nothing to hold the
+    champion's accuracy against, or targeted updates, which tell nothing of the traffic.
+    """
+    terms = _terms(situation)
+    return None if terms is None else terms.worth()
+
+
+def in_figures(situation: Situation) -> str:
+    """Chance, stake and price in a sentence, and what more labels would buy; empty without any."""
+    terms = _terms(situation)
+    if terms is None:
+        return ""
+    found, with_more = terms.worth(), terms.worth(MORE)
     said = (
-        f"By {judges}, a model that gets {percent(found.target)} of new rows right (the champion "
-        f"gets {percent(found.now)}) is promoted with a chance of {_rounded(found.chance)}"
+        f"By {terms.rows} new and {terms.old_rows} old held-out rows, a model that gets "
+        f"{percent(found.target)} of new rows right (the champion gets {percent(found.now)}) is "
+        f"promoted with a chance of {_rounded(found.chance)}"
     )
-    with_more = worth(situation, more=MORE)
-    if with_more is not None and with_more.chance >= found.chance + TELLING:
+    if with_more.chance >= found.chance + TELLING:
         said += f" ({_rounded(with_more.chance)} with {MORE} more labelled rows)"
     return (
-        f"{said}; at stake are {_points(found.stake)}, so {_points(found.gain)} are to be expected "
-        f"of a run, and {_points(found.price)} are asked for (spec.decision.minExpectedGain)."
+        f"{said}; at stake are {points(found.stake)}, so {points(found.gain)} are to be expected "
+        f"of a run, and {points(found.price)} are asked for (spec.decision.minExpectedGain)."
     )
 
 
@@ -122,27 +187,23 @@ def _rounded(chance: float) -> str:
     return f"{min(99, max(1, round(100 * chance)))}%"
 
 
-def _points(share: float) -> str:
-    return f"{figure(round(100.0 * share, 1))} points"
-
-
 def power_of(situation: Situation) -> Power | None:
     """What the rows could show, as status keeps it; None where there is nothing to say."""
-    found, with_more = worth(situation), worth(situation, more=MORE)
-    if found is None or with_more is None:
+    terms = _terms(situation)
+    if terms is None:
         return None
-    held_out = diagnosis_of(situation)
+    found, with_more = terms.worth(), terms.worth(MORE)
     shares = (
         found.chance,
         found.stake,
-        _smallest_gain(situation, found),
+        terms.smallest_gain(found.rows),
         with_more.chance,
-        _smallest_gain(situation, with_more),
+        terms.smallest_gain(with_more.rows),
     )
     chance, stake, smallest, chance_then, smallest_then = (round(share, 4) for share in shares)
     return Power(
-        rows(held_out.new),
-        rows(held_out.old),
+        terms.rows,
+        terms.old_rows,
         chance,
         stake,
         smallest,
@@ -150,18 +211,6 @@ def power_of(situation: Situation) -> Power | None:
         chance_then,
         smallest_then,
     )
-
-
-def _smallest_gain(situation: Situation, found: Worth) -> float:
-    """The least gain, up to ``found.target``, that is shown with the power asked for; else 1."""
-    low, high = 0.0, found.target
-    if _chance(situation, found.rows, 0.0, found.target) < POWER:
-        return 1.0
-    for _ in range(10):  # to a thousandth
-        middle = (low + high) / 2.0
-        enough = _chance(situation, found.rows, found.target - middle, found.target) >= POWER
-        low, high = (low, middle) if enough else (middle, high)
-    return high
 
 
 def could_show(power: Power) -> str:
@@ -174,41 +223,26 @@ def could_show(power: Power) -> str:
 
 
 def _gain(share: float) -> str:
-    return "hardly any gain" if share >= 1.0 else f"a gain of {_points(share)} four times in five"
+    return "hardly any gain" if share >= 1.0 else f"a gain of {points(share)} four times in five"
 
 
 def rows_to_be_worth(situation: Situation) -> int:
-    """How many more newly labelled rows make a training worth trying; ``MOST_ROWS``: none do."""
+    """How many more newly labelled rows make a training worth trying; ``MOST_ROWS``: none do.
+
+    Of those as many are held out as of the others.
+    """
+    terms = _terms(situation)
+    if terms is None:
+        return MOST_ROWS
     low, high = 0, MORE
-    while not _worth_with(situation, high):
+    while not terms.worth(high).enough:
         if high >= MOST_ROWS:
             return MOST_ROWS
         low, high = high, min(MOST_ROWS, 2 * high)
     while high - low > max(1, high // 50):
         middle = (low + high) // 2
-        low, high = (low, middle) if _worth_with(situation, middle) else (middle, high)
+        low, high = (low, middle) if terms.worth(middle).enough else (middle, high)
     return high
-
-
-def _worth_with(situation: Situation, more: int) -> bool:
-    found = worth(situation, more=more)
-    return found is not None and found.enough
-
-
-def _chance(situation: Situation, n: int, now: float, target: float) -> float:
-    """That the gate promotes a challenger which gets ``target`` of new rows and keeps old ones."""
-    gate, old = situation.spec.gate, diagnosis_of(situation).old
-    before, old_n = accuracy(old), rows(old)
-    judged = before is not None and not reported_only(situation)
-    if proof_required(gate, old_n, before):
-        chance = win_chance(n, now, target, gate.confidence)
-        if judged and before is not None:
-            chance *= no_loss_chance(old_n, before, gate.max_old_loss, gate.confidence)
-        return chance
-    if not judged or before is None:
-        return weighed_chance((1.0, n, now, target), (0.0, 0, 0.0), gate.confidence)
-    new = (1.0 - gate.old_weight, n, now, target)
-    return weighed_chance(new, (gate.old_weight, old_n, before), gate.confidence)
 
 
 def reported_only(situation: Situation) -> bool:

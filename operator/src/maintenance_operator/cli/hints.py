@@ -171,7 +171,7 @@ def of_schedule(due: datetime) -> Finding:
     return Finding("spec.triggers.schedule", f"the next look is due at {moment(due)}")
 
 
-# --- the first version ------------------------------------------------------------------
+# --- the labelled rows ------------------------------------------------------------------
 
 
 def of_rows(decision: Decision) -> Iterator[Finding]:
@@ -179,6 +179,9 @@ def of_rows(decision: Decision) -> Iterator[Finding]:
     if decision.power is not None:
         told = f"at the last look (decision {decision.number}) {could_show(decision.power)}"
         yield Finding("spec.data.updates", told)
+
+
+# --- the first version ------------------------------------------------------------------
 
 
 def of_first_version(spec: Spec, *, read: bool) -> Finding:
