@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client import REGISTRY
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -127,3 +128,14 @@ def test_stretches_differ_as_told(
     moved = {(before[row.text], row.label) for row in refiled.served}
     assert moved == {(g, stretches.REFILED.get(g, g)) for g in GROUPS}
     assert sorted(map(str, quiet.served)) == sorted(map(str, refiled.served))
+
+
+def test_the_server_looks_back_on_a_whole_stretch() -> None:
+    """Else which rows it drew would decide about a floor that lies few points away."""
+    documents = yaml.safe_load_all(
+        (EXAMPLES / "package-sections/manifests/serving.yaml").read_text()
+    )
+    server = next(one for one in documents if one["kind"] == "Deployment")
+    (container,) = server["spec"]["template"]["spec"]["containers"]
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    assert environment["WINDOW_ROWS"] == str(stretches.SERVED_ROWS)
