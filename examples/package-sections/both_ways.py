@@ -67,6 +67,7 @@ class Laboratory:
         run: int,
         store: str,
         champion: ChampionRef | None,
+        action: TrainingAction | None = None,
         **more: Any,
     ) -> TrainingReport:
         """One Job's work, here."""
@@ -87,9 +88,10 @@ class Laboratory:
                 training["fineTune"]["replayPercent"],
                 training["fineTune"]["arguments"],
                 training["retrain"]["arguments"],
-                NEW_DATA_PERCENT,
+                NEW_DATA_PERCENT if champion and action is TrainingAction.RETRAIN else 0,
             ),
             champion,
+            action,
             **more,
         )
         report, code = perform(request, Places(str(self.root)), LogProgress())

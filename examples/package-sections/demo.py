@@ -245,15 +245,15 @@ def summary(acts: list[Told], stillness: str, stages: Stages) -> Iterator[str]:
 PLUGIN: Final = ROOT / "dev/bin"
 
 
-def why(watched: Watched) -> Iterator[str]:
+def why(cluster: Cluster) -> Iterator[str]:
     """``kubectl mm why`` of the last decision as it prints it, and the same as a picture."""
-    kubeconfig = f"--kubeconfig={watched.example.cluster.kubeconfig}"
+    kubeconfig = f"--kubeconfig={cluster.kubeconfig}"
     command = (PLUGIN / "kubectl-mm", "why", NAME, "-n", NAME, kubeconfig)
     yield f"\n=== Why? Ask it yourself:  kubectl mm why {NAME} -n {NAME}\n"
     yield run(*command)
     picture = CACHE / "demo" / "why.svg"
     picture.parent.mkdir(parents=True, exist_ok=True)
-    picture.write_text(run(*command, "-o", "svg"), encoding="utf-8")
+    run(*command, "-o", "svg", "-f", picture)
     yield f"As a picture (kubectl mm why {NAME} -n {NAME} -o svg):  {picture}"
 
 
@@ -333,7 +333,7 @@ def tell(stages: Stages, given: argparse.Namespace) -> None:
     finally:
         print("\n".join(summary(acts, stillness, stages)), flush=True)
         if acts:
-            print("\n".join(why(watched)))
+            print("\n".join(why(cluster)))
         print(look_around(cluster, given=is_given), flush=True)
 
 
