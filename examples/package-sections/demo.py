@@ -128,7 +128,7 @@ def play(act: Act, example: Example, watched: Watched, narrator: Narrator) -> To
     """
     narrator.say(act.says)
     before = {entry["number"] for entry in watched.status().get("history", [])}
-    told_accuracy = {"before": watched.accuracy(10)}
+    told_accuracy = {"before": watched.accuracy(2)}
     narrator.lowest = None
     if act.version > 1:
         example.set_traffic(act.stretch)
@@ -147,7 +147,7 @@ def play(act: Act, example: Example, watched: Watched, narrator: Narrator) -> To
     decision = watched.decisions[entry["number"]]
     _expect(act, decision, entry)
     _await_recovery(act, watched, narrator)
-    told_accuracy |= {"lowest": narrator.lowest, "after": watched.accuracy(10)}
+    told_accuracy |= {"lowest": narrator.lowest, "after": watched.accuracy(2)}
     narrator.say(f"Version {act.version} is served and accuracy is back above its floor.")
     return Told(act, decision, entry, told_accuracy)
 
