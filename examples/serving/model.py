@@ -47,16 +47,17 @@ class Model:
         return labels
 
 
-def load(champion: Mapping[str, str]) -> Model:
+def load(champion: Mapping[str, str], claims: str = CLAIMS_ROOT) -> Model:
     """Load what the ConfigMap ``<name>-champion`` names.
 
     Args:
         champion: its data: ``storageUri``, ``version`` and ``digest`` (of the manifest).
+        claims: where the claims are mounted.
 
     Raises:
         VersionError: the version is not in the store, or is not the one that was promoted.
     """
-    folder = Path(StorageUri.parse(champion["storageUri"]).local_path(CLAIMS_ROOT))
+    folder = Path(StorageUri.parse(champion["storageUri"]).local_path(claims))
     try:
         digest = "sha256:" + hashlib.sha256((folder / MANIFEST_FILE).read_bytes()).hexdigest()
         if digest != champion["digest"]:

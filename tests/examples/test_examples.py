@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client import REGISTRY
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-sys.path[:0] = [str(EXAMPLES / name) for name in ("green-bonds", "package-sections", "serving")]
+sys.path[:0] = [str(EXAMPLES / name) for name in (
+    "green-bonds", "package-sections", "serving", "support")]  # fmt: skip
 
+import demo  # noqa: E402  # found through the path above
 import headlines  # noqa: E402  # found through the path above
 import stretches  # noqa: E402
 import traffic  # noqa: E402
+from maintenance_examples.clusters import Cluster  # noqa: E402
 from packages import GROUPS, Synopsis  # noqa: E402
 from service import Service  # noqa: E402
 
@@ -127,3 +131,42 @@ def test_stretches_differ_as_told(
     moved = {(before[row.text], row.label) for row in refiled.served}
     assert moved == {(g, stretches.REFILED.get(g, g)) for g in GROUPS}
     assert sorted(map(str, quiet.served)) == sorted(map(str, refiled.served))
+
+
+def test_the_server_looks_back_on_a_whole_stretch() -> None:
+    """Else which rows it drew would decide about a floor that lies few points away."""
+    documents = yaml.safe_load_all(
+        (EXAMPLES / "package-sections/manifests/serving.yaml").read_text()
+    )
+    server = next(one for one in documents if one["kind"] == "Deployment")
+    (container,) = server["spec"]["template"]["spec"]["containers"]
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    assert environment["WINDOW_ROWS"] == str(stretches.SERVED_ROWS)
+
+
+def test_the_demo_writes_its_picture_into_the_cache_and_none_where_it_is_called(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    called: list[tuple[str, ...]] = []
+
+    def run(*command: str | Path, **_: object) -> str:
+        called.append(tuple(map(str, command)))
+        return "Retrain (ConceptDrift)"
+
+    monkeypatch.setattr(demo, "run", run)
+    monkeypatch.setattr(demo, "CACHE", tmp_path)
+    nothing = Path("/nowhere")
+    told = "\n".join(demo.why(Cluster(nothing, nothing, nothing)))
+    (picture,) = [command for command in called if "svg" in command]
+    assert picture[picture.index("-f") + 1] == str(tmp_path / "demo/why.svg")
+    assert "Retrain (ConceptDrift)" in told
+    assert str(tmp_path / "demo/why.svg") in told
+
+
+def test_a_demo_is_removed_only_from_a_cluster_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["demo", "--remove"])
+    with pytest.raises(SystemExit):
+        demo.main()
+    assert "make demo-down KUBECONFIG=FILE" in capsys.readouterr().err

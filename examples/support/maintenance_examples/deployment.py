@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import yaml
 
-from maintenance_examples.clusters import GPU, MONITORING, RELEASE, Cluster
+from maintenance_examples import waiting
+from maintenance_examples.clusters import GPU, HOSTNAME, MONITORING, PART_OF, RELEASE, Cluster
 from maintenance_examples.shell import ROOT, Failure
 
 MANIFESTS: Final = ROOT / "examples/package-sections/manifests"
@@ -26,16 +27,19 @@ def install_operator(cluster: Cluster) -> None:
         "metadata": {"name": RELEASE,
                      "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
     }  # fmt: skip
+    _fit(namespace, cluster)
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(namespace))
     images = (
         "--set", f"image.repository={cluster.registry}/model-maintenance/operator",
         "--set", f"trainer.image.repository={cluster.registry}/model-maintenance/trainer",
+        # The tag is that of the last push, too.
+        "--set", "image.pullPolicy=Always", "--set", "trainer.image.pullPolicy=Always",
     ) if cluster.registry else ()  # fmt: skip
     cluster.helm(
         "install", RELEASE, str(ROOT / "charts/model-maintenance"), "--namespace", RELEASE, *images,
-        "--set", f"prometheus.servers.default.url={PROMETHEUS}", "--wait", "--timeout", "10m",
-        seconds=700,
+        "--set", f"prometheus.servers.default.url={PROMETHEUS}",
     )  # fmt: skip
+    waiting.rolled_out(cluster, RELEASE, RELEASE)
     cluster.helm("test", RELEASE, "--namespace", RELEASE, "--timeout", "10m", seconds=700)
 
 
@@ -70,9 +74,7 @@ class Example:
 
     def rollout(self, *deployments: str, namespace: str | None = None) -> None:
         """Wait until Deployments are there."""
-        for name in deployments:
-            self.cluster.kubectl("rollout", "status", f"deployment/{name}", "--timeout=600s",
-                                 "--namespace", namespace or self.name, seconds=620)  # fmt: skip
+        waiting.rolled_out(self.cluster, namespace or self.name, *deployments)
 
     def load(self, folder: Path) -> None:
         """Claims, and in them the base model and what lies in ``folder``.
@@ -82,7 +84,7 @@ class Example:
         """
         self.apply("namespace.yaml")
         self._apply_when_account_is_there("storage.yaml")
-        self.kubectl("wait", "--for=condition=Ready", "pod/loader", "--timeout=600s", seconds=620)
+        waiting.ready(self.cluster, self.name, "loader")
         inside = ("exec", "-i", "loader", "--")
         self.kubectl(*inside, "tar", "--extract", "--no-same-owner", "--directory",
                      "/mnt/claims/data", stdin=_archive(folder))  # fmt: skip
@@ -112,13 +114,23 @@ class Example:
 def _fit(document: dict[str, Any], cluster: Cluster) -> None:
     """To a cluster that is not the development cluster: its images, volumes and GPUs."""
     kind, spec = document["kind"], document.get("spec", {})
+    if kind == "Namespace":
+        document["metadata"].setdefault("labels", {})["app.kubernetes.io/part-of"] = PART_OF
     pod = spec if kind == "Pod" else spec.get("template", {}).get("spec", {})
     for container in pod.get("containers", []):
-        container["image"] = cluster.image(container["image"])
+        image = cluster.image(container["image"])
+        if image != container["image"]:
+            container |= {"image": image, "imagePullPolicy": "Always"}
     if kind == "PersistentVolumeClaim" and not cluster.shared_volumes:
-        spec["accessModes"] = ["ReadWriteOnce"]  # what every storage class of one node can do
-    if kind == "ModelMaintenance" and not cluster.gpus:
-        spec["training"]["resources"]["limits"].pop(GPU, None)
+        spec["accessModes"] = ["ReadWriteOnce"]  # what every storage class can do
+    if cluster.node and any("persistentVolumeClaim" in one for one in pod.get("volumes", [])):
+        pod["nodeSelector"] = {HOSTNAME: cluster.node}
+    if kind == "ModelMaintenance":
+        training = spec["training"]
+        if cluster.node:
+            training["pod"] = {"nodeSelector": {HOSTNAME: cluster.node}}
+        if not cluster.gpus:
+            training["resources"]["limits"].pop(GPU, None)
 
 
 def _archive(folder: Path) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 from kubernetes import config
 
+from maintenance_examples import waiting
 from maintenance_examples.clusters import MONITORING
 from maintenance_examples.deployment import Example
 from maintenance_examples.shell import Failure
@@ -82,8 +83,9 @@ class Watched:
         run = status.get("run") or {}
         pods = self._get(f"/api/v1/namespaces/{self.example.name}/pods")["items"]
         phases = sorted((pod["metadata"]["name"], pod["status"]["phase"]) for pod in pods)
+        waits = tuple(f"{name}: {why}: {told}" for name, why, told in waiting.reasons(pods))
         done = len(status.get("history", []))
-        return done, run.get("number"), run.get("step"), self.progress(), tuple(phases)
+        return done, run.get("number"), run.get("step"), self.progress(), tuple(phases), waits
 
     def accuracy(self, seconds: int = 5) -> float | None:
         """What Prometheus says of the last seconds; None where it has nothing."""
@@ -93,6 +95,23 @@ class Watched:
         """The version that answered last."""
         value = self._ask(f'model_accuracy{{model="{self.name}"}}')
         return max((int(series["metric"]["version"]) for series in value), default=None)
+
+    def answers(self, version: int) -> int:
+        """How many answers of a version have been counted; 0 while Prometheus is away."""
+        labels = f'model="{self.name}",version="{version}"'
+        return self._count(f"sum(model_predictions_total{{{labels}}})")
+
+    def readings(self) -> int:
+        """How often the operator has read the metric and the number of its samples."""
+        return self._count(
+            'sum(model_maintenance_prometheus_requests_total{outcome="Success"}) / 2'
+        )
+
+    def _count(self, query: str) -> int:
+        try:
+            return int(self.query(query) or 0)
+        except OSError:
+            return 0
 
     def query(self, query: str) -> float | None:
         """A query that yields one number or none."""

@@ -8,6 +8,12 @@ from maintenance_trainer.proxies import past_the_proxy
 
 for name, value in (
     ("OMP_NUM_THREADS", str(cores())),
+    # Threads that wait for each other by spinning hold the core that the other one needs: five
+    # times as long where a core is shared, and no faster where none is.
+    ("OMP_WAIT_POLICY", "PASSIVE"),
+    # Matrices of the tests are so small that a second thread only has to be waited for: the fits of
+    # the diagnosis take five to twenty times as long with two as with one. Of torch's it is not.
+    ("OPENBLAS_NUM_THREADS", "1"),
     ("TOKENIZERS_PARALLELISM", "false"),
     ("HF_HUB_OFFLINE", "1"),
     ("HF_HUB_DISABLE_TELEMETRY", "1"),
