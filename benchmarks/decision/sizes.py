@@ -148,7 +148,10 @@ def run(args: argparse.Namespace) -> None:
             if chosen:
                 done |= _shown(chosen, f"{title}, holdout {holdout}", args)
     if args.record:
-        results.record("sizes", size_figures.means(found), {"sizes": done})
+        others = {size: figures.pop("by_policy") for size, figures in done.items()}
+        results.record(
+            "sizes", [{"by_policy": others}, *size_figures.means(found)], {"sizes": done}
+        )
 
 
 def _size(cell: Cell) -> str:
