@@ -72,7 +72,7 @@ def _why(watched: Watched) -> str:
 
 CASES = {
     "nothing-new": (_rows(600), "None", "NoCauseFound"),
-    "few-labels": (_rows(60), "Wait", "NotEnoughNewRows"),
+    "few-labels": (_rows(40), "Wait", "NotEnoughNewRows"),
     "shuffled": (_rows(600, shuffled=True), "Blocked", "DataUnusable"),
 }
 
@@ -106,7 +106,7 @@ def test_no_training_is_started_that_would_mend_nothing(
     assert {
         "nothing-new": "do not show the drop" in decision["message"]
         or "training would fit noise" in decision["message"],
-        "few-labels": "60 newly labelled rows, 300 are needed" in decision["message"],
+        "few-labels": "40 newly labelled rows, 50 are needed" in decision["message"],
         "shuffled": "LabelsUnpredictable: data.updates: the labels of" in decision["message"],
     }[name], decision["message"]
 
