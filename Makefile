@@ -12,7 +12,7 @@ WITH_OPERATOR_VENV = PATH="$$(dev/venv --operator)/bin:$$PATH"
 WITH_CLUSTER = PATH="$$(dev/cluster/build):$$PATH"
 
 ##@ The two commands
-demo: ## The whole loop on a real one-node Kubernetes made for it (KUBECONFIG=FILE: on a cluster of yours; under 15 minutes cold, 6 warm)
+demo: ## The whole loop on a real one-node Kubernetes made for it (KUBECONFIG=FILE: on a cluster of yours; under 20 minutes cold, some 6 warm)
 ifeq ($(origin KUBECONFIG),command line)
 	@dev/prerequisites $(if $(REGISTRY),images,given)
 	@$(WITH_OPERATOR_VENV) examples/package-sections/demo --kubeconfig="$(KUBECONFIG)" --registry="$(REGISTRY)"
