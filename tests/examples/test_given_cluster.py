@@ -233,6 +233,9 @@ class Registry(BaseHTTPRequestHandler):
 def test_what_cannot_be_pushed_says_how_to_log_in_and_puts_nothing_into_the_cluster(
     cluster: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(STORAGE_CLASS))
+    cluster.kubectl("annotate", "storageclass", "local", f"{DEFAULT_CLASS}=true", "--overwrite")
+    node(cluster, "worker", images=HELD)
     server = HTTPServer(("127.0.0.1", 0), Registry)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     registry = f"127.0.0.1:{server.server_port}/team"
