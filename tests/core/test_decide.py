@@ -34,8 +34,8 @@ from maintenance_contract import (
 )
 from maintenance_core import status as status_json
 from maintenance_core.brakes import BRAKES
-from maintenance_core.decide import cause_open, concept_drift, decide, propose
-from maintenance_core.findings import CAUSES
+from maintenance_core.decide import concept_drift, decide, propose
+from maintenance_core.findings import CAUSES, cause_open
 from maintenance_core.model import (
     Action,
     Champion,

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from maintenance_contract import Answer, Question
 from maintenance_core.brakes import BRAKES, NO_CONTEST
-from maintenance_core.findings import CAUSES
 from maintenance_core.model import Decision, PathStep, Situation
 from maintenance_core.narrate import path, rejected, told_of_data, trouble
 from maintenance_core.numbers import MESSAGE_CHARACTERS, shortened
@@ -65,13 +64,6 @@ def object_to(situation: Situation, wanted: Proposal) -> Proposal | None:
         return None
     objections = (brake(situation, wanted) for brake in BRAKES)
     return next(filter(None, objections), None)
-
-
-def cause_open(steps: Iterable[PathStep]) -> bool:
-    """Whether a decision's path names no cause: each question is answered No or left open."""
-    return not any(
-        step.question in CAUSES and step.answer in {Answer.MINOR, Answer.MAJOR} for step in steps
-    )
 
 
 def concept_drift(steps: Iterable[PathStep]) -> bool:

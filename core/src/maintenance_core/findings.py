@@ -1,5 +1,6 @@
 """What a situation's numbers say, read in one place by rules and by those who narrate them."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from maintenance_contract import (
@@ -21,7 +22,7 @@ from maintenance_core.evidence import (
     answers,
     cause,
 )
-from maintenance_core.model import Outcomes, Policy, Situation, Trigger
+from maintenance_core.model import Outcomes, PathStep, Policy, Situation, Trigger
 from maintenance_core.statistics import binomial_at_least, fewer_right
 
 NEW_ROWS: Final = "newRowsToCompare"
@@ -93,6 +94,13 @@ def _finding(situation: Situation, question: Question) -> Finding:
 def answered(situation: Situation, answer: Answer) -> tuple[Finding, ...]:
     """The findings with that answer."""
     return tuple(finding for finding in findings(situation) if finding.answer is answer)
+
+
+def cause_open(steps: Iterable[Finding | PathStep]) -> bool:
+    """Whether findings, or a decision's path, name no cause: each is answered No or left open."""
+    return not any(
+        step.question in CAUSES and step.answer in {Answer.MINOR, Answer.MAJOR} for step in steps
+    )
 
 
 def gain_at_new_mix(situation: Situation) -> float | None:

@@ -1,6 +1,7 @@
 """How a decision wants its training done, beside the action."""
 
-from maintenance_core.decide import cause_open, concept_drift
+from maintenance_core.decide import concept_drift
+from maintenance_core.findings import cause_open
 from maintenance_core.jobs import PLAIN, How
 from maintenance_core.model import Action, Decision, OnAmbiguous, Spec
 from maintenance_core.reasons import DecisionReason

@@ -604,7 +604,7 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
         return _too_large(seen, run, spec, report.message)
     if report.outcome is Outcome.FAILED:
         return _fail(seen, run, report.reason or RunReason.JOB_FAILED, report.message)
-    champion = seen.status.champion
+    champion, plan = seen.status.champion, _plan(seen, spec)
     if _ref(champion) != run.champion:
         verdict = Verdict(
             promote=False,
@@ -614,9 +614,9 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
     else:
         verdict = judge(
             report,
-            gate=gate_for(spec.gate, _plan(seen, spec)),
+            gate=gate_for(spec.gate, plan),
             champion=champion,
-            concept_drift=_plan(seen, spec).exclude_contradicted,
+            concept_drift=plan.exclude_contradicted,
             imported=run.action is Action.IMPORT,
             sampling=spec.sampling,
         )
@@ -632,7 +632,6 @@ def _trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) ->
         return _promote(seen, run, spec, report, entry)
     rejected = Note(EventReason.REJECTED, f"Run {run.number}: {verdict.message}", warning=True)
     # A retrain has been in the race, or would see the same few rows: contradicted ones stay out.
-    plan = _plan(seen, spec)
     tried = plan.race or plan.exclude_contradicted
     escalates = run.action is Action.FINE_TUNE and not tried
     if escalates and verdict.reason != VerdictReason.CHAMPION_CHANGED:

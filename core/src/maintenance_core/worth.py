@@ -13,8 +13,10 @@ from maintenance_contract import Answer, Question, more_held_out
 from maintenance_core.findings import (
     accuracy,
     answered,
+    cause_open,
     diagnosis_of,
     expected_accuracy,
+    findings,
     gain_at_new_mix,
     new_rows,
     rows,
@@ -159,7 +161,7 @@ def _terms(situation: Situation) -> _Terms | None:
     if situation.report.diagnosis is None or targeted(situation) or now is None or expected is None:
         return None
     gate = situation.spec.gate
-    if not (answered(situation, Answer.MINOR) or answered(situation, Answer.MAJOR)):
+    if cause_open(findings(situation)):
         gate = surer(gate)
     gain = max(gate.min_improvement, gain_at_new_mix(situation) or 0.0)
     return _Terms(
