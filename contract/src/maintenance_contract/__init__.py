@@ -48,6 +48,7 @@ from maintenance_contract.request import (
     TrainingAction,
     TrainingRequest,
 )
+from maintenance_contract.scores import PairedScore, ScoreMetric
 from maintenance_contract.storage import StorageUri
 
 __all__ = [
@@ -73,12 +74,14 @@ __all__ = [
     "Operation",
     "Outcome",
     "PairedCounts",
+    "PairedScore",
     "Question",
     "Recipes",
     "Reference",
     "ResourceRef",
     "RowCounts",
     "Sampling",
+    "ScoreMetric",
     "Snapshot",
     "StorageUri",
     "StoreState",
