@@ -217,11 +217,12 @@ def test_a_reference_is_the_same_once_status_was_written_and_read() -> None:
 
 def test_people_look_at_the_accuracy_of_each_interval() -> None:
     counting = watched(window(1, 20, 2))
-    gauge = core.as_gauge(VERSIONED, CHAMPION, None)
+    gauge = core.as_gauge(VERSIONED, Status(champion=CHAMPION))
     assert gauge.query.startswith('sum(increase(predictions_total{correct="true", model="news"')
     assert gauge.threshold == ThresholdRange(min=0.0)
-    assert core.bound_of(COUNTED, CHAMPION, None) is None
-    assert core.bound_of(COUNTED, CHAMPION, counting.monitor) == core.floor(
+    assert core.bound_of(COUNTED, Status(champion=CHAMPION)) is None
+    known = Status(champion=CHAMPION, monitor=counting.monitor)
+    assert core.bound_of(COUNTED, known) == core.floor(
         COUNTED, Reference(NOW, {"sport": Counts(2000, 200)})
     )
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from maintenance_core import sequential
-from maintenance_core.assess import WARM_UP_INTERVALS
+from maintenance_core.assess import WARM_UP_INTERVALS, held_against
 from maintenance_core.errors import MetricsError
 from maintenance_core.model import (
     Assessment,
@@ -28,6 +28,7 @@ from maintenance_core.model import (
     Outcomes,
     Reading,
     Series,
+    Status,
     ThresholdRange,
     Unknown,
 )
@@ -303,25 +304,22 @@ def floor(outcomes: Outcomes, reference: Reference) -> ThresholdRange:
     return ThresholdRange(min=max(0.0, 1.0 - reference.bound - outcomes.tolerance))
 
 
-def as_gauge(
-    metrics: Metrics | Outcomes, champion: Champion | None, monitor: Monitor | None
-) -> Metrics:
+def as_gauge(metrics: Metrics | Outcomes, status: Status) -> Metrics:
     """The metric as readings for people to look at; counters as the accuracy of each interval."""
     if isinstance(metrics, Metrics):
         return metrics
-    bound = bound_of(metrics, champion, monitor) or ThresholdRange(min=0.0)
-    version = champion.version if champion is not None else None
+    bound = bound_of(metrics, status) or ThresholdRange(min=0.0)
+    version = status.champion.version if status.champion is not None else None
     return Metrics(
         metrics.server, metrics.interval, accuracy_query(metrics, version), {}, bound, 1, 1, None
     )
 
 
-def bound_of(
-    metrics: Metrics | Outcomes, champion: Champion | None, monitor: Monitor | None
-) -> ThresholdRange | None:
+def bound_of(metrics: Metrics | Outcomes, status: Status) -> ThresholdRange | None:
     """What the metric is held against; None where counters have yet to tell."""
     if isinstance(metrics, Metrics):
-        return metrics.threshold
+        return held_against(metrics, status, degraded=False)[1].threshold
+    champion, monitor = status.champion, status.monitor
     if champion is None or monitor is None or not still_holds(metrics, champion, monitor):
         return None
     return floor(metrics, monitor.reference)

@@ -16,10 +16,8 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from maintenance_core import champion as projection
-from maintenance_core import outcomes
 from maintenance_core import status as status_json
-from maintenance_core.assess import Bounds, assess, held_against, with_clocks
-from maintenance_core.conditions import DEGRADED, READY, STALLED, is_true, untold
+from maintenance_core.conditions import READY, STALLED, untold
 from maintenance_core.errors import (
     ClusterError,
     Conflict,
@@ -45,10 +43,8 @@ from maintenance_core.model import (
     Outcomes,
     Request,
     Schedule,
-    Series,
     Spec,
     Status,
-    Unknown,
     WriteConfigMap,
     WriteStatus,
 )
@@ -66,7 +62,7 @@ from maintenance_core.refusals import (
 )
 from maintenance_core.story import next_effect, onset, wanted
 from maintenance_operator.alike import Alike
-from maintenance_operator.counting import Counting
+from maintenance_operator.assessor import Assessor, MetricsSource
 from maintenance_operator.crowds import Crowds, Look
 from maintenance_operator.refusals import (
     Refusals,
@@ -123,25 +119,6 @@ class Cluster(Protocol):
 
     def event(self, body: Body, type_: str, reason: str, message: str) -> None:
         """Tell, soon; never raises."""
-
-
-class MetricsSource(Protocol):
-    """What the story needs of Prometheus."""
-
-    async def admit(self, namespace: str, server: str, *queries: str) -> None:
-        """MetricsError where a namespace may not put these queries to a server."""
-
-    async def range(
-        self, server: str, query: str, times: Sequence[datetime], match: Mapping[str, str] = ...
-    ) -> tuple[Series, ...]:
-        """The query at each time, where ``match`` fits if it fits anywhere.
-
-        Raises:
-            MetricsError: there is no usable answer.
-        """
-
-    def skew(self, server: str) -> timedelta:
-        """How far the server's clock is ahead of ours, as far as it is known."""
 
 
 class Clock(Protocol):
@@ -236,7 +213,7 @@ class Reconciler:
         self._telemetry = telemetry
         self._trainer = trainer
         self._clock = clock
-        self._counting = Counting(metrics)
+        self._assessor = Assessor(metrics)
         self._crowds = crowds
         self._refusals = Refusals()
         self._alike = Alike()
@@ -269,7 +246,7 @@ class Reconciler:
             return None
         metrics, bounds, now = kept.metrics(), kept.terms.bounds, self._clock.now()
         try:
-            found = await self._assess_gauge(metrics, kept.since, bounds, now)
+            found = await self._assessor.gauge(metrics, kept.since, bounds, now)
         except MetricsError:
             return None
         if not isinstance(found, Healthy | Degraded):
@@ -386,7 +363,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._resources.forget(key)
         self._quiet.pop(key, None)
-        self._counting.forget(key)
+        self._assessor.forget(key)
         self._crowds.forget(key)
         self._refusals.forget(key)
         self._telemetry.forget(*key)
@@ -532,56 +509,15 @@ class Reconciler:
     async def _assess(
         self, identity: Identity, spec: Spec | SpecError, status: Status, now: datetime
     ) -> Assessment:
-        if isinstance(spec, SpecError):
-            return Unknown(spec.reason, "spec cannot be followed, so the metric is not read.")
-        metrics = spec.metrics
-        try:
-            if isinstance(metrics, Outcomes):
-                found, bound = await self._assess_outcomes(identity, metrics, status, now)
-            else:
-                queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
-                await self._metrics.admit(identity.namespace, metrics.server, *queries)
-                since, bounds = held_against(metrics, status, degraded=is_true(status, DEGRADED))
-                found = await self._assess_gauge(metrics, since, bounds, now)
-                bound = bounds.threshold.bound
-        except MetricsError as error:
-            self._telemetry.metrics_error(metrics.server, error.reason)
-            return Unknown(error.reason, str(error))
+        """The metric's assessment, which the operator's own gauges show as well."""
+        assessed = await self._assessor.assess(identity, spec, status, now)
+        found = assessed.assessment
+        if assessed.failure and isinstance(spec, Spec):
+            self._telemetry.metrics_error(spec.metrics.server, assessed.failure)
         if isinstance(found, Healthy | Degraded):
             value = found.reading.value
-            self._telemetry.performance(identity.namespace, identity.name, value, bound)
-        return with_clocks(found, metrics.server, self._metrics.skew(metrics.server))
-
-    async def _assess_gauge(
-        self, metrics: Metrics, since: datetime | None, bounds: Bounds, now: datetime
-    ) -> Assessment:
-        grid = reading_times(metrics, now)
-        asked = self._metrics.range(metrics.server, metrics.query, grid, metrics.match)
-        if metrics.samples is None:
-            return assess(metrics, await asked, None, grid, since, bounds)
-        samples = self._metrics.range(metrics.server, metrics.samples.query, grid, metrics.match)
-        return assess(metrics, *await asyncio.gather(asked, samples), grid, since, bounds)
-
-    async def _assess_outcomes(
-        self, identity: Identity, metrics: Outcomes, status: Status, now: datetime
-    ) -> tuple[Assessment, float]:
-        """The same from counters, which the sequential test looks at."""
-        champion = status.champion
-        version = champion.version if champion is not None else None
-        query = outcomes.query(metrics, version)
-        await self._metrics.admit(identity.namespace, metrics.server, query)
-        if champion is None:
-            # Nothing counts yet. Whether they can be read at all is known before a version is made.
-            last = reading_times(metrics, now)[-1:]
-            outcomes.windows(metrics, await self._metrics.range(metrics.server, query, last))
-            return outcomes.unserved(), math.nan
-        counted = await self._counting.counted(
-            (identity.namespace, identity.name), metrics, champion, status.monitor, now
-        )
-        found = outcomes.assess(metrics, champion, counted)
-        monitor = counted.monitor
-        bound = math.nan if monitor is None else outcomes.floor(metrics, monitor.reference).bound
-        return found, bound
+            self._telemetry.performance(identity.namespace, identity.name, value, assessed.bound)
+        return found
 
     # --- act ----------------------------------------------------------------------------
 

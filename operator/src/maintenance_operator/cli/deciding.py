@@ -150,8 +150,7 @@ async def _readings(access: Access, case: Case, wish: Wish, now: datetime) -> Re
     kept = why.remembered_readings(case)
     if case.spec is None:
         return Readings(kept, "The spec cannot be read: only the readings that status holds.")
-    status = case.resource.status
-    metrics = as_gauge(case.spec.metrics, status.champion, status.monitor)
+    metrics = as_gauge(case.spec.metrics, case.resource.status)
     ask = (wish.prometheus, wish.operator_namespace)
     grid = why.window(case, metrics, now)
     namespace = case.resource.identity.namespace

@@ -128,8 +128,7 @@ def bound(resource: Resource) -> ThresholdRange | None:
     """What the metric is held against, where that is known."""
     if not isinstance(resource.spec, Spec):
         return None
-    status = resource.status
-    return bound_of(resource.spec.metrics, status.champion, status.monitor)
+    return bound_of(resource.spec.metrics, resource.status)
 
 
 def _running(resource: Resource, run: Run) -> State:
@@ -262,7 +261,7 @@ def _assessment(resource: Resource, spec: Spec, now: datetime) -> Assessment:
     if resource.unread is not None:
         return Unknown(resource.unread.reason, resource.unread.message)
     status = resource.status
-    metrics = as_gauge(spec.metrics, status.champion, status.monitor)
+    metrics = as_gauge(spec.metrics, status)
     reading = status.performance or Reading(now, metrics.threshold.bound)
     if is_true(resource.status, DEGRADED):
         return Degraded(reading, metrics.breach_count, metrics.breach_of, metrics.threshold)

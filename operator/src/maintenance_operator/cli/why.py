@@ -10,7 +10,6 @@ from maintenance_contract import Answer
 from maintenance_contract import svg as drawing
 from maintenance_contract.flowchart import QUESTIONS, flowchart, title
 from maintenance_core import status as status_json
-from maintenance_core.assess import in_force
 from maintenance_core.counterfactual import (
     Change,
     Counterfactual,
@@ -34,7 +33,7 @@ from maintenance_core.model import (
 )
 from maintenance_core.narrate import interval
 from maintenance_core.numbers import figure, moment
-from maintenance_core.outcomes import as_gauge
+from maintenance_core.outcomes import as_gauge, bound_of
 from maintenance_core.reasons import DecisionReason
 from maintenance_core.records import record_of
 from maintenance_core.turning import Moved
@@ -355,9 +354,7 @@ def picture(case: Case, readings: Readings, now: datetime) -> str:
     record = record_of(case.resource.identity, case.decision)
     drawings = [flowchart(record)]
     if case.spec is not None:
-        status = case.resource.status
-        metrics = as_gauge(case.spec.metrics, status.champion, status.monitor)
-        drawings.append(timeline(_timeline(case, metrics, readings, now)))
+        drawings.append(timeline(_timeline(case, case.spec, readings, now)))
     return drawing.document(title(record), drawings)
 
 
@@ -396,14 +393,14 @@ def remembered_readings(case: Case) -> tuple[tuple[datetime, float], ...]:
     return tuple(sorted(known.items()))
 
 
-def _timeline(case: Case, metrics: Metrics, readings: Readings, now: datetime) -> Timeline:
+def _timeline(case: Case, spec: Spec, readings: Readings, now: datetime) -> Timeline:
+    metrics = as_gauge(spec.metrics, case.resource.status)
     times = window(case, metrics, now)
     start, end = _window(case, metrics, now)
     step = times[1] - times[0] if len(times) > 1 else metrics.interval
-    threshold = in_force(metrics, case.resource.status.champion, degraded=False).threshold
     return Timeline(
         tuple(point for point in readings.points if start <= point[0] <= end),
-        threshold,
+        bound_of(metrics, case.resource.status) or metrics.threshold,
         start,
         end,
         step,
