@@ -26,15 +26,17 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_core import model
-from maintenance_core.decide import decide
-from maintenance_core.jobs import PLAIN, How
-from maintenance_core.judge import gate_for, judge
+from maintenance_core.decide.decision import decide
+from maintenance_core.decide.gate import gate_for, judge
+from maintenance_core.decide.training_plan import plan_of
 from maintenance_core.model import (
+    PLAIN,
     Action,
     Champion,
     Decision,
     Degraded,
     HistoryEntry,
+    How,
     Policy,
     Reading,
     RunOutcome,
@@ -44,7 +46,6 @@ from maintenance_core.model import (
     Trigger,
     Verdict,
 )
-from maintenance_core.plan import plan_of
 from maintenance_core.spec import parse
 from maintenance_trainer.cli.rules import DEFAULTS
 

@@ -15,23 +15,24 @@ from support.plain import plain_spec
 from maintenance_contract import TrainingAction
 from maintenance_core import status as status_json
 from maintenance_core.errors import MetricsError
-from maintenance_core.guard import Guard
-from maintenance_core.jobs import TrainerImage
+from maintenance_core.lifecycle.jobs import TrainerImage
 from maintenance_core.model import (
     Assessment,
     Baseline,
     Champion,
     Condition,
+    Counts,
     Degraded,
     Healthy,
     Monitor,
     Outcomes,
+    Reference,
     Series,
     Status,
 )
-from maintenance_core.outcomes import digest
-from maintenance_core.sequential import Counts, Reference
 from maintenance_core.spec import parse
+from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.counters import digest
 from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.cli import check
 from maintenance_operator.cli.live import assessment_of

@@ -10,8 +10,8 @@ from support.world import World
 
 from maintenance_contract import Outcome
 from maintenance_core import status as status_json
-from maintenance_core.deadlines import GRACE, LINGERING, UNTOLD
-from maintenance_core.looks import LIVE_RUN_LOOK, next_look
+from maintenance_core.lifecycle.deadlines import GRACE, LINGERING, UNTOLD
+from maintenance_core.lifecycle.requeue import LIVE_RUN_LOOK, next_look
 from maintenance_core.model import JobPhase, RunOutcome, Step, Stopping
 
 HOUR = timedelta(hours=1)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.world import DOWN, HEALTHY, World
 
-from maintenance_core.guard import AT_ONCE, PATIENCE, Crowd, Guard, at_once, guard
+from maintenance_core.lifecycle.next_effect import next_effect, wanted
 from maintenance_core.model import Step, Trigger
-from maintenance_core.story import next_effect, wanted
+from maintenance_core.watch.common_cause import AT_ONCE, PATIENCE, Crowd, Guard, at_once, guard
 
 NONE = timedelta()
 

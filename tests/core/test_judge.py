@@ -19,10 +19,9 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_core.jobs import How
-from maintenance_core.judge import gate_for, judge
-from maintenance_core.model import Champion, Gate, OnConceptDrift, Proof, Score, Verdict
-from maintenance_core.power import rows_to_show_no_loss
+from maintenance_core.decide.gate import gate_for, judge
+from maintenance_core.decide.power import rows_to_show_no_loss
+from maintenance_core.model import Champion, Gate, How, OnConceptDrift, Proof, Score, Verdict
 from maintenance_core.reasons import VerdictReason
 
 calmly = settings(deadline=None, max_examples=60)

@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from support.world import DOWN, START, World, a_spec
 
 from maintenance_core.errors import SpecError
-from maintenance_core.guard import Guard
-from maintenance_core.looks import (
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.requeue import (
     CROWD_LOOK,
     LEAST_WAIT,
     LIVE_RUN_LOOK,
     next_look,
     until_reading,
 )
-from maintenance_core.observation import Observation
+from maintenance_core.watch.common_cause import Guard
 
 
 def down(*, run: bool) -> Observation:

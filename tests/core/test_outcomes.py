@@ -8,22 +8,24 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from maintenance_contract import TrainingAction
-from maintenance_core import outcomes as core
 from maintenance_core import status as status_json
 from maintenance_core.errors import MetricsError
 from maintenance_core.model import (
     Champion,
+    Counts,
     Degraded,
     Healthy,
     Monitor,
     Outcomes,
+    Reference,
     Series,
     Status,
     ThresholdRange,
     Unknown,
 )
-from maintenance_core.outcomes import Counted
-from maintenance_core.sequential import Counts, Reference, Window
+from maintenance_core.watch import counters as core
+from maintenance_core.watch.counters import Counted
+from maintenance_core.watch.e_detector import Window
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.world import AWAY, DOWN, HEALTHY, START, World, a_spec
 
-from maintenance_core.guard import Guard
+from maintenance_core.lifecycle.next_effect import next_effect
+from maintenance_core.lifecycle.steady_state import quiet, stays_quiet
 from maintenance_core.model import Assessment, Baseline, Healthy, Reading
-from maintenance_core.quiet import quiet, stays_quiet
-from maintenance_core.story import next_effect
+from maintenance_core.watch.common_cause import Guard
 
 
 def calm(**changes: Any) -> World:

@@ -8,13 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maintenance_core import sequential
-from maintenance_core.sequential import (
+from maintenance_core.model import NOTHING, Counts, Kind, Reference
+from maintenance_core.watch import e_detector
+from maintenance_core.watch.e_detector import (
     AVERAGE_RUN_LENGTH,
-    NOTHING,
-    Counts,
-    Kind,
-    Reference,
     State,
     Window,
     advance,
@@ -199,7 +196,7 @@ def test_no_counts_break_it(
     state = advance(State(), stream, against, tolerance)
 
     for track in state.tracks.values():
-        assert 0.0 <= track.statistic <= len(sequential.RISES) * threshold() * 1.001
+        assert 0.0 <= track.statistic <= len(e_detector.RISES) * threshold() * 1.001
 
 
 def test_an_alarm_stands_until_the_evidence_has_gone() -> None:
@@ -277,5 +274,5 @@ def test_a_state_forgets_what_is_older_than_eight_days() -> None:
     state = advance(State(), hourly({}, 24 * 20), one_class(), TOLERANCE)
 
     assert len(state.hours) == 8 * 24
-    assert sequential.recent(state, 100) == Counts(120, 18)
-    assert sequential.recent(State(), 100) == NOTHING
+    assert e_detector.recent(state, 100) == Counts(120, 18)
+    assert e_detector.recent(State(), 100) == NOTHING

@@ -26,6 +26,8 @@ from maintenance_contract import (
 )
 from maintenance_core import status as status_json
 from maintenance_core.errors import SpecError
+from maintenance_core.lifecycle.next_effect import next_effect, wanted
+from maintenance_core.lifecycle.records import decision_of
 from maintenance_core.model import (
     Action,
     Baseline,
@@ -41,8 +43,6 @@ from maintenance_core.model import (
     Unknown,
     WriteStatus,
 )
-from maintenance_core.records import decision_of
-from maintenance_core.story import next_effect, wanted
 
 
 @pytest.mark.parametrize("step, training", [("diagnose", "False"), ("train", "True")])

@@ -6,12 +6,21 @@ from datetime import datetime, timedelta
 from support.world import DOWN, START, World, a_spec
 
 from maintenance_contract import Outcome
-from maintenance_core import outcomes
-from maintenance_core.model import Baseline, Degraded, Healthy, Monitor, Reading
+from maintenance_core.lifecycle.next_effect import next_effect
+from maintenance_core.model import (
+    Alarm,
+    Baseline,
+    Counts,
+    Degraded,
+    Healthy,
+    Kind,
+    Monitor,
+    Reading,
+    Reference,
+)
 from maintenance_core.model import Outcomes as Counters
-from maintenance_core.sequential import Alarm, Counts, Kind, Reference
 from maintenance_core.spec import parse
-from maintenance_core.story import next_effect
+from maintenance_core.watch import counters as core
 
 COUNTED = a_spec(
     metrics={"server": "default", "interval": "5m", "outcomes": {
@@ -29,7 +38,7 @@ def counters() -> Counters:
 
 
 def monitor(version: int) -> Monitor:
-    return Monitor(version, outcomes.digest(counters()), START, REFERENCE)
+    return Monitor(version, core.digest(counters()), START, REFERENCE)
 
 
 def healthy(world: World, season: timedelta | None = None) -> Healthy:
@@ -42,7 +51,7 @@ def healthy(world: World, season: timedelta | None = None) -> Healthy:
 
 def served() -> World:
     world = World(spec=COUNTED)
-    world.assessment = outcomes.unserved()
+    world.assessment = core.unserved()
     world.with_champion()
     world.assessment = healthy(world)
     world.settle()
@@ -50,7 +59,7 @@ def served() -> World:
 
 
 def down(world: World) -> World:
-    floor = outcomes.floor(counters(), REFERENCE)
+    floor = core.floor(counters(), REFERENCE)
     world.assessment = Degraded(Reading(world.now, 0.71, 412), 1, 1, floor, alarm=ALARM)
     world.settle()
     return world
@@ -135,7 +144,7 @@ def test_where_the_test_is_rebuilt_from_rides_on_other_writes() -> None:
     assert world.writes > writes
     held = world.parsed.monitor
     assert held is not None
-    assert held.checkpoint_time == outcomes.beginning(START, world.now) > START
+    assert held.checkpoint_time == core.beginning(START, world.now) > START
     assert held.reference == REFERENCE
 
 
@@ -147,7 +156,7 @@ def test_another_counter_begins_another_reference() -> None:
     world.generation += 1
     other = parse(world.spec).metrics
     assert isinstance(other, Counters)
-    found = replace(monitor(world.parsed.champion.version), counter=outcomes.digest(other))  # type: ignore[union-attr]
+    found = replace(monitor(world.parsed.champion.version), counter=core.digest(other))  # type: ignore[union-attr]
     world.assessment = replace(healthy(world), monitor=found)
     world.settle()
 

@@ -14,9 +14,9 @@ from maintenance_contract import (
     Evidence,
     Finding,
 )
-from maintenance_core.counterfactual import counterfactual
-from maintenance_core.decide import decide
-from maintenance_core.evidence import (
+from maintenance_core.decide.counterfactual import counterfactual
+from maintenance_core.decide.decision import decide
+from maintenance_core.decide.evidence import (
     AT_CLASS,
     CLASS_MIX,
     DEFAULTS,
@@ -27,16 +27,16 @@ from maintenance_core.evidence import (
     UNEXPLAINED,
     WITHIN,
 )
-from maintenance_core.findings import CAUSES
+from maintenance_core.decide.findings import CAUSES
+from maintenance_core.decide.pivotal_tests import Moved, moved, turning
+from maintenance_core.decide.proposal import Proposal
 from maintenance_core.model import (
     Action,
     Decision,
     Policy,
 )
-from maintenance_core.proposal import Proposal
 from maintenance_core.reasons import DecisionReason
 from maintenance_core.spec import parse
-from maintenance_core.turning import Moved, moved, turning
 
 SPEC = replace(parse(RAW_SPEC), policy=Policy.EVIDENCE)
 SHIFT, DRIFT, SPACE = CAUSES

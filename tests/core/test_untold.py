@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from maintenance_core.conditions import transitions, untold
+from maintenance_core.lifecycle.conditions import transitions, untold
 from maintenance_core.model import Condition, Status
 
 NOW = datetime(2026, 11, 23, 18, tzinfo=UTC)

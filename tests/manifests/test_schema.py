@@ -14,16 +14,20 @@ from maintenance_contract import Answer, ChampionRef, Question, TrainingAction
 from maintenance_core import status as status_json
 from maintenance_core.model import (
     Action,
+    Alarm,
     Baseline,
     Champion,
     Condition,
+    Counts,
     Decision,
     HistoryEntry,
+    Kind,
     Monitor,
     PathStep,
     Power,
     Reading,
     Recheck,
+    Reference,
     RejectedAction,
     Run,
     RunOutcome,
@@ -35,7 +39,6 @@ from maintenance_core.model import (
     Trigger,
     Trouble,
 )
-from maintenance_core.sequential import Alarm, Counts, Kind, Reference
 from maintenance_core.spec import parse
 
 TIME = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)

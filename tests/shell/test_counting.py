@@ -11,7 +11,6 @@ import pytest
 from support.prometheus import Exporter, PrometheusServer
 
 from maintenance_contract import TrainingAction
-from maintenance_core import outcomes as core
 from maintenance_core.errors import MetricsError
 from maintenance_core.model import (
     Champion,
@@ -22,7 +21,8 @@ from maintenance_core.model import (
     Series,
     Server,
 )
-from maintenance_core.outcomes import Counted
+from maintenance_core.watch import counters as core
+from maintenance_core.watch.counters import Counted
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.counting import Counting
 

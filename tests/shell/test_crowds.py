@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from maintenance_core.guard import PATIENCE, Guard
+from maintenance_core.watch.common_cause import PATIENCE, Guard
 from maintenance_operator.crowds import Crowds, Look
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

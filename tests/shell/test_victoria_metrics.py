@@ -9,7 +9,6 @@ import pytest
 from support.prometheus import VictoriaMetrics
 
 from maintenance_contract import TrainingAction
-from maintenance_core.grid import reading_times
 from maintenance_core.model import (
     Champion,
     Metrics,
@@ -18,6 +17,7 @@ from maintenance_core.model import (
     Server,
     ThresholdRange,
 )
+from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.counting import Counting
 

@@ -14,7 +14,6 @@ from maintenance_contract import Columns, ContractError, Holdout, Sampling, Stor
 from maintenance_contract.codec import Fields, bounded, canonical
 from maintenance_contract.request import SECRET_NAME
 from maintenance_core.errors import SpecError
-from maintenance_core.evidence import Thresholds
 from maintenance_core.model import (
     DEFAULT_MIN_EXPECTED_GAIN,
     DEFAULT_OLD_WEIGHT,
@@ -36,6 +35,7 @@ from maintenance_core.model import (
     Schedule,
     Spec,
     ThresholdRange,
+    Thresholds,
     Training,
     Triggers,
 )

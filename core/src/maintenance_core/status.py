@@ -10,16 +10,20 @@ from maintenance_contract.codec import Fields
 from maintenance_core.errors import SpecError
 from maintenance_core.model import (
     Action,
+    Alarm,
     Baseline,
     Champion,
     Condition,
+    Counts,
     Decision,
     HistoryEntry,
+    Kind,
     Monitor,
     PathStep,
     Power,
     Reading,
     Recheck,
+    Reference,
     RejectedAction,
     Run,
     RunOutcome,
@@ -31,7 +35,6 @@ from maintenance_core.model import (
     Trigger,
     Trouble,
 )
-from maintenance_core.sequential import Alarm, Counts, Kind, Reference
 
 HISTORY: Final = 50
 """What the schema holds; ``spec.history.runs`` says how many of these are kept."""

@@ -21,7 +21,7 @@ import kopf
 from aiohttp import web
 
 from maintenance_core.errors import ClusterError, Gone, OperatorError
-from maintenance_core.jobs import TrainerImage
+from maintenance_core.lifecycle.jobs import TrainerImage
 from maintenance_core.names import GROUP, PLURAL
 from maintenance_operator import __version__
 from maintenance_operator.adapters.calendar import Clock

@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from maintenance_core import outcomes
-from maintenance_core.assess import Bounds, assess, held_against, with_clocks
-from maintenance_core.conditions import DEGRADED, is_true
 from maintenance_core.errors import MetricsError, SpecError
-from maintenance_core.grid import reading_times
-from maintenance_core.jobs import Identity
+from maintenance_core.lifecycle.conditions import DEGRADED, is_true
+from maintenance_core.lifecycle.jobs import Identity
 from maintenance_core.model import (
     Assessment,
     Metrics,
@@ -26,6 +23,9 @@ from maintenance_core.model import (
     Status,
     Unknown,
 )
+from maintenance_core.watch import counters
+from maintenance_core.watch.assess import Bounds, assess, held_against, with_clocks
+from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.counting import Counting
 
 Key = tuple[str, str]
@@ -107,19 +107,19 @@ class Assessor:
         """The same from counters, which the sequential test looks at."""
         champion = status.champion
         version = champion.version if champion is not None else None
-        query = outcomes.query(metrics, version)
+        query = counters.query(metrics, version)
         await self._metrics.admit(identity.namespace, metrics.server, query)
         if champion is None:
             # Nothing counts yet. Whether they can be read at all is known before a version is made.
             last = reading_times(metrics, now)[-1:]
-            outcomes.windows(metrics, await self._metrics.range(metrics.server, query, last))
-            return outcomes.unserved(), math.nan
+            counters.windows(metrics, await self._metrics.range(metrics.server, query, last))
+            return counters.unserved(), math.nan
         counted = await self._counting.counted(
             (identity.namespace, identity.name), metrics, champion, status.monitor, now
         )
-        found = outcomes.assess(metrics, champion, counted)
+        found = counters.assess(metrics, champion, counted)
         monitor = counted.monitor
-        bound = math.nan if monitor is None else outcomes.floor(metrics, monitor.reference).bound
+        bound = math.nan if monitor is None else counters.floor(metrics, monitor.reference).bound
         return found, bound
 
     def forget(self, key: Key) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from maintenance_core import outcomes as core
 from maintenance_core.model import Champion, Monitor, Outcomes, Series
-from maintenance_core.outcomes import Counted
+from maintenance_core.watch import counters as core
+from maintenance_core.watch.counters import Counted
 
 POINTS_AT_ONCE: Final = 10_000
 """Prometheus answers up to 11,000 points a series."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from maintenance_core.guard import Crowd, Guard, at_once, guard
+from maintenance_core.watch.common_cause import Crowd, Guard, at_once, guard
 
 Key = tuple[str, str]
 

@@ -15,9 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol
 
-from maintenance_core import champion as projection
 from maintenance_core import status as status_json
-from maintenance_core.conditions import READY, STALLED, untold
 from maintenance_core.errors import (
     ClusterError,
     Conflict,
@@ -26,10 +24,21 @@ from maintenance_core.errors import (
     OperatorError,
     SpecError,
 )
-from maintenance_core.grid import reading_times
-from maintenance_core.guard import Guard
-from maintenance_core.jobs import Identity, TrainerImage
-from maintenance_core.looks import next_look, until_reading, until_the_others_are_read
+from maintenance_core.lifecycle import projection
+from maintenance_core.lifecycle.conditions import READY, STALLED, untold
+from maintenance_core.lifecycle.jobs import Identity, TrainerImage
+from maintenance_core.lifecycle.next_effect import next_effect, onset, wanted
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.refusals import (
+    is_due,
+    message_of,
+    refused,
+    request_of,
+    silences,
+    still_asked,
+)
+from maintenance_core.lifecycle.requeue import next_look, until_reading, until_the_others_are_read
+from maintenance_core.lifecycle.steady_state import Quiet, quiet, stays_quiet
 from maintenance_core.model import (
     Assessment,
     CreateJob,
@@ -49,18 +58,9 @@ from maintenance_core.model import (
     WriteStatus,
 )
 from maintenance_core.names import ANNOTATION_BREAKER_RESET
-from maintenance_core.observation import Observation
-from maintenance_core.quiet import Quiet, quiet, stays_quiet
 from maintenance_core.reasons import EventReason, ReadyReason
-from maintenance_core.refusals import (
-    is_due,
-    message_of,
-    refused,
-    request_of,
-    silences,
-    still_asked,
-)
-from maintenance_core.story import next_effect, onset, wanted
+from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.alike import Alike
 from maintenance_operator.assessor import Assessor, MetricsSource
 from maintenance_operator.crowds import Crowds, Look

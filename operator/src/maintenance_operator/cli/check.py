@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import yaml
 
-from maintenance_core import outcomes as counters
 from maintenance_core.allowed import EVERYTHING, NOTHING_MORE, admit
 from maintenance_core.errors import (
     ClusterError,
@@ -19,10 +18,11 @@ from maintenance_core.errors import (
     OperatorError,
     SpecError,
 )
-from maintenance_core.grid import reading_times
 from maintenance_core.model import Metrics, Outcomes, Series, Spec
 from maintenance_core.names import GROUP, KIND, VERSION
-from maintenance_core.sequential import Window
+from maintenance_core.watch import counters
+from maintenance_core.watch.e_detector import Window
+from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.adapters.selectors import selections

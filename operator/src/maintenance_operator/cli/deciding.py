@@ -14,8 +14,8 @@ from maintenance_contract import ContractError
 from maintenance_contract.decision import DecisionRecord
 from maintenance_contract.svg import Drawing, document, text
 from maintenance_core.errors import ClusterError, MetricsError, OperatorError
-from maintenance_core.outcomes import as_gauge
-from maintenance_core.records import decision_of
+from maintenance_core.lifecycle.records import decision_of
+from maintenance_core.watch.counters import as_gauge
 from maintenance_operator.cli import why
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.history import found

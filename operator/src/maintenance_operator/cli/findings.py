@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from maintenance_contract.plain import plain
-from maintenance_core.assess import assess
 from maintenance_core.errors import MESSAGE_CHARACTERS, MetricsError, SpecError
 from maintenance_core.model import (
     Assessment,
@@ -22,8 +21,9 @@ from maintenance_core.model import (
 )
 from maintenance_core.numbers import duration, figure, moment
 from maintenance_core.reasons import MetricsReason, ReadyReason
-from maintenance_core.sequential import Window
 from maintenance_core.status import timestamp
+from maintenance_core.watch.assess import assess
+from maintenance_core.watch.e_detector import Window
 from maintenance_operator.cli.layout import NOTHING, Page, Tone, paragraph, table
 
 PERFORMANCE: Final = "spec.metrics.performance"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from maintenance_core.errors import ClusterError, Gone, MetricsError, SpecError
-from maintenance_core.jobs import work_time
+from maintenance_core.lifecycle.jobs import work_time
 from maintenance_core.model import (
     Assessment,
     JobPhase,

@@ -10,13 +10,12 @@ from maintenance_contract import Answer
 from maintenance_contract import svg as drawing
 from maintenance_contract.flowchart import QUESTIONS, flowchart, title
 from maintenance_core import status as status_json
-from maintenance_core.counterfactual import (
-    Change,
-    Counterfactual,
-    Turn,
-    counterfactual,
-)
-from maintenance_core.findings import TOO_FEW
+from maintenance_core.decide.counterfactual import Change, Counterfactual, Turn, counterfactual
+from maintenance_core.decide.explain import interval
+from maintenance_core.decide.findings import TOO_FEW
+from maintenance_core.decide.pivotal_tests import Moved
+from maintenance_core.decide.words import in_words
+from maintenance_core.lifecycle.records import record_of
 from maintenance_core.model import (
     Action,
     Decision,
@@ -31,13 +30,9 @@ from maintenance_core.model import (
     Trigger,
     Trouble,
 )
-from maintenance_core.narrate import interval
 from maintenance_core.numbers import figure, moment
-from maintenance_core.outcomes import as_gauge, bound_of
 from maintenance_core.reasons import DecisionReason
-from maintenance_core.records import record_of
-from maintenance_core.turning import Moved
-from maintenance_core.words import in_words
+from maintenance_core.watch.counters import as_gauge, bound_of
 from maintenance_operator.cli.history import found, what_ran
 from maintenance_operator.cli.layout import Page, Tone, paragraph
 from maintenance_operator.cli.resource import Resource, parsed

@@ -8,7 +8,7 @@ sentence of each docstring is its row in ``docs/decision-table.md``.
 from typing import Final
 
 from maintenance_contract import Answer, Evidence, Outcome, Question
-from maintenance_core.evidence import (
+from maintenance_core.decide.evidence import (
     CLASS_MIX,
     INPUTS,
     OUTPUTS,
@@ -17,7 +17,8 @@ from maintenance_core.evidence import (
     cause,
     drift_size,
 )
-from maintenance_core.findings import (
+from maintenance_core.decide.explain import answer
+from maintenance_core.decide.findings import (
     NEW_LABELS,
     OUTSIDE_SUPPORT,
     accuracy,
@@ -35,14 +36,13 @@ from maintenance_core.findings import (
     usable,
     where_expected,
 )
+from maintenance_core.decide.power import fewest_rows
+from maintenance_core.decide.proposal import Proposal, Rule
+from maintenance_core.decide.words import in_words
+from maintenance_core.decide.worth import many
 from maintenance_core.model import Action, OnAmbiguous, Policy, Situation, Trigger
-from maintenance_core.narrate import answer
 from maintenance_core.numbers import figure, p_value, percent
-from maintenance_core.power import fewest_rows
-from maintenance_core.proposal import Proposal, Rule
 from maintenance_core.reasons import DecisionReason
-from maintenance_core.words import in_words
-from maintenance_core.worth import many
 
 
 def diagnosis_failed(situation: Situation) -> Proposal | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from maintenance_contract import Answer, Question, more_held_out
-from maintenance_core.findings import (
+from maintenance_core.decide.findings import (
     accuracy,
     answered,
     cause_open,
@@ -22,9 +22,7 @@ from maintenance_core.findings import (
     rows,
     targeted,
 )
-from maintenance_core.model import Gate, OnConceptDrift, Power, Proof, Situation
-from maintenance_core.numbers import percent, points
-from maintenance_core.power import (
+from maintenance_core.decide.power import (
     MOST_ROWS,
     POWER,
     no_loss_chance,
@@ -32,6 +30,8 @@ from maintenance_core.power import (
     weighed_chance,
     win_chance,
 )
+from maintenance_core.model import Gate, OnConceptDrift, Power, Proof, Situation
+from maintenance_core.numbers import percent, points
 
 MORE: Final = 100
 """Newly labelled rows of which it is told what they would buy."""

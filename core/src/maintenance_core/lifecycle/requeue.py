@@ -4,13 +4,13 @@ import zlib
 from datetime import datetime, timedelta
 from typing import Final
 
-from maintenance_core.deadlines import next_due
 from maintenance_core.errors import SpecError
-from maintenance_core.guard import Guard
+from maintenance_core.lifecycle.deadlines import next_due
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.refusals import live_job
 from maintenance_core.model import Spec
-from maintenance_core.observation import Observation
-from maintenance_core.refusals import live_job
 from maintenance_core.spec import parse
+from maintenance_core.watch.common_cause import Guard
 
 LIVE_RUN_LOOK: Final = timedelta(seconds=30)
 """Job events wake a live run; this is for the event that never came."""

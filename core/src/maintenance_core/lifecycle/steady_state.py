@@ -7,10 +7,10 @@ whole story need not be told again to find that it has no next step.
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from maintenance_core.assess import Bounds, held_against
-from maintenance_core.guard import Guard
+from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.model import Assessment, Degraded, Healthy, Metrics, Spec
-from maintenance_core.observation import Observation
+from maintenance_core.watch.assess import Bounds, held_against
+from maintenance_core.watch.common_cause import Guard
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import Final
 
 from maintenance_contract import Answer, Evidence, Finding, LeftOut, Question
 from maintenance_contract.plain import printable
-from maintenance_core.findings import (
+from maintenance_core.decide.findings import (
     accuracy,
     diagnosis_of,
     drop_p_value,
@@ -17,7 +17,9 @@ from maintenance_core.findings import (
 )
 from maintenance_core.model import (
     Action,
+    Alarm,
     Degraded,
+    Kind,
     Metrics,
     PathStep,
     RejectedAction,
@@ -27,7 +29,6 @@ from maintenance_core.model import (
 )
 from maintenance_core.numbers import figure, moment, p_value, reading, shortened
 from maintenance_core.reasons import DecisionReason
-from maintenance_core.sequential import Alarm, Kind
 
 MOST_LEFT_OUT: Final = 240
 """Characters about files that were not read, of a decision's message."""

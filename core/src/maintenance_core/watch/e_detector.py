@@ -21,10 +21,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
-from maintenance_core.statistics import clopper_pearson, normal_quantile
+from maintenance_core.model import CONFIDENCE, NOTHING, Alarm, Counts, Kind, Reference
+from maintenance_core.statistics import normal_quantile
 
 AVERAGE_RUN_LENGTH: Final = 10_000
 """Labels until a false alarm, on average and at worst: a champion that has just lost as much as the
@@ -33,9 +33,6 @@ tolerance allows."""
 RISES: Final = (0.05, 0.1, 0.2)
 """Of the error beyond its bound: the drops that the bets are made for."""
 
-CONFIDENCE: Final = 0.8
-"""Of the two-sided interval whose upper end bounds what was counted when the champion was new. Both
-numbers were chosen on development seeds of ``benchmarks/decision alarm``."""
 
 LEAVING: Final = 10.0
 """An alarm ends once the evidence is this many times below what raises one."""
@@ -47,31 +44,10 @@ HISTORY: Final = timedelta(days=8)
 _HOURS_KEPT: Final = HISTORY // timedelta(hours=1)
 _SAME_SEASON: Final = 0.05
 """One-sided p-value from which the error is no worse than a season ago."""
-_PRIOR: Final = 20.0
-"""Labels that the overall error weighs in that of a class, so that a rare class has one too."""
 _LEAST_OF_A_SEASON: Final = 30
 _ODDS_OF_AN_END: Final = math.log(100.0)
 _SURE: Final = 1.0 - 1e-9
 _SIGMAS: Final = normal_quantile((1.0 + CONFIDENCE) / 2.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Labelled predictions and how many of them were wrong; fractions, as Prometheus gives them."""
-
-    samples: float
-    errors: float
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(self.samples + other.samples, self.errors + other.errors)
-
-    @property
-    def rate(self) -> float:
-        """The share of errors; zero without samples."""
-        return self.errors / self.samples if self.samples > 0 else 0.0
-
-
-NOTHING: Final = Counts(0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,72 +62,6 @@ class Window:
         """Over all classes."""
         counts = self.classes.values()
         return Counts(sum(each.samples for each in counts), sum(each.errors for each in counts))
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """What the champion did when it was new, by true class, up to a time."""
-
-    end: datetime
-    classes: Mapping[str, Counts]
-    total: Counts = field(init=False)
-    bound: float = field(init=False)
-    """Upper bound of the error."""
-    _rates: Mapping[str, float] = field(init=False)
-    _variances: Mapping[str, float] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Derive what every window is held against."""
-        total = sum(self.classes.values(), NOTHING)
-        n, k = max(1, round(total.samples)), round(total.errors)
-        rates = {
-            name: (counts.errors + _PRIOR * total.rate) / (counts.samples + _PRIOR)
-            for name, counts in self.classes.items()
-        }
-        variances = {
-            name: _variance(rates[name], counts.samples + _PRIOR)
-            for name, counts in self.classes.items()
-        }
-        for name, value in (
-            ("total", total),
-            ("bound", clopper_pearson(min(k, n), n, CONFIDENCE)[1]),
-            ("_rates", rates),
-            ("_variances", variances),
-        ):
-            object.__setattr__(self, name, value)
-
-    def expected(self, classes: Mapping[str, Counts]) -> float:
-        """The error that these classes would have had when the champion was new."""
-        samples = sum(counts.samples for counts in classes.values())
-        return (
-            sum(
-                counts.samples * self._rates.get(name, self.total.rate)
-                for name, counts in classes.items()
-            )
-            / samples
-        )
-
-    def deviation(self, mix: Mapping[str, float]) -> float:
-        """Standard error of ``expected`` for a class mix (labels by class)."""
-        samples = sum(mix.values())
-        unknown = _variance(self.total.rate, _PRIOR)
-        return math.sqrt(
-            sum(
-                (count / samples) ** 2 * self._variances.get(name, unknown)
-                for name, count in mix.items()
-            )
-        )
-
-
-def _variance(rate: float, samples: float) -> float:
-    return max(rate * (1.0 - rate), 1.0 / (samples + 1.0)) / samples
-
-
-class Kind(StrEnum):
-    """Which of the two tests."""
-
-    ERROR = "error"
-    ERROR_AT_EQUAL_CLASS = "errorAtEqualClass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,19 +95,6 @@ class State:
     tracks: Mapping[Kind, Track] = field(default_factory=lambda: {kind: Track() for kind in Kind})
     mix: Mapping[str, float] = field(default_factory=dict)
     hours: Mapping[int, Counts] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """The error is up: which one, the evidence against its threshold, and what came since onset."""
-
-    kind: Kind
-    statistic: float
-    threshold: float
-    bound: float
-    """The error that it is held against: the reference's upper bound and the tolerance."""
-    onset: datetime
-    since: Counts
 
 
 def threshold() -> float:

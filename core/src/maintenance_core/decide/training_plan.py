@@ -1,9 +1,8 @@
 """How a decision wants its training done, beside the action."""
 
-from maintenance_core.decide import concept_drift
-from maintenance_core.findings import cause_open
-from maintenance_core.jobs import PLAIN, How
-from maintenance_core.model import Action, Decision, OnAmbiguous, Spec
+from maintenance_core.decide.decision import concept_drift
+from maintenance_core.decide.findings import cause_open
+from maintenance_core.model import PLAIN, Action, Decision, How, OnAmbiguous, Spec
 from maintenance_core.reasons import DecisionReason
 
 

@@ -11,13 +11,13 @@ from datetime import timedelta
 from typing import Final
 
 from maintenance_contract import ContractError
-from maintenance_core import champion as projection
-from maintenance_core import refusals
-from maintenance_core.breaker import tripped
+from maintenance_core.decide.explain import trouble
 from maintenance_core.errors import SpecError
-from maintenance_core.first import waits_for_metrics
-from maintenance_core.guard import Guard
-from maintenance_core.jobs import is_light
+from maintenance_core.lifecycle import projection, refusals
+from maintenance_core.lifecycle.breaker import tripped
+from maintenance_core.lifecycle.first_version import waits_for_metrics
+from maintenance_core.lifecycle.jobs import is_light
+from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.model import (
     Action,
     Condition,
@@ -35,10 +35,8 @@ from maintenance_core.model import (
     Step,
     Unknown,
 )
-from maintenance_core.narrate import trouble
 from maintenance_core.numbers import reading as spelled
 from maintenance_core.numbers import shortened
-from maintenance_core.observation import Observation
 from maintenance_core.reasons import (
     DegradedReason,
     EventReason,
@@ -48,6 +46,7 @@ from maintenance_core.reasons import (
     TrainingReason,
 )
 from maintenance_core.status import timestamp, with_conditions
+from maintenance_core.watch.common_cause import Guard
 
 READY: Final = "Ready"
 STALLED: Final = "Stalled"

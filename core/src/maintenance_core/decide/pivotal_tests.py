@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Final
 
 from maintenance_contract import Evidence, Finding
-from maintenance_core.evidence import (
+from maintenance_core.decide.evidence import (
     CLAIMS,
     INPUTS,
     LARGEST_UNSEEN,
@@ -19,11 +19,11 @@ from maintenance_core.evidence import (
     OUTSIDE_ERROR,
     WITHIN,
     Tests,
-    Thresholds,
     bound,
     larger,
 )
-from maintenance_core.proposal import Proposal
+from maintenance_core.decide.proposal import Proposal
+from maintenance_core.model import Thresholds
 
 KINDS: Final = (WITHIN, OUTSIDE_ERROR, OUTPUTS)
 """Tests that tell a shown shift's kind."""

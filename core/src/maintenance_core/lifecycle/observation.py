@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from maintenance_core.errors import SpecError
-from maintenance_core.guard import Guard
-from maintenance_core.jobs import Identity, TrainerImage
+from maintenance_core.lifecycle.jobs import Identity, TrainerImage
 from maintenance_core.model import Assessment, JobView, Refusal, Spec, Status
+from maintenance_core.watch.common_cause import Guard
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Final
 
 from maintenance_contract import Answer, Evidence, Finding, Question
 from maintenance_contract.holm import holm
+from maintenance_core.model import Thresholds
 
 
 class Cause(StrEnum):
@@ -25,33 +26,6 @@ class Cause(StrEnum):
     NEW_DOMAIN = "NewDomain"
     CONCEPT_DRIFT = "ConceptDrift"
     UNDETERMINED = "Undetermined"
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """``spec.decision.thresholds``: what a test must survive, and from which effect on it matters.
-
-    ``alpha``: error budget of one diagnosis; at most one in a hundred names a cause where there is
-    none: an answer can cost a GPU run, and the drop that asks for it has its own brake.
-    ``new_domain``: share of new rows outside the support, beyond what is always there; rows that
-    move in columns that mean nothing put about a twentieth there. ``other_stream``: from this share
-    on the inputs are another stream's, and a retrain is due. ``class_mix``: total variation between
-    class shares; a day of the week does less. ``error_rise``: of the whole error, by what neither
-    inputs nor class mix explain; below, a training costs more than it gains. ``slight_drift``: rise
-    of the error below which a concept drift asks for a fine-tune: what was learnt holds for nearly
-    all inputs. ``concept_replaced``: share of its accuracy that the champion has lost to a concept
-    drift; above, it holds for hardly any, and a fine-tune does as well as a retrain, for less.
-    The last two are where arms that were really trained change places (benchmarks/README.md, "Is
-    the right thing done?").
-    """
-
-    alpha: float = 0.01
-    new_domain: float = 0.07
-    other_stream: float = 0.30
-    class_mix: float = 0.05
-    error_rise: float = 0.02
-    slight_drift: float = 0.10
-    concept_replaced: float = 0.5
 
 
 DEFAULTS: Final = Thresholds()

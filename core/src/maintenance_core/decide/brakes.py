@@ -6,7 +6,16 @@ from datetime import datetime
 from typing import Final
 
 from maintenance_contract import AUTO, HeldOut, rows_to_hold_out
-from maintenance_core.findings import accuracy, diagnosis_of, rows, targeted
+from maintenance_core.decide.findings import accuracy, diagnosis_of, rows, targeted
+from maintenance_core.decide.power import MOST_ROWS, POWER, fewest_rows, rows_to_show_no_loss
+from maintenance_core.decide.proposal import Brake, Proposal
+from maintenance_core.decide.worth import (
+    in_figures,
+    proof_required,
+    reported_only,
+    rows_to_be_worth,
+    worth,
+)
 from maintenance_core.model import (
     Action,
     HistoryEntry,
@@ -16,21 +25,7 @@ from maintenance_core.model import (
     Situation,
 )
 from maintenance_core.numbers import duration, moment, percent
-from maintenance_core.power import (
-    MOST_ROWS,
-    POWER,
-    fewest_rows,
-    rows_to_show_no_loss,
-)
-from maintenance_core.proposal import Brake, Proposal
 from maintenance_core.reasons import DecisionReason
-from maintenance_core.worth import (
-    in_figures,
-    proof_required,
-    reported_only,
-    rows_to_be_worth,
-    worth,
-)
 
 NO_CONTEST: Final = (DecisionReason.FIRST_VERSION, DecisionReason.INITIAL_MODEL)
 """Proposals of a version that has no champion to beat."""

@@ -14,27 +14,30 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from maintenance_core import sequential
-from maintenance_core.assess import WARM_UP_INTERVALS, held_against
 from maintenance_core.errors import MetricsError
 from maintenance_core.model import (
+    NOTHING,
     Assessment,
     Baseline,
     Champion,
+    Counts,
     Degraded,
     Healthy,
     Metrics,
     Monitor,
     Outcomes,
     Reading,
+    Reference,
     Series,
     Status,
     ThresholdRange,
     Unknown,
 )
 from maintenance_core.reasons import MetricsReason
-from maintenance_core.sequential import Counts, Reference, State, Window
 from maintenance_core.status import MOST_CLASSES
+from maintenance_core.watch import e_detector
+from maintenance_core.watch.assess import WARM_UP_INTERVALS, held_against
+from maintenance_core.watch.e_detector import State, Window
 
 SETTLE: Final = timedelta(seconds=30)
 BLOCK: Final = timedelta(days=8)
@@ -134,7 +137,7 @@ def windows(outcomes: Outcomes, answer: Sequence[Series]) -> tuple[Window, ...]:
             if not math.isfinite(value) or value < 0.0:
                 continue
             counts = Counts(value, 0.0 if right else value)
-            found[time][name] = found[time].get(name, sequential.NOTHING) + counts
+            found[time][name] = found[time].get(name, NOTHING) + counts
     return tuple(Window(time, found[time]) for time in sorted(found))
 
 
@@ -167,7 +170,7 @@ def bounded(reference: Reference) -> Reference:
     classes = dict(named)
     if len(named) < len(ranked):
         others = (counts for _, counts in ranked[len(named) :])
-        classes[OTHER_CLASSES] = sum(others, sequential.NOTHING)
+        classes[OTHER_CLASSES] = sum(others, NOTHING)
     return Reference(
         reference.end,
         {
@@ -204,7 +207,7 @@ def started(
     if known is None:
         return Counted(beginning(first, now))
     begins = beginning(known.checkpoint_time, now)
-    return Counted(max(first, begins - sequential.HISTORY), begins, monitor=known)
+    return Counted(max(first, begins - e_detector.HISTORY), begins, monitor=known)
 
 
 def still_holds(outcomes: Outcomes, champion: Champion, monitor: Monitor | None) -> bool:
@@ -236,14 +239,14 @@ def taken(
         if monitor is not None:
             continue
         for name, counts in window.classes.items():
-            gathered[name] = gathered.get(name, sequential.NOTHING) + counts
+            gathered[name] = gathered.get(name, NOTHING) + counts
         if sum(counts.samples for counts in gathered.values()) >= outcomes.baseline_samples:
             reference = bounded(Reference(window.end, gathered))
             begins, monitor = last, Monitor(champion.version, digest(outcomes), last, reference)
-    state = sequential.remember(counted.state, before)
+    state = e_detector.remember(counted.state, before)
     if monitor is not None:
         gathered = {}
-        state = sequential.advance(state, later, monitor.reference, outcomes.tolerance)
+        state = e_detector.advance(state, later, monitor.reference, outcomes.tolerance)
     return Counted(asked[-1], begins, last != asked[-1], gathered, monitor, state)
 
 
@@ -260,7 +263,7 @@ def assess(outcomes: Outcomes, champion: Champion, counted: Counted) -> Assessme
             f"{champion.version} are counted that tell what it achieves when it is new "
             "(spec.metrics.outcomes.baselineSamples).",
         )
-    heard = sequential.latest_hour(counted.state) or monitor.checkpoint_time
+    heard = e_detector.latest_hour(counted.state) or monitor.checkpoint_time
     if counted.time - heard > max(SILENCE, 2 * outcomes.interval):
         return Unknown(
             MetricsReason.STALE,
@@ -279,8 +282,8 @@ def unserved() -> Unknown:
 
 def _judged(outcomes: Outcomes, counted: Counted, monitor: Monitor) -> Healthy | Degraded:
     state, reference = counted.state, monitor.reference
-    found = sequential.alarm(state, reference, outcomes.tolerance)
-    season = sequential.season(state, found) if found is not None else None
+    found = e_detector.alarm(state, reference, outcomes.tolerance)
+    season = e_detector.season(state, found) if found is not None else None
     if found is not None and season is None:
         since = found.since
         return Degraded(
@@ -291,7 +294,7 @@ def _judged(outcomes: Outcomes, counted: Counted, monitor: Monitor) -> Healthy |
             alarm=found,
             onset=found.onset - outcomes.interval - settle(outcomes),
         )
-    latest = sequential.recent(state, RECENT_LABELS)
+    latest = e_detector.recent(state, RECENT_LABELS)
     if latest.samples <= 0.0:
         latest = reference.total
     level = Baseline(1.0 - reference.total.rate, reference.end, reference.total.samples)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from maintenance_core.jobs import is_light, work_time
+from maintenance_core.lifecycle.jobs import is_light, work_time
 from maintenance_core.model import JobPhase, JobView, Run, Spec, Step, Stopping
 from maintenance_core.numbers import duration
 from maintenance_core.reasons import RunReason

@@ -16,8 +16,8 @@ from maintenance_contract import (
     Sampling,
     TrainingReport,
 )
-from maintenance_core.jobs import How
-from maintenance_core.model import Champion, Gate, OnConceptDrift, Score, Verdict
+from maintenance_core.decide.worth import proof_required, surer
+from maintenance_core.model import Champion, Gate, How, OnConceptDrift, Score, Verdict
 from maintenance_core.numbers import figure, p_value, percent, points
 from maintenance_core.reasons import VerdictReason
 from maintenance_core.statistics import (
@@ -28,7 +28,6 @@ from maintenance_core.statistics import (
     paired_lower_bound,
     weighted_lower_bound,
 )
-from maintenance_core.worth import proof_required, surer
 
 LOSS_CONFIDENCE: Final = 0.95
 """With which a loss on few old rows counts as shown; not the gate's: who asks for a surer gain

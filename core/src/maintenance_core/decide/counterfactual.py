@@ -27,8 +27,10 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_core.decide import propose
-from maintenance_core.findings import CAUSES
+from maintenance_core.decide.decision import propose
+from maintenance_core.decide.findings import CAUSES
+from maintenance_core.decide.pivotal_tests import Moved, turning
+from maintenance_core.decide.proposal import Proposal
 from maintenance_core.model import (
     Action,
     Champion,
@@ -40,9 +42,7 @@ from maintenance_core.model import (
     StatusEvidence,
     Trigger,
 )
-from maintenance_core.proposal import Proposal
 from maintenance_core.reasons import DecisionReason
-from maintenance_core.turning import Moved, turning
 
 Ask = Callable[[tuple[Finding, ...]], Proposal]
 """What the rules want on these findings."""

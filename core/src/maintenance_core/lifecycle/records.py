@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from maintenance_contract import ContractError
 from maintenance_contract.decision import Asked, DecisionRecord, Figure, NotTaken
-from maintenance_core.jobs import Identity
+from maintenance_core.lifecycle.jobs import Identity
 from maintenance_core.model import (
     Action,
     Decision,

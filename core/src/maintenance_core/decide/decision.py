@@ -7,13 +7,13 @@ passes the brakes: the first that objects turns it into Wait.
 from collections.abc import Iterable
 
 from maintenance_contract import Answer, Question
-from maintenance_core.brakes import BRAKES, NO_CONTEST
+from maintenance_core.decide.brakes import BRAKES, NO_CONTEST
+from maintenance_core.decide.explain import path, rejected, told_of_data, trouble
+from maintenance_core.decide.proposal import Proposal
+from maintenance_core.decide.rules import RULES
+from maintenance_core.decide.worth import in_figures, power_of
 from maintenance_core.model import Decision, PathStep, Situation
-from maintenance_core.narrate import path, rejected, told_of_data, trouble
 from maintenance_core.numbers import MESSAGE_CHARACTERS, shortened
-from maintenance_core.proposal import Proposal
-from maintenance_core.rules import RULES
-from maintenance_core.worth import in_figures, power_of
 
 
 def decide(situation: Situation) -> Decision:

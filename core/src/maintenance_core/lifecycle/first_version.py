@@ -8,9 +8,9 @@ another matter: then nobody knows whether a model is in service that does well.
 from typing import Final
 
 from maintenance_contract import ContractError
-from maintenance_core import champion as projection
+from maintenance_core.lifecycle import projection
+from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.model import Champion, Spec, Status, Unknown
-from maintenance_core.observation import Observation
 from maintenance_core.reasons import MetricsReason
 
 NOTHING_YET: Final = (

@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import Final
 
 from maintenance_contract.plain import plain
-from maintenance_core import champion as projection
+from maintenance_core.lifecycle import projection
+from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.model import (
     CreateJob,
     DeleteJob,
@@ -26,7 +27,6 @@ from maintenance_core.model import (
     WriteStatus,
 )
 from maintenance_core.numbers import shortened
-from maintenance_core.observation import Observation
 from maintenance_core.reasons import ReadyReason
 from maintenance_core.status import timestamp
 

@@ -14,14 +14,7 @@ from maintenance_contract import (
     RowCounts,
     Sampling,
 )
-from maintenance_core.evidence import (
-    AT_NEW_MIX,
-    OUTSIDE,
-    Cause,
-    Tests,
-    answers,
-    cause,
-)
+from maintenance_core.decide.evidence import AT_NEW_MIX, OUTSIDE, Cause, Tests, answers, cause
 from maintenance_core.model import Outcomes, PathStep, Policy, Situation, Trigger
 from maintenance_core.statistics import binomial_at_least, fewer_right
 

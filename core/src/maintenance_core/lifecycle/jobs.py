@@ -27,7 +27,7 @@ from maintenance_contract.paths import (
     version_directory,
 )
 from maintenance_core.allowed import NOTHING_MORE, Allowed
-from maintenance_core.model import Action, JobView, Pod, Policy, Run, Spec, Step
+from maintenance_core.model import PLAIN, Action, How, JobView, Pod, Policy, Run, Spec, Step
 from maintenance_core.names import (
     ANNOTATION_DECISION,
     ANNOTATION_DIGEST,
@@ -101,24 +101,6 @@ def run_number(job: JobView) -> int:
     """The run a Job belongs to, 0 where its name is not one of ours."""
     match = _NUMBER.search(job.name)
     return int(match[1]) if match else 0
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """What a decision says of its training, beside the action.
-
-    ``exclude_contradicted``: without old rows that new labels refute. ``race``: both ways are
-    trained. ``old_at_new_mix``: old rows are judged in the classes' new shares. ``cause_open``:
-    no cause is named.
-    """
-
-    exclude_contradicted: bool = False
-    race: bool = False
-    old_at_new_mix: bool = False
-    cause_open: bool = False
-
-
-PLAIN: Final = How()
 
 
 def request(

@@ -26,17 +26,18 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_contract.plain import plain
-from maintenance_core import champion as projection
 from maintenance_core.allowed import admit
-from maintenance_core.brakes import runs_left
-from maintenance_core.conditions import DEGRADED, conditions, hindered, transitions
-from maintenance_core.deadlines import WHY_FAILED, overdue, to_be_read
-from maintenance_core.decide import decide
+from maintenance_core.decide.brakes import runs_left
+from maintenance_core.decide.decision import decide
+from maintenance_core.decide.explain import shown
+from maintenance_core.decide.gate import gate_for, judge
+from maintenance_core.decide.training_plan import plan_of
 from maintenance_core.errors import SpecError
-from maintenance_core.first import in_service, waits_for_metrics
-from maintenance_core.guard import Guard
-from maintenance_core.jobs import (
-    How,
+from maintenance_core.lifecycle import projection
+from maintenance_core.lifecycle.conditions import DEGRADED, conditions, hindered, transitions
+from maintenance_core.lifecycle.deadlines import WHY_FAILED, overdue, to_be_read
+from maintenance_core.lifecycle.first_version import in_service, waits_for_metrics
+from maintenance_core.lifecycle.jobs import (
     Identity,
     champion_uri,
     job_name,
@@ -44,7 +45,17 @@ from maintenance_core.jobs import (
     request,
     run_number,
 )
-from maintenance_core.judge import gate_for, judge
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.records import record_of
+from maintenance_core.lifecycle.refusals import (
+    is_due,
+    is_hopeless,
+    is_told,
+    message_of,
+    refused,
+    request_of,
+    waits,
+)
 from maintenance_core.model import (
     Action,
     Champion,
@@ -55,6 +66,7 @@ from maintenance_core.model import (
     Effect,
     Healthy,
     HistoryEntry,
+    How,
     JobPhase,
     JobView,
     Metrics,
@@ -78,28 +90,16 @@ from maintenance_core.model import (
     WriteConfigMap,
     WriteStatus,
 )
-from maintenance_core.narrate import shown
 from maintenance_core.numbers import reading, shortened
-from maintenance_core.observation import Observation
-from maintenance_core.outcomes import beginning, still_holds
-from maintenance_core.plan import plan_of
 from maintenance_core.reasons import (
     EventReason,
     ReadyReason,
     RunReason,
     VerdictReason,
 )
-from maintenance_core.records import record_of
-from maintenance_core.refusals import (
-    is_due,
-    is_hopeless,
-    is_told,
-    message_of,
-    refused,
-    request_of,
-    waits,
-)
 from maintenance_core.spec import parse
+from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.counters import beginning, still_holds
 
 MISSED_BY_AT_MOST: Final = timedelta(hours=24)
 RECHECK_AT_MOST: Final = timedelta(hours=24)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from maintenance_contract import ContractError
 from maintenance_contract.codec import Fields
-from maintenance_core.jobs import Identity
+from maintenance_core.lifecycle.jobs import Identity
 from maintenance_core.model import Champion
 from maintenance_core.names import CHAMPION_SUFFIX, LABEL_MANAGED_BY, MANAGER
 from maintenance_core.status import champion_in, champion_out
