@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.world import DOWN, HEALTHY, World
 
-from maintenance_core.lifecycle.next_effect import next_effect, wanted
+from maintenance_core.lifecycle.next_effect import next_effect
+from maintenance_core.lifecycle.triggers import wanted
 from maintenance_core.model import Step, Trigger
 from maintenance_core.watch.common_cause import AT_ONCE, PATIENCE, Crowd, Guard, at_once, guard
 

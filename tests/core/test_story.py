@@ -26,8 +26,9 @@ from maintenance_contract import (
 )
 from maintenance_core import status as status_json
 from maintenance_core.errors import SpecError
-from maintenance_core.lifecycle.next_effect import next_effect, wanted
+from maintenance_core.lifecycle.next_effect import next_effect
 from maintenance_core.lifecycle.records import decision_of
+from maintenance_core.lifecycle.triggers import wanted
 from maintenance_core.model import (
     Action,
     Baseline,

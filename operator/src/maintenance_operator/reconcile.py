@@ -27,7 +27,7 @@ from maintenance_core.errors import (
 from maintenance_core.lifecycle import projection
 from maintenance_core.lifecycle.conditions import READY, STALLED, untold
 from maintenance_core.lifecycle.jobs import Identity, TrainerImage
-from maintenance_core.lifecycle.next_effect import next_effect, onset, wanted
+from maintenance_core.lifecycle.next_effect import next_effect
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.refusals import (
     is_due,
@@ -39,6 +39,7 @@ from maintenance_core.lifecycle.refusals import (
 )
 from maintenance_core.lifecycle.requeue import next_look, until_reading, until_the_others_are_read
 from maintenance_core.lifecycle.steady_state import Quiet, quiet, stays_quiet
+from maintenance_core.lifecycle.triggers import onset, wanted
 from maintenance_core.model import (
     Assessment,
     CreateJob,

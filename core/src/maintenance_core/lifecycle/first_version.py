@@ -7,10 +7,9 @@ another matter: then nobody knows whether a model is in service that does well.
 
 from typing import Final
 
-from maintenance_contract import ContractError
-from maintenance_core.lifecycle import projection
 from maintenance_core.lifecycle.observation import Observation
-from maintenance_core.model import Champion, Spec, Status, Unknown
+from maintenance_core.lifecycle.promotion import in_service
+from maintenance_core.model import Spec, Status, Unknown
 from maintenance_core.reasons import MetricsReason
 
 NOTHING_YET: Final = (
@@ -40,15 +39,4 @@ def waits_for_metrics(seen: Observation, status: Status) -> bool:
 
 def champion_missing(seen: Observation) -> bool:
     """Whether a first version is wanted: none is known, and no ConfigMap names one to take over."""
-    return seen.status.champion is None and in_service(seen) is None
-
-
-def in_service(seen: Observation) -> Champion | None:
-    """The champion that the ConfigMap names, if it is ours and can be read."""
-    config_map = seen.config_map
-    if config_map is None or not projection.is_ours(config_map):
-        return None
-    try:
-        return projection.read(config_map)
-    except ContractError:
-        return None
+    return in_service(seen) is None

@@ -9,8 +9,8 @@ from typing import Final
 from maintenance_core.lifecycle.conditions import DEGRADED, TRAINING, is_true
 from maintenance_core.lifecycle.first_version import NOTHING_YET, waits_for_metrics
 from maintenance_core.lifecycle.jobs import TrainerImage, is_light
-from maintenance_core.lifecycle.next_effect import wanted
 from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.triggers import wanted
 from maintenance_core.model import (
     Action,
     Assessment,
