@@ -39,7 +39,7 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_core.decide.decision import concept_drift
+from maintenance_core.decide.findings import concept_drift
 from maintenance_core.decide.gate import judge
 from maintenance_core.model import (
     Action,

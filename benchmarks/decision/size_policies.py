@@ -36,13 +36,13 @@ from maintenance_core.model import (
     Decision,
     Degraded,
     HistoryEntry,
-    How,
     Policy,
     Reading,
     RunOutcome,
     Situation,
     Spec,
     ThresholdRange,
+    TrainingPlan,
     Trigger,
     Verdict,
 )
@@ -149,7 +149,7 @@ def _ways_of(action: Action, *, race: bool) -> tuple[Action, ...]:
     return (action, other) if race else (action,)
 
 
-def arm_of(action: Action, spec: Spec, plan: How) -> str:
+def arm_of(action: Action, spec: Spec, plan: TrainingPlan) -> str:
     """How the product trains it: half of a retrain are new rows under Evidence."""
     half = spec.policy is Policy.EVIDENCE
     arm = TUNED if action is Action.FINE_TUNE else HALF if half else MERGED
@@ -245,7 +245,7 @@ def escalated(cell: Cell, spec: Spec, first: Decision, verdict: Verdict) -> Situ
     )
 
 
-def judged(cell: Cell, arm: str, spec: Spec, plan: How) -> Verdict:
+def judged(cell: Cell, arm: str, spec: Spec, plan: TrainingPlan) -> Verdict:
     """The gate on an arm."""
     return judge(
         trained_report(cell, arm, at_new_mix=plan.old_at_new_mix),

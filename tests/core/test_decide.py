@@ -34,8 +34,8 @@ from maintenance_contract import (
 )
 from maintenance_core import status as status_json
 from maintenance_core.decide.brakes import BRAKES
-from maintenance_core.decide.decision import concept_drift, decide, propose
-from maintenance_core.decide.findings import CAUSES, cause_open
+from maintenance_core.decide.decision import decide, propose
+from maintenance_core.decide.findings import CAUSES, cause_open, concept_drift
 from maintenance_core.decide.rules import EVIDENCE, WORKFLOW
 from maintenance_core.decide.training_plan import plan_of
 from maintenance_core.decide.worth import could_show

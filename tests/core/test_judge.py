@@ -21,7 +21,15 @@ from maintenance_contract import (
 )
 from maintenance_core.decide.gate import gate_for, judge
 from maintenance_core.decide.power import rows_to_show_no_loss
-from maintenance_core.model import Champion, Gate, How, OnConceptDrift, Proof, Score, Verdict
+from maintenance_core.model import (
+    Champion,
+    Gate,
+    OnConceptDrift,
+    Proof,
+    Score,
+    TrainingPlan,
+    Verdict,
+)
 from maintenance_core.reasons import VerdictReason
 
 calmly = settings(deadline=None, max_examples=60)
@@ -266,13 +274,13 @@ def test_a_gain_that_is_likely_is_enough_on_few_rows_where_old_ones_stand_beside
 
 
 def test_more_is_asked_where_no_cause_is_named_and_of_the_better_of_two() -> None:
-    gate = gate_for(GATE, How())
+    gate = gate_for(GATE, TrainingPlan())
     assert (gate.confidence, gate.weighed_confidence) == (0.95, 0.8)
-    gate = gate_for(GATE, How(cause_open=True))
+    gate = gate_for(GATE, TrainingPlan(cause_open=True))
     assert (gate.confidence, gate.weighed_confidence) == (0.95, 0.95)
-    gate = gate_for(GATE, How(cause_open=True, race=True))
+    gate = gate_for(GATE, TrainingPlan(cause_open=True, race=True))
     assert (gate.confidence, gate.weighed_confidence) == pytest.approx((0.975, 0.975))
-    gate = gate_for(replace(GATE, weighed_confidence=0.99), How(cause_open=True))
+    gate = gate_for(replace(GATE, weighed_confidence=0.99), TrainingPlan(cause_open=True))
     assert gate.weighed_confidence == 0.99
 
 

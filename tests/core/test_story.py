@@ -231,8 +231,8 @@ def test_every_training_and_nothing_else_carries_its_own_decision() -> None:
     told = {name: decision_of(record) for name, record in world.records.items()}
     assert told.pop("news-1a2b3c-1-train").reason == "FirstVersion"
     assert told == {
-        "news-1a2b3c-2-train": replace(fine_tune, power=None),
-        "news-1a2b3c-3-train": replace(retrain, power=None),
+        "news-1a2b3c-2-train": replace(fine_tune, power=None, plan=None),
+        "news-1a2b3c-3-train": replace(retrain, power=None, plan=None),
     }
 
 

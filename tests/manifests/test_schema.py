@@ -36,6 +36,7 @@ from maintenance_core.model import (
     StatusEvidence,
     Step,
     Stopping,
+    TrainingPlan,
     Trigger,
     Trouble,
 )
@@ -396,6 +397,7 @@ FULL = Status(
         ),
         rejected=tuple(RejectedAction(action, "not called for") for action in Action),
         power=Power(90, 100, 0.7055, 0.08, 0.1123, 100, 0.8123, 0.0923),
+        plan=TrainingPlan(race=True, old_at_new_mix=True, cause_open=True),
     ),
     run=Run(
         number=7,

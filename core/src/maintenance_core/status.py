@@ -32,6 +32,7 @@ from maintenance_core.model import (
     StatusEvidence,
     Step,
     Stopping,
+    TrainingPlan,
     Trigger,
     Trouble,
 )
@@ -291,6 +292,7 @@ def _decision_in(fields: Fields) -> Decision:
         time=_time(fields, "time"),
         escalated_from=fields.optional("escalatedFrom", fields.integer),
         power=_optional(fields, "power", _power_in),
+        plan=_optional(fields, "trainingPlan", _plan_in),
     )
 
 
@@ -320,6 +322,24 @@ def _power_out(power: Power) -> dict[str, Any]:
     }
 
 
+def _plan_in(fields: Fields) -> TrainingPlan:
+    return TrainingPlan(
+        exclude_contradicted=fields.boolean("excludeContradicted"),
+        race=fields.boolean("race"),
+        old_at_new_mix=fields.boolean("oldRowsAtNewMix"),
+        cause_open=fields.boolean("causeOpen"),
+    )
+
+
+def _plan_out(plan: TrainingPlan) -> dict[str, bool]:
+    return {
+        "race": plan.race,
+        "excludeContradicted": plan.exclude_contradicted,
+        "oldRowsAtNewMix": plan.old_at_new_mix,
+        "causeOpen": plan.cause_open,
+    }
+
+
 def _decision_out(decision: Decision) -> dict[str, Any]:
     return _without_none(
         {
@@ -343,6 +363,7 @@ def _decision_out(decision: Decision) -> dict[str, Any]:
             ],
             "time": timestamp(decision.time),
             "power": decision.power and _power_out(decision.power),
+            "trainingPlan": decision.plan and _plan_out(decision.plan),
         }
     )
 

@@ -4,15 +4,15 @@ The rules of the policy propose: the first that has something to say decides. Wh
 passes the brakes: the first that objects turns it into Wait.
 """
 
-from collections.abc import Iterable
+from dataclasses import replace
 
-from maintenance_contract import Answer, Question
 from maintenance_core.decide.brakes import BRAKES, NO_CONTEST
 from maintenance_core.decide.explain import path, rejected, told_of_data, trouble
 from maintenance_core.decide.proposal import Proposal
 from maintenance_core.decide.rules import RULES
+from maintenance_core.decide.training_plan import plan_for
 from maintenance_core.decide.worth import in_figures, power_of
-from maintenance_core.model import Decision, PathStep, Situation
+from maintenance_core.model import Decision, Situation
 from maintenance_core.numbers import MESSAGE_CHARACTERS, shortened
 
 
@@ -24,7 +24,7 @@ def decide(situation: Situation) -> Decision:
     wanted = propose(situation)
     objection = object_to(situation, wanted)
     chosen = objection or wanted
-    return Decision(
+    decision = Decision(
         number=situation.number,
         trigger=situation.trigger,
         action=chosen.action,
@@ -36,6 +36,9 @@ def decide(situation: Situation) -> Decision:
         escalated_from=situation.escalated_from,
         power=power_of(situation),
     )
+    if chosen.action.training is None:
+        return decision
+    return replace(decision, plan=plan_for(decision, situation.spec))
 
 
 def _message(situation: Situation, chosen: Proposal) -> str:
@@ -64,14 +67,3 @@ def object_to(situation: Situation, wanted: Proposal) -> Proposal | None:
         return None
     objections = (brake(situation, wanted) for brake in BRAKES)
     return next(filter(None, objections), None)
-
-
-def concept_drift(steps: Iterable[PathStep]) -> bool:
-    """Whether a decision's path says that the same inputs now mean something else, at large.
-
-    Then the old held-out labels are wrong by construction, and contradicted old rows are not
-    trained on.
-    """
-    return any(
-        step.question is Question.CONCEPT_DRIFT and step.answer is Answer.MAJOR for step in steps
-    )

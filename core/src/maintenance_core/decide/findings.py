@@ -171,3 +171,14 @@ def expected_accuracy(situation: Situation) -> float | None:
     threshold = metrics.threshold
     floor = threshold.bound if threshold.min is not None else 1.0 - threshold.bound
     return floor if 0.0 <= floor <= 1.0 else None
+
+
+def concept_drift(steps: Iterable[PathStep]) -> bool:
+    """Whether a decision's path says that the same inputs now mean something else, at large.
+
+    Then the old held-out labels are wrong by construction, and contradicted old rows are not
+    trained on.
+    """
+    return any(
+        step.question is Question.CONCEPT_DRIFT and step.answer is Answer.MAJOR for step in steps
+    )

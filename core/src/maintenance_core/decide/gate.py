@@ -17,7 +17,7 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_core.decide.worth import proof_required, surer
-from maintenance_core.model import Champion, Gate, How, OnConceptDrift, Score, Verdict
+from maintenance_core.model import Champion, Gate, OnConceptDrift, Score, TrainingPlan, Verdict
 from maintenance_core.numbers import figure, p_value, percent, points
 from maintenance_core.reasons import VerdictReason
 from maintenance_core.statistics import (
@@ -44,15 +44,15 @@ _NO_HELD_OUT_ROW: Final = (
 _NO_OLD_ROW: Final = "There is no old held-out row, so nothing is known of what may be forgotten."
 
 
-def gate_for(gate: Gate, how: How) -> Gate:
+def gate_for(gate: Gate, plan: TrainingPlan) -> Gate:
     """What is asked of a challenger of that plan.
 
     Half the error of the better of two, as the same rows chose it. No likely gain alone where no
     cause is named: then nothing but these rows speaks for it.
     """
-    if how.cause_open:
+    if plan.cause_open:
         gate = surer(gate)
-    if not how.race:
+    if not plan.race:
         return gate
     return replace(
         gate,

@@ -27,7 +27,17 @@ from maintenance_contract.paths import (
     version_directory,
 )
 from maintenance_core.allowed import NOTHING_MORE, Allowed
-from maintenance_core.model import PLAIN, Action, How, JobView, Pod, Policy, Run, Spec, Step
+from maintenance_core.model import (
+    PLAIN,
+    Action,
+    JobView,
+    Pod,
+    Policy,
+    Run,
+    Spec,
+    Step,
+    TrainingPlan,
+)
 from maintenance_core.names import (
     ANNOTATION_DECISION,
     ANNOTATION_DIGEST,
@@ -104,7 +114,7 @@ def run_number(job: JobView) -> int:
 
 
 def request(
-    identity: Identity, run: Run, spec: Spec, step: Step, how: How = PLAIN
+    identity: Identity, run: Run, spec: Spec, step: Step, plan: TrainingPlan = PLAIN
 ) -> TrainingRequest:
     """What a step's Job is asked to do. The same run gives the same request, digest and all.
 
@@ -115,7 +125,7 @@ def request(
         spec.training.replay_percent,
         dict(spec.training.fine_tune_arguments),
         dict(spec.training.retrain_arguments),
-        _new_data_percent(spec, run, training=training, race=how.race),
+        _new_data_percent(spec, run, training=training, race=plan.race),
     )
     return TrainingRequest(
         operation=_OPERATIONS[step],
@@ -144,11 +154,11 @@ def request(
         champion=run.champion,
         action=run.action.training if training and run.action else None,
         snapshot=Snapshot(run.snapshot_run or run.number, run.data_digest) if training else None,
-        exclude_contradicted=training and how.exclude_contradicted,
+        exclude_contradicted=training and plan.exclude_contradicted,
         subject=_OPERATIONS[run.subject] if step is Step.REPORT and run.subject else None,
         max_rows=spec.diagnosis.max_rows,
-        race=training and how.race,
-        old_at_new_mix=training and how.old_at_new_mix,
+        race=training and plan.race,
+        old_at_new_mix=training and plan.old_at_new_mix,
     )
 
 

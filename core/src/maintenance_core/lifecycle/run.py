@@ -21,7 +21,6 @@ from maintenance_core.model import (
     Champion,
     Degraded,
     HistoryEntry,
-    How,
     JobPhase,
     JobView,
     Metrics,
@@ -32,6 +31,7 @@ from maintenance_core.model import (
     Spec,
     Step,
     ThresholdRange,
+    TrainingPlan,
 )
 
 REPORT_CHARACTERS: Final = 4096
@@ -81,7 +81,7 @@ def request_of_step(seen: Observation, run: Run, spec: Spec, step: Step) -> Trai
     return request(seen.identity, run, spec, step, plan_of_run(seen, spec))
 
 
-def plan_of_run(seen: Observation, spec: Spec) -> How:
+def plan_of_run(seen: Observation, spec: Spec) -> TrainingPlan:
     """How the run trains, by the decision that it follows."""
     return plan_of(seen.status.decision, spec)
 

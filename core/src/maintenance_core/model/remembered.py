@@ -112,8 +112,8 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True)
-class How:
-    """What a decision says of its training, beside the action.
+class TrainingPlan:
+    """How a decision wants its training done, beside the action.
 
     ``exclude_contradicted``: without old rows that new labels refute. ``race``: both ways are
     trained. ``old_at_new_mix``: old rows are judged in the classes' new shares. ``cause_open``:
@@ -126,7 +126,7 @@ class How:
     cause_open: bool = False
 
 
-PLAIN: Final = How()
+PLAIN: Final = TrainingPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,8 @@ class Decision:
     time: datetime
     escalated_from: int | None = None
     power: Power | None = None
+    plan: TrainingPlan | None = None
+    """Of a training; None where a version before did not write it down."""
 
 
 @dataclass(frozen=True, slots=True)
