@@ -114,6 +114,8 @@ def page() -> str:
             "\n## The gate\n\n",
             f"{_gate()}\n",
             EXACT,
+            "\nThe checks, in order; the first that has something to say decides:\n\n",
+            *_table(("", "check", "says"), _steps(gate.CHECKS)),
         ]
     )
 

@@ -1,11 +1,13 @@
 """The gate: is the challenger better on new rows, and not worse on old ones?
 
-Where old rows are enough to show that nothing is lost, both are shown one by one. Where they are
-few they could not: then both ages are weighed together. The weighed gain must be shown to be
-positive, and no loss on old rows beyond what is allowed may be shown.
+The checks are asked in order, and the first that has something to say decides. Where old rows are
+enough to show that nothing is lost, gain and loss are shown one by one. Where they are few they
+could not: then both ages are weighed together. The weighed gain must be shown to be positive, and
+no loss on old rows beyond what is allowed may be shown.
 """
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from maintenance_contract import (
@@ -16,22 +18,25 @@ from maintenance_contract import (
     Sampling,
     TrainingReport,
 )
+from maintenance_core.decide.paired_rows import (
+    accuracies,
+    below_floor,
+    better,
+    kept,
+    not_shown_to_forget,
+    nothing_to_judge_on,
+    reaches_floor,
+    reported,
+    together,
+    weighed_bound,
+    whose_gain,
+    won_and_lost,
+)
 from maintenance_core.decide.worth import proof_required, surer
 from maintenance_core.model import Champion, Gate, OnConceptDrift, Score, TrainingPlan, Verdict
 from maintenance_core.numbers import figure, p_value, percent, points
 from maintenance_core.reasons import VerdictReason
-from maintenance_core.statistics import (
-    EXACT_ROWS,
-    Paired,
-    mcnemar,
-    non_inferiority_p,
-    paired_lower_bound,
-    weighted_lower_bound,
-)
-
-LOSS_CONFIDENCE: Final = 0.95
-"""With which a loss on few old rows counts as shown; not the gate's: who asks for a surer gain
-would otherwise let a loss pass."""
+from maintenance_core.statistics import mcnemar
 
 _MEND: Final = (
     "Check that it is the model of these data, and that id2label in its config.json names its "
@@ -41,7 +46,53 @@ _NO_HELD_OUT_ROW: Final = (
     "There is no held-out row to judge on: add labelled rows, or hold more of them out "
     "(spec.data.holdout)."
 )
-_NO_OLD_ROW: Final = "There is no old held-out row, so nothing is known of what may be forgotten."
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """What is judged, and by what.
+
+    ``concept_drift``: the labels of old rows are out of date. ``imported``: the model was brought
+    along, not trained.
+    """
+
+    report: TrainingReport
+    gate: Gate
+    champion: Champion | None
+    concept_drift: bool
+    imported: bool
+    sampling: Sampling
+
+    @property
+    def new(self) -> PairedCounts | None:
+        """The new held-out rows."""
+        return self.report.evaluation.new if self.report.evaluation else None
+
+    @property
+    def old(self) -> PairedCounts | None:
+        """The old ones."""
+        return self.report.evaluation.old if self.report.evaluation else None
+
+    @property
+    def report_only(self) -> bool:
+        """Whether old rows are told and not judged."""
+        return self.concept_drift and self.gate.on_concept_drift is OnConceptDrift.REPORT_ONLY
+
+    def promoted(self, reason: VerdictReason, message: str) -> Verdict:
+        """The challenger goes into service."""
+        return self.ruled(reason, message, promote=True)
+
+    def refused(self, reason: VerdictReason, message: str) -> Verdict:
+        """It does not."""
+        return self.ruled(reason, message, promote=False)
+
+    def ruled(self, reason: VerdictReason, message: str, *, promote: bool) -> Verdict:
+        """A verdict, with the scores that it rests on."""
+        return Verdict(promote, reason, message, _score(self.new), _score(self.old))
+
+
+Check = Callable[[Contest], Verdict | None]
+Problem = Callable[[TrainingReport, Champion | None], str]
 
 
 def gate_for(gate: Gate, plan: TrainingPlan) -> Gate:
@@ -85,53 +136,189 @@ def judge(
     trained version must be shown to beat it, one that was ``imported`` must do no worse. Where
     new rows are Targeted none are held out: then the challenger must be better on the old ones.
     """
-    problem = _problem(report, champion)
-    if problem:
-        return Verdict(
-            promote=False,
-            reason=VerdictReason.REPORT_INVALID,
-            message=f"The trainer's report cannot be used: {problem}.",
-        )
-    assert report.evaluation is not None  # noqa: S101 - _problem has looked
-    new, old = report.evaluation.new, report.evaluation.old
-    if imported:
-        promote, reason, message = _brought_along(new, old)
-    elif champion is None:
-        promote, reason, message = _first(new, old, gate)
-    elif sampling is Sampling.TARGETED:
-        promote, message = _better(old, gate, age="old")
-        reason = VerdictReason.CHALLENGER_WINS if promote else VerdictReason.NO_IMPROVEMENT
-    else:
-        promote, reason, message = _contest(new, old, gate, concept_drift=concept_drift)
-    return Verdict(promote, reason, message, _score(new), _score(old))
+    contest = Contest(report, gate, champion, concept_drift, imported, sampling)
+    return next(verdict for check in CHECKS if (verdict := check(contest)) is not None)
 
 
-def _problem(  # noqa: PLR0911 - one per guard
-    report: TrainingReport, champion: Champion | None
-) -> str:
-    """What keeps the report from being judged; empty if nothing does."""
+# --- the checks -------------------------------------------------------------------------
+
+
+def report_cannot_be_used(contest: Contest) -> Verdict | None:
+    """A report that is of something else, or contradicts itself, promotes nothing."""
+    said = (problem(contest.report, contest.champion) for problem in PROBLEMS)
+    found = next(filter(None, said), None)
+    if found is None:
+        return None
+    return Verdict(
+        promote=False,
+        reason=VerdictReason.REPORT_INVALID,
+        message=f"The trainer's report cannot be used: {found}.",
+    )
+
+
+def model_brought_along(contest: Contest) -> Verdict | None:
+    """An imported model must do no worse than the majority class: is it the right one at all?
+
+    The model may have been trained on these rows, so its score says nothing good of it; a bad one
+    says enough.
+    """
+    if not contest.imported:
+        return None
+    counts = together(contest.new, contest.old)
+    if counts.n == 0:
+        return contest.refused(VerdictReason.WORSE_THAN_MAJORITY, _NO_HELD_OUT_ROW)
+    score = (
+        f"The model of spec.model.initialModel gets {percent(counts.challenger_accuracy)} of "
+        f"{counts.n} held-out rows right, against {percent(counts.champion_accuracy)} by always "
+        "naming the most frequent label"
+    )
+    if counts.challenger_accuracy >= counts.champion_accuracy:
+        note = "They may be among what it was trained on: it is the right model, no more is shown."
+        return contest.promoted(VerdictReason.IMPORTED, f"{score}. {note}")
+    message = f"{score}: it is not taken over. {_MEND}"
+    return contest.refused(VerdictReason.WORSE_THAN_MAJORITY, message)
+
+
+def first_version(contest: Contest) -> Verdict | None:
+    """Without a champion, all held-out rows together must show it beats the majority class."""
+    if contest.champion is not None:
+        return None
+    counts = together(contest.new, contest.old)
+    if counts.n == 0:
+        return contest.refused(VerdictReason.NOT_BETTER_THAN_MAJORITY, _NO_HELD_OUT_ROW)
+    p = mcnemar(counts.challenger_only, counts.champion_only)
+    asked = 1.0 - contest.gate.confidence
+    numbers = (
+        f"{percent(counts.challenger_accuracy)} of {counts.n} held-out rows right, against "
+        f"{percent(counts.champion_accuracy)} by always naming the most frequent label "
+        f"({won_and_lost(counts)}, p {p_value(p)}, asked for {figure(asked)})"
+    )
+    if p <= asked:
+        message = f"The first version gets {numbers}."
+        return contest.promoted(VerdictReason.FIRST_VERSION, message)
+    message = f"The first version is not shown to beat the majority class: {numbers}."
+    return contest.refused(VerdictReason.NOT_BETTER_THAN_MAJORITY, message)
+
+
+def targeted_labels(contest: Contest) -> Verdict | None:
+    """Where new rows are no sample, none are held out: the old ones must show it better."""
+    if contest.sampling is not Sampling.TARGETED:
+        return None
+    wins, message = better(contest.old, contest.gate, age="old")
+    reason = VerdictReason.CHALLENGER_WINS if wins else VerdictReason.NO_IMPROVEMENT
+    return contest.ruled(reason, message, promote=wins)
+
+
+def each_age_alone(contest: Contest) -> Verdict | None:
+    """New rows show a win and old ones no loss; where that is required, nothing else will do."""
+    old, gate = contest.old, contest.gate
+    n, before = (old.n, old.champion_accuracy) if old is not None and old.n else (0, None)
+    shown = _shown_alone(contest)
+    return shown if shown.promote or proof_required(gate, n, before) else None
+
+
+def both_ages_together(contest: Contest) -> Verdict | None:
+    """Too few old rows for a proof: a weighed gain that is shown, and no loss that is shown."""
+    new, old, gate = contest.new, contest.old, contest.gate
+    if new is None or new.n == 0:
+        return contest.refused(VerdictReason.NO_IMPROVEMENT, nothing_to_judge_on("new"))
+    numbers = f"{accuracies(new)} on {new.n} new held-out rows ({won_and_lost(new)})"
+    if not reaches_floor(new, gate):
+        return contest.refused(VerdictReason.NO_IMPROVEMENT, below_floor(new, gate, numbers))
+    judged = None if contest.report_only or old is None or old.n == 0 else old
+    confidence = gate.confidence if judged is None else gate.weighed_confidence
+    bound = weighed_bound(new, judged, gate, confidence)
+    shown = f"with {percent(confidence)} confidence {whose_gain(judged, gate)}"
+    keeps, on_old = reported(old) if contest.report_only else not_shown_to_forget(old, gate)
+    if bound <= 0.0:
+        alone = weighed_bound(new, None, gate, confidence) > 0.0
+        reason = VerdictReason.FORGETS_OLD if alone else VerdictReason.NO_IMPROVEMENT
+        said = f"Not shown to be better: {numbers}; {shown} may be {points(bound)}."
+        return contest.refused(reason, f"{said} {on_old}")
+    reason = VerdictReason.CHALLENGER_WINS if keeps else VerdictReason.FORGETS_OLD
+    message = f"Better: {numbers}; {shown} is at least {points(bound)}. {on_old}"
+    return contest.ruled(reason, message, promote=keeps)
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    report_cannot_be_used,
+    model_brought_along,
+    first_version,
+    targeted_labels,
+    each_age_alone,
+    both_ages_together,
+)
+"""The first that has something to say decides; the last always has."""
+
+
+def _shown_alone(contest: Contest) -> Verdict:
+    wins, on_new = better(contest.new, contest.gate)
+    if not wins:
+        return contest.refused(VerdictReason.NO_IMPROVEMENT, on_new)
+    old = contest.old
+    keeps, on_old = reported(old) if contest.report_only else kept(old, contest.gate)
+    reason = VerdictReason.CHALLENGER_WINS if keeps else VerdictReason.FORGETS_OLD
+    return contest.ruled(reason, f"{on_new} {on_old}", promote=keeps)
+
+
+# --- what keeps a report from being judged ----------------------------------------------
+
+
+def _of_a_diagnosis(report: TrainingReport, _: Champion | None) -> str:
+    diagnosis = report.operation is Operation.DIAGNOSE
+    return "it is of a diagnosis, not of a training" if diagnosis else ""
+
+
+def _of_a_failure(report: TrainingReport, _: Champion | None) -> str:
+    if report.outcome is Outcome.SUCCEEDED:
+        return ""
+    return f"it tells of a failure ({report.reason or 'no reason given'})"
+
+
+def _without_challenger(report: TrainingReport, _: Champion | None) -> str:
+    named = report.candidate is not None and report.candidate.digest
+    return "" if named else "it names no challenger"
+
+
+def _no_newer(report: TrainingReport, champion: Champion | None) -> str:
+    candidate = report.candidate
+    if candidate is None or champion is None or candidate.version > champion.version:
+        return ""
+    return (
+        f"its challenger is version {candidate.version}, "
+        f"no newer than the champion's {champion.version}"
+    )
+
+
+def _without_evaluation(report: TrainingReport, _: Champion | None) -> str:
+    return "it holds no evaluation" if report.evaluation is None else ""
+
+
+def _against_another(report: TrainingReport, champion: Champion | None) -> str:
     reference = Reference.CHAMPION if champion is not None else Reference.MAJORITY_CLASS
-    if report.operation is Operation.DIAGNOSE:
-        return "it is of a diagnosis, not of a training"
-    if report.outcome is not Outcome.SUCCEEDED:
-        return f"it tells of a failure ({report.reason or 'no reason given'})"
-    if report.candidate is None or not report.candidate.digest:
-        return "it names no challenger"
-    if champion is not None and report.candidate.version <= champion.version:
-        return (
-            f"its challenger is version {report.candidate.version}, "
-            f"no newer than the champion's {champion.version}"
-        )
+    if report.evaluation is None or report.evaluation.reference is reference:
+        return ""
+    against = report.evaluation.reference.value
+    return f"the challenger was scored against {against}, not {reference.value}"
+
+
+def _contradictory(report: TrainingReport, _: Champion | None) -> str:
     if report.evaluation is None:
-        return "it holds no evaluation"
-    if report.evaluation.reference is not reference:
-        return (
-            f"the challenger was scored against {report.evaluation.reference.value}, "
-            f"not {reference.value}"
-        )
-    if not all(_consistent(counts) for counts in (report.evaluation.new, report.evaluation.old)):
-        return "its counts of held-out rows contradict each other"
-    return ""
+        return ""
+    counted = (report.evaluation.new, report.evaluation.old)
+    consistent = all(_consistent(counts) for counts in counted)
+    return "" if consistent else "its counts of held-out rows contradict each other"
+
+
+PROBLEMS: Final[tuple[Problem, ...]] = (
+    _of_a_diagnosis,
+    _of_a_failure,
+    _without_challenger,
+    _no_newer,
+    _without_evaluation,
+    _against_another,
+    _contradictory,
+)
 
 
 def _consistent(counts: PairedCounts | None) -> bool:
@@ -145,224 +332,3 @@ def _score(counts: PairedCounts | None) -> Score | None:
     if counts is None or counts.n == 0:
         return None
     return Score(counts.n, counts.champion_accuracy, counts.challenger_accuracy)
-
-
-def _first(
-    new: PairedCounts | None, old: PairedCounts | None, gate: Gate
-) -> tuple[bool, VerdictReason, str]:
-    """Against the majority class, on all held-out rows: none of them was seen by anybody."""
-    counts = _together(new, old)
-    if counts.n == 0:
-        return (
-            False,
-            VerdictReason.NOT_BETTER_THAN_MAJORITY,
-            _NO_HELD_OUT_ROW,
-        )
-    p = mcnemar(counts.challenger_only, counts.champion_only)
-    numbers = (
-        f"{percent(counts.challenger_accuracy)} of {counts.n} held-out rows right, against "
-        f"{percent(counts.champion_accuracy)} by always naming the most frequent label "
-        f"({_paired(counts)}, p {p_value(p)}, asked for {figure(1.0 - gate.confidence)})"
-    )
-    if p <= 1.0 - gate.confidence:
-        return True, VerdictReason.FIRST_VERSION, f"The first version gets {numbers}."
-    return (
-        False,
-        VerdictReason.NOT_BETTER_THAN_MAJORITY,
-        f"The first version is not shown to beat the majority class: {numbers}.",
-    )
-
-
-def _brought_along(
-    new: PairedCounts | None, old: PairedCounts | None
-) -> tuple[bool, VerdictReason, str]:
-    """A sanity check, no contest: is it the right model, with the right labels?
-
-    The model may have been trained on these rows, so its score says nothing good of it; a bad one
-    says enough.
-    """
-    counts = _together(new, old)
-    if counts.n == 0:
-        return False, VerdictReason.WORSE_THAN_MAJORITY, _NO_HELD_OUT_ROW
-    score = (
-        f"The model of spec.model.initialModel gets {percent(counts.challenger_accuracy)} of "
-        f"{counts.n} held-out rows right, against {percent(counts.champion_accuracy)} by always "
-        "naming the most frequent label"
-    )
-    if counts.challenger_accuracy >= counts.champion_accuracy:
-        note = "They may be among what it was trained on: it is the right model, no more is shown."
-        return True, VerdictReason.IMPORTED, f"{score}. {note}"
-    return False, VerdictReason.WORSE_THAN_MAJORITY, f"{score}: it is not taken over. {_MEND}"
-
-
-def _together(new: PairedCounts | None, old: PairedCounts | None) -> PairedCounts:
-    both = [counts for counts in (new, old) if counts is not None]
-    return PairedCounts(
-        n=sum(counts.n for counts in both),
-        both_correct=sum(counts.both_correct for counts in both),
-        champion_only=sum(counts.champion_only for counts in both),
-        challenger_only=sum(counts.challenger_only for counts in both),
-    )
-
-
-def _contest(
-    new: PairedCounts | None, old: PairedCounts | None, gate: Gate, *, concept_drift: bool
-) -> tuple[bool, VerdictReason, str]:
-    """Against the champion: first what must become better, then what must not become worse."""
-    report_only = concept_drift and gate.on_concept_drift is OnConceptDrift.REPORT_ONLY
-    proved = _proved(new, old, gate, report_only=report_only)
-    n, before = (old.n, old.champion_accuracy) if old is not None and old.n else (0, None)
-    if proved[0] or proof_required(gate, n, before):
-        return proved
-    return _weighed(new, old, gate, report_only=report_only)
-
-
-def _proved(
-    new: PairedCounts | None, old: PairedCounts | None, gate: Gate, *, report_only: bool
-) -> tuple[bool, VerdictReason, str]:
-    """Each age alone: a win on new rows that is shown, and on old ones that nothing is lost."""
-    better, on_new = _better(new, gate)
-    if not better:
-        return False, VerdictReason.NO_IMPROVEMENT, on_new
-    kept, on_old = _reported(old) if report_only else _kept(old, gate)
-    reason = VerdictReason.CHALLENGER_WINS if kept else VerdictReason.FORGETS_OLD
-    return kept, reason, f"{on_new} {on_old}"
-
-
-def _weighed(
-    new: PairedCounts | None, old: PairedCounts | None, gate: Gate, *, report_only: bool
-) -> tuple[bool, VerdictReason, str]:
-    """Both ages together: a gain that is shown, and no loss on old rows that is shown."""
-    if new is None or new.n == 0:
-        return False, VerdictReason.NO_IMPROVEMENT, _nothing_to_judge_on("new")
-    numbers = f"{_accuracies(new)} on {new.n} new held-out rows ({_paired(new)})"
-    if not _reaches_floor(new, gate):
-        return False, VerdictReason.NO_IMPROVEMENT, _below_floor(new, gate, numbers)
-    judged = None if report_only or old is None or old.n == 0 else old
-    confidence = gate.confidence if judged is None else gate.weighed_confidence
-    bound = _weighed_bound(new, judged, gate, confidence)
-    shown = f"with {percent(confidence)} confidence {_whole(judged, gate)}"
-    kept, on_old = _reported(old) if report_only else _not_shown_to_forget(old, gate)
-    if bound <= 0.0:
-        alone = _weighed_bound(new, None, gate, confidence) > 0.0
-        reason = VerdictReason.FORGETS_OLD if alone else VerdictReason.NO_IMPROVEMENT
-        said = f"Not shown to be better: {numbers}; {shown} may be {points(bound)}."
-        return False, reason, f"{said} {on_old}"
-    reason = VerdictReason.CHALLENGER_WINS if kept else VerdictReason.FORGETS_OLD
-    return kept, reason, f"Better: {numbers}; {shown} is at least {points(bound)}. {on_old}"
-
-
-def _weighed_bound(
-    new: PairedCounts, old: PairedCounts | None, gate: Gate, confidence: float
-) -> float:
-    weight = gate.old_weight if old is not None else 0.0
-    parts = [Paired(1.0 - weight, new.n, new.challenger_only, new.champion_only)]
-    if old is not None:
-        parts.append(Paired(weight, old.n, old.challenger_only, old.champion_only))
-    return weighted_lower_bound(parts, confidence)
-
-
-def _whole(old: PairedCounts | None, gate: Gate) -> str:
-    if old is None:
-        return "the gain"
-    return f"the gain of both ages ({figure(gate.old_weight)} of it the old one's)"
-
-
-def _not_shown_to_forget(old: PairedCounts | None, gate: Gate) -> tuple[bool, str]:
-    """What few old rows tell of what may be forgotten."""
-    if old is None or old.n == 0:
-        return True, _NO_OLD_ROW
-    least = paired_lower_bound(old.n, old.champion_only, old.challenger_only, LOSS_CONFIDENCE)
-    numbers = f"{_accuracies(old)} on {old.n} old held-out rows ({_paired(old)})"
-    allowed = percent(gate.max_old_loss)
-    if least > gate.max_old_loss:
-        return False, (
-            f"Shown to forget: {numbers}; with {percent(LOSS_CONFIDENCE)} confidence it loses at "
-            f"least {percent(least)}, allowed are {allowed}."
-        )
-    most = -paired_lower_bound(old.n, old.challenger_only, old.champion_only, LOSS_CONFIDENCE)
-    return True, (
-        f"{numbers}: that it loses more than {allowed} is not shown, nor can so few exclude it: it "
-        f"may be up to {percent(max(0.0, most))}."
-    )
-
-
-def _better(new: PairedCounts | None, gate: Gate, *, age: str = "new") -> tuple[bool, str]:
-    """On the held-out rows of that age."""
-    if new is None or new.n == 0:
-        return False, _nothing_to_judge_on(age)
-    p = mcnemar(new.challenger_only, new.champion_only)
-    numbers = (
-        f"{_accuracies(new)} on {new.n} {age} held-out rows ({_paired(new)}, p {p_value(p)}, "
-        f"asked for {figure(1.0 - gate.confidence)})"
-    )
-    if p > 1.0 - gate.confidence:
-        return False, f"Not shown to be better: {numbers}."
-    if not _reaches_floor(new, gate):
-        return False, _below_floor(new, gate, numbers)
-    return True, f"Better: {numbers}."
-
-
-def _nothing_to_judge_on(age: str) -> str:
-    field = "updatesPercent" if age == "new" else "originalPercent"
-    return (
-        f"There is no {age} held-out row to judge on: add labelled rows, or hold more of them "
-        f"out (spec.data.holdout.{field})."
-    )
-
-
-def _reaches_floor(new: PairedCounts, gate: Gate) -> bool:
-    return new.challenger_only - new.champion_only >= gate.min_improvement * new.n - 1e-9
-
-
-def _below_floor(new: PairedCounts, gate: Gate, numbers: str) -> str:
-    gain = new.challenger_accuracy - new.champion_accuracy
-    if gate.min_improvement <= 0.0:
-        return f"Not better: {numbers}."
-    return (
-        f"Better, but by {percent(gain)} only, where spec.gate.minImprovement asks "
-        f"for {percent(gate.min_improvement)}: {numbers}."
-    )
-
-
-def _kept(old: PairedCounts | None, gate: Gate) -> tuple[bool, str]:
-    if old is None or old.n == 0:
-        return True, _NO_OLD_ROW
-    bound = paired_lower_bound(old.n, old.challenger_only, old.champion_only, gate.confidence)
-    kept = bound >= -gate.max_old_loss and _exactly_kept(old, gate)
-    numbers = (
-        f"{_accuracies(old)} on {old.n} old held-out rows ({_paired(old)}); with "
-        f"{percent(gate.confidence)} confidence it loses at most {percent(max(0.0, -bound))}, "
-        f"allowed are {percent(gate.max_old_loss)}"
-    )
-    if kept:
-        return True, f"Nothing lost: {numbers}."
-    return False, f"Not shown to have kept what the champion knew: {numbers}."
-
-
-def _exactly_kept(old: PairedCounts, gate: Gate) -> bool:
-    """On few rows the score bound is a little bold: the exact test must agree."""
-    if old.n > EXACT_ROWS or not 0.0 <= gate.max_old_loss < 1.0:
-        return True
-    p = non_inferiority_p(old.n, old.challenger_only, old.champion_only, gate.max_old_loss)
-    return p <= 1.0 - gate.confidence
-
-
-def _reported(old: PairedCounts | None) -> tuple[bool, str]:
-    if old is None or old.n == 0:
-        return True, "There is no old held-out row."
-    return True, (
-        f"{_accuracies(old)} on {old.n} old held-out rows, reported and not judged: after "
-        "concept drift their labels are out of date."
-    )
-
-
-def _accuracies(counts: PairedCounts) -> str:
-    return (
-        f"{percent(counts.challenger_accuracy)} right, the champion "
-        f"{percent(counts.champion_accuracy)},"
-    )
-
-
-def _paired(counts: PairedCounts) -> str:
-    return f"{counts.challenger_only} won and {counts.champion_only} lost"
