@@ -27,9 +27,9 @@ from intervals import wilson
 from numpy.typing import NDArray
 from river import drift
 
-from maintenance_core.model import Action, Counts, Policy, Reference
+from maintenance_core.model import Action, Counts, Policy, ReferenceCounts
 from maintenance_core.watch import e_detector
-from maintenance_core.watch.e_detector import State, Window
+from maintenance_core.watch.e_detector import DetectorState, Window
 
 REFERENCE, LABELS, CHANGE = 2000, 4000, 1000
 PER_HOUR: Final = 40
@@ -127,8 +127,8 @@ def _worse(
 def ours(drawn: Stream) -> tuple[int | None, int | None]:
     """Labels until the first alarm, and until the first one that something is trained for."""
     before = drawn.windows[REFERENCE - 1]
-    reference = Reference(_time(before), _classes(drawn, slice(0, REFERENCE)))
-    state = e_detector.remember(State(), _counted(drawn, slice(0, REFERENCE)))
+    reference = ReferenceCounts(_time(before), _classes(drawn, slice(0, REFERENCE)))
+    state = e_detector.remember(DetectorState(), _counted(drawn, slice(0, REFERENCE)))
     first, look, wait = None, 0, STEP
     for window in _counted(drawn, slice(REFERENCE, None)):
         state = e_detector.advance(state, [window], reference, TOLERANCE)

@@ -13,9 +13,9 @@ from maintenance_core.model import (
     Degraded,
     Kind,
     Monitor,
-    Outcomes,
+    OutcomeCounters,
     Reading,
-    Reference,
+    ReferenceCounts,
     Status,
 )
 from maintenance_core.spec import parse
@@ -36,12 +36,12 @@ COUNTED = {
         "outcomes": {"counter": "p_total", "classLabel": "c", "correctLabel": "ok"},
     },
 }
-REFERENCE = Reference(NOW, {"sport": Counts(2000, 200)})
+REFERENCE = ReferenceCounts(NOW, {"sport": Counts(2000, 200)})
 
 
-def counters() -> Outcomes:
+def counters() -> OutcomeCounters:
     metrics = parse(COUNTED).metrics
-    assert isinstance(metrics, Outcomes)
+    assert isinstance(metrics, OutcomeCounters)
     return metrics
 
 

@@ -25,13 +25,13 @@ from maintenance_core.model import (
     Degraded,
     Healthy,
     Monitor,
-    Outcomes,
-    Reference,
+    OutcomeCounters,
+    ReferenceCounts,
     Series,
     Status,
 )
 from maintenance_core.spec import parse
-from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.common_cause import CommonCause
 from maintenance_core.watch.counters import digest
 from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.cli import check
@@ -102,7 +102,7 @@ async def by_operator(resource: dict[str, Any], prometheus: Prometheus) -> Asses
         telemetry=mock.Mock(),
         trainer=TrainerImage("trainer:1"),
         clock=mock.Mock(now=mock.Mock(return_value=NOW), due=Clock().due),
-        crowds=mock.Mock(looked=mock.Mock(return_value=Guard.LET)),
+        crowds=mock.Mock(looked=mock.Mock(return_value=CommonCause.ALLOW)),
     )
     return (await reconcile._observe(resource, None, live=True)).assessment
 
@@ -142,9 +142,9 @@ def in_service(
 def monitor(spec: dict[str, Any], hours: float) -> Monitor:
     """What counters told, whether or not the spec still has any."""
     metrics = parse(spec).metrics
-    about = digest(metrics) if isinstance(metrics, Outcomes) else "0123456789ab"
+    about = digest(metrics) if isinstance(metrics, OutcomeCounters) else "0123456789ab"
     began = (NOW - timedelta(hours=hours)).replace(second=0, microsecond=0)
-    return Monitor(3, about, began, Reference(began, {"a": Counts(2000.0, 100.0)}))
+    return Monitor(3, about, began, ReferenceCounts(began, {"a": Counts(2000.0, 100.0)}))
 
 
 AFTER_COUNTERS = gauge(maxDrop=0.02, thresholdRange={"min": 0.8})

@@ -13,10 +13,10 @@ from maintenance_core.lifecycle.requeue import (
     CROWD_LOOK,
     LEAST_WAIT,
     LIVE_RUN_LOOK,
-    next_look,
+    requeue_after,
     until_reading,
 )
-from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.common_cause import CommonCause
 
 
 def down(*, run: bool) -> Observation:
@@ -31,21 +31,23 @@ def down(*, run: bool) -> Observation:
 
 
 def test_a_breach_looks_often_while_the_others_are_read() -> None:
-    wait = next_look(replace(down(run=False), guard=Guard.WAIT))
+    wait = requeue_after(replace(down(run=False), common_cause=CommonCause.WAIT))
     assert wait is not None
     assert CROWD_LOOK <= wait <= 2 * CROWD_LOOK
 
 
 def test_what_has_begun_does_not_wait_for_the_others() -> None:
     seen = down(run=True)
-    assert next_look(replace(seen, guard=Guard.WAIT)) == next_look(replace(seen, guard=Guard.LET))
-    assert next_look(seen) == LIVE_RUN_LOOK
+    assert requeue_after(replace(seen, common_cause=CommonCause.WAIT)) == requeue_after(
+        replace(seen, common_cause=CommonCause.ALLOW)
+    )
+    assert requeue_after(seen) == LIVE_RUN_LOOK
 
 
 def test_a_spec_that_cannot_be_followed_waits_for_a_change() -> None:
     unread = SpecError("spec.model", "cannot be read")
-    assert next_look(replace(down(run=True), spec=unread)) == LIVE_RUN_LOOK
-    assert next_look(replace(down(run=False), spec=unread)) is None
+    assert requeue_after(replace(down(run=True), spec=unread)) == LIVE_RUN_LOOK
+    assert requeue_after(replace(down(run=False), spec=unread)) is None
 
 
 @given(
@@ -64,7 +66,7 @@ def test_a_reading_is_looked_at_soon_after_its_time(
 def test_a_schedule_is_not_slept_through() -> None:
     world = World(spec=a_spec(triggers={"schedule": {"cron": "0 12 * * *"}})).with_champion()
     world.scheduled = world.now - timedelta(days=1), world.now + timedelta(seconds=5)
-    wait = next_look(world.seen())
+    wait = requeue_after(world.seen())
     assert wait is not None
     assert timedelta(seconds=5) < wait < timedelta(seconds=10)
 
@@ -72,6 +74,6 @@ def test_a_schedule_is_not_slept_through() -> None:
 @given(late=st.timedeltas(timedelta(), timedelta(days=400)), run=st.booleans())
 def test_a_time_that_has_passed_is_no_reason_to_look_at_once(late: timedelta, *, run: bool) -> None:
     seen = down(run=run)
-    wait = next_look(replace(seen, scheduled=(seen.now - late, seen.now - late)))
+    wait = requeue_after(replace(seen, scheduled=(seen.now - late, seen.now - late)))
     assert wait is not None
     assert wait >= LEAST_WAIT

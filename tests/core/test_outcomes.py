@@ -16,8 +16,8 @@ from maintenance_core.model import (
     Degraded,
     Healthy,
     Monitor,
-    Outcomes,
-    Reference,
+    OutcomeCounters,
+    ReferenceCounts,
     Series,
     Status,
     ThresholdRange,
@@ -29,7 +29,7 @@ from maintenance_core.watch.e_detector import Window
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-COUNTED = Outcomes(
+COUNTED = OutcomeCounters(
     "default", 5 * MINUTE, "predictions_total", {"model": "news"}, "true_class", "correct"
 )
 VERSIONED = replace(COUNTED, version_label="version")
@@ -69,7 +69,7 @@ def test_times_lie_on_the_grid_after_one_time_up_to_another() -> None:
 def test_only_windows_that_lie_wholly_after_the_promotion_count() -> None:
     promoted = replace(CHAMPION, promoted_time=NOW + MINUTE)
 
-    def first(outcomes: Outcomes) -> datetime:
+    def first(outcomes: OutcomeCounters) -> datetime:
         return core.times(outcomes, core.first_count(outcomes, promoted), NOW + 60 * MINUTE)[0]
 
     # Its window ends 30 s earlier and is five minutes long.
@@ -120,7 +120,7 @@ def test_labels_that_do_not_tell_are_named(labels: Mapping[str, str], words: str
 def test_rare_classes_beyond_a_hundred_count_together() -> None:
     many = {f"class {number}": Counts(1000 - number, 10.00049) for number in range(150)}
 
-    held = core.bounded(Reference(NOW, many))
+    held = core.bounded(ReferenceCounts(NOW, many))
 
     assert len(held.classes) == status_json.MOST_CLASSES
     assert held.classes["class 0"] == Counts(1000, 10.0)
@@ -156,7 +156,7 @@ def test_first_a_reference_is_gathered_and_then_the_test_begins() -> None:
 
 
 def watched(*windows: Window) -> Counted:
-    reference = Reference(NOW, {"sport": Counts(2000, 200)})
+    reference = ReferenceCounts(NOW, {"sport": Counts(2000, 200)})
     monitor = Monitor(3, core.digest(COUNTED), NOW, reference)
     return fed(core.started(COUNTED, CHAMPION, monitor, NOW), *windows)
 
@@ -225,7 +225,7 @@ def test_people_look_at_the_accuracy_of_each_interval() -> None:
     assert core.bound_of(COUNTED, Status(champion=CHAMPION)) is None
     known = Status(champion=CHAMPION, monitor=counting.monitor)
     assert core.bound_of(COUNTED, known) == core.floor(
-        COUNTED, Reference(NOW, {"sport": Counts(2000, 200)})
+        COUNTED, ReferenceCounts(NOW, {"sport": Counts(2000, 200)})
     )
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from support.world import AWAY, DOWN, HEALTHY, START, World, a_spec
 
 from maintenance_core.lifecycle.next_effect import next_effect
-from maintenance_core.lifecycle.steady_state import quiet, stays_quiet
+from maintenance_core.lifecycle.steady_state import stays_steady, steady_state
 from maintenance_core.model import Assessment, Baseline, Healthy, Reading
-from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.common_cause import CommonCause
 
 
 def calm(**changes: Any) -> World:
@@ -36,12 +36,12 @@ def test_what_stays_quiet_has_no_next_step(
     if max_drop is not None:
         spec["metrics"]["performance"]["maxDrop"] = max_drop
     world = World(spec=spec).with_champion()
-    kept = quiet(world.seen())
+    kept = steady_state(world.seen())
     assert kept is not None
     world.now += later
     mean = None if level is None else Baseline(level, world.now, None)
     world.assessment = Healthy(Reading(world.now, value), 0, 3, mean)
-    if stays_quiet(kept, world.assessment, Guard.LET):
+    if stays_steady(kept, world.assessment, CommonCause.ALLOW):
         assert next_effect(world.seen()) is None
     else:
         assert max_drop is not None
@@ -49,18 +49,27 @@ def test_what_stays_quiet_has_no_next_step(
 
 
 @pytest.mark.parametrize(
-    "found, guard",
-    [(AWAY, Guard.LET), (DOWN, Guard.LET), (DOWN, Guard.WAIT), (DOWN, Guard.HOLD)],
+    "found, common_cause",
+    [
+        (AWAY, CommonCause.ALLOW),
+        (DOWN, CommonCause.ALLOW),
+        (DOWN, CommonCause.WAIT),
+        (DOWN, CommonCause.HOLD),
+    ],
 )
 def test_other_readings_are_looked_at_closely_when_there_is_something_to_do(
-    found: Assessment, guard: Guard
+    found: Assessment, common_cause: CommonCause
 ) -> None:
     world = calm()
-    kept = quiet(world.seen())
+    kept = steady_state(world.seen())
     assert kept is not None
     world.assessment = found
-    next_step = next_effect(replace(world.seen(), guard=guard))
-    assert stays_quiet(kept, found, guard) == (next_step is None) == (guard is Guard.WAIT)
+    next_step = next_effect(replace(world.seen(), common_cause=common_cause))
+    assert (
+        stays_steady(kept, found, common_cause)
+        == (next_step is None)
+        == (common_cause is CommonCause.WAIT)
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,15 +78,15 @@ def test_other_readings_are_looked_at_closely_when_there_is_something_to_do(
 )
 def test_what_has_another_reason_to_act_is_never_quiet(triggers: dict[str, Any]) -> None:
     world = World(spec=a_spec(triggers=triggers)).with_champion()
-    assert quiet(world.seen()) is None
+    assert steady_state(world.seen()) is None
 
 
 def test_a_run_or_no_champion_or_bad_readings_are_not_quiet() -> None:
-    assert quiet(World().seen()) is None
+    assert steady_state(World().seen()) is None
     world = World().degraded()
-    assert quiet(world.seen()) is None
+    assert steady_state(world.seen()) is None
     world.assessment = HEALTHY
-    assert quiet(world.seen()) is None
+    assert steady_state(world.seen()) is None
     broken = World(spec=a_spec(metrics={})).seen()
-    assert quiet(replace(broken, now=START)) is None
+    assert steady_state(replace(broken, now=START)) is None
     assert not math.isnan(HEALTHY.reading.value)

@@ -20,8 +20,8 @@ from maintenance_core.lifecycle.refusals import (
     still_asked,
     wait_after,
 )
-from maintenance_core.lifecycle.requeue import LEAST_WAIT, next_look
-from maintenance_core.lifecycle.steady_state import quiet
+from maintenance_core.lifecycle.requeue import LEAST_WAIT, requeue_after
+from maintenance_core.lifecycle.steady_state import steady_state
 from maintenance_core.model import (
     CreateJob,
     DeleteJob,
@@ -559,10 +559,10 @@ def test_the_next_look_is_in_time_for_the_next_try_and_never_at_once(
     )
     seen = world.seen()
     seen = replace(seen, now=now if ahead else now + timedelta(hours=1))
-    wait = next_look(seen)
+    wait = requeue_after(seen)
     assert wait is not None
     assert LEAST_WAIT <= wait <= LONGEST_WAIT
-    assert quiet(seen) is None
+    assert steady_state(seen) is None
 
 
 def test_a_clock_that_is_put_back_makes_nobody_wait_longer() -> None:

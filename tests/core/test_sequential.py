@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maintenance_core.model import NOTHING, Counts, Kind, Reference
+from maintenance_core.model import NOTHING, Counts, Kind, ReferenceCounts
 from maintenance_core.watch import e_detector
 from maintenance_core.watch.e_detector import (
     AVERAGE_RUN_LENGTH,
-    State,
+    DetectorState,
     Window,
     advance,
     alarm,
@@ -33,10 +33,10 @@ def window(number: int, **classes: tuple[float, float]) -> Window:
     return Window(START + number * STEP, {name: Counts(*pair) for name, pair in classes.items()})
 
 
-def reference(error: float = 0.15, samples: int = 2000) -> Reference:
+def reference(error: float = 0.15, samples: int = 2000) -> ReferenceCounts:
     """As if exactly that error had been counted, in two equal classes."""
     each = Counts(samples / 2, error * samples / 2)
-    return Reference(START, dict.fromkeys(CLASSES, each))
+    return ReferenceCounts(START, dict.fromkeys(CLASSES, each))
 
 
 def drawn(
@@ -51,8 +51,8 @@ def drawn(
     return {name: (float(n), float(k)) for name, (n, k) in counts.items() if n}
 
 
-def labels_until_alarm(windows: Iterator[Window], against: Reference) -> float | None:
-    state, labels = State(), 0.0
+def labels_until_alarm(windows: Iterator[Window], against: ReferenceCounts) -> float | None:
+    state, labels = DetectorState(), 0.0
     for each in windows:
         state, labels = advance(state, [each], against, TOLERANCE), labels + each.total.samples
         if alarm(state, against, TOLERANCE) is not None:
@@ -80,7 +80,7 @@ def test_the_average_run_length_is_kept_at_the_worst_error_that_is_allowed(label
     chance, streams_drawn, most = random.Random(1), 40, 12_000  # noqa: S311 - no secret
     alarms, seen = 0, 0.0
     for _ in range(streams_drawn):
-        state, count = State(), 0
+        state, count = DetectorState(), 0
         while count < most:
             count += labels
             drawn_now = window(count, **drawn(chance, error, labels))
@@ -107,11 +107,11 @@ def test_a_stable_error_raises_no_alarm_and_a_drop_of_ten_points_does() -> None:
 
 def test_a_rise_that_easier_classes_hide_is_seen_at_equal_class_mix() -> None:
     hard, easy = Counts(1000, 300), Counts(1000, 20)
-    against = Reference(START, {"hard": hard, "easy": easy})
+    against = ReferenceCounts(START, {"hard": hard, "easy": easy})
     # Nine in ten are of the easy class now, and both are worse: the overall error has fallen.
     stream = [window(number, hard=(2, 0.8), easy=(18, 2.2)) for number in range(1, 200)]
 
-    found = alarm(advance(State(), stream, against, TOLERANCE), against, TOLERANCE)
+    found = alarm(advance(DetectorState(), stream, against, TOLERANCE), against, TOLERANCE)
 
     assert found is not None
     assert found.kind is Kind.ERROR_AT_EQUAL_CLASS
@@ -119,10 +119,10 @@ def test_a_rise_that_easier_classes_hide_is_seen_at_equal_class_mix() -> None:
 
 
 def test_a_moved_class_mix_alone_is_no_rise_at_equal_class_mix() -> None:
-    against = Reference(START, {"hard": Counts(1000, 300), "easy": Counts(1000, 20)})
+    against = ReferenceCounts(START, {"hard": Counts(1000, 300), "easy": Counts(1000, 20)})
     stream = [window(number, hard=(18, 5.4), easy=(2, 0.04)) for number in range(1, 200)]
 
-    state = advance(State(), stream, against, TOLERANCE)
+    state = advance(DetectorState(), stream, against, TOLERANCE)
 
     assert state.tracks[Kind.ERROR].alarmed
     assert not state.tracks[Kind.ERROR_AT_EQUAL_CLASS].alarmed
@@ -136,8 +136,8 @@ def test_a_state_that_is_rebuilt_in_parts_is_the_same(
     against = reference()
     cut = data.draw(st.integers(0, len(stream)))
 
-    at_once = advance(State(), stream, against, TOLERANCE)
-    first = advance(State(), stream[:cut], against, TOLERANCE)
+    at_once = advance(DetectorState(), stream, against, TOLERANCE)
+    first = advance(DetectorState(), stream[:cut], against, TOLERANCE)
 
     assert advance(first, stream[cut:], against, TOLERANCE) == at_once
 
@@ -150,8 +150,8 @@ def test_windows_without_labels_change_nothing(stream: Sequence[Window]) -> None
     counted = [each for each in stream if each.total.samples]
 
     assert (
-        advance(State(), stream, against, TOLERANCE).tracks
-        == advance(State(), counted, against, TOLERANCE).tracks
+        advance(DetectorState(), stream, against, TOLERANCE).tracks
+        == advance(DetectorState(), counted, against, TOLERANCE).tracks
     )
 
 
@@ -168,8 +168,8 @@ def test_one_more_error_never_lowers_the_evidence(
         return
     worse[at] = Window(worse[at].end, {**worse[at].classes, "a": Counts(a.samples, a.errors + 1)})
 
-    before = advance(State(), stream, against, TOLERANCE)
-    after = advance(State(), worse, against, TOLERANCE)
+    before = advance(DetectorState(), stream, against, TOLERANCE)
+    after = advance(DetectorState(), worse, against, TOLERANCE)
 
     for kind in Kind:
         for bet, better in zip(before.tracks[kind].bets, after.tracks[kind].bets, strict=True):
@@ -189,11 +189,11 @@ def test_no_counts_break_it(
     error: float,
     tolerance: float,
 ) -> None:
-    against = Reference(START, {"a": Counts(1000, 1000 * error)})
+    against = ReferenceCounts(START, {"a": Counts(1000, 1000 * error)})
     stream = [window(number, a=a, b=b) for number, (a, b) in enumerate(pairs, 1)]
     stream.append(window(len(stream) + 1, a=(many, many * error), new=(many / 2, many / 2)))
 
-    state = advance(State(), stream, against, tolerance)
+    state = advance(DetectorState(), stream, against, tolerance)
 
     for track in state.tracks.values():
         assert 0.0 <= track.statistic <= len(e_detector.RISES) * threshold() * 1.001
@@ -202,7 +202,7 @@ def test_no_counts_break_it(
 def test_an_alarm_stands_until_the_evidence_has_gone() -> None:
     against = reference()
     bad = [window(number, a=(10, 5), b=(10, 5)) for number in range(1, 20)]
-    state = advance(State(), bad, against, TOLERANCE)
+    state = advance(DetectorState(), bad, against, TOLERANCE)
     assert alarm(state, against, TOLERANCE) is not None
 
     state = advance(state, [window(20, a=(10, 1), b=(10, 1))], against, TOLERANCE)
@@ -217,7 +217,7 @@ def test_the_onset_is_where_the_error_began_to_rise() -> None:
     good = [window(number, a=(10, 1.5), b=(10, 1.5)) for number in range(1, 101)]
     bad = [window(number, a=(10, 4), b=(10, 4)) for number in range(101, 111)]
 
-    found = alarm(advance(State(), [*good, *bad], against, TOLERANCE), against, TOLERANCE)
+    found = alarm(advance(DetectorState(), [*good, *bad], against, TOLERANCE), against, TOLERANCE)
 
     assert found is not None
     assert found.onset == bad[0].end
@@ -232,12 +232,12 @@ def hourly(errors: dict[int, float], hours: int) -> list[Window]:
     ]
 
 
-def one_class() -> Reference:
-    return Reference(START, {"a": Counts(2000, 300)})
+def one_class() -> ReferenceCounts:
+    return ReferenceCounts(START, {"a": Counts(2000, 300)})
 
 
 def seasonal(errors: dict[int, float], hours: int) -> timedelta | None:
-    state = advance(State(), hourly(errors, hours), one_class(), TOLERANCE)
+    state = advance(DetectorState(), hourly(errors, hours), one_class(), TOLERANCE)
     found = alarm(state, one_class(), TOLERANCE)
     assert found is not None, "the error is up"
     return season(state, found)
@@ -271,8 +271,8 @@ def test_what_is_no_season_counts(errors: dict[int, float], hours: int) -> None:
 
 
 def test_a_state_forgets_what_is_older_than_eight_days() -> None:
-    state = advance(State(), hourly({}, 24 * 20), one_class(), TOLERANCE)
+    state = advance(DetectorState(), hourly({}, 24 * 20), one_class(), TOLERANCE)
 
     assert len(state.hours) == 8 * 24
     assert e_detector.recent(state, 100) == Counts(120, 18)
-    assert e_detector.recent(State(), 100) == NOTHING
+    assert e_detector.recent(DetectorState(), 100) == NOTHING

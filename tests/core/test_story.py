@@ -203,8 +203,8 @@ def test_a_sustained_drop_is_diagnosed_fine_tuned_and_promoted() -> None:
     run = world.parsed.run
     assert run is not None
     assert (run.number, run.trigger) == (2, Trigger.PERFORMANCE_DROP)
-    assert run.trouble is not None
-    assert run.trouble.value == 0.8
+    assert run.breach is not None
+    assert run.breach.value == 0.8
     world.finish(world.diagnosis())
     decision = world.parsed.decision
     assert decision is not None

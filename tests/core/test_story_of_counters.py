@@ -16,9 +16,9 @@ from maintenance_core.model import (
     Kind,
     Monitor,
     Reading,
-    Reference,
+    ReferenceCounts,
 )
-from maintenance_core.model import Outcomes as Counters
+from maintenance_core.model import OutcomeCounters as Counters
 from maintenance_core.spec import parse
 from maintenance_core.watch import counters as core
 
@@ -27,7 +27,7 @@ COUNTED = a_spec(
         "counter": "predictions_total", "classLabel": "true_class", "correctLabel": "correct",
     }}
 )  # fmt: skip
-REFERENCE = Reference(START, {"sport": Counts(2000, 200)})
+REFERENCE = ReferenceCounts(START, {"sport": Counts(2000, 200)})
 ALARM = Alarm(Kind.ERROR, 31000, 20000, 0.13, START + timedelta(hours=1), Counts(412, 120))
 
 
@@ -89,8 +89,8 @@ def test_a_rise_begins_a_run_that_remembers_what_the_test_showed() -> None:
     assert world.condition("Degraded") == ("True", "ErrorRose")
     run = world.parsed.run
     assert run is not None
-    assert run.trouble is not None
-    assert run.trouble.alarm == ALARM
+    assert run.breach is not None
+    assert run.breach.alarm == ALARM
     world.finish(world.diagnosis())
     decision = world.parsed.decision
     assert decision is not None

@@ -28,7 +28,7 @@ from maintenance_core.decide.evidence import (
     WITHIN,
 )
 from maintenance_core.decide.findings import CAUSES
-from maintenance_core.decide.pivotal_tests import Moved, moved, turning
+from maintenance_core.decide.pivotal_tests import HypotheticalTest, moved, pivotal_tests
 from maintenance_core.decide.proposal import Proposal
 from maintenance_core.model import (
     Action,
@@ -89,7 +89,7 @@ def turns(found: tuple[Finding, ...], *, harm: bool = True) -> dict[tuple[str, .
     }
 
 
-def _sign(move: Moved) -> str:
+def _sign(move: HypotheticalTest) -> str:
     if move.at_least is not None:
         return "++"
     return "+" if move.shown else "-"
@@ -165,7 +165,7 @@ def test_what_it_names_changes_the_action_and_no_smaller_set_does(
 ) -> None:
     found = findings(**tests)
     now = asked(found).action
-    named = list(turning(found, DEFAULTS, asked))
+    named = list(pivotal_tests(found, DEFAULTS, asked))
     sets = [frozenset(move.evidence.name for move in moves) for moves, _ in named]
     for (moves, proposed), names in zip(named, sets, strict=True):
         assert asked(moved(found, moves, DEFAULTS)).action is proposed.action is not now
@@ -181,7 +181,7 @@ def test_a_test_is_moved_to_the_other_side(name: str) -> None:
     for found, shown in ((findings(), True), (findings(**loud), False)):
         one = next(
             move
-            for moves, _ in turning(found, DEFAULTS, _unless(found))
+            for moves, _ in pivotal_tests(found, DEFAULTS, _unless(found))
             for move in moves
             if move.evidence.name == name
         )

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from maintenance_core.lifecycle.conditions import transitions, untold
+from maintenance_core.lifecycle.conditions import transitions, transitions_to_log
 from maintenance_core.model import Condition, Status
 
 NOW = datetime(2026, 11, 23, 18, tzinfo=UTC)
@@ -62,4 +62,4 @@ def test_a_change_has_an_event_or_a_line(
     before: Status, after: Status, events: list[str], lines: list[str]
 ) -> None:
     assert [note.reason for note in transitions(before, after)] == events
-    assert [condition.type for condition in untold(before, after)] == lines
+    assert [condition.type for condition in transitions_to_log(before, after)] == lines

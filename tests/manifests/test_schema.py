@@ -16,6 +16,7 @@ from maintenance_core.model import (
     Action,
     Alarm,
     Baseline,
+    Breach,
     Champion,
     Condition,
     Counts,
@@ -27,7 +28,7 @@ from maintenance_core.model import (
     Power,
     Reading,
     Recheck,
-    Reference,
+    ReferenceCounts,
     RejectedAction,
     Run,
     RunOutcome,
@@ -38,7 +39,6 @@ from maintenance_core.model import (
     Stopping,
     TrainingPlan,
     Trigger,
-    Trouble,
 )
 from maintenance_core.spec import parse
 
@@ -408,7 +408,7 @@ FULL = Status(
         job_name="news-1a2b3c-7-train",
         job_uid="u-1",
         champion=ChampionRef(6, "sha256:aa"),
-        trouble=Trouble(
+        breach=Breach(
             TIME,
             0.87,
             3,
@@ -441,7 +441,7 @@ FULL = Status(
         6,
         "1a2b3c4d5e6f",
         TIME,
-        Reference(TIME, {"sport": Counts(1800.5, 120.25), "文": Counts(3, 1)}),
+        ReferenceCounts(TIME, {"sport": Counts(1800.5, 120.25), "文": Counts(3, 1)}),
     ),
     history=tuple(
         HistoryEntry(

@@ -17,7 +17,7 @@ from maintenance_core.model import (
     Degraded,
     Healthy,
     Monitor,
-    Outcomes,
+    OutcomeCounters,
     Series,
     Server,
 )
@@ -32,7 +32,7 @@ KEY = ("finance", "news")
 MINUTES, SCRAPE, PER_MINUTE = 150, 15, 60  # one prediction a second
 DROP, SILENT = 110, range(60 * 60, 67 * 60)
 ERROR, WORSE = 0.1, 0.3
-OUTCOMES = Outcomes(
+OUTCOMES = OutcomeCounters(
     "default",
     timedelta(minutes=1),
     "predictions_total",

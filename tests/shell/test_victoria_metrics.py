@@ -12,7 +12,7 @@ from maintenance_contract import TrainingAction
 from maintenance_core.model import (
     Champion,
     Metrics,
-    Outcomes,
+    OutcomeCounters,
     SamplesQuery,
     Server,
     ThresholdRange,
@@ -79,7 +79,7 @@ async def test_each_reading_is_that_of_its_time(
 @pytest.mark.parametrize("seconds", [10, 60, 300])
 async def test_each_label_is_counted_once(victoria_metrics: VictoriaMetrics, seconds: int) -> None:
     now = datetime.now(UTC)
-    outcomes = Outcomes(
+    outcomes = OutcomeCounters(
         server="default",
         interval=timedelta(seconds=seconds),
         counter="labelled_total",

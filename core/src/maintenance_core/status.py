@@ -12,6 +12,7 @@ from maintenance_core.model import (
     Action,
     Alarm,
     Baseline,
+    Breach,
     Champion,
     Condition,
     Counts,
@@ -23,7 +24,7 @@ from maintenance_core.model import (
     Power,
     Reading,
     Recheck,
-    Reference,
+    ReferenceCounts,
     RejectedAction,
     Run,
     RunOutcome,
@@ -34,7 +35,6 @@ from maintenance_core.model import (
     Stopping,
     TrainingPlan,
     Trigger,
-    Trouble,
 )
 
 HISTORY: Final = 50
@@ -202,7 +202,7 @@ def _monitor_in(fields: Fields) -> Monitor:
         version=fields.integer("version", least=1),
         counter=fields.string("counter"),
         checkpoint_time=_time(fields, "checkpointTime"),
-        reference=Reference(
+        reference=ReferenceCounts(
             _time(reference, "time"),
             {
                 item.string("name"): _counts_in(item)
@@ -416,7 +416,7 @@ def _run_in(fields: Fields) -> Run:
         )
         if fields.has("championVersion")
         else None,
-        trouble=_optional(fields, "trouble", _trouble_in),
+        breach=_optional(fields, "trouble", _breach_in),
         escalated_from=fields.optional("escalatedFrom", fields.integer),
         action=fields.optional("action", lambda key: fields.one_of(key, Action)),
         subject=fields.optional("subject", lambda key: fields.one_of(key, Step)),
@@ -445,7 +445,7 @@ def _run_out(run: Run) -> dict[str, Any]:
             "jobUID": run.job_uid,
             "championVersion": run.champion and run.champion.version,
             "championDigest": run.champion and run.champion.digest,
-            "trouble": run.trouble and _trouble_out(run.trouble),
+            "trouble": run.breach and _breach_out(run.breach),
             "escalatedFrom": run.escalated_from,
             "action": run.action and run.action.value,
             "subject": run.subject and run.subject.value,
@@ -461,8 +461,8 @@ def _run_out(run: Run) -> dict[str, Any]:
     )
 
 
-def _trouble_in(fields: Fields) -> Trouble:
-    return Trouble(
+def _breach_in(fields: Fields) -> Breach:
+    return Breach(
         _time(fields, "observedTime"),
         _float(fields, "value"),
         fields.integer("breached"),
@@ -474,17 +474,17 @@ def _trouble_in(fields: Fields) -> Trouble:
     )
 
 
-def _trouble_out(trouble: Trouble) -> dict[str, Any]:
+def _breach_out(breach: Breach) -> dict[str, Any]:
     return _without_none(
         {
-            "observedTime": timestamp(trouble.time),
-            "value": number(trouble.value),
-            "breached": trouble.breached,
-            "counted": trouble.counted,
-            "samples": _whole(trouble.samples),
-            "threshold": None if trouble.bound is None else number(trouble.bound),
-            "alarm": trouble.alarm and _alarm_out(trouble.alarm),
-            "onsetTime": trouble.onset and timestamp(trouble.onset),
+            "observedTime": timestamp(breach.time),
+            "value": number(breach.value),
+            "breached": breach.breached,
+            "counted": breach.counted,
+            "samples": _whole(breach.samples),
+            "threshold": None if breach.bound is None else number(breach.bound),
+            "alarm": breach.alarm and _alarm_out(breach.alarm),
+            "onsetTime": breach.onset and timestamp(breach.onset),
         }
     )
 

@@ -17,7 +17,7 @@ from maintenance_core.lifecycle.jobs import Identity
 from maintenance_core.model import (
     Assessment,
     Metrics,
-    Outcomes,
+    OutcomeCounters,
     Series,
     Spec,
     Status,
@@ -77,7 +77,7 @@ class Assessor:
             return not_followed(spec)
         metrics = spec.metrics
         try:
-            if isinstance(metrics, Outcomes):
+            if isinstance(metrics, OutcomeCounters):
                 found, bound = await self._counters(identity, metrics, status, now)
             else:
                 queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
@@ -102,7 +102,7 @@ class Assessor:
         return assess(metrics, *await asyncio.gather(asked, samples), grid, since, bounds)
 
     async def _counters(
-        self, identity: Identity, metrics: Outcomes, status: Status, now: datetime
+        self, identity: Identity, metrics: OutcomeCounters, status: Status, now: datetime
     ) -> tuple[Assessment, float]:
         """The same from counters, which the sequential test looks at."""
         champion = status.champion

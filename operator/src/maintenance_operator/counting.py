@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from maintenance_core.model import Champion, Monitor, Outcomes, Series
+from maintenance_core.model import Champion, Monitor, OutcomeCounters, Series
 from maintenance_core.watch import counters as core
 from maintenance_core.watch.counters import Counted
 
@@ -46,7 +46,7 @@ class Counting:
     async def counted(
         self,
         key: Key,
-        outcomes: Outcomes,
+        outcomes: OutcomeCounters,
         champion: Champion,
         written: Monitor | None,
         now: datetime,
@@ -76,7 +76,7 @@ class Counting:
     def _begun(
         self,
         key: Key,
-        outcomes: Outcomes,
+        outcomes: OutcomeCounters,
         champion: Champion,
         written: Monitor | None,
         now: datetime,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from maintenance_core.watch.common_cause import Crowd, Guard, at_once, guard
+from maintenance_core.watch.common_cause import CommonCause, Peers, at_once, common_cause
 
 Key = tuple[str, str]
 
@@ -63,7 +63,7 @@ class _Server:
         if look.onset is not None:
             del self.onsets[bisect.bisect_left(self.onsets, look.onset)]
 
-    def crowd(self, look: Look, onset: datetime, unknown: int) -> Crowd:
+    def crowd(self, look: Look, onset: datetime, unknown: int) -> Peers:
         """``due`` are those with a reading that is to be replaced by the time of the look."""
         due = sum(
             count
@@ -73,7 +73,7 @@ class _Server:
         span = at_once(look.interval)
         first = bisect.bisect_left(self.onsets, onset - span)
         last = bisect.bisect_right(self.onsets, onset + span)
-        return Crowd(self.readings.total() - due, due, unknown, last - first)
+        return Peers(self.readings.total() - due, due, unknown, last - first)
 
 
 class Crowds:
@@ -91,7 +91,7 @@ class Crowds:
         self._breached: dict[Key, datetime] = {}
         self._servers: defaultdict[str, _Server] = defaultdict(_Server)
 
-    def looked(self, key: Key, look: Look | None, now: datetime, resources: int) -> Guard:
+    def looked(self, key: Key, look: Look | None, now: datetime, resources: int) -> CommonCause:
         """Remember what a look at a resource found, and say whether a run may begin by it.
 
         Args:
@@ -105,17 +105,17 @@ class Crowds:
         self._telemetry.followed(resources, unknown)
         if look is None or look.onset is None:
             self._breached.pop(key, None)
-            self._hold(key, look, Guard.LET)
-            return Guard.LET
+            self._hold(key, look, CommonCause.ALLOW)
+            return CommonCause.ALLOW
         waited = now - self._breached.setdefault(key, now)
         crowd = self._servers[look.server].crowd(look, look.onset, unknown)
-        found = guard(crowd, self._most_percent, waited)
+        found = common_cause(crowd, self._most_percent, waited)
         self._hold(key, look, found)
         return found
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
-        self._hold(key, None, Guard.LET)
+        self._hold(key, None, CommonCause.ALLOW)
         self._replace(key, None)
         self._looks.pop(key, None)
         self._breached.pop(key, None)
@@ -130,8 +130,8 @@ class Crowds:
         if look is not None:
             self._servers[look.server].add(look)
 
-    def _hold(self, key: Key, look: Look | None, found: Guard) -> None:
-        holding = look.server if look is not None and found is Guard.HOLD else None
+    def _hold(self, key: Key, look: Look | None, found: CommonCause) -> None:
+        holding = look.server if look is not None and found is CommonCause.HOLD else None
         for name, server in self._servers.items():
             if (key in server.held) == (name == holding):
                 continue

@@ -25,7 +25,7 @@ from maintenance_core.errors import (
     SpecError,
 )
 from maintenance_core.lifecycle import projection
-from maintenance_core.lifecycle.conditions import READY, STALLED, untold
+from maintenance_core.lifecycle.conditions import READY, STALLED, transitions_to_log
 from maintenance_core.lifecycle.jobs import Identity, TrainerImage
 from maintenance_core.lifecycle.next_effect import next_effect
 from maintenance_core.lifecycle.observation import Observation
@@ -37,8 +37,12 @@ from maintenance_core.lifecycle.refusals import (
     silences,
     still_asked,
 )
-from maintenance_core.lifecycle.requeue import next_look, until_reading, until_the_others_are_read
-from maintenance_core.lifecycle.steady_state import Quiet, quiet, stays_quiet
+from maintenance_core.lifecycle.requeue import (
+    requeue_after,
+    until_reading,
+    until_the_others_are_read,
+)
+from maintenance_core.lifecycle.steady_state import SteadyState, stays_steady, steady_state
 from maintenance_core.lifecycle.triggers import onset, wanted
 from maintenance_core.model import (
     Assessment,
@@ -50,7 +54,7 @@ from maintenance_core.model import (
     JobView,
     Metrics,
     Note,
-    Outcomes,
+    OutcomeCounters,
     Request,
     Schedule,
     Spec,
@@ -60,7 +64,7 @@ from maintenance_core.model import (
 )
 from maintenance_core.names import ANNOTATION_BREAKER_RESET
 from maintenance_core.reasons import EventReason, ReadyReason
-from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.common_cause import CommonCause
 from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.alike import Alike
 from maintenance_operator.assessor import Assessor, MetricsSource
@@ -218,7 +222,7 @@ class Reconciler:
         self._crowds = crowds
         self._refusals = Refusals()
         self._alike = Alike()
-        self._quiet: dict[Key, tuple[tuple[str, str, str], Quiet]] = {}
+        self._steady: dict[Key, tuple[tuple[str, str, str], SteadyState]] = {}
 
     async def __call__(self, key: Key) -> timedelta | None:
         """One pass.
@@ -242,10 +246,10 @@ class Reconciler:
 
     async def _glance(self, key: Key) -> timedelta | None:
         """A look at a resource that was quiet; None where it has to be a whole one."""
-        known, (about, kept) = self._resources.known(key), self._quiet.pop(key, (None, None))
+        known, (about, kept) = self._resources.known(key), self._steady.pop(key, (None, None))
         if known is None or kept is None or about != known:
             return None
-        metrics, bounds, now = kept.metrics(), kept.terms.bounds, self._clock.now()
+        metrics, bounds, now = kept.metrics(), kept.shared.bounds, self._clock.now()
         try:
             found = await self._assessor.gauge(metrics, kept.since, bounds, now)
         except MetricsError:
@@ -253,12 +257,12 @@ class Reconciler:
         if not isinstance(found, Healthy | Degraded):
             return None
         began = found.onset if isinstance(found, Degraded) else None
-        guard = self._crowded(key, metrics, found, began, now)
-        if not stays_quiet(kept, found, guard):
+        common_cause = self._crowded(key, metrics, found, began, now)
+        if not stays_steady(kept, found, common_cause):
             return None
-        self._quiet[key] = known, kept
+        self._steady[key] = known, kept
         self._telemetry.performance(*key, found.reading.value, bounds.threshold.bound)
-        if guard is Guard.WAIT:
+        if common_cause is CommonCause.WAIT:
             return until_the_others_are_read(known[0])
         return until_reading(known[0], metrics.interval, now)
 
@@ -284,7 +288,7 @@ class Reconciler:
             effect = next_effect(seen)
             if effect is None:
                 self._settled(key, seen, body, known)
-                return next_look(seen)
+                return requeue_after(seen)
             if not live:
                 body, live, jobs = await self._live(key), True, None
                 continue
@@ -346,12 +350,12 @@ class Reconciler:
     ) -> None:
         """What the next look needs: little where the resource is quiet, or else its body."""
         version = body["metadata"].get("resourceVersion")
-        kept = quiet(seen)
+        kept = steady_state(seen)
         still = known is not None and known[1] == version and known == self._resources.known(key)
         if kept is None or known is None or not still:
             self._resources.keep(body)
             return
-        self._quiet[key] = known, replace(kept, terms=self._alike(kept.terms))
+        self._steady[key] = known, replace(kept, shared=self._alike(kept.shared))
         self._resources.let_go(body)
 
     async def _taken(self, namespace: str, name: str) -> JobView:
@@ -363,7 +367,7 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._resources.forget(key)
-        self._quiet.pop(key, None)
+        self._steady.pop(key, None)
         self._assessor.forget(key)
         self._crowds.forget(key)
         self._refusals.forget(key)
@@ -398,11 +402,13 @@ class Reconciler:
             jobs=jobs,
             refusals=self._refusals.of((identity.namespace, identity.name), identity.uid),
         )
-        guard = self._guard(seen)
-        seen = seen if guard is seen.guard else replace(seen, guard=guard)
+        common_cause = self._common_cause(seen)
+        seen = (
+            seen if common_cause is seen.common_cause else replace(seen, common_cause=common_cause)
+        )
         return await self._look_closer(seen, live=live)
 
-    def _guard(self, seen: Observation) -> Guard:
+    def _common_cause(self, seen: Observation) -> CommonCause:
         """Whether a run may begin by the metric, by what the others of its server read."""
         key = seen.identity.namespace, seen.identity.name
         found, spec = seen.assessment, seen.spec
@@ -413,11 +419,11 @@ class Reconciler:
     def _crowded(
         self,
         key: Key,
-        metrics: Metrics | Outcomes,
+        metrics: Metrics | OutcomeCounters,
         found: Healthy | Degraded,
         began: datetime | None,
         now: datetime,
-    ) -> Guard:
+    ) -> CommonCause:
         time = reading_times(metrics, now)[-1]
         down = isinstance(found, Degraded) and not found.recovering
         look = Look(metrics.server, metrics.interval, time, (began or time) if down else None)
@@ -574,7 +580,7 @@ class Reconciler:
             )
         for note in done.notes:
             _log_note(note, seen)
-        for changed in untold(seen.status, done.status):
+        for changed in transitions_to_log(seen.status, done.status):
             _log.info(
                 "%s is %s (%s): %s",
                 changed.type,

@@ -29,7 +29,7 @@ from maintenance_contract import (
 )
 from maintenance_core.decide.decision import propose
 from maintenance_core.decide.findings import CAUSES
-from maintenance_core.decide.pivotal_tests import Moved, turning
+from maintenance_core.decide.pivotal_tests import HypotheticalTest, pivotal_tests
 from maintenance_core.decide.proposal import Proposal
 from maintenance_core.model import (
     Action,
@@ -85,7 +85,7 @@ class Change:
 class Turn:
     """Tests that, shown or not shown the other way round, lead to another action."""
 
-    tests: tuple[tuple[StatusEvidence, Moved], ...]
+    tests: tuple[tuple[StatusEvidence, HypotheticalTest], ...]
     """Each as it was, and how it would have come out."""
     action: Action
     reason: str
@@ -127,7 +127,7 @@ def counterfactual(decision: Decision, spec: Spec) -> Counterfactual:
 
 def _turns(decision: Decision, found: tuple[Finding, ...], spec: Spec, ask: Ask) -> Iterator[Turn]:
     shown = {each.name: each for step in decision.path for each in step.evidence}
-    for moves, proposed in turning(found, spec.thresholds, ask):
+    for moves, proposed in pivotal_tests(found, spec.thresholds, ask):
         tests = tuple((shown[move.evidence.name], move) for move in moves)
         yield Turn(tests, proposed.action, str(proposed.reason))
 
@@ -145,7 +145,10 @@ def changed(findings: Iterable[Finding], change: Change) -> tuple[Finding, ...]:
             answer=change.after,
             evidence=tuple(
                 sorted(
-                    (_moved(evidence, crossed, milder=milder) for evidence in finding.evidence),
+                    (
+                        _hypothetical(evidence, crossed, milder=milder)
+                        for evidence in finding.evidence
+                    ),
                     key=lambda evidence: not milder and evidence.name not in crossed,
                 )
             ),
@@ -156,7 +159,9 @@ def changed(findings: Iterable[Finding], change: Change) -> tuple[Finding, ...]:
     )
 
 
-def _moved(evidence: Evidence, crossed: dict[str, float | None], *, milder: bool) -> Evidence:
+def _hypothetical(
+    evidence: Evidence, crossed: dict[str, float | None], *, milder: bool
+) -> Evidence:
     bound = crossed.get(evidence.name)
     if bound is None:
         return evidence

@@ -7,7 +7,7 @@ passes the brakes: the first that objects turns it into Wait.
 from dataclasses import replace
 
 from maintenance_core.decide.brakes import BRAKES, NO_CONTEST
-from maintenance_core.decide.explain import path, rejected, told_of_data, trouble
+from maintenance_core.decide.explain import breach_sentence, path, rejected, told_of_data
 from maintenance_core.decide.proposal import Proposal
 from maintenance_core.decide.rules import RULES
 from maintenance_core.decide.training_plan import plan_for
@@ -43,7 +43,7 @@ def decide(situation: Situation) -> Decision:
 
 def _message(situation: Situation, chosen: Proposal) -> str:
     """Why, and at the end what is told of the data; a long reason gives way to that."""
-    said = f"{trouble(situation.degraded)} {chosen.message}".strip()
+    said = f"{breach_sentence(situation.degraded)} {chosen.message}".strip()
     if chosen.action.training is not None and chosen.reason not in NO_CONTEST:
         said = f"{said} {in_figures(situation)}".strip()
     told = told_of_data(situation)

@@ -84,7 +84,7 @@ class Tests:
         """Whether the claim survives and its effect matters."""
         return name in self.significant and self.by_name[name].value >= least
 
-    def told(self, name: str) -> bool:
+    def rejects_alone(self, name: str) -> bool:
         """Whether a test that tells the kind of a shift rejects by itself."""
         found = self.by_name.get(name)
         return found is not None and found.p_value is not None and found.p_value <= self.at.alpha
@@ -115,7 +115,7 @@ def _drifted(tests: Tests) -> list[str]:
     """Beyond inputs and class mix; or within classes, whose moved inputs no class mix explains."""
     shown = {
         UNEXPLAINED: tests.shown(UNEXPLAINED, tests.at.error_rise),
-        AT_CLASS: tests.told(WITHIN) and tests.shown(AT_CLASS, AT_CLASS_RISE),
+        AT_CLASS: tests.rejects_alone(WITHIN) and tests.shown(AT_CLASS, AT_CLASS_RISE),
         RELABELLED: tests.shown(RELABELLED, RELABELLED_RISE),
     }
     return [name for name, shows in shown.items() if shows]
@@ -123,25 +123,25 @@ def _drifted(tests: Tests) -> list[str]:
 
 def _new_domain(tests: Tests) -> bool:
     """Rows unlike any before, on which the champion does worse: others need no training."""
-    return tests.shown(OUTSIDE, tests.at.new_domain) and tests.told(OUTSIDE_ERROR)
+    return tests.shown(OUTSIDE, tests.at.new_domain) and tests.rejects_alone(OUTSIDE_ERROR)
 
 
 def _label_shift(tests: Tests) -> bool:
     return (
         tests.shown(CLASS_MIX, tests.at.class_mix)
         and WITHIN in tests.by_name
-        and not tests.told(WITHIN)
+        and not tests.rejects_alone(WITHIN)
     )
 
 
 def _shifted(tests: Tests) -> bool:
     return tests.shown(INPUTS) or (
-        tests.shown(CLASS_MIX, tests.at.class_mix) and tests.told(WITHIN)
+        tests.shown(CLASS_MIX, tests.at.class_mix) and tests.rejects_alone(WITHIN)
     )
 
 
 def _covariate_shift(tests: Tests) -> bool:
-    return _shifted(tests) and tests.told(OUTPUTS)
+    return _shifted(tests) and tests.rejects_alone(OUTPUTS)
 
 
 def _none(tests: Tests) -> bool:

@@ -45,7 +45,7 @@ _NEARLY_ALL: Final = "What the model has learnt still holds for nearly all input
 _FEW_LEFT: Final = "Hardly an old row still holds: it would learn from the same rows, for more."
 _NOT_MAJOR: Final = "No question is answered Major."
 
-INSTEAD: Final[dict[DecisionReason, dict[Action, str]]] = {
+WHY_NOT: Final[dict[DecisionReason, dict[Action, str]]] = {
     DecisionReason.DATA_UNUSABLE: {
         Action.NONE: "Whether there is a cause is not known.",
         Action.FINE_TUNE: _NO_DATA,
@@ -100,7 +100,7 @@ def rejected(
 
     Wait and Blocked are no alternatives: they are what is left where nothing can be done yet.
     """
-    others = tuple(RejectedAction(action, why) for action, why in INSTEAD[reason].items())
+    others = tuple(RejectedAction(action, why) for action, why in WHY_NOT[reason].items())
     if objection is None:
         return others
     return (*others, RejectedAction(proposed, objection.sentence))
@@ -225,7 +225,7 @@ def _evidence(evidence: Evidence) -> StatusEvidence:
     )
 
 
-def trouble(degraded: Degraded | None) -> str:
+def breach_sentence(degraded: Degraded | None) -> str:
     """The breach in one sentence; empty where there was none."""
     if degraded is None:
         return ""

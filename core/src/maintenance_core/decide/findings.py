@@ -15,7 +15,7 @@ from maintenance_contract import (
     Sampling,
 )
 from maintenance_core.decide.evidence import AT_NEW_MIX, OUTSIDE, Cause, Tests, answers, cause
-from maintenance_core.model import Outcomes, PathStep, Policy, Situation, Trigger
+from maintenance_core.model import OutcomeCounters, PathStep, Policy, Situation, Trigger
 from maintenance_core.statistics import binomial_at_least, fewer_right
 
 NEW_ROWS: Final = "newRowsToCompare"
@@ -105,7 +105,7 @@ def gain_at_new_mix(situation: Situation) -> float | None:
     if spec.policy is not Policy.EVIDENCE or cause(found, spec.thresholds) is not Cause.LABEL_SHIFT:
         return None
     tests = Tests.of(found, spec.thresholds)
-    return tests.by_name[AT_NEW_MIX].value if tests.told(AT_NEW_MIX) else None
+    return tests.by_name[AT_NEW_MIX].value if tests.rejects_alone(AT_NEW_MIX) else None
 
 
 def accuracy(held_out: HeldOut | None) -> float | None:
@@ -165,7 +165,7 @@ def expected_accuracy(situation: Situation) -> float | None:
     if old is not None:
         return old
     metrics, champion = situation.spec.metrics, situation.champion
-    if isinstance(metrics, Outcomes):
+    if isinstance(metrics, OutcomeCounters):
         baseline = champion.baseline if champion is not None else None
         return None if baseline is None else baseline.value
     threshold = metrics.threshold

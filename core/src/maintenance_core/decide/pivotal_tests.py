@@ -34,7 +34,7 @@ CHANCE: Final[Mapping[str, float]] = {INPUTS: 0.5, WITHIN: 0.5}
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class HypotheticalTest:
     """A test as it would have been: ``shown``, with an effect that matters, or not.
 
     Where a larger effect asks for something else, that is a move of its own: ``at_least`` so large,
@@ -47,16 +47,18 @@ class Moved:
     below: float | None = None
 
 
-def turning(
+def pivotal_tests(
     findings: tuple[Finding, ...],
     at: Thresholds,
     ask: Callable[[tuple[Finding, ...]], Proposal],
-) -> Iterator[tuple[tuple[Moved, ...], Proposal]]:
+) -> Iterator[tuple[tuple[HypotheticalTest, ...], Proposal]]:
     """The smallest sets of tests that, moved, lead ``ask`` to another action."""
     asked = ask(findings)
     found: list[frozenset[str]] = []
     for size in range(1, AT_ONCE + 1):
-        ways: dict[tuple[tuple[tuple[str, bool], ...], Proposal], list[tuple[Moved, ...]]] = {}
+        ways: dict[
+            tuple[tuple[tuple[str, bool], ...], Proposal], list[tuple[HypotheticalTest, ...]]
+        ] = {}
         for moves in combinations(_moves(findings, at), size):
             names = frozenset(move.evidence.name for move in moves)
             if len(names) < size or any(smaller < names for smaller in found):
@@ -75,7 +77,7 @@ def _plain(proposed: Proposal) -> Proposal:
     return replace(proposed, message="")
 
 
-def _merged(alike: list[tuple[Moved, ...]]) -> tuple[Moved, ...]:
+def _merged(alike: list[tuple[HypotheticalTest, ...]]) -> tuple[HypotheticalTest, ...]:
     """Where shown at any size leads to the same, sizes need no mention."""
     if len(alike) == 1:
         return alike[0]
@@ -85,7 +87,7 @@ def _merged(alike: list[tuple[Moved, ...]]) -> tuple[Moved, ...]:
     )
 
 
-def _moves(findings: tuple[Finding, ...], at: Thresholds) -> list[Moved]:
+def _moves(findings: tuple[Finding, ...], at: Thresholds) -> list[HypotheticalTest]:
     """Each test of the diagnosis in the ways that it has not come out."""
     tests = Tests.of(findings, at)
     return [
@@ -96,28 +98,28 @@ def _moves(findings: tuple[Finding, ...], at: Thresholds) -> list[Moved]:
     ]
 
 
-def _otherwise(evidence: Evidence, at: Thresholds, *, shown: bool) -> Iterator[Moved]:
+def _otherwise(evidence: Evidence, at: Thresholds, *, shown: bool) -> Iterator[HypotheticalTest]:
     large = larger(evidence.name, at)
     if shown:
-        yield Moved(evidence, shown=False)
+        yield HypotheticalTest(evidence, shown=False)
     if large is None:
         if not shown:
-            yield Moved(evidence, shown=True)
+            yield HypotheticalTest(evidence, shown=True)
         return
     if not shown or evidence.value >= large:
-        yield Moved(evidence, shown=True, below=large)
+        yield HypotheticalTest(evidence, shown=True, below=large)
     if not shown or evidence.value < large:
-        yield Moved(evidence, shown=True, at_least=large)
+        yield HypotheticalTest(evidence, shown=True, at_least=large)
 
 
 def _shown(tests: Tests, name: str) -> bool:
     if name in KINDS:
-        return tests.told(name)
+        return tests.rejects_alone(name)
     return tests.shown(name, bound(name, tests.at))
 
 
 def moved(
-    findings: Iterable[Finding], moves: Iterable[Moved], at: Thresholds
+    findings: Iterable[Finding], moves: Iterable[HypotheticalTest], at: Thresholds
 ) -> tuple[Finding, ...]:
     """The findings with these tests as they would have been."""
     by_name = {move.evidence.name: move for move in moves}
@@ -125,7 +127,7 @@ def moved(
         replace(
             finding,
             evidence=tuple(
-                _as_moved(each, by_name[each.name], at) if each.name in by_name else each
+                _as_hypothetical(each, by_name[each.name], at) if each.name in by_name else each
                 for each in finding.evidence
             ),
         )
@@ -133,7 +135,7 @@ def moved(
     )
 
 
-def _as_moved(evidence: Evidence, move: Moved, at: Thresholds) -> Evidence:
+def _as_hypothetical(evidence: Evidence, move: HypotheticalTest, at: Thresholds) -> Evidence:
     if move.shown:
         value = max(evidence.value, bound(evidence.name, at), move.at_least or -math.inf)
         if move.below is not None:

@@ -9,10 +9,10 @@ from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.run import next_number, reference_to, with_job
 from maintenance_core.lifecycle.settle import settle
 from maintenance_core.lifecycle.triggers import onset
-from maintenance_core.model import Degraded, Effect, Note, Run, Step, Trigger, Trouble
+from maintenance_core.model import Breach, Degraded, Effect, Note, Run, Step, Trigger
 from maintenance_core.numbers import reading
 from maintenance_core.reasons import EventReason
-from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.common_cause import CommonCause
 
 _WHY: Final = {
     Trigger.INITIAL: "there is no champion yet",
@@ -26,7 +26,7 @@ def begin(seen: Observation, trigger: Trigger) -> Effect | None:
     status = seen.status
     number = next_number(seen)
     down = seen.assessment if isinstance(seen.assessment, Degraded) else None
-    if seen.guard is not Guard.LET:
+    if seen.common_cause is not CommonCause.ALLOW:
         down = None  # the metric is in doubt: the rows are to answer
     run = with_job(
         seen.identity,
@@ -38,7 +38,7 @@ def begin(seen: Observation, trigger: Trigger) -> Effect | None:
             spec=seen.raw_spec,
             generation=seen.generation,
             champion=reference_to(status.champion),
-            trouble=_as_trouble(down, onset(seen) if down is not None else None),
+            breach=_as_breach(down, onset(seen) if down is not None else None),
         ),
     )
     why = _WHY.get(trigger) or (_down(down) if down is not None else "it is time")
@@ -49,11 +49,11 @@ def begin(seen: Observation, trigger: Trigger) -> Effect | None:
     )
 
 
-def _as_trouble(down: Degraded | None, onset: datetime | None) -> Trouble | None:
+def _as_breach(down: Degraded | None, onset: datetime | None) -> Breach | None:
     if down is None:
         return None
     latest = down.reading
-    return Trouble(
+    return Breach(
         latest.time,
         latest.value,
         down.breached,

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from maintenance_contract import ContractError
-from maintenance_core.decide.explain import trouble
+from maintenance_core.decide.explain import breach_sentence
 from maintenance_core.errors import SpecError
 from maintenance_core.lifecycle import projection, refusals
 from maintenance_core.lifecycle.breaker import tripped
@@ -46,7 +46,7 @@ from maintenance_core.reasons import (
     TrainingReason,
 )
 from maintenance_core.status import timestamp, with_conditions
-from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.common_cause import CommonCause
 
 READY: Final = "Ready"
 STALLED: Final = "Stalled"
@@ -93,14 +93,14 @@ def stalled(seen: Observation, status: Status) -> tuple[str, str] | None:
     """Reason and message where the resource cannot be followed until a person acts."""
     return (
         refusals.silences(seen, status)
-        or hindered(seen, status)
+        or blocking_problem(seen, status)
         or _store_in_use(status)
         or refusals.stops(seen, status)
         or _job_was_refused(seen, status)
     )
 
 
-def hindered(seen: Observation, status: Status) -> tuple[str, str] | None:
+def blocking_problem(seen: Observation, status: Status) -> tuple[str, str] | None:
     """Reason and message where not even a diagnosis may look."""
     if isinstance(seen.spec, SpecError):
         return seen.spec.reason, str(seen.spec)
@@ -269,7 +269,7 @@ def _why_degraded(down: Degraded) -> DegradedReason:
 
 def _how_degraded(seen: Observation, down: Degraded) -> str:
     if down.alarm is not None:
-        return trouble(down)
+        return breach_sentence(down)
     metrics = seen.spec.metrics if isinstance(seen.spec, Spec) else None
     if down.recovering and isinstance(metrics, Metrics) and metrics.recover is not None:
         return (
@@ -354,10 +354,10 @@ def _told_anew(seen: Observation, status: Status) -> frozenset[str]:
 
 
 def _why_no_run(seen: Observation, status: Status) -> TrainingReason:
-    if seen.guard is Guard.HOLD:
+    if seen.common_cause is CommonCause.HOLD:
         return TrainingReason.HELD
     waits = waits_for_metrics(seen, status) and not seen.suspended
-    if waits and hindered(seen, status) is None:
+    if waits and blocking_problem(seen, status) is None:
         return TrainingReason.AWAITING_METRICS
     return TrainingReason.IDLE
 
@@ -375,15 +375,15 @@ def _reading_at_transition(seen: Observation, status: Status) -> Reading | None:
 
 def transitions(before: Status, after: Status) -> tuple[Note, ...]:
     """Events for conditions that changed their mind."""
-    return tuple(note for _, note in _told(before, after))
+    return tuple(note for _, note in _transition_events(before, after))
 
 
-def untold(before: Status, after: Status) -> tuple[Condition, ...]:
+def transitions_to_log(before: Status, after: Status) -> tuple[Condition, ...]:
     """The other conditions that changed: worth a line in the log, and no Event.
 
     ``Stalled`` says what ``Ready`` says; what begins well is no news but for ``Ready``.
     """
-    told = {kind for kind, _ in _told(before, after)} | {STALLED}
+    told = {kind for kind, _ in _transition_events(before, after)} | {STALLED}
     return tuple(
         now
         for now in after.conditions
@@ -397,7 +397,7 @@ def _is_news(now: Condition, was: Condition | None) -> bool:
     return (was.status, was.reason) != (now.status, now.reason)
 
 
-def _told(before: Status, after: Status) -> list[tuple[str, Note]]:
+def _transition_events(before: Status, after: Status) -> list[tuple[str, Note]]:
     notes = []
     for kind, told, status, warning in (
         (READY, EventReason.INVALID_SPEC, "False", True),

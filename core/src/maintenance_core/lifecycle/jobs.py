@@ -164,7 +164,7 @@ def request(
 
 def _since(spec: Spec, run: Run) -> str:
     """Where rows are dated: those from before the drop are not what has become worse."""
-    onset = run.trouble.onset if run.trouble is not None else None
+    onset = run.breach.onset if run.breach is not None else None
     return timestamp(onset) if onset is not None and spec.columns.time else ""
 
 

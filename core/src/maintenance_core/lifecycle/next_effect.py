@@ -24,7 +24,7 @@ from maintenance_core.lifecycle.run import live_run
 from maintenance_core.lifecycle.settle import settle, with_baseline
 from maintenance_core.lifecycle.triggers import wanted
 from maintenance_core.model import Effect, Spec
-from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.common_cause import CommonCause
 
 Condition = Callable[[Observation], bool]
 Act = Callable[[Observation], Effect | None]
@@ -68,7 +68,7 @@ def run_is_wanted(seen: Observation) -> bool:
 
 def others_are_awaited(seen: Observation) -> bool:
     """Whether a breach waits for the other resources of its server to be read."""
-    return seen.guard is Guard.WAIT
+    return seen.common_cause is CommonCause.WAIT
 
 
 def otherwise(_: Observation) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from maintenance_core.errors import SpecError
 from maintenance_core.lifecycle.jobs import Identity, TrainerImage
 from maintenance_core.model import Assessment, JobView, Refusal, Spec, Status
-from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.common_cause import CommonCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Observation:
     are requests that the API server did not carry out. Runs that ended before
     ``breaker_reset`` are forgiven. ``scheduled`` is the last time that was due by
     ``spec.triggers.schedule`` and the one after it; ``new_data`` the latest reading of
-    ``spec.triggers.newData``. ``guard`` says whether a run may begin by the metric: many resources
+    ``spec.triggers.newData``. ``common_cause`` says whether a run may begin by the metric: many
     may have left their range together.
     """
 
@@ -40,4 +40,4 @@ class Observation:
     created: datetime | None = None
     scheduled: tuple[datetime, datetime] | None = None
     new_data: float | None = None
-    guard: Guard = Guard.LET
+    common_cause: CommonCause = CommonCause.ALLOW

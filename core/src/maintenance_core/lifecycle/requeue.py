@@ -10,7 +10,7 @@ from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.refusals import live_job
 from maintenance_core.model import Spec
 from maintenance_core.spec import parse
-from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.common_cause import CommonCause
 
 LIVE_RUN_LOOK: Final = timedelta(seconds=30)
 """Job events wake a live run; this is for the event that never came."""
@@ -21,7 +21,7 @@ LEAST_WAIT: Final = timedelta(seconds=0.25)
 """Whatever a date says: a look that finds nothing to do is not followed at once by another."""
 
 
-def next_look(seen: Observation) -> timedelta | None:
+def requeue_after(seen: Observation) -> timedelta | None:
     """Of a resource that has no next step; None where only an event can change anything."""
     waits = [_wait(seen), *(refusal.until - seen.now for refusal in seen.refusals)]
     wait = min((wait for wait in waits if wait is not None), default=None)
@@ -32,7 +32,7 @@ def _wait(seen: Observation) -> timedelta | None:
     runs = seen.status.run is not None
     if not isinstance(seen.spec, Spec):
         return _look_at_job(seen) if runs else None
-    if seen.guard is Guard.WAIT and not runs:
+    if seen.common_cause is CommonCause.WAIT and not runs:
         return until_the_others_are_read(seen.identity.uid)
     interval = seen.spec.metrics.interval
     wait = until_reading(seen.identity.uid, interval, seen.now)

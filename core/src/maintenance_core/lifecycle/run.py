@@ -24,7 +24,7 @@ from maintenance_core.model import (
     JobPhase,
     JobView,
     Metrics,
-    Outcomes,
+    OutcomeCounters,
     Reading,
     Run,
     RunOutcome,
@@ -118,21 +118,21 @@ def read_report(message: str, expected: TrainingRequest) -> TrainingReport:
 
 def degraded_by(run: Run, spec: Spec) -> Degraded | None:
     """The breach that began the run, as an assessment."""
-    trouble = run.trouble
-    if trouble is None:
+    breach = run.breach
+    if breach is None:
         return None
-    low = isinstance(spec.metrics, Outcomes) or spec.metrics.threshold.min is not None
-    bound = trouble.bound
+    low = isinstance(spec.metrics, OutcomeCounters) or spec.metrics.threshold.min is not None
+    bound = breach.bound
     if bound is None:  # by a version that did not write it down
         assert isinstance(spec.metrics, Metrics)  # noqa: S101 - counters came later
         bound = spec.metrics.threshold.bound
     return Degraded(
-        Reading(trouble.time, trouble.value, trouble.samples),
-        trouble.breached,
-        trouble.counted,
+        Reading(breach.time, breach.value, breach.samples),
+        breach.breached,
+        breach.counted,
         ThresholdRange(min=bound) if low else ThresholdRange(max=bound),
-        alarm=trouble.alarm,
-        onset=trouble.onset,
+        alarm=breach.alarm,
+        onset=breach.onset,
     )
 
 

@@ -14,7 +14,7 @@ from maintenance_core.model import (
     Healthy,
     HistoryEntry,
     Note,
-    Outcomes,
+    OutcomeCounters,
     Recheck,
     Refusal,
     Request,
@@ -78,7 +78,7 @@ def with_baseline(seen: Observation) -> Status:
     if champion is None or not isinstance(seen.spec, Spec) or not isinstance(found, Healthy):
         return status
     metrics = seen.spec.metrics
-    if isinstance(metrics, Outcomes):
+    if isinstance(metrics, OutcomeCounters):
         if found.monitor is None or still_holds(metrics, champion, status.monitor):
             return status
         champion = replace(champion, baseline=found.level)

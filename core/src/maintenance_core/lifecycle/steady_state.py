@@ -10,11 +10,11 @@ from datetime import datetime
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.model import Assessment, Degraded, Healthy, Metrics, Spec
 from maintenance_core.watch.assess import Bounds, held_against
-from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.common_cause import CommonCause
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SharedBounds:
     """What readings are held against, apart from which series they are of: many share it.
 
     ``learns`` where the level of good readings would be written.
@@ -26,19 +26,19 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class SteadyState:
     """What the next look needs: terms, which series, and since when its readings count."""
 
-    terms: Terms
+    shared: SharedBounds
     match: tuple[tuple[str, str], ...]
     since: datetime
 
     def metrics(self) -> Metrics:
         """Those of the spec."""
-        return replace(self.terms.metrics, match=dict(self.match))
+        return replace(self.shared.metrics, match=dict(self.match))
 
 
-def quiet(seen: Observation) -> Quiet | None:
+def steady_state(seen: Observation) -> SteadyState | None:
     """Of an observation that has no next step; None where time alone could bring one.
 
     It holds for as long as the resource and its ConfigMap are not written.
@@ -61,13 +61,15 @@ def quiet(seen: Observation) -> Quiet | None:
     since, bounds = held_against(metrics, status, degraded=False)
     if since is None:
         return None
-    return Quiet(
-        Terms(replace(metrics, match={}), bounds, learns), tuple(metrics.match.items()), since
+    return SteadyState(
+        SharedBounds(replace(metrics, match={}), bounds, learns),
+        tuple(metrics.match.items()),
+        since,
     )
 
 
-def stays_quiet(kept: Quiet, found: Assessment, guard: Guard) -> bool:
+def stays_steady(kept: SteadyState, found: Assessment, common_cause: CommonCause) -> bool:
     """Whether new readings leave nothing to do, or nothing before others are read."""
     if isinstance(found, Degraded):
-        return guard is Guard.WAIT
-    return isinstance(found, Healthy) and not (kept.terms.learns and found.level is not None)
+        return common_cause is CommonCause.WAIT
+    return isinstance(found, Healthy) and not (kept.shared.learns and found.level is not None)

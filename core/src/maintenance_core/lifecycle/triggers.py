@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from maintenance_core.lifecycle.conditions import DEGRADED, hindered
+from maintenance_core.lifecycle.conditions import DEGRADED, blocking_problem
 from maintenance_core.lifecycle.first_version import waits_for_metrics
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.promotion import in_service
 from maintenance_core.model import Degraded, Metrics, RunOutcome, Spec, Status, Trigger
-from maintenance_core.watch.common_cause import Guard
+from maintenance_core.watch.common_cause import CommonCause
 
 MISSED_BY_AT_MOST: Final = timedelta(hours=24)
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
@@ -17,7 +17,11 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 def wanted(seen: Observation) -> Trigger | None:
     """Why a run should begin now, if it should and no brake holds it."""
     status = seen.status
-    if seen.suspended or not isinstance(seen.spec, Spec) or hindered(seen, status) is not None:
+    if (
+        seen.suspended
+        or not isinstance(seen.spec, Spec)
+        or blocking_problem(seen, status) is not None
+    ):
         return None
     if status.recheck is not None and seen.now < status.recheck.time:
         return None
@@ -32,7 +36,7 @@ def wanted(seen: Observation) -> Trigger | None:
 def _occasion(seen: Observation, spec: Spec) -> Trigger | None:
     """What asks for a look at the champion."""
     down = isinstance(seen.assessment, Degraded) and not seen.assessment.recovering
-    if down and seen.guard is Guard.LET:
+    if down and seen.common_cause is CommonCause.ALLOW:
         return Trigger.PERFORMANCE_DROP
     if seen.scheduled is not None and _is_due(seen, seen.scheduled[0]):
         return Trigger.SCHEDULE

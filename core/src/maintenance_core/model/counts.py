@@ -38,7 +38,7 @@ NOTHING: Final = Counts(0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ReferenceCounts:
     """What the champion did when it was new, by true class, up to a time."""
 
     end: datetime

@@ -118,7 +118,7 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
+class OutcomeCounters:
     """``spec.metrics`` with ``outcomes``: counters of right and wrong predictions by true class.
 
     ``baseline_samples``: so many after a promotion tell what the version achieves.
@@ -251,7 +251,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class SecretRefs:
     """Names of Secrets (``secretRef``), one per place; empty: the pod's own identity."""
 
     base_model: str = ""
@@ -273,7 +273,7 @@ class Spec:
     updates: StorageUri
     columns: Columns
     holdout: Holdout
-    metrics: Metrics | Outcomes
+    metrics: Metrics | OutcomeCounters
     policy: Policy
     min_new_rows: int
     recheck_after: timedelta
@@ -284,7 +284,7 @@ class Spec:
     history_runs: int
     triggers: Triggers
     thresholds: Thresholds = field(default_factory=Thresholds)
-    access: Access = field(default_factory=Access)
+    access: SecretRefs = field(default_factory=SecretRefs)
     revision: str = ""
     """Of a base model from a hub."""
     initial_model: StorageUri | None = None

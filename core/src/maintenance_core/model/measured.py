@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from maintenance_core.model.counts import Alarm, Reference
+from maintenance_core.model.counts import Alarm, ReferenceCounts
 from maintenance_core.model.declared import ThresholdRange
 
 
@@ -48,7 +48,7 @@ class Monitor:
     version: int
     counter: str
     checkpoint_time: datetime
-    reference: Reference
+    reference: ReferenceCounts
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,7 +192,7 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Breach:
     """The breach that began a run, as it stood then."""
 
     time: datetime
@@ -233,7 +233,7 @@ class Run:
     job_name: str = ""
     job_uid: str = ""
     champion: ChampionRef | None = None
-    trouble: Trouble | None = None
+    breach: Breach | None = None
     escalated_from: int | None = None
     action: Action | None = None
     subject: Step | None = None

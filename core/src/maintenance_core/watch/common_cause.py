@@ -19,17 +19,17 @@ PATIENCE: Final = timedelta(seconds=10)
 """So long a breach waits for what the others of its server read at the same time."""
 
 
-class Guard(Enum):
+class CommonCause(Enum):
     """Whether a run may begin by a breach."""
 
-    LET = auto()
+    ALLOW = auto()
     WAIT = auto()
     """Not yet: too few of the others have been read."""
     HOLD = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class Peers:
     """The resources that read from one server.
 
     ``read`` have a reading that counts, as new as that of the resource in question; ``due`` have
@@ -43,20 +43,20 @@ class Crowd:
     together: int
 
 
-def guard(crowd: Crowd, most_percent: float, waited: timedelta) -> Guard:
+def common_cause(crowd: Peers, most_percent: float, waited: timedelta) -> CommonCause:
     """Whether a breach may begin a run, ``waited`` after it was first seen."""
     unread = crowd.due + crowd.unknown
     everybody = crowd.read + unread
     if crowd.together <= FEW:
-        return Guard.LET
+        return CommonCause.ALLOW
     if 100 * crowd.together > most_percent * everybody:
-        return Guard.HOLD
+        return CommonCause.HOLD
     if 100 * (crowd.together + unread) <= most_percent * everybody:
-        return Guard.LET
+        return CommonCause.ALLOW
     if waited < PATIENCE:
-        return Guard.WAIT
+        return CommonCause.WAIT
     known = crowd.read + crowd.due
-    return Guard.HOLD if 100 * crowd.together > most_percent * known else Guard.LET
+    return CommonCause.HOLD if 100 * crowd.together > most_percent * known else CommonCause.ALLOW
 
 
 def at_once(interval: timedelta) -> timedelta:

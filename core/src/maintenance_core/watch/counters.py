@@ -25,9 +25,9 @@ from maintenance_core.model import (
     Healthy,
     Metrics,
     Monitor,
-    Outcomes,
+    OutcomeCounters,
     Reading,
-    Reference,
+    ReferenceCounts,
     Series,
     Status,
     ThresholdRange,
@@ -37,7 +37,7 @@ from maintenance_core.reasons import MetricsReason
 from maintenance_core.status import MOST_CLASSES
 from maintenance_core.watch import e_detector
 from maintenance_core.watch.assess import WARM_UP_INTERVALS, held_against
-from maintenance_core.watch.e_detector import State, Window
+from maintenance_core.watch.e_detector import DetectorState, Window
 
 SETTLE: Final = timedelta(seconds=30)
 BLOCK: Final = timedelta(days=8)
@@ -54,20 +54,20 @@ OTHER_CLASSES: Final = "(others)"
 _CORRECT: Final = {"true": True, "false": False}
 
 
-def query(outcomes: Outcomes, version: int | None) -> str:
+def query(outcomes: OutcomeCounters, version: int | None) -> str:
     """PromQL for the labelled predictions of one interval, by true class and whether right."""
     labels = f"{outcomes.class_label}, {outcomes.correct_label}"
     return f"sum by ({labels}) ({_increase(outcomes, version)})"
 
 
-def accuracy_query(outcomes: Outcomes, version: int | None) -> str:
+def accuracy_query(outcomes: OutcomeCounters, version: int | None) -> str:
     """PromQL for the share of right ones, for people to look at."""
     right = {outcomes.correct_label: "true"}
     return f"sum({_increase(outcomes, version, right)}) / sum({_increase(outcomes, version)})"
 
 
 def _increase(
-    outcomes: Outcomes, version: int | None, further: Mapping[str, str] | None = None
+    outcomes: OutcomeCounters, version: int | None, further: Mapping[str, str] | None = None
 ) -> str:
     labels = {**outcomes.match_labels, **(further or {})}
     if outcomes.version_label and version is not None:
@@ -80,12 +80,12 @@ def _increase(
     return f"increase({outcomes.counter}{{{matchers}}}[{seconds}s] offset {late}s)"
 
 
-def settle(outcomes: Outcomes) -> timedelta:
+def settle(outcomes: OutcomeCounters) -> timedelta:
     """How long before the time of a reading its window ends."""
     return min(SETTLE, outcomes.interval)
 
 
-def digest(outcomes: Outcomes) -> str:
+def digest(outcomes: OutcomeCounters) -> str:
     """Of what is counted: another counter cannot be held against what this one said."""
     counted = json.dumps([outcomes.server, query(outcomes, None), outcomes.version_label])
     return hashlib.sha256(counted.encode()).hexdigest()[:12]
@@ -94,14 +94,14 @@ def digest(outcomes: Outcomes) -> str:
 # --- the grid ---------------------------------------------------------------------------
 
 
-def times(outcomes: Outcomes, after: datetime, until: datetime) -> tuple[datetime, ...]:
+def times(outcomes: OutcomeCounters, after: datetime, until: datetime) -> tuple[datetime, ...]:
     """The times of the grid in ``(after, until]``: multiples of the interval since the epoch."""
     seconds = int(outcomes.interval.total_seconds())
     first, last = int(after.timestamp()) // seconds + 1, int(until.timestamp()) // seconds
     return tuple(datetime.fromtimestamp(at * seconds, UTC) for at in range(first, last + 1))
 
 
-def first_count(outcomes: Outcomes, champion: Champion) -> datetime:
+def first_count(outcomes: OutcomeCounters, champion: Champion) -> datetime:
     """The champion's predictions count from windows that are asked for after this time.
 
     Where the counter has no label for the version, servers may take a while to change over.
@@ -124,7 +124,7 @@ def beginning(checkpoint: datetime, now: datetime) -> datetime:
 # --- the answer -------------------------------------------------------------------------
 
 
-def windows(outcomes: Outcomes, answer: Sequence[Series]) -> tuple[Window, ...]:
+def windows(outcomes: OutcomeCounters, answer: Sequence[Series]) -> tuple[Window, ...]:
     """The answer of ``query``, a window for each of its times, in order.
 
     Raises:
@@ -141,7 +141,7 @@ def windows(outcomes: Outcomes, answer: Sequence[Series]) -> tuple[Window, ...]:
     return tuple(Window(time, found[time]) for time in sorted(found))
 
 
-def _labels(outcomes: Outcomes, labels: Mapping[str, str]) -> tuple[str, bool]:
+def _labels(outcomes: OutcomeCounters, labels: Mapping[str, str]) -> tuple[str, bool]:
     field = "spec.metrics.outcomes"
     if outcomes.class_label not in labels:
         raise _unreadable(
@@ -163,7 +163,7 @@ def _unreadable(message: str) -> MetricsError:
     return MetricsError(MetricsReason.OUTCOMES_UNREADABLE, message)
 
 
-def bounded(reference: Reference) -> Reference:
+def bounded(reference: ReferenceCounts) -> ReferenceCounts:
     """As status holds it: the most frequent classes by name, counts to a thousandth."""
     ranked = sorted(reference.classes.items(), key=lambda item: (-item[1].samples, item[0]))
     named = ranked if len(ranked) <= MOST_CLASSES else ranked[: MOST_CLASSES - 1]
@@ -171,7 +171,7 @@ def bounded(reference: Reference) -> Reference:
     if len(named) < len(ranked):
         others = (counts for _, counts in ranked[len(named) :])
         classes[OTHER_CLASSES] = sum(others, NOTHING)
-    return Reference(
+    return ReferenceCounts(
         reference.end,
         {
             name: Counts(round(counts.samples, 3), round(counts.errors, 3))
@@ -196,11 +196,11 @@ class Counted:
     silent: bool = False
     gathered: Mapping[str, Counts] = field(default_factory=dict)
     monitor: Monitor | None = None
-    state: State = field(default_factory=State)
+    state: DetectorState = field(default_factory=DetectorState)
 
 
 def started(
-    outcomes: Outcomes, champion: Champion, known: Monitor | None, now: datetime
+    outcomes: OutcomeCounters, champion: Champion, known: Monitor | None, now: datetime
 ) -> Counted:
     """Nothing is counted yet: by what is ``known``, the test begins, or the reference."""
     first = first_count(outcomes, champion)
@@ -210,7 +210,7 @@ def started(
     return Counted(max(first, begins - e_detector.HISTORY), begins, monitor=known)
 
 
-def still_holds(outcomes: Outcomes, champion: Champion, monitor: Monitor | None) -> bool:
+def still_holds(outcomes: OutcomeCounters, champion: Champion, monitor: Monitor | None) -> bool:
     """Whether a monitor is about this champion and these counters."""
     return monitor is not None and (monitor.version, monitor.counter) == (
         champion.version,
@@ -219,7 +219,7 @@ def still_holds(outcomes: Outcomes, champion: Champion, monitor: Monitor | None)
 
 
 def taken(
-    outcomes: Outcomes,
+    outcomes: OutcomeCounters,
     champion: Champion,
     counted: Counted,
     asked: Sequence[datetime],
@@ -241,7 +241,7 @@ def taken(
         for name, counts in window.classes.items():
             gathered[name] = gathered.get(name, NOTHING) + counts
         if sum(counts.samples for counts in gathered.values()) >= outcomes.baseline_samples:
-            reference = bounded(Reference(window.end, gathered))
+            reference = bounded(ReferenceCounts(window.end, gathered))
             begins, monitor = last, Monitor(champion.version, digest(outcomes), last, reference)
     state = e_detector.remember(counted.state, before)
     if monitor is not None:
@@ -250,7 +250,7 @@ def taken(
     return Counted(asked[-1], begins, last != asked[-1], gathered, monitor, state)
 
 
-def assess(outcomes: Outcomes, champion: Champion, counted: Counted) -> Assessment:
+def assess(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> Assessment:
     """Judge what was counted of the champion in service."""
     monitor = counted.monitor
     if counted.silent:
@@ -280,7 +280,7 @@ def unserved() -> Unknown:
     )
 
 
-def _judged(outcomes: Outcomes, counted: Counted, monitor: Monitor) -> Healthy | Degraded:
+def _judged(outcomes: OutcomeCounters, counted: Counted, monitor: Monitor) -> Healthy | Degraded:
     state, reference = counted.state, monitor.reference
     found = e_detector.alarm(state, reference, outcomes.tolerance)
     season = e_detector.season(state, found) if found is not None else None
@@ -302,12 +302,12 @@ def _judged(outcomes: Outcomes, counted: Counted, monitor: Monitor) -> Healthy |
     return Healthy(reading, 0, 1, level, monitor, season)
 
 
-def floor(outcomes: Outcomes, reference: Reference) -> ThresholdRange:
+def floor(outcomes: OutcomeCounters, reference: ReferenceCounts) -> ThresholdRange:
     """The least accuracy that the tolerance allows, as surely as the reference knows."""
     return ThresholdRange(min=max(0.0, 1.0 - reference.bound - outcomes.tolerance))
 
 
-def as_gauge(metrics: Metrics | Outcomes, status: Status) -> Metrics:
+def as_gauge(metrics: Metrics | OutcomeCounters, status: Status) -> Metrics:
     """The metric as readings for people to look at; counters as the accuracy of each interval."""
     if isinstance(metrics, Metrics):
         return metrics
@@ -318,7 +318,7 @@ def as_gauge(metrics: Metrics | Outcomes, status: Status) -> Metrics:
     )
 
 
-def bound_of(metrics: Metrics | Outcomes, status: Status) -> ThresholdRange | None:
+def bound_of(metrics: Metrics | OutcomeCounters, status: Status) -> ThresholdRange | None:
     """What the metric is held against; None where counters have yet to tell."""
     if isinstance(metrics, Metrics):
         return held_against(metrics, status, degraded=False)[1].threshold
@@ -328,7 +328,7 @@ def bound_of(metrics: Metrics | Outcomes, status: Status) -> ThresholdRange | No
     return floor(metrics, monitor.reference)
 
 
-def _no_series(outcomes: Outcomes, champion: Champion) -> str:
+def _no_series(outcomes: OutcomeCounters, champion: Champion) -> str:
     labels = {**outcomes.match_labels}
     if outcomes.version_label:
         labels[outcomes.version_label] = str(champion.version)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from maintenance_core.model import CONFIDENCE, NOTHING, Alarm, Counts, Kind, Reference
+from maintenance_core.model import CONFIDENCE, NOTHING, Alarm, Counts, Kind, ReferenceCounts
 from maintenance_core.statistics import normal_quantile
 
 AVERAGE_RUN_LENGTH: Final = 10_000
@@ -88,7 +88,7 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class DetectorState:
     """Both tests after the window that ended at ``time``; ``hours`` since the epoch → counts."""
 
     time: datetime | None = None
@@ -103,8 +103,8 @@ def threshold() -> float:
 
 
 def advance(
-    state: State, windows: Iterable[Window], reference: Reference, tolerance: float
-) -> State:
+    state: DetectorState, windows: Iterable[Window], reference: ReferenceCounts, tolerance: float
+) -> DetectorState:
     """The state after more windows, in order. Folding them in parts gives the same.
 
     Args:
@@ -126,15 +126,15 @@ def advance(
         games[Kind.ERROR_AT_EQUAL_CLASS].play(total, expected + tolerance, time)
         _add(hours, window)
     tracks = {kind: game.track() for kind, game in games.items()}
-    return State(time, tracks, mix, _latest(hours))
+    return DetectorState(time, tracks, mix, _latest(hours))
 
 
-def remember(state: State, windows: Iterable[Window]) -> State:
+def remember(state: DetectorState, windows: Iterable[Window]) -> DetectorState:
     """The state once it knows of windows before the test, which seasons are looked for in."""
     hours = dict(state.hours)
     for window in windows:
         _add(hours, window)
-    return State(state.time, state.tracks, state.mix, _latest(hours))
+    return DetectorState(state.time, state.tracks, state.mix, _latest(hours))
 
 
 def _add(hours: dict[int, Counts], window: Window) -> None:
@@ -219,7 +219,7 @@ def _hour(time: datetime) -> int:
     return math.ceil(time.timestamp() / _HOUR) - 1
 
 
-def alarm(state: State, reference: Reference, tolerance: float) -> Alarm | None:
+def alarm(state: DetectorState, reference: ReferenceCounts, tolerance: float) -> Alarm | None:
     """The stronger of the alarms that stand, if any does."""
     standing = [(kind, track) for kind, track in state.tracks.items() if track.alarmed]
     if not standing:
@@ -231,7 +231,7 @@ def alarm(state: State, reference: Reference, tolerance: float) -> Alarm | None:
     return Alarm(kind, track.statistic, threshold(), reference.bound + tolerance, onset, best.since)
 
 
-def season(state: State, found: Alarm) -> timedelta | None:
+def season(state: DetectorState, found: Alarm) -> timedelta | None:
     """The season (a day, a week) after which the error is up just as it was then; else None.
 
     Then the error was up too, came down again, and is no worse now than it was.
@@ -272,7 +272,7 @@ def _worse(now: Counts, then: Counts) -> bool:
     return (now.rate - then.rate) / math.sqrt(spread) > normal_quantile(1.0 - _SAME_SEASON)
 
 
-def recent(state: State, least: float) -> Counts:
+def recent(state: DetectorState, least: float) -> Counts:
     """The latest hours that hold ``least`` labels, or all there are."""
     found = NOTHING
     for hour in sorted(state.hours, reverse=True):
@@ -282,7 +282,7 @@ def recent(state: State, least: float) -> Counts:
     return found
 
 
-def latest_hour(state: State) -> datetime | None:
+def latest_hour(state: DetectorState) -> datetime | None:
     """The end of the last hour in which labels were counted."""
     hours = [hour for hour, counts in state.hours.items() if counts.samples > 0.0]
     return datetime.fromtimestamp((max(hours) + 1) * _HOUR, UTC) if hours else None

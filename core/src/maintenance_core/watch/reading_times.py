@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from maintenance_core.model import Metrics, Outcomes
+from maintenance_core.model import Metrics, OutcomeCounters
 
 
-def reading_times(metrics: Metrics | Outcomes, now: datetime) -> tuple[datetime, ...]:
+def reading_times(metrics: Metrics | OutcomeCounters, now: datetime) -> tuple[datetime, ...]:
     """The last reading times, oldest first: multiples of the interval since the epoch.
 
     Absolute, so that equal queries of many resources are one request, and an operator that starts
@@ -27,6 +27,6 @@ def _multiples(seconds: int, latest: int, count: int) -> tuple[datetime, ...]:
     )
 
 
-def next_reading(metrics: Metrics | Outcomes, now: datetime) -> datetime:
+def next_reading(metrics: Metrics | OutcomeCounters, now: datetime) -> datetime:
     """The first reading time after ``now``."""
     return reading_times(metrics, now + timedelta(seconds=metrics.interval.total_seconds()))[-1]

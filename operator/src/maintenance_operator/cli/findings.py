@@ -15,7 +15,7 @@ from maintenance_core.model import (
     Degraded,
     Healthy,
     Metrics,
-    Outcomes,
+    OutcomeCounters,
     Series,
     Unknown,
 )
@@ -169,7 +169,9 @@ def of_answers(
     return [*findings, *_of_assessment(metrics, found)], read
 
 
-def of_labels(outcomes: Outcomes, answer: Sequence[Window] | MetricsError) -> Iterator[Finding]:
+def of_labels(
+    outcomes: OutcomeCounters, answer: Sequence[Window] | MetricsError
+) -> Iterator[Finding]:
     """What the counters of right and wrong say of the last interval."""
     where = OUTCOMES
     if isinstance(answer, MetricsError):

@@ -13,7 +13,7 @@ from typing import Any, Final
 from maintenance_contract import ContractError
 from maintenance_core.errors import ClusterError
 from maintenance_core.lifecycle import projection
-from maintenance_core.lifecycle.conditions import hindered
+from maintenance_core.lifecycle.conditions import blocking_problem
 from maintenance_core.lifecycle.first_version import champion_missing
 from maintenance_core.lifecycle.jobs import TrainerImage, job_name, manifest, request
 from maintenance_core.model import Action, Run, Spec, Step, Trigger, Unknown
@@ -49,7 +49,7 @@ async def obstacles(
         assessment=Unknown("", ""),  # what the metric says is told from its readings
         config_map=await _config_map(access, resource),
     )
-    problem = hindered(seen, seen.status)
+    problem = blocking_problem(seen, seen.status)
     if problem is not None:
         reason, message = problem
         found.append(wrong(_WHERE.get(reason, "status"), message, reason))

@@ -13,11 +13,12 @@ from maintenance_core import status as status_json
 from maintenance_core.decide.counterfactual import Change, Counterfactual, Turn, counterfactual
 from maintenance_core.decide.explain import interval
 from maintenance_core.decide.findings import TOO_FEW
-from maintenance_core.decide.pivotal_tests import Moved
+from maintenance_core.decide.pivotal_tests import HypotheticalTest
 from maintenance_core.decide.words import in_words
 from maintenance_core.lifecycle.records import record_of
 from maintenance_core.model import (
     Action,
+    Breach,
     Decision,
     HistoryEntry,
     Metrics,
@@ -28,7 +29,6 @@ from maintenance_core.model import (
     Spec,
     StatusEvidence,
     Trigger,
-    Trouble,
 )
 from maintenance_core.numbers import figure, moment
 from maintenance_core.reasons import DecisionReason
@@ -217,12 +217,12 @@ def _changed(change: Change, would: Counterfactual) -> str:
 
 def _turned(turn: Turn, would: Counterfactual) -> str:
     tests = " and ".join(
-        f"{test.name} {_moved(move)} ({_as_it_was(test)})" for test, move in turn.tests
+        f"{test.name} {_hypothetical(move)} ({_as_it_was(test)})" for test, move in turn.tests
     )
     return f"Had {tests}, {_instead(turn, would)}."
 
 
-def _moved(move: Moved) -> str:
+def _hypothetical(move: HypotheticalTest) -> str:
     if move.at_least is not None:
         return f"been shown at {figure(move.at_least)} or more"
     if move.below is not None:
@@ -381,8 +381,8 @@ def remembered_readings(case: Case) -> tuple[tuple[datetime, float], ...]:
     """What status holds of the metric: the breach that began a live run, the last transition."""
     known: dict[datetime, float] = {}
     last: Reading | None = case.resource.status.performance
-    trouble: Trouble | None = case.run.trouble if case.run is not None else None
-    for reading in (last, trouble):
+    breach: Breach | None = case.run.breach if case.run is not None else None
+    for reading in (last, breach):
         if reading is not None and math.isfinite(reading.value):
             known[reading.time] = reading.value
     return tuple(sorted(known.items()))
