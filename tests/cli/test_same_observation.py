@@ -102,7 +102,7 @@ async def by_operator(resource: dict[str, Any], prometheus: Prometheus) -> Asses
         telemetry=mock.Mock(),
         trainer=TrainerImage("trainer:1"),
         clock=mock.Mock(now=mock.Mock(return_value=NOW), due=Clock().due),
-        crowds=mock.Mock(looked=mock.Mock(return_value=CommonCause.ALLOW)),
+        fleet_breaches=mock.Mock(record=mock.Mock(return_value=CommonCause.ALLOW)),
     )
     return (await reconcile._observe(resource, None, live=True)).assessment
 

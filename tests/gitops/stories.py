@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from core.test_story import AWAY, WORSE, World, a_spec
+from core.test_next_effect import AWAY, WORSE, World, a_spec
 from typing_extensions import override
 
 from maintenance_contract import Outcome

@@ -76,7 +76,7 @@ def test_the_contract_imports_the_standard_library(module: Path) -> None:
             "The core has wings",
         ),
         (
-            "operator/src/maintenance_operator/conductor.py",
+            "operator/src/maintenance_operator/work_queue.py",
             "from maintenance_operator import handlers",
             "The operator has layers",
         ),

@@ -36,7 +36,7 @@ async def assessed(answer: tuple[Series, ...] | MetricsError) -> Assessment:
         telemetry=mock.Mock(),
         trainer=TrainerImage("trainer:1"),
         clock=Clock(),
-        crowds=mock.Mock(),
+        fleet_breaches=mock.Mock(),
     )
     spec = parse(a_spec(metrics=COUNTED))
     identity = Identity("finance", "news", "1a2b3c4d")

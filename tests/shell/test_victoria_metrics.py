@@ -19,7 +19,7 @@ from maintenance_core.model import (
 )
 from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.adapters.prometheus import Prometheus
-from maintenance_operator.counting import Counting
+from maintenance_operator.counter_cache import CounterCache
 
 pytestmark = pytest.mark.api
 
@@ -94,7 +94,7 @@ async def test_each_label_is_counted_once(victoria_metrics: VictoriaMetrics, sec
         1, "pvc://m/v/1", "sha256:0", now - timedelta(minutes=40), TrainingAction.RETRAIN
     )
     async with Prometheus({"default": Server(victoria_metrics.url)}, Silent()) as prometheus:
-        counting = Counting(prometheus)
+        counting = CounterCache(prometheus)
         for late in (5, 0):  # the last windows again, each for itself
             counted = await counting.counted(
                 ("finance", "news"), outcomes, champion, None, now - timedelta(minutes=late)

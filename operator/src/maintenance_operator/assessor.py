@@ -26,7 +26,7 @@ from maintenance_core.model import (
 from maintenance_core.watch import counters
 from maintenance_core.watch.assess import Bounds, assess, held_against, with_clocks
 from maintenance_core.watch.reading_times import reading_times
-from maintenance_operator.counting import Counting
+from maintenance_operator.counter_cache import CounterCache
 
 Key = tuple[str, str]
 
@@ -67,7 +67,7 @@ class Assessor:
 
     def __init__(self, metrics: MetricsSource) -> None:
         self._metrics = metrics
-        self._counting = Counting(metrics)
+        self._counter_cache = CounterCache(metrics)
 
     async def assess(
         self, identity: Identity, spec: Spec | SpecError, status: Status, now: datetime
@@ -114,7 +114,7 @@ class Assessor:
             last = reading_times(metrics, now)[-1:]
             counters.windows(metrics, await self._metrics.range(metrics.server, query, last))
             return counters.unserved(), math.nan
-        counted = await self._counting.counted(
+        counted = await self._counter_cache.counted(
             (identity.namespace, identity.name), metrics, champion, status.monitor, now
         )
         found = counters.assess(metrics, champion, counted)
@@ -124,7 +124,7 @@ class Assessor:
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
-        self._counting.forget(key)
+        self._counter_cache.forget(key)
 
 
 def not_followed(error: SpecError) -> Assessed:

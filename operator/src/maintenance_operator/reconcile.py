@@ -66,9 +66,9 @@ from maintenance_core.names import ANNOTATION_BREAKER_RESET
 from maintenance_core.reasons import EventReason, ReadyReason
 from maintenance_core.watch.common_cause import CommonCause
 from maintenance_core.watch.reading_times import reading_times
-from maintenance_operator.alike import Alike
 from maintenance_operator.assessor import Assessor, MetricsSource
-from maintenance_operator.crowds import Crowds, Look
+from maintenance_operator.fleet_breaches import FleetBreaches, Look
+from maintenance_operator.interning import Interner
 from maintenance_operator.refusals import (
     Refusals,
     in_vain,
@@ -136,7 +136,7 @@ class Clock(Protocol):
         """The last time that was due, and the one after it; SpecError for no schedule."""
 
 
-class Resources(Protocol):
+class ResourceCache(Protocol):
     """The last that the watches saw; may be stale."""
 
     def get(self, key: Key) -> Body | None:
@@ -206,11 +206,11 @@ class Reconciler:
         *,
         cluster: Cluster,
         metrics: MetricsSource,
-        resources: Resources,
+        resources: ResourceCache,
         telemetry: Telemetry,
         trainer: TrainerImage,
         clock: Clock,
-        crowds: Crowds,
+        fleet_breaches: FleetBreaches,
     ) -> None:
         self._cluster = cluster
         self._metrics = metrics
@@ -219,9 +219,9 @@ class Reconciler:
         self._trainer = trainer
         self._clock = clock
         self._assessor = Assessor(metrics)
-        self._crowds = crowds
+        self._fleet_breaches = fleet_breaches
         self._refusals = Refusals()
-        self._alike = Alike()
+        self._interner = Interner()
         self._steady: dict[Key, tuple[tuple[str, str, str], SteadyState]] = {}
 
     async def __call__(self, key: Key) -> timedelta | None:
@@ -235,7 +235,7 @@ class Reconciler:
             ClusterError: the API server is away or refuses; look again later.
         """
         try:
-            return await self._glance(key) or await self._pass(key)
+            return await self._steady_check(key) or await self._reconcile(key)
         except Gone:
             self._forget(key)
             return None
@@ -244,7 +244,7 @@ class Reconciler:
             self._complain(key, error)
             return None
 
-    async def _glance(self, key: Key) -> timedelta | None:
+    async def _steady_check(self, key: Key) -> timedelta | None:
         """A look at a resource that was quiet; None where it has to be a whole one."""
         known, (about, kept) = self._resources.known(key), self._steady.pop(key, (None, None))
         if known is None or kept is None or about != known:
@@ -257,7 +257,7 @@ class Reconciler:
         if not isinstance(found, Healthy | Degraded):
             return None
         began = found.onset if isinstance(found, Degraded) else None
-        common_cause = self._crowded(key, metrics, found, began, now)
+        common_cause = self._record(key, metrics, found, began, now)
         if not stays_steady(kept, found, common_cause):
             return None
         self._steady[key] = known, kept
@@ -278,7 +278,7 @@ class Reconciler:
             self._cluster.event(body, "Warning", ReadyReason.INVALID_STATUS, str(error))
             self._resources.keep(body)
 
-    async def _pass(self, key: Key) -> timedelta | None:
+    async def _reconcile(self, key: Key) -> timedelta | None:
         body, live = await self._body(key)
         jobs: Jobs = None
         done: Effect | None = None
@@ -355,7 +355,7 @@ class Reconciler:
         if kept is None or known is None or not still:
             self._resources.keep(body)
             return
-        self._steady[key] = known, replace(kept, shared=self._alike(kept.shared))
+        self._steady[key] = known, replace(kept, shared=self._interner(kept.shared))
         self._resources.let_go(body)
 
     async def _taken(self, namespace: str, name: str) -> JobView:
@@ -369,7 +369,7 @@ class Reconciler:
         self._resources.forget(key)
         self._steady.pop(key, None)
         self._assessor.forget(key)
-        self._crowds.forget(key)
+        self._fleet_breaches.forget(key)
         self._refusals.forget(key)
         self._telemetry.forget(*key)
 
@@ -413,10 +413,10 @@ class Reconciler:
         key = seen.identity.namespace, seen.identity.name
         found, spec = seen.assessment, seen.spec
         if isinstance(spec, Spec) and isinstance(found, Healthy | Degraded):
-            return self._crowded(key, spec.metrics, found, onset(seen), seen.now)
-        return self._crowds.looked(key, None, seen.now, len(self._resources))
+            return self._record(key, spec.metrics, found, onset(seen), seen.now)
+        return self._fleet_breaches.record(key, None, seen.now, len(self._resources))
 
-    def _crowded(
+    def _record(
         self,
         key: Key,
         metrics: Metrics | OutcomeCounters,
@@ -427,7 +427,7 @@ class Reconciler:
         time = reading_times(metrics, now)[-1]
         down = isinstance(found, Degraded) and not found.recovering
         look = Look(metrics.server, metrics.interval, time, (began or time) if down else None)
-        return self._crowds.looked(key, look, now, len(self._resources))
+        return self._fleet_breaches.record(key, look, now, len(self._resources))
 
     async def _read(
         self, raw_spec: Body, namespace: str, now: datetime

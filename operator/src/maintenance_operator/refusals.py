@@ -21,7 +21,7 @@ from maintenance_core.model import (
     WriteConfigMap,
     WriteStatus,
 )
-from maintenance_operator.resources import Key
+from maintenance_operator.resource_cache import Key
 
 TOLD_EVERY: Final = 60
 """An Event is kept for an hour, and a refusal that stands is met about once a minute."""

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 Value = TypeVar("Value", bound=Hashable)
 
 
-class Alike:
+class Interner:
     """Gives equal values back as one object."""
 
     MOST: Final = 10_000

@@ -29,7 +29,6 @@ def test_what_nobody_calls_is_not_loaded_by_the_operator_alone(name: str) -> Non
 
 
 def test_where_it_is_loaded_already_nothing_is_taken_away() -> None:
-    code = (
-        "import kubernetes.client, maintenance_operator.lean, kubernetes; kubernetes.client.V1Pod"
-    )
+    imports = "import kubernetes.client, maintenance_operator.slim_imports, kubernetes"
+    code = f"{imports}; kubernetes.client.V1Pod"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from maintenance_core.watch.common_cause import PATIENCE, CommonCause
-from maintenance_operator.crowds import Crowds, Look
+from maintenance_operator.fleet_breaches import FleetBreaches, Look
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -30,7 +30,7 @@ class Fleet:
 
     def __init__(self, size: int) -> None:
         self.told = Told()
-        self.crowds = Crowds(25, self.told)
+        self.fleet_breaches = FleetBreaches(25, self.told)
         self.size = size
 
     def look(
@@ -45,7 +45,7 @@ class Fleet:
     ) -> CommonCause:
         since = (onset or time - MINUTE) if down else None
         look = Look(server, MINUTE, time, since)
-        return self.crowds.looked(("ns", str(number)), look, now or time, self.size)
+        return self.fleet_breaches.record(("ns", str(number)), look, now or time, self.size)
 
     def all_fine(self, time: datetime = START) -> None:
         for number in range(self.size):
@@ -125,10 +125,10 @@ def test_a_resource_that_is_gone_or_moves_to_another_server_counts_no_more() -> 
         fleet.look(number, down=number < 12)
     assert fleet.look(0, down=True) is CommonCause.HOLD
     fleet.look(1, down=True, server="other")
-    fleet.crowds.forget(("ns", "2"))
-    fleet.crowds.forget(("ns", "never seen"))
+    fleet.fleet_breaches.forget(("ns", "2"))
+    fleet.fleet_breaches.forget(("ns", "never seen"))
     assert fleet.look(0, down=True) is CommonCause.ALLOW
-    fleet.crowds.looked(("ns", "3"), None, START, 20)
+    fleet.fleet_breaches.record(("ns", "3"), None, START, 20)
     assert fleet.look(0, down=True) is CommonCause.ALLOW
     for number in (10, 11):
         fleet.look(number, down=True)

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from maintenance_core.errors import ClusterError, Conflict
-from maintenance_operator.conductor import (
+from maintenance_operator.resource_cache import Key, ResourceCache
+from maintenance_operator.work_queue import (
     BACKOFF_MOST_SECONDS,
     PASS_TIMEOUT_SECONDS,
     RELIST_RETRY_SECONDS,
     RELIST_SECONDS,
-    Conductor,
+    WorkQueue,
 )
-from maintenance_operator.resources import Key, Resources
 
 pytestmark = pytest.mark.looptime
 
@@ -67,30 +67,30 @@ class Passes:
 
 
 class Running:
-    """A conductor at work for the length of a block."""
+    """A work queue at work for the length of a block."""
 
     def __init__(self, passes: Passes, **options: Any) -> None:
-        self.counted, self.resources = Counted(), Resources()
-        self.conductor = Conductor(
+        self.counted, self.resources = Counted(), ResourceCache()
+        self.work_queue = WorkQueue(
             passes, self.resources, self.counted, jitter=lambda: 1.0, **options
         )
 
-    async def __aenter__(self) -> Conductor:
-        self._task = asyncio.create_task(self.conductor.run())
+    async def __aenter__(self) -> WorkQueue:
+        self._task = asyncio.create_task(self.work_queue.run())
         await asyncio.sleep(0)
-        return self.conductor
+        return self.work_queue
 
     async def __aexit__(self, *_: object) -> None:
-        await self.conductor.stop()
+        await self.work_queue.stop()
         await self._task
 
 
 async def test_wakes_before_a_pass_are_one_pass() -> None:
     passes = Passes()
-    async with Running(passes) as conductor:
+    async with Running(passes) as work_queue:
         for version in range(5):
-            conductor.seen(body(NEWS, str(version)))
-            conductor.wake(NEWS)
+            work_queue.seen(body(NEWS, str(version)))
+            work_queue.wake(NEWS)
         await asyncio.sleep(1)
     assert passes.of(NEWS) == [0]
 
@@ -100,11 +100,11 @@ async def test_wakes_during_a_pass_are_exactly_one_more() -> None:
         await asyncio.sleep(10)
 
     passes = Passes(slow)
-    async with Running(passes) as conductor:
-        conductor.seen(body(NEWS))
+    async with Running(passes) as work_queue:
+        work_queue.seen(body(NEWS))
         await asyncio.sleep(1)
         for _ in range(5):
-            conductor.wake(NEWS)
+            work_queue.wake(NEWS)
         await asyncio.sleep(100)
     assert passes.of(NEWS) == [0, 10]
 
@@ -114,13 +114,13 @@ async def test_whoever_tells_much_can_wait_until_less_is_left() -> None:
         await asyncio.sleep(10)
 
     passes = Passes(slow)
-    async with Running(passes, concurrency=2) as conductor:
+    async with Running(passes, concurrency=2) as work_queue:
         for number in range(6):
-            conductor.seen(body((NEWS[0], f"model-{number}")))
+            work_queue.seen(body((NEWS[0], f"model-{number}")))
         started = asyncio.get_running_loop().time()
         waited = []
         for left in (6, 3, 0):
-            await conductor.drained(to=left)
+            await work_queue.drained(to=left)
             waited.append(round(asyncio.get_running_loop().time() - started))
     assert waited == [0, 20, 30]
 
@@ -131,8 +131,8 @@ async def test_no_date_makes_passes_run_in_a_circle(seconds: float) -> None:
         return timedelta(seconds=seconds)
 
     passes = Passes(overdue)
-    async with Running(passes) as conductor:
-        conductor.seen(body(NEWS))
+    async with Running(passes) as work_queue:
+        work_queue.seen(body(NEWS))
         await asyncio.sleep(2)
     assert len(passes.of(NEWS)) <= 21
 
@@ -142,18 +142,18 @@ async def test_a_resource_is_looked_at_again_when_it_is_due() -> None:
         return timedelta(minutes=1)
 
     passes = Passes(every_minute)
-    async with Running(passes) as conductor:
-        conductor.seen(body(NEWS))
+    async with Running(passes) as work_queue:
+        work_queue.seen(body(NEWS))
         await asyncio.sleep(150)
-        conductor.wake(NEWS)
+        work_queue.wake(NEWS)
         await asyncio.sleep(100)
     assert passes.of(NEWS) == [0, 60, 120, 150, 210]
 
 
 async def test_an_event_only_resource_sleeps() -> None:
     passes = Passes()
-    async with Running(passes) as conductor:
-        conductor.seen(body(NEWS))
+    async with Running(passes) as work_queue:
+        work_queue.seen(body(NEWS))
         await asyncio.sleep(100_000)
     assert passes.of(NEWS) == [0]
 
@@ -168,9 +168,9 @@ async def test_no_more_passes_at_a_time_than_allowed_and_none_is_lost() -> None:
         busy[0] -= 1
 
     passes = Passes(counted)
-    async with Running(passes, concurrency=3) as conductor:
+    async with Running(passes, concurrency=3) as work_queue:
         for number in range(10):
-            conductor.seen(body(("ns", f"r{number}")))
+            work_queue.seen(body(("ns", f"r{number}")))
         await asyncio.sleep(4.5)
     assert busy[1] == 3
     assert [time for time, _ in passes.times] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
@@ -187,9 +187,9 @@ async def test_an_error_backs_off_and_never_stops_the_others(
     passes = Passes(act)
     running = Running(passes)
     with caplog.at_level(logging.WARNING):
-        async with running as conductor:
-            conductor.seen(body(NEWS))
-            conductor.seen(body(SPAM))
+        async with running as work_queue:
+            work_queue.seen(body(NEWS))
+            work_queue.seen(body(SPAM))
             await asyncio.sleep(61)
     assert passes.of(NEWS) == [0, 1, 3, 7, 15, 31]
     assert passes.of(SPAM) == [0, 10, 20, 30, 40, 50, 60]
@@ -205,8 +205,8 @@ async def test_another_error_is_news_again(caplog: pytest.LogCaptureFixture) -> 
     async def act(_: Key) -> None:
         raise next(errors)
 
-    async with Running(Passes(act)) as conductor:
-        conductor.seen(body(NEWS))
+    async with Running(Passes(act)) as work_queue:
+        work_queue.seen(body(NEWS))
         await asyncio.sleep(4)
     assert [bool(record.exc_info) for record in caplog.records] == [True, False, True]
 
@@ -215,8 +215,8 @@ async def test_an_expected_error_needs_no_traceback(caplog: pytest.LogCaptureFix
     async def act(_: Key) -> None:
         raise ClusterError("the API server is away")
 
-    async with Running(Passes(act)) as conductor:
-        conductor.seen(body(NEWS))
+    async with Running(Passes(act)) as work_queue:
+        work_queue.seen(body(NEWS))
         await asyncio.sleep(0.5)
     assert [record.exc_info for record in caplog.records] == [None]
     assert "the API server is away" in caplog.text
@@ -230,8 +230,8 @@ async def test_backoff_is_bounded_and_ends_with_success() -> None:
             raise ClusterError("away")
 
     passes = Passes(act)
-    async with Running(passes) as conductor:
-        conductor.seen(body(NEWS))
+    async with Running(passes) as work_queue:
+        work_queue.seen(body(NEWS))
         await asyncio.sleep(1000)
         gaps = [
             later - earlier
@@ -242,19 +242,19 @@ async def test_backoff_is_bounded_and_ends_with_success() -> None:
         await asyncio.sleep(BACKOFF_MOST_SECONDS + 1)
         count = len(passes.times)
         fail = True
-        conductor.wake(NEWS)
+        work_queue.wake(NEWS)
         await asyncio.sleep(2)
         assert len(passes.times) == count + 2, "the backoff begins anew"
 
 
 async def test_a_wake_shortens_the_backoff_but_makes_no_hot_loop() -> None:
     async def act(_: Key) -> None:
-        conductor.wake(NEWS)  # as the echo of its own write would
+        work_queue.wake(NEWS)  # as the echo of its own write would
         raise ClusterError("away")
 
     passes = Passes(act)
-    async with Running(passes) as conductor:
-        conductor.seen(body(NEWS))
+    async with Running(passes) as work_queue:
+        work_queue.seen(body(NEWS))
         await asyncio.sleep(10.5)
     assert passes.of(NEWS) == list(range(11))
 
@@ -267,8 +267,8 @@ async def test_a_lost_write_looks_again_at_once(caplog: pytest.LogCaptureFixture
             raise Conflict("somebody else wrote first")
 
     passes = Passes(act)
-    async with Running(passes) as conductor:
-        conductor.seen(body(NEWS))
+    async with Running(passes) as work_queue:
+        work_queue.seen(body(NEWS))
         await asyncio.sleep(1)
     assert passes.of(NEWS) == [0, 0.05, 0.15]
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -279,8 +279,8 @@ async def test_a_pass_that_hangs_is_ended() -> None:
         await asyncio.Event().wait()
 
     running = Running(Passes(act))
-    async with running as conductor:
-        conductor.seen(body(NEWS))
+    async with running as work_queue:
+        work_queue.seen(body(NEWS))
         await asyncio.sleep(PASS_TIMEOUT_SECONDS + 0.5)
         assert running.counted.errors == ["TimeoutError"]
 
@@ -292,11 +292,11 @@ async def test_what_is_forgotten_is_not_looked_at_again() -> None:
 
     passes = Passes(act)
     running = Running(passes)
-    async with running as conductor:
-        conductor.seen(body(NEWS))
-        conductor.seen(body(SPAM))
+    async with running as work_queue:
+        work_queue.seen(body(NEWS))
+        work_queue.seen(body(SPAM))
         await asyncio.sleep(1)
-        conductor.forget(NEWS)
+        work_queue.forget(NEWS)
         await asyncio.sleep(60)
     assert passes.of(NEWS) == [0]
     assert len(passes.of(SPAM)) > 3
@@ -312,9 +312,9 @@ async def test_stopping_waits_for_passes_in_flight_and_starts_none() -> None:
 
     passes = Passes(act)
     running = Running(passes, concurrency=1)
-    async with running as conductor:
-        conductor.seen(body(NEWS))
-        conductor.seen(body(SPAM))
+    async with running as work_queue:
+        work_queue.seen(body(NEWS))
+        work_queue.seen(body(SPAM))
         await asyncio.sleep(1)
     assert ended == [NEWS]
     assert passes.of(SPAM) == []
@@ -325,8 +325,8 @@ async def test_stopping_does_not_wait_for_ever() -> None:
         await asyncio.Event().wait()
 
     loop = asyncio.get_running_loop()
-    async with Running(Passes(act)) as conductor:
-        conductor.seen(body(NEWS))
+    async with Running(Passes(act)) as work_queue:
+        work_queue.seen(body(NEWS))
         await asyncio.sleep(1)
         started = loop.time()
     assert loop.time() - started == pytest.approx(10)
@@ -341,8 +341,8 @@ async def test_a_relist_finds_what_the_watches_missed() -> None:
 
     passes = Passes()
     running = Running(passes, relist=relist)
-    async with running as conductor:
-        conductor.seen(body(("old", "gone"), "1"))
+    async with running as work_queue:
+        work_queue.seen(body(("old", "gone"), "1"))
         await asyncio.sleep(RELIST_SECONDS + 1)
         assert passes.of(NEWS) == [RELIST_SECONDS]
         assert running.resources.get(("old", "gone")) is None
@@ -353,13 +353,13 @@ async def test_a_relist_never_beats_a_newer_event() -> None:
     async def relist() -> AsyncIterator[dict[str, Any]]:
         yield body(NEWS, "5")
         await asyncio.sleep(10)  # a long list; meanwhile the watches go on
-        conductor.seen(body(NEWS, "9"))
-        conductor.seen(body(SPAM, "8"))
+        work_queue.seen(body(NEWS, "9"))
+        work_queue.seen(body(SPAM, "8"))
         yield body(NEWS, "5")
 
     running = Running(Passes(), relist=relist)
-    async with running as conductor:
-        conductor.seen(body(SPAM, "2"))
+    async with running as work_queue:
+        work_queue.seen(body(SPAM, "2"))
         await asyncio.sleep(RELIST_SECONDS + 20)
         news, spam = running.resources.get(NEWS), running.resources.get(SPAM)
         assert news is not None
@@ -378,10 +378,10 @@ async def test_a_relist_is_the_truth_where_versions_went_back() -> None:
 
     passes = Passes()
     running = Running(passes, relist=relist, relist_config_maps=config_maps)
-    async with running as conductor:
+    async with running as work_queue:
         running.resources.config_map_seen(NEWS, body(("finance", "news-champion"), "1199"))
         running.resources.config_map_seen(SPAM, body(("finance", "spam-champion"), "900"))
-        conductor.seen(body(NEWS, "1200"))
+        work_queue.seen(body(NEWS, "1200"))
         await asyncio.sleep(RELIST_SECONDS + 1)
         assert passes.of(NEWS) == [0, RELIST_SECONDS]
         assert running.resources.version(NEWS) == "1001"
@@ -396,17 +396,17 @@ async def test_a_relist_is_the_truth_where_versions_went_back() -> None:
 async def test_a_watch_that_begins_with_an_older_state_is_looked_into() -> None:
     passes = Passes()
     running = Running(passes)
-    async with running as conductor:
-        conductor.seen(body(NEWS, "1200"))
+    async with running as work_queue:
+        work_queue.seen(body(NEWS, "1200"))
         await asyncio.sleep(1)
-        conductor.seen(body(NEWS, "1001"))
+        work_queue.seen(body(NEWS, "1001"))
         await asyncio.sleep(1)
         assert passes.of(NEWS) == [0], "a watch only goes on; that is an echo"
-        conductor.listed(body(NEWS, "1001"))
+        work_queue.listed(body(NEWS, "1001"))
         await asyncio.sleep(1)
         assert passes.of(NEWS) == [0, 2]
         assert running.resources.get(NEWS) is None, "the look is a live one"
-        conductor.listed(body(NEWS, "1200"))
+        work_queue.listed(body(NEWS, "1200"))
         await asyncio.sleep(1)
         assert passes.of(NEWS) == [0, 2]
 
@@ -415,12 +415,12 @@ async def test_a_resource_created_anew_is_not_forgotten_with_the_one_before() ->
     old, new = body(NEWS, "5"), body(NEWS, "9")
     new["metadata"]["uid"] = "another"
     running = Running(Passes())
-    async with running as conductor:
-        conductor.seen(old)
-        conductor.seen(new)
-        conductor.gone(old)
+    async with running as work_queue:
+        work_queue.seen(old)
+        work_queue.seen(new)
+        work_queue.gone(old)
         assert NEWS in running.resources
-        conductor.gone(new)
+        work_queue.gone(new)
         assert NEWS not in running.resources
 
 
@@ -445,9 +445,9 @@ async def test_ten_thousand_resources_need_no_task_each() -> None:
         return timedelta(seconds=30)
 
     passes = Passes(act)
-    async with Running(passes) as conductor:
+    async with Running(passes) as work_queue:
         for number in range(10_000):
-            conductor.seen(body(("ns", f"r{number}")))
+            work_queue.seen(body(("ns", f"r{number}")))
         await asyncio.sleep(65)
         assert len(passes.times) == 30_000
         assert len(asyncio.all_tasks()) < 10

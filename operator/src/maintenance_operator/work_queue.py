@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from maintenance_core.errors import Conflict, Gone, OperatorError
-from maintenance_operator.resources import Key, Resources, key_of
+from maintenance_operator.resource_cache import Key, ResourceCache, key_of
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ CONFLICT_BACKOFF_SECONDS: Final = 0.05
 
 
 class Telemetry(Protocol):
-    """What the conductor counts."""
+    """What the work queue counts."""
 
     def reconciled(self, seconds: float) -> None:
         """A pass ended, well or not."""
@@ -66,7 +66,7 @@ class _Failure:
     """Loop time until which even a wake has to wait, lest writes and their echoes make a loop."""
 
 
-class Conductor:
+class WorkQueue:
     """A keyed queue with due times.
 
     Args:
@@ -82,7 +82,7 @@ class Conductor:
     def __init__(  # noqa: PLR0913 - one for each neighbour
         self,
         reconcile: Reconcile,
-        resources: Resources,
+        resources: ResourceCache,
         telemetry: Telemetry,
         *,
         relist: Relist | None = None,

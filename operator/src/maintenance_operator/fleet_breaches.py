@@ -63,7 +63,7 @@ class _Server:
         if look.onset is not None:
             del self.onsets[bisect.bisect_left(self.onsets, look.onset)]
 
-    def crowd(self, look: Look, onset: datetime, unknown: int) -> Peers:
+    def peers(self, look: Look, onset: datetime, unknown: int) -> Peers:
         """``due`` are those with a reading that is to be replaced by the time of the look."""
         due = sum(
             count
@@ -76,7 +76,7 @@ class _Server:
         return Peers(self.readings.total() - due, due, unknown, last - first)
 
 
-class Crowds:
+class FleetBreaches:
     """The resources of all servers.
 
     Args:
@@ -91,7 +91,7 @@ class Crowds:
         self._breached: dict[Key, datetime] = {}
         self._servers: defaultdict[str, _Server] = defaultdict(_Server)
 
-    def looked(self, key: Key, look: Look | None, now: datetime, resources: int) -> CommonCause:
+    def record(self, key: Key, look: Look | None, now: datetime, resources: int) -> CommonCause:
         """Remember what a look at a resource found, and say whether a run may begin by it.
 
         Args:
@@ -108,8 +108,8 @@ class Crowds:
             self._hold(key, look, CommonCause.ALLOW)
             return CommonCause.ALLOW
         waited = now - self._breached.setdefault(key, now)
-        crowd = self._servers[look.server].crowd(look, look.onset, unknown)
-        found = common_cause(crowd, self._most_percent, waited)
+        peers = self._servers[look.server].peers(look, look.onset, unknown)
+        found = common_cause(peers, self._most_percent, waited)
         self._hold(key, look, found)
         return found
 

@@ -77,7 +77,7 @@ def _unpacked(body: Mapping[str, Any]) -> _Packed:
     return _Packed(str(metadata.get("uid", "")), version_of(body), deleting)
 
 
-class Resources:
+class ResourceCache:
     """The last seen bodies, without the parts that nobody here reads. They may be stale."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from maintenance_core.model import (
 from maintenance_core.watch import counters as core
 from maintenance_core.watch.counters import Counted
 from maintenance_operator.adapters.prometheus import Prometheus
-from maintenance_operator.counting import Counting
+from maintenance_operator.counter_cache import CounterCache
 
 pytestmark = pytest.mark.api
 
@@ -104,7 +104,7 @@ def champion(start: datetime, version: int = 3) -> Champion:
 
 
 async def at(
-    counting: Counting, start: datetime, minute: float, monitor: Monitor | None = None
+    counting: CounterCache, start: datetime, minute: float, monitor: Monitor | None = None
 ) -> Counted:
     now = start + timedelta(minutes=minute)
     return await counting.counted(KEY, OUTCOMES, champion(start), monitor, now)
@@ -121,7 +121,7 @@ async def test_a_drop_is_found_and_no_window_is_asked_for_twice(
     found: dict[int, type] = {}
     async with prometheus(server) as client:
         asked = Asked(client)
-        counting = Counting(asked)
+        counting = CounterCache(asked)
         for minute in range(1, MINUTES + 1):
             counted = await at(counting, start, minute)
             found[minute] = type(core.assess(OUTCOMES, champion(start), counted))
@@ -139,13 +139,13 @@ async def test_after_a_restart_the_state_is_the_same(
 ) -> None:
     server, start = past
     async with prometheus(server) as client:
-        kept = Counting(client)
+        kept = CounterCache(client)
         for minute in range(1, 100, 3):
             counted = await at(kept, start, minute)
         assert counted.monitor is not None
 
-        unwritten = await at(Counting(client), start, 99)
-        rebuilt = await at(Counting(client), start, 99, counted.monitor)
+        unwritten = await at(CounterCache(client), start, 99)
+        rebuilt = await at(CounterCache(client), start, 99, counted.monitor)
 
         assert unwritten == rebuilt == await at(kept, start, 99, counted.monitor)
 
@@ -156,14 +156,14 @@ async def test_an_hour_without_prometheus_loses_nothing(
     server, start = past
     async with prometheus(server) as client:
         asked = Asked(client)
-        counting = Counting(asked)
+        counting = CounterCache(asked)
         await at(counting, start, 30)
         asked.away = True
         with pytest.raises(MetricsError, match="away"):
             await at(counting, start, 60)
         asked.away = False
 
-        assert await at(counting, start, 90) == await at(Counting(client), start, 90)
+        assert await at(counting, start, 90) == await at(CounterCache(client), start, 90)
 
 
 async def test_versions_never_mix_and_resets_are_seen(
@@ -171,7 +171,7 @@ async def test_versions_never_mix_and_resets_are_seen(
 ) -> None:
     server, start = past
     async with prometheus(server) as client:
-        counting = Counting(client)
+        counting = CounterCache(client)
         third = await at(counting, start, 100)
         now = start + timedelta(minutes=100)
         second = await counting.counted(KEY, OUTCOMES, champion(start, 2), third.monitor, now)
@@ -189,7 +189,7 @@ async def test_versions_never_mix_and_resets_are_seen(
 async def test_another_counter_begins_anew(past: tuple[PrometheusServer, datetime]) -> None:
     server, start = past
     async with prometheus(server) as client:
-        counting = Counting(client)
+        counting = CounterCache(client)
         before = await at(counting, start, 90)
         other = replace(OUTCOMES, match_labels={"true_class": "a"})
         now = start + timedelta(minutes=90)

@@ -36,7 +36,7 @@ class _Kept:
     counted: Counted
 
 
-class Counting:
+class CounterCache:
     """The counters of all resources that have some."""
 
     def __init__(self, source: Source) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maintenance_operator.resources import MOST_NEWS, Resources, key_of
+from maintenance_operator.resource_cache import MOST_NEWS, ResourceCache, key_of
 
 TEXTS = st.text(max_size=40)
 BODIES = st.lists(
@@ -33,7 +33,7 @@ def _body(number: int, status: Any) -> dict[str, Any]:
 
 @given(BODIES, BODIES)
 def test_bodies_come_back_as_they_were(statuses: list[Any], maps: list[Any]) -> None:
-    known = Resources()
+    known = ResourceCache()
     bodies = [_body(number, status) for number, status in enumerate(statuses)]
     config_maps = [_body(number, data) for number, data in enumerate(maps)]
     for body in bodies:
@@ -51,7 +51,7 @@ def test_bodies_come_back_as_they_were(statuses: list[Any], maps: list[Any]) -> 
 
 
 def test_a_body_that_was_let_go_is_known_but_not_kept() -> None:
-    known, body = Resources(), _body(1, {"history": []})
+    known, body = ResourceCache(), _body(1, {"history": []})
     known.seen(body)
     for kept in (False, True):
         if kept:
@@ -65,7 +65,7 @@ def test_a_body_that_was_let_go_is_known_but_not_kept() -> None:
 
 
 def test_an_older_body_neither_replaces_nor_drops_the_last_seen() -> None:
-    known, older = Resources(), _body(1, "older")
+    known, older = ResourceCache(), _body(1, "older")
     newer = {"metadata": {**older["metadata"], "resourceVersion": "900"}, "status": "newer"}
     for body in (older, newer):
         known.seen(body)
@@ -75,7 +75,7 @@ def test_an_older_body_neither_replaces_nor_drops_the_last_seen() -> None:
 
 
 def test_news_beyond_the_first_few_wait_packed() -> None:
-    known = Resources()
+    known = ResourceCache()
     bodies = [_body(number, {"number": number}) for number in range(MOST_NEWS + 5)]
     for body in bodies:
         known.seen(body)
@@ -84,7 +84,7 @@ def test_news_beyond_the_first_few_wait_packed() -> None:
 
 
 def test_what_is_packed_is_half_as_large_where_bodies_are_alike() -> None:
-    known = Resources()
+    known = ResourceCache()
     history = [{"number": n, "message": f"Better: {n}% right on {n * 7} rows."} for n in range(10)]
     bodies = [_body(number, {"history": history}) for number in range(3)]
     for body in bodies:
@@ -108,7 +108,7 @@ RESTORED = state("1001", "restored")
 
 
 def test_an_echo_of_the_past_is_no_news() -> None:
-    known = Resources()
+    known = ResourceCache()
     key = key_of(RESTORED)
     assert known.seen(state("1200", "our own write"))
     assert not known.seen(RESTORED), "as a watch tells it late"
@@ -118,7 +118,7 @@ def test_an_echo_of_the_past_is_no_news() -> None:
 
 def test_what_was_read_after_the_last_news_is_the_truth_also_where_it_is_older() -> None:
     """As after etcd was restored from a backup."""
-    known = Resources()
+    known = ResourceCache()
     known.seen(state("1200", "lost"))
     assert known.read(RESTORED, "1200")
     assert known.get(key_of(RESTORED)) == RESTORED
@@ -127,7 +127,7 @@ def test_what_was_read_after_the_last_news_is_the_truth_also_where_it_is_older()
 
 
 def test_a_list_that_shows_an_older_state_makes_the_next_look_a_closer_one() -> None:
-    known = Resources()
+    known = ResourceCache()
     newer, key = state("1200", "newer"), key_of(RESTORED)
     known.seen(newer)
     known.keep(newer)
@@ -141,7 +141,7 @@ def test_a_list_that_shows_an_older_state_makes_the_next_look_a_closer_one() -> 
 
 @pytest.mark.parametrize("since", [None, "1200"])
 def test_config_maps_that_are_listed_are_the_truth(since: str | None) -> None:
-    known, key = Resources(), key_of(RESTORED)
+    known, key = ResourceCache(), key_of(RESTORED)
     assert known.config_map_seen(key, state("1200", "version 2"))
     assert not known.config_map_seen(key, RESTORED), "an echo"
     assert not known.config_map_listed(key, RESTORED, "1100"), "a list that took its time"
@@ -151,7 +151,7 @@ def test_config_maps_that_are_listed_are_the_truth(since: str | None) -> None:
 
 
 def test_the_deletion_of_the_one_before_does_not_take_the_new_one_along() -> None:
-    known, key = Resources(), key_of(RESTORED)
+    known, key = ResourceCache(), key_of(RESTORED)
     known.config_map_seen(key, state("1200", "new"))
     assert not known.config_map_gone(key, "uid-0")
     assert known.config_map(key) is not None
