@@ -25,8 +25,8 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_core import status as status_json
-from maintenance_core.decide import decide
-from maintenance_core.findings import CAUSES
+from maintenance_core.decide.decision import decide
+from maintenance_core.decide.findings import CAUSES
 from maintenance_core.model import (
     Action,
     Champion,

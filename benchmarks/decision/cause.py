@@ -32,7 +32,7 @@ from maintenance_contract import (
     RowCounts,
     TrainingReport,
 )
-from maintenance_core.evidence import Cause, cause
+from maintenance_core.decide.evidence import Cause, cause
 from maintenance_trainer.data import Origin, Recurrence, Row, make_row
 from maintenance_trainer.diagnose import examine, feature_space, quality
 from maintenance_trainer.diagnose.samples import Sample

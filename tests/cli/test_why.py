@@ -34,10 +34,10 @@ from support.plugin import Plugin
 from support.prometheus import PrometheusServer, seen
 from support.story import LOW
 
+from maintenance_core.decide.words import EVIDENCE, in_words
 from maintenance_core.errors import OperatorError
+from maintenance_core.lifecycle.records import decision_of, record_of
 from maintenance_core.model import Spec, ThresholdRange
-from maintenance_core.records import decision_of, record_of
-from maintenance_core.words import EVIDENCE, in_words
 from maintenance_operator.cli.deciding import png
 from maintenance_operator.cli.layout import Page
 from maintenance_operator.cli.resource import read

@@ -23,8 +23,8 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_contract.holm import holm
-from maintenance_core.decide import decide
-from maintenance_core.evidence import (
+from maintenance_core.decide.decision import decide
+from maintenance_core.decide.evidence import (
     AT_CLASS,
     AT_NEW_MIX,
     CLAIMS,
@@ -38,11 +38,10 @@ from maintenance_core.evidence import (
     UNEXPLAINED,
     WITHIN,
     Cause,
-    Thresholds,
     answers,
     cause,
 )
-from maintenance_core.findings import CAUSES
+from maintenance_core.decide.findings import CAUSES
 from maintenance_core.model import (
     Action,
     Champion,
@@ -52,6 +51,7 @@ from maintenance_core.model import (
     Reading,
     Situation,
     ThresholdRange,
+    Thresholds,
     Trigger,
 )
 from maintenance_core.spec import parse

@@ -10,12 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from maintenance_contract import held_out_rows
-from maintenance_core.model import (
-    DEFAULT_MIN_EXPECTED_GAIN,
-    DEFAULT_OLD_WEIGHT,
-    DEFAULT_WEIGHED_CONFIDENCE,
-)
-from maintenance_core.power import (
+from maintenance_core.decide.power import (
     EXACT_ROWS,
     MOST_ROWS,
     POWER,
@@ -27,6 +22,11 @@ from maintenance_core.power import (
     weighed_chance,
     win_chance,
     win_power,
+)
+from maintenance_core.model import (
+    DEFAULT_MIN_EXPECTED_GAIN,
+    DEFAULT_OLD_WEIGHT,
+    DEFAULT_WEIGHED_CONFIDENCE,
 )
 from maintenance_core.statistics import (
     Paired,

@@ -14,16 +14,21 @@ from maintenance_contract import Answer, ChampionRef, Question, TrainingAction
 from maintenance_core import status as status_json
 from maintenance_core.model import (
     Action,
+    Alarm,
     Baseline,
+    Breach,
     Champion,
     Condition,
+    Counts,
     Decision,
     HistoryEntry,
+    Kind,
     Monitor,
     PathStep,
     Power,
     Reading,
     Recheck,
+    ReferenceCounts,
     RejectedAction,
     Run,
     RunOutcome,
@@ -32,10 +37,9 @@ from maintenance_core.model import (
     StatusEvidence,
     Step,
     Stopping,
+    TrainingPlan,
     Trigger,
-    Trouble,
 )
-from maintenance_core.sequential import Alarm, Counts, Kind, Reference
 from maintenance_core.spec import parse
 
 TIME = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
@@ -393,6 +397,7 @@ FULL = Status(
         ),
         rejected=tuple(RejectedAction(action, "not called for") for action in Action),
         power=Power(90, 100, 0.7055, 0.08, 0.1123, 100, 0.8123, 0.0923),
+        plan=TrainingPlan(race=True, old_at_new_mix=True, cause_open=True),
     ),
     run=Run(
         number=7,
@@ -403,7 +408,7 @@ FULL = Status(
         job_name="news-1a2b3c-7-train",
         job_uid="u-1",
         champion=ChampionRef(6, "sha256:aa"),
-        trouble=Trouble(
+        breach=Breach(
             TIME,
             0.87,
             3,
@@ -436,7 +441,7 @@ FULL = Status(
         6,
         "1a2b3c4d5e6f",
         TIME,
-        Reference(TIME, {"sport": Counts(1800.5, 120.25), "文": Counts(3, 1)}),
+        ReferenceCounts(TIME, {"sport": Counts(1800.5, 120.25), "文": Counts(3, 1)}),
     ),
     history=tuple(
         HistoryEntry(

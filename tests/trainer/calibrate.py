@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from maintenance_contract import TrainingAction
-from maintenance_core.evidence import cause
+from maintenance_core.decide.evidence import cause
 from maintenance_trainer import arguments
 from maintenance_trainer.data import Origin, Recurrence, make_row
 from maintenance_trainer.diagnose import examine

@@ -14,12 +14,10 @@ from maintenance_contract import Columns, ContractError, Holdout, Sampling, Stor
 from maintenance_contract.codec import Fields, bounded, canonical
 from maintenance_contract.request import SECRET_NAME
 from maintenance_core.errors import SpecError
-from maintenance_core.evidence import Thresholds
 from maintenance_core.model import (
     DEFAULT_MIN_EXPECTED_GAIN,
     DEFAULT_OLD_WEIGHT,
     DEFAULT_WEIGHED_CONFIDENCE,
-    Access,
     DiagnosisJob,
     Gate,
     Limits,
@@ -28,14 +26,16 @@ from maintenance_core.model import (
     OnAmbiguous,
     OnConceptDrift,
     OnMissing,
-    Outcomes,
+    OutcomeCounters,
     Pod,
     Policy,
     Proof,
     SamplesQuery,
     Schedule,
+    SecretRefs,
     Spec,
     ThresholdRange,
+    Thresholds,
     Training,
     Triggers,
 )
@@ -189,8 +189,8 @@ def _place(parent: Fields, key: str, schemes: tuple[str, ...] = STORES) -> Stora
     return place
 
 
-def _access(model: Fields, data: Fields) -> Access:
-    return Access(
+def _access(model: Fields, data: Fields) -> SecretRefs:
+    return SecretRefs(
         base_model=_secret(model.fields("baseModel")),
         storage=_secret(model.fields("storage")),
         original=_secret(data.fields("original")),
@@ -274,7 +274,7 @@ def _holdout(data: Fields) -> Holdout:
     return Holdout.read(data.fields("holdout"))
 
 
-def _metrics(fields: Fields) -> Metrics | Outcomes:
+def _metrics(fields: Fields) -> Metrics | OutcomeCounters:
     if fields.has("outcomes") == fields.has("performance"):
         raise SpecError(
             fields.name("performance"),
@@ -283,10 +283,10 @@ def _metrics(fields: Fields) -> Metrics | Outcomes:
     return _outcomes(fields) if fields.has("outcomes") else _gauge(fields)
 
 
-def _outcomes(metrics: Fields) -> Outcomes:
+def _outcomes(metrics: Fields) -> OutcomeCounters:
     fields = metrics.fields("outcomes")
     labels = fields.raw("matchLabels") if fields.has("matchLabels") else {}
-    found = Outcomes(
+    found = OutcomeCounters(
         server=metrics.string("server", most=63),
         interval=_duration(metrics, "interval"),
         counter=_name(fields, "counter", _METRIC),

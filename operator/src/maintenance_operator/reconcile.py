@@ -15,11 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol
 
-from maintenance_core import champion as projection
-from maintenance_core import outcomes
 from maintenance_core import status as status_json
-from maintenance_core.assess import Bounds, assess, held_against, with_clocks
-from maintenance_core.conditions import DEGRADED, READY, STALLED, is_true, untold
 from maintenance_core.errors import (
     ClusterError,
     Conflict,
@@ -28,10 +24,26 @@ from maintenance_core.errors import (
     OperatorError,
     SpecError,
 )
-from maintenance_core.grid import reading_times
-from maintenance_core.guard import Guard
-from maintenance_core.jobs import Identity, TrainerImage
-from maintenance_core.looks import next_look, until_reading, until_the_others_are_read
+from maintenance_core.lifecycle import projection
+from maintenance_core.lifecycle.conditions import READY, STALLED, transitions_to_log
+from maintenance_core.lifecycle.jobs import Identity, TrainerImage
+from maintenance_core.lifecycle.next_effect import next_effect
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.refusals import (
+    is_due,
+    message_of,
+    refused,
+    request_of,
+    silences,
+    still_asked,
+)
+from maintenance_core.lifecycle.requeue import (
+    requeue_after,
+    until_reading,
+    until_the_others_are_read,
+)
+from maintenance_core.lifecycle.steady_state import SteadyState, stays_steady, steady_state
+from maintenance_core.lifecycle.triggers import onset, wanted
 from maintenance_core.model import (
     Assessment,
     CreateJob,
@@ -42,32 +54,21 @@ from maintenance_core.model import (
     JobView,
     Metrics,
     Note,
-    Outcomes,
+    OutcomeCounters,
     Request,
     Schedule,
-    Series,
     Spec,
     Status,
-    Unknown,
     WriteConfigMap,
     WriteStatus,
 )
 from maintenance_core.names import ANNOTATION_BREAKER_RESET
-from maintenance_core.observation import Observation
-from maintenance_core.quiet import Quiet, quiet, stays_quiet
 from maintenance_core.reasons import EventReason, ReadyReason
-from maintenance_core.refusals import (
-    is_due,
-    message_of,
-    refused,
-    request_of,
-    silences,
-    still_asked,
-)
-from maintenance_core.story import next_effect, onset, wanted
-from maintenance_operator.alike import Alike
-from maintenance_operator.counting import Counting
-from maintenance_operator.crowds import Crowds, Look
+from maintenance_core.watch.common_cause import CommonCause
+from maintenance_core.watch.reading_times import reading_times
+from maintenance_operator.assessor import Assessor, MetricsSource
+from maintenance_operator.fleet_breaches import FleetBreaches, Look
+from maintenance_operator.interning import Interner
 from maintenance_operator.refusals import (
     Refusals,
     in_vain,
@@ -125,25 +126,6 @@ class Cluster(Protocol):
         """Tell, soon; never raises."""
 
 
-class MetricsSource(Protocol):
-    """What the story needs of Prometheus."""
-
-    async def admit(self, namespace: str, server: str, *queries: str) -> None:
-        """MetricsError where a namespace may not put these queries to a server."""
-
-    async def range(
-        self, server: str, query: str, times: Sequence[datetime], match: Mapping[str, str] = ...
-    ) -> tuple[Series, ...]:
-        """The query at each time, where ``match`` fits if it fits anywhere.
-
-        Raises:
-            MetricsError: there is no usable answer.
-        """
-
-    def skew(self, server: str) -> timedelta:
-        """How far the server's clock is ahead of ours, as far as it is known."""
-
-
 class Clock(Protocol):
     """The time, and what it is time for."""
 
@@ -154,7 +136,7 @@ class Clock(Protocol):
         """The last time that was due, and the one after it; SpecError for no schedule."""
 
 
-class Resources(Protocol):
+class ResourceCache(Protocol):
     """The last that the watches saw; may be stale."""
 
     def get(self, key: Key) -> Body | None:
@@ -224,11 +206,11 @@ class Reconciler:
         *,
         cluster: Cluster,
         metrics: MetricsSource,
-        resources: Resources,
+        resources: ResourceCache,
         telemetry: Telemetry,
         trainer: TrainerImage,
         clock: Clock,
-        crowds: Crowds,
+        fleet_breaches: FleetBreaches,
     ) -> None:
         self._cluster = cluster
         self._metrics = metrics
@@ -236,11 +218,11 @@ class Reconciler:
         self._telemetry = telemetry
         self._trainer = trainer
         self._clock = clock
-        self._counting = Counting(metrics)
-        self._crowds = crowds
+        self._assessor = Assessor(metrics)
+        self._fleet_breaches = fleet_breaches
         self._refusals = Refusals()
-        self._alike = Alike()
-        self._quiet: dict[Key, tuple[tuple[str, str, str], Quiet]] = {}
+        self._interner = Interner()
+        self._steady: dict[Key, tuple[tuple[str, str, str], SteadyState]] = {}
 
     async def __call__(self, key: Key) -> timedelta | None:
         """One pass.
@@ -253,7 +235,7 @@ class Reconciler:
             ClusterError: the API server is away or refuses; look again later.
         """
         try:
-            return await self._glance(key) or await self._pass(key)
+            return await self._steady_check(key) or await self._reconcile(key)
         except Gone:
             self._forget(key)
             return None
@@ -262,25 +244,25 @@ class Reconciler:
             self._complain(key, error)
             return None
 
-    async def _glance(self, key: Key) -> timedelta | None:
+    async def _steady_check(self, key: Key) -> timedelta | None:
         """A look at a resource that was quiet; None where it has to be a whole one."""
-        known, (about, kept) = self._resources.known(key), self._quiet.pop(key, (None, None))
+        known, (about, kept) = self._resources.known(key), self._steady.pop(key, (None, None))
         if known is None or kept is None or about != known:
             return None
-        metrics, bounds, now = kept.metrics(), kept.terms.bounds, self._clock.now()
+        metrics, bounds, now = kept.metrics(), kept.shared.bounds, self._clock.now()
         try:
-            found = await self._assess_gauge(metrics, kept.since, bounds, now)
+            found = await self._assessor.gauge(metrics, kept.since, bounds, now)
         except MetricsError:
             return None
         if not isinstance(found, Healthy | Degraded):
             return None
         began = found.onset if isinstance(found, Degraded) else None
-        guard = self._crowded(key, metrics, found, began, now)
-        if not stays_quiet(kept, found, guard):
+        common_cause = self._record(key, metrics, found, began, now)
+        if not stays_steady(kept, found, common_cause):
             return None
-        self._quiet[key] = known, kept
+        self._steady[key] = known, kept
         self._telemetry.performance(*key, found.reading.value, bounds.threshold.bound)
-        if guard is Guard.WAIT:
+        if common_cause is CommonCause.WAIT:
             return until_the_others_are_read(known[0])
         return until_reading(known[0], metrics.interval, now)
 
@@ -296,7 +278,7 @@ class Reconciler:
             self._cluster.event(body, "Warning", ReadyReason.INVALID_STATUS, str(error))
             self._resources.keep(body)
 
-    async def _pass(self, key: Key) -> timedelta | None:
+    async def _reconcile(self, key: Key) -> timedelta | None:
         body, live = await self._body(key)
         jobs: Jobs = None
         done: Effect | None = None
@@ -306,7 +288,7 @@ class Reconciler:
             effect = next_effect(seen)
             if effect is None:
                 self._settled(key, seen, body, known)
-                return next_look(seen)
+                return requeue_after(seen)
             if not live:
                 body, live, jobs = await self._live(key), True, None
                 continue
@@ -368,12 +350,12 @@ class Reconciler:
     ) -> None:
         """What the next look needs: little where the resource is quiet, or else its body."""
         version = body["metadata"].get("resourceVersion")
-        kept = quiet(seen)
+        kept = steady_state(seen)
         still = known is not None and known[1] == version and known == self._resources.known(key)
         if kept is None or known is None or not still:
             self._resources.keep(body)
             return
-        self._quiet[key] = known, replace(kept, terms=self._alike(kept.terms))
+        self._steady[key] = known, replace(kept, shared=self._interner(kept.shared))
         self._resources.let_go(body)
 
     async def _taken(self, namespace: str, name: str) -> JobView:
@@ -385,9 +367,9 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._resources.forget(key)
-        self._quiet.pop(key, None)
-        self._counting.forget(key)
-        self._crowds.forget(key)
+        self._steady.pop(key, None)
+        self._assessor.forget(key)
+        self._fleet_breaches.forget(key)
         self._refusals.forget(key)
         self._telemetry.forget(*key)
 
@@ -420,30 +402,32 @@ class Reconciler:
             jobs=jobs,
             refusals=self._refusals.of((identity.namespace, identity.name), identity.uid),
         )
-        guard = self._guard(seen)
-        seen = seen if guard is seen.guard else replace(seen, guard=guard)
+        common_cause = self._common_cause(seen)
+        seen = (
+            seen if common_cause is seen.common_cause else replace(seen, common_cause=common_cause)
+        )
         return await self._look_closer(seen, live=live)
 
-    def _guard(self, seen: Observation) -> Guard:
+    def _common_cause(self, seen: Observation) -> CommonCause:
         """Whether a run may begin by the metric, by what the others of its server read."""
         key = seen.identity.namespace, seen.identity.name
         found, spec = seen.assessment, seen.spec
         if isinstance(spec, Spec) and isinstance(found, Healthy | Degraded):
-            return self._crowded(key, spec.metrics, found, onset(seen), seen.now)
-        return self._crowds.looked(key, None, seen.now, len(self._resources))
+            return self._record(key, spec.metrics, found, onset(seen), seen.now)
+        return self._fleet_breaches.record(key, None, seen.now, len(self._resources))
 
-    def _crowded(
+    def _record(
         self,
         key: Key,
-        metrics: Metrics | Outcomes,
+        metrics: Metrics | OutcomeCounters,
         found: Healthy | Degraded,
         began: datetime | None,
         now: datetime,
-    ) -> Guard:
+    ) -> CommonCause:
         time = reading_times(metrics, now)[-1]
         down = isinstance(found, Degraded) and not found.recovering
         look = Look(metrics.server, metrics.interval, time, (began or time) if down else None)
-        return self._crowds.looked(key, look, now, len(self._resources))
+        return self._fleet_breaches.record(key, look, now, len(self._resources))
 
     async def _read(
         self, raw_spec: Body, namespace: str, now: datetime
@@ -532,56 +516,15 @@ class Reconciler:
     async def _assess(
         self, identity: Identity, spec: Spec | SpecError, status: Status, now: datetime
     ) -> Assessment:
-        if isinstance(spec, SpecError):
-            return Unknown(spec.reason, "spec cannot be followed, so the metric is not read.")
-        metrics = spec.metrics
-        try:
-            if isinstance(metrics, Outcomes):
-                found, bound = await self._assess_outcomes(identity, metrics, status, now)
-            else:
-                queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
-                await self._metrics.admit(identity.namespace, metrics.server, *queries)
-                since, bounds = held_against(metrics, status, degraded=is_true(status, DEGRADED))
-                found = await self._assess_gauge(metrics, since, bounds, now)
-                bound = bounds.threshold.bound
-        except MetricsError as error:
-            self._telemetry.metrics_error(metrics.server, error.reason)
-            return Unknown(error.reason, str(error))
+        """The metric's assessment, which the operator's own gauges show as well."""
+        assessed = await self._assessor.assess(identity, spec, status, now)
+        found = assessed.assessment
+        if assessed.failure and isinstance(spec, Spec):
+            self._telemetry.metrics_error(spec.metrics.server, assessed.failure)
         if isinstance(found, Healthy | Degraded):
             value = found.reading.value
-            self._telemetry.performance(identity.namespace, identity.name, value, bound)
-        return with_clocks(found, metrics.server, self._metrics.skew(metrics.server))
-
-    async def _assess_gauge(
-        self, metrics: Metrics, since: datetime | None, bounds: Bounds, now: datetime
-    ) -> Assessment:
-        grid = reading_times(metrics, now)
-        asked = self._metrics.range(metrics.server, metrics.query, grid, metrics.match)
-        if metrics.samples is None:
-            return assess(metrics, await asked, None, grid, since, bounds)
-        samples = self._metrics.range(metrics.server, metrics.samples.query, grid, metrics.match)
-        return assess(metrics, *await asyncio.gather(asked, samples), grid, since, bounds)
-
-    async def _assess_outcomes(
-        self, identity: Identity, metrics: Outcomes, status: Status, now: datetime
-    ) -> tuple[Assessment, float]:
-        """The same from counters, which the sequential test looks at."""
-        champion = status.champion
-        version = champion.version if champion is not None else None
-        query = outcomes.query(metrics, version)
-        await self._metrics.admit(identity.namespace, metrics.server, query)
-        if champion is None:
-            # Nothing counts yet. Whether they can be read at all is known before a version is made.
-            last = reading_times(metrics, now)[-1:]
-            outcomes.windows(metrics, await self._metrics.range(metrics.server, query, last))
-            return outcomes.unserved(), math.nan
-        counted = await self._counting.counted(
-            (identity.namespace, identity.name), metrics, champion, status.monitor, now
-        )
-        found = outcomes.assess(metrics, champion, counted)
-        monitor = counted.monitor
-        bound = math.nan if monitor is None else outcomes.floor(metrics, monitor.reference).bound
-        return found, bound
+            self._telemetry.performance(identity.namespace, identity.name, value, assessed.bound)
+        return found
 
     # --- act ----------------------------------------------------------------------------
 
@@ -637,7 +580,7 @@ class Reconciler:
             )
         for note in done.notes:
             _log_note(note, seen)
-        for changed in untold(seen.status, done.status):
+        for changed in transitions_to_log(seen.status, done.status):
             _log.info(
                 "%s is %s (%s): %s",
                 changed.type,

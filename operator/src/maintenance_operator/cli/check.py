@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import yaml
 
-from maintenance_core import outcomes as counters
 from maintenance_core.allowed import EVERYTHING, NOTHING_MORE, admit
 from maintenance_core.errors import (
     ClusterError,
@@ -19,10 +18,11 @@ from maintenance_core.errors import (
     OperatorError,
     SpecError,
 )
-from maintenance_core.grid import reading_times
-from maintenance_core.model import Metrics, Outcomes, Series, Spec
+from maintenance_core.model import Metrics, OutcomeCounters, Series, Spec
 from maintenance_core.names import GROUP, KIND, VERSION
-from maintenance_core.sequential import Window
+from maintenance_core.watch import counters
+from maintenance_core.watch.e_detector import Window
+from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.adapters.selectors import selections
@@ -372,7 +372,7 @@ async def _readings(
     grid = reading_times(metrics, around.now)
     found = [Finding("spec.metrics.server", server.told)]
     points: tuple[findings.Point, ...] = ()
-    if isinstance(metrics, Outcomes):
+    if isinstance(metrics, OutcomeCounters):
         labels = await _windows(server, metrics, grid, namespace)
         found += findings.of_labels(metrics, labels)
         queries = {f"{findings.OUTCOMES}.counter": counters.query(metrics, None)}
@@ -404,7 +404,7 @@ def _with_the_way(found: Sequence[Finding], told: str) -> list[Finding]:
 
 async def _spacing(
     server: servers.Server,
-    metrics: Metrics | Outcomes,
+    metrics: Metrics | OutcomeCounters,
     queries: Mapping[str, str],
     grid: tuple[datetime, ...],
     namespace: str,
@@ -443,7 +443,7 @@ async def _new_data(
 
 
 async def _windows(
-    server: servers.Server, outcomes: Outcomes, grid: tuple[datetime, ...], namespace: str
+    server: servers.Server, outcomes: OutcomeCounters, grid: tuple[datetime, ...], namespace: str
 ) -> tuple[Window, ...] | MetricsError:
     """What the counters say of the last interval, whichever version is in service."""
     try:
@@ -462,7 +462,7 @@ def reaching(server: servers.Server, name: str) -> Prometheus:
 
 
 async def chosen(
-    metrics: Metrics | Outcomes,
+    metrics: Metrics | OutcomeCounters,
     access: Access | None,
     prometheus: str | None,
     operator_namespace: str,

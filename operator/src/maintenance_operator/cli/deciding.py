@@ -14,8 +14,8 @@ from maintenance_contract import ContractError
 from maintenance_contract.decision import DecisionRecord
 from maintenance_contract.svg import Drawing, document, text
 from maintenance_core.errors import ClusterError, MetricsError, OperatorError
-from maintenance_core.outcomes import as_gauge
-from maintenance_core.records import decision_of
+from maintenance_core.lifecycle.records import decision_of
+from maintenance_core.watch.counters import as_gauge
 from maintenance_operator.cli import why
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.history import found
@@ -150,8 +150,7 @@ async def _readings(access: Access, case: Case, wish: Wish, now: datetime) -> Re
     kept = why.remembered_readings(case)
     if case.spec is None:
         return Readings(kept, "The spec cannot be read: only the readings that status holds.")
-    status = case.resource.status
-    metrics = as_gauge(case.spec.metrics, status.champion, status.monitor)
+    metrics = as_gauge(case.spec.metrics, case.resource.status)
     ask = (wish.prometheus, wish.operator_namespace)
     grid = why.window(case, metrics, now)
     namespace = case.resource.identity.namespace

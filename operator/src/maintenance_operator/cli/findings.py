@@ -9,21 +9,21 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from maintenance_contract.plain import plain
-from maintenance_core.assess import assess
 from maintenance_core.errors import MESSAGE_CHARACTERS, MetricsError, SpecError
 from maintenance_core.model import (
     Assessment,
     Degraded,
     Healthy,
     Metrics,
-    Outcomes,
+    OutcomeCounters,
     Series,
     Unknown,
 )
 from maintenance_core.numbers import duration, figure, moment
 from maintenance_core.reasons import MetricsReason, ReadyReason
-from maintenance_core.sequential import Window
 from maintenance_core.status import timestamp
+from maintenance_core.watch.assess import assess
+from maintenance_core.watch.e_detector import Window
 from maintenance_operator.cli.layout import NOTHING, Page, Tone, paragraph, table
 
 PERFORMANCE: Final = "spec.metrics.performance"
@@ -169,7 +169,9 @@ def of_answers(
     return [*findings, *_of_assessment(metrics, found)], read
 
 
-def of_labels(outcomes: Outcomes, answer: Sequence[Window] | MetricsError) -> Iterator[Finding]:
+def of_labels(
+    outcomes: OutcomeCounters, answer: Sequence[Window] | MetricsError
+) -> Iterator[Finding]:
     """What the counters of right and wrong say of the last interval."""
     where = OUTCOMES
     if isinstance(answer, MetricsError):

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from maintenance_core.decide.worth import could_show
 from maintenance_core.model import Decision, Metrics, NewData, Series, Spec
 from maintenance_core.numbers import duration, figure, moment
-from maintenance_core.worth import could_show
 from maintenance_operator.adapters.selectors import Selection, selections
 from maintenance_operator.cli.findings import PERFORMANCE, Finding, Point, hint, wrong
 

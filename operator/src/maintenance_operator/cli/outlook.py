@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from maintenance_core.conditions import DEGRADED, TRAINING, is_true
-from maintenance_core.first import NOTHING_YET, waits_for_metrics
-from maintenance_core.grid import next_reading
-from maintenance_core.jobs import TrainerImage, is_light
+from maintenance_core.lifecycle.conditions import DEGRADED, TRAINING, is_true
+from maintenance_core.lifecycle.first_version import NOTHING_YET, waits_for_metrics
+from maintenance_core.lifecycle.jobs import TrainerImage, is_light
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.triggers import wanted
 from maintenance_core.model import (
     Action,
     Assessment,
@@ -23,10 +24,9 @@ from maintenance_core.model import (
     ThresholdRange,
     Unknown,
 )
-from maintenance_core.observation import Observation
-from maintenance_core.outcomes import as_gauge, bound_of
 from maintenance_core.reasons import MetricsReason, RunReason, TrainingReason
-from maintenance_core.story import wanted
+from maintenance_core.watch.counters import as_gauge, bound_of
+from maintenance_core.watch.reading_times import next_reading
 from maintenance_operator.cli.resource import NEVER_SEEN, LiveJob, Resource
 
 PATIENCE: Final = timedelta(minutes=2)
@@ -128,8 +128,7 @@ def bound(resource: Resource) -> ThresholdRange | None:
     """What the metric is held against, where that is known."""
     if not isinstance(resource.spec, Spec):
         return None
-    status = resource.status
-    return bound_of(resource.spec.metrics, status.champion, status.monitor)
+    return bound_of(resource.spec.metrics, resource.status)
 
 
 def _running(resource: Resource, run: Run) -> State:
@@ -262,7 +261,7 @@ def _assessment(resource: Resource, spec: Spec, now: datetime) -> Assessment:
     if resource.unread is not None:
         return Unknown(resource.unread.reason, resource.unread.message)
     status = resource.status
-    metrics = as_gauge(spec.metrics, status.champion, status.monitor)
+    metrics = as_gauge(spec.metrics, status)
     reading = status.performance or Reading(now, metrics.threshold.bound)
     if is_true(resource.status, DEGRADED):
         return Degraded(reading, metrics.breach_count, metrics.breach_of, metrics.threshold)

@@ -11,11 +11,11 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from maintenance_contract import ContractError
-from maintenance_core import champion as projection
-from maintenance_core.conditions import hindered
 from maintenance_core.errors import ClusterError
-from maintenance_core.first import champion_missing
-from maintenance_core.jobs import TrainerImage, job_name, manifest, request
+from maintenance_core.lifecycle import projection
+from maintenance_core.lifecycle.conditions import blocking_problem
+from maintenance_core.lifecycle.first_version import champion_missing
+from maintenance_core.lifecycle.jobs import TrainerImage, job_name, manifest, request
 from maintenance_core.model import Action, Run, Spec, Step, Trigger, Unknown
 from maintenance_core.reasons import ReadyReason, RunReason
 from maintenance_operator.cli.access import Access
@@ -49,7 +49,7 @@ async def obstacles(
         assessment=Unknown("", ""),  # what the metric says is told from its readings
         config_map=await _config_map(access, resource),
     )
-    problem = hindered(seen, seen.status)
+    problem = blocking_problem(seen, seen.status)
     if problem is not None:
         reason, message = problem
         found.append(wrong(_WHERE.get(reason, "status"), message, reason))

@@ -6,7 +6,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from maintenance_core import status as status_json
-from maintenance_core.findings import TOO_FEW
+from maintenance_core.decide.explain import shown
+from maintenance_core.decide.findings import TOO_FEW
+from maintenance_core.decide.words import in_words
+from maintenance_core.decide.worth import could_show
 from maintenance_core.model import (
     Assessment,
     Degraded,
@@ -20,10 +23,7 @@ from maintenance_core.model import (
     ThresholdRange,
     Unknown,
 )
-from maintenance_core.narrate import shown
 from maintenance_core.numbers import duration, figure, moment
-from maintenance_core.words import in_words
-from maintenance_core.worth import could_show
 from maintenance_operator.cli.history import what_ran
 from maintenance_operator.cli.layout import NOTHING, Page, Tone, clean, paragraph, span, table
 from maintenance_operator.cli.outlook import (

@@ -16,9 +16,10 @@ from maintenance_contract import (
     TrainingReport,
     TrainingRequest,
 )
-from maintenance_core.decide import decide
-from maintenance_core.jobs import Identity, request
-from maintenance_core.judge import gate_for, judge
+from maintenance_core.decide.decision import decide
+from maintenance_core.decide.gate import gate_for, judge
+from maintenance_core.decide.training_plan import plan_of
+from maintenance_core.lifecycle.jobs import Identity, request
 from maintenance_core.model import (
     Action,
     Champion,
@@ -30,7 +31,6 @@ from maintenance_core.model import (
     Trigger,
     Verdict,
 )
-from maintenance_core.plan import plan_of
 from maintenance_core.spec import parse
 from maintenance_trainer.checkpoints import Version
 
