@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from maintenance_contract import (
     DEFAULT_TRAIN_BATCH,
     ChampionRef,
-    Columns,
     ContractError,
     DataRef,
     Holdout,
@@ -22,6 +21,7 @@ from maintenance_contract import (
     Task,
     TrainingAction,
     TrainingRequest,
+    columns_of,
 )
 
 ARGUMENTS = st.dictionaries(
@@ -62,6 +62,10 @@ REQUESTS = st.builds(
     exclude_contradicted=st.booleans(),
     subject=st.none() | st.sampled_from(Operation),
     max_rows=st.integers(1, 10**6),
+).map(
+    lambda request: replace(
+        request, data=replace(request.data, columns=columns_of(request.model.task))
+    )
 )
 
 
@@ -79,6 +83,16 @@ def a_request() -> TrainingRequest:
 @given(REQUESTS)
 def test_comes_back_as_it_went(request_: TrainingRequest) -> None:
     assert TrainingRequest.from_json(request_.to_json()) == request_
+
+
+def test_a_kind_of_another_release_travels_with_its_columns() -> None:
+    document = json.loads(a_request().to_json())
+    document["model"]["task"], document["data"]["columns"] = "Forecasting", {"target": "sales"}
+    read = TrainingRequest.from_json(json.dumps(document))
+    assert (read.model.task, dict(read.data.columns.names)) == ("Forecasting", {"target": "sales"})
+    document["model"]["task"] = "../forecasting"
+    with pytest.raises(ContractError, match=r"model\.task: .* is no name of a kind of model"):
+        TrainingRequest.from_json(json.dumps(document))
 
 
 @given(REQUESTS, REQUESTS)
@@ -159,7 +173,14 @@ def test_secrets_are_named_and_old_requests_keep_their_digest() -> None:
     named = replace(
         plain,
         model=ModelRef(plain.model.task, "hf://org/m", "s3://models/news", "v1", "hub", "keys"),
-        data=DataRef("s3://data/o", "s3://data/u", Columns(), Holdout(), "keys", "other"),
+        data=DataRef(
+            "s3://data/o",
+            "s3://data/u",
+            columns_of("TextClassification"),
+            Holdout(),
+            "keys",
+            "other",
+        ),
     )
     assert TrainingRequest.from_json(named.to_json()) == named
     assert named.digest != plain.digest
