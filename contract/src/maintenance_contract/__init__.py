@@ -47,7 +47,7 @@ from maintenance_contract.request import (
     TrainingAction,
     TrainingRequest,
 )
-from maintenance_contract.scores import PairedScore, ScoreMetric
+from maintenance_contract.scores import PairedScore, PairedScores, ScoreMetric
 from maintenance_contract.storage import StorageUri
 
 __all__ = [
@@ -74,6 +74,7 @@ __all__ = [
     "Outcome",
     "PairedCounts",
     "PairedScore",
+    "PairedScores",
     "Question",
     "Recipes",
     "Reference",

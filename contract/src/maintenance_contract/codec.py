@@ -96,6 +96,13 @@ class Fields:
             raise self._fail(key, "a finite number")
         return float(value)
 
+    def share(self, key: str) -> float:
+        """A number from 0 to 1."""
+        value = self.number(key)
+        if not 0.0 <= value <= 1.0:
+            raise self._fail(key, "a number from 0 to 1")
+        return value
+
     def one_of(self, key: str, kind: type[E]) -> E:
         """A member of an enumeration."""
         value = self._value.get(key)

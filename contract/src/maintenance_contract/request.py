@@ -10,6 +10,7 @@ from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_contract.errors import ContractError
 from maintenance_contract.holdout import Holdout
 from maintenance_contract.kinds import ROLES, Columns, Task, columns_of
+from maintenance_contract.scores import ScoreMetric
 
 REQUEST_VERSION: Final = 1
 DEFAULT_MAX_ROWS: Final = 5000
@@ -151,7 +152,8 @@ class TrainingRequest:
     (after concept drift). ``max_rows``: a diagnosis looks at so many of the newly labelled rows,
     and of those that the champion was trained on; at held-out rows it looks always. ``race``: train
     both ways, ``action`` first, and let the better one meet the champion. ``old_at_new_mix``: old
-    held-out rows are scored in the shares that the classes have among the new ones.
+    held-out rows are scored in the shares that the classes have among the new ones. ``metric``:
+    what challenger and champion are compared by.
     """
 
     operation: Operation
@@ -168,6 +170,7 @@ class TrainingRequest:
     max_rows: int = DEFAULT_MAX_ROWS
     race: bool = False
     old_at_new_mix: bool = False
+    metric: ScoreMetric = ScoreMetric.ACCURACY
 
     def to_json(self) -> str:
         """The canonical spelling; its digest names the request."""
@@ -234,6 +237,7 @@ class TrainingRequest:
             **({} if self.max_rows == DEFAULT_MAX_ROWS else {"maxRows": self.max_rows}),
             **({"race": True} if self.race else {}),
             **({"oldAtNewMix": True} if self.old_at_new_mix else {}),
+            **({} if self.metric is ScoreMetric.ACCURACY else {"metric": self.metric.value}),
         }
 
     @classmethod
@@ -262,6 +266,9 @@ class TrainingRequest:
             else DEFAULT_MAX_ROWS,
             race=document.has("race") and document.boolean("race"),
             old_at_new_mix=document.has("oldAtNewMix") and document.boolean("oldAtNewMix"),
+            metric=document.one_of("metric", ScoreMetric)
+            if document.has("metric")
+            else ScoreMetric.ACCURACY,
         )
 
 

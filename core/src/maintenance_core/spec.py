@@ -15,6 +15,7 @@ from maintenance_contract import (
     ContractError,
     Holdout,
     Sampling,
+    ScoreMetric,
     StorageUri,
     Task,
     columns_of,
@@ -555,6 +556,9 @@ def _gate(fields: Fields) -> Gate:
         max_old_loss=old.number("maxLoss"),
         on_concept_drift=old.one_of("onConceptDrift", OnConceptDrift),
         proof=old.one_of("proof", Proof) if old.has("proof") else Proof.AUTO,
+        metric=fields.one_of("metric", ScoreMetric)
+        if fields.has("metric")
+        else ScoreMetric.ACCURACY,
         old_weight=_share(old, "weight", DEFAULT_OLD_WEIGHT),
         weighed_confidence=(
             _confidence(old, "weighedConfidence")

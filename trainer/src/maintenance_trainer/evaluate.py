@@ -1,18 +1,103 @@
 """Champion and challenger on the same rows, by the same code."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maintenance_contract import HeldOut, PairedCounts
+from maintenance_contract import (
+    Evaluation,
+    HeldOut,
+    PairedCounts,
+    PairedScore,
+    PairedScores,
+    Reference,
+    ScoreMetric,
+)
+from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.paired_scores import Predictions, paired_score
 from maintenance_trainer.rows import Row
 
 Losses = NDArray[np.float64]
 
 RARE: Final = 0.01
+_TWO: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Of one model, or of the majority class, on n rows.
+
+    ``loss`` (n,). Where there are classes n ``predicted`` labels, and of a model that gives them
+    ``probabilities`` (n, c) in the order of its ``labels``.
+    """
+
+    loss: Losses
+    predicted: Sequence[str] = ()
+    probabilities: NDArray[np.float32] | None = None
+    labels: tuple[str, ...] = ()
+
+    def predictions(self, rows: slice, second: str) -> Predictions:
+        """On some of the rows, with the probability of a class; None if it does not know it."""
+        of = None
+        if self.probabilities is not None and second in self.labels:
+            of = self.probabilities[rows, self.labels.index(second)].astype(np.float64)
+        return Predictions(self.predicted[rows], of)
+
+
+def evaluation(
+    metric: ScoreMetric,
+    reference: Reference,
+    held_out: tuple[Sequence[Row], Sequence[Row]],
+    champion: Answers,
+    challenger: Answers,
+) -> Evaluation:
+    """Champion and challenger on the held-out rows.
+
+    Args:
+        metric: beside the counts.
+        reference: what stands for the champion.
+        held_out: new rows and old ones.
+        champion: its answers on the new rows and then the old ones.
+        challenger: its answers on the same.
+    """
+    new, old = held_out
+    ages = slice(0, len(new)), slice(len(new), len(new) + len(old))
+    counts = [paired_counts(champion.loss[age], challenger.loss[age]) for age in ages]
+    if metric is ScoreMetric.ACCURACY:
+        return Evaluation(reference, *counts)
+    labels = [row.stratum for row in (*new, *old)]
+
+    def score(rows: slice) -> PairedScore | None:
+        second = max(labels[rows], default="")
+        models = (model.predictions(rows, second) for model in (champion, challenger))
+        return paired_score(metric, labels[rows], *models)
+
+    alone = reference is Reference.MAJORITY_CLASS
+    whole = score(slice(0, len(labels))) if alone else None
+    return Evaluation(reference, *counts, PairedScores(metric, *map(score, ages), whole))
+
+
+def refuse_metric(metric: ScoreMetric, strata: Collection[str]) -> None:
+    """Refuse a metric that these rows can have no value of.
+
+    Raises:
+        ConfigurationError: MetricUndefined.
+    """
+    classes = len(set(strata) - {""})
+    if metric is ScoreMetric.AUROC and classes != _TWO:
+        problem = f"AUROC compares two classes, and the rows have {classes}"
+    elif metric is not ScoreMetric.ACCURACY and not classes:
+        problem = f"{metric.value} is of classes, and the rows have none"
+    else:
+        return
+    instead = "MacroF1, BalancedAccuracy or Accuracy" if classes else "Accuracy"
+    raise ConfigurationError(
+        "MetricUndefined", f"spec.gate.metric: {problem}: write {instead} instead."
+    )
 
 
 def paired_counts(champion: Losses, challenger: Losses) -> PairedCounts | None:
@@ -64,5 +149,5 @@ def held_out(losses: Losses) -> HeldOut | None:
 
 def majority_class(train: Sequence[Row]) -> str:
     """The most frequent label of the training rows; ties go to the first by name."""
-    counts = Counter(row.label for row in train)
+    counts = Counter(row.stratum for row in train)
     return min(counts, key=lambda label: (-counts[label], label))

@@ -101,7 +101,7 @@ def _jackknife_error(metric: ScoreMetric, cells: _Cells) -> float:
     change = (after_without - before_without - (after - before)) / cells.step
     mean = (cells.weights * change).sum() / total
     variance = (total - 1.0) / total * (cells.weights * (change - mean) ** 2).sum()
-    return float(np.sqrt(variance))
+    return min(1.0, float(np.sqrt(variance)))
 
 
 def _with_half_rows(metric: ScoreMetric, cells: _Cells) -> _Cells:

@@ -9,8 +9,6 @@ from typing import Any
 
 from maintenance_contract import (
     Evaluation,
-    PairedCounts,
-    Reference,
     TrainingAction,
     TrainingRequest,
 )
@@ -79,7 +77,7 @@ def provenance(
         **held_out,
         "arguments": recipes.fine_tune_arguments if parent else recipes.retrain_arguments,
         "replayPercent": recipes.replay_percent if parent else None,
-        "evaluation": _evaluation_document(made.evaluation),
+        "evaluation": made.evaluation.document(),
         **_race_document(made.race),
         "timings": {name: round(seconds, 3) for name, seconds in made.seconds.items()},
         "code": _code(),
@@ -89,7 +87,7 @@ def provenance(
 def _race_document(race: Mapping[TrainingAction, Evaluation]) -> dict[str, Any]:
     if not race:
         return {}
-    return {"race": {action.value: _evaluation_document(each) for action, each in race.items()}}
+    return {"race": {action.value: each.document() for action, each in race.items()}}
 
 
 def read_race(fields: Fields) -> dict[TrainingAction, Evaluation]:
@@ -98,7 +96,7 @@ def read_race(fields: Fields) -> dict[TrainingAction, Evaluation]:
         return {}
     its = fields.fields("race")
     return {
-        action: read_evaluation(its.fields(action.value))
+        action: Evaluation.read(its.fields(action.value))
         for action in TrainingAction
         if its.has(action.value)
     }
@@ -136,48 +134,9 @@ def taken_over(
         **inheritance.document(snapshot, Past(handed_on(snapshot, None).own, past.fair_holdout)),
         "arguments": {},
         "replayPercent": None,
-        "evaluation": _evaluation_document(made.evaluation),
+        "evaluation": made.evaluation.document(),
         "timings": {name: round(seconds, 3) for name, seconds in made.seconds.items()},
         "code": _code(),
-    }
-
-
-def read_evaluation(fields: Fields) -> Evaluation:
-    """The scores in a manifest."""
-
-    def counts(key: str) -> PairedCounts:
-        its = fields.fields(key)
-        return PairedCounts(
-            its.integer("n"),
-            its.integer("bothCorrect"),
-            its.integer("championOnly"),
-            its.integer("challengerOnly"),
-        )
-
-    return Evaluation(
-        fields.one_of("reference", Reference),
-        fields.optional("new", counts),
-        fields.optional("old", counts),
-    )
-
-
-def _evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
-    def counts(side: PairedCounts | None) -> dict[str, int] | None:
-        return (
-            None
-            if side is None
-            else {
-                "n": side.n,
-                "bothCorrect": side.both_correct,
-                "championOnly": side.champion_only,
-                "challengerOnly": side.challenger_only,
-            }
-        )
-
-    return {
-        "reference": evaluation.reference.value,
-        "new": counts(evaluation.new),
-        "old": counts(evaluation.old),
     }
 
 

@@ -1,7 +1,7 @@
 """Train: one snapshot, one recipe, one version, one report. Top to bottom."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,14 +21,15 @@ from maintenance_trainer import checkpoints
 from maintenance_trainer.checkpoints import Version
 from maintenance_trainer.data import Dataset, Snapshot, read_again, refuse_too_little
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.evaluate import Losses, at_class_mix, paired_counts
+from maintenance_trainer.evaluate import Answers, at_class_mix, evaluation, majority_class
 from maintenance_trainer.given import Given
-from maintenance_trainer.provenance import Made, provenance, read_evaluation, read_race, taken_over
+from maintenance_trainer.provenance import Made, provenance, read_race, taken_over
 from maintenance_trainer.recipes import Trained, take_over
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
 from maintenance_trainer.recipes.race import Raced, race
 from maintenance_trainer.recipes.retrain import retrain
+from maintenance_trainer.rows import Row
 from maintenance_trainer.store import Store
 from maintenance_trainer.tasks.task import Fitted, Model
 from maintenance_trainer.work import Work
@@ -146,13 +147,19 @@ def _with_new_mix(dataset: Dataset) -> Dataset:
     return replace(dataset, old_held_out=at_class_mix(dataset.old_held_out, mix))
 
 
-def _reference(work: Work, model: Model | None, dataset: Dataset) -> Losses:
-    """The loss of the reference on the held-out rows, new ones first."""
+def _reference(work: Work, model: Model | None, dataset: Dataset) -> Answers:
+    """Of the champion, or of the majority class, on the held-out rows, new ones first."""
     rows = dataset.new_held_out + dataset.old_held_out
     if model is None:
-        return work.task.baseline(dataset.old_train + dataset.new_train, rows)
+        known = dataset.old_train + dataset.new_train
+        return Answers(work.task.baseline(known, rows), (majority_class(known),) * len(rows))
     with work.timings.of("scoreChampion"):
-        return work.task.outputs(model, rows, work.progress, "scoring the champion, rows").loss
+        return _answers(work, model, rows, "scoring the champion, rows")
+
+
+def _answers(work: Work, model: Model, rows: Sequence[Row], stage: str) -> Answers:
+    made = work.task.outputs(model, rows, work.progress, stage)
+    return Answers(made.loss, made.predicted, made.probabilities, model.labels)
 
 
 def _without_contradicted(work: Work, model: Model, dataset: Dataset) -> tuple[Dataset, int]:
@@ -173,7 +180,7 @@ def _run(
     model: Model | None,
     champion: Version | None,
     dataset: Dataset,
-    reference: Losses,
+    reference: Answers,
 ) -> Raced:
     """Train what is asked for, or both ways; score it."""
     action = _action(work.request)
@@ -209,17 +216,12 @@ def _run_recipe(
         return fine_tune(task, model, start, dataset, recipes, scratch=scratch, progress=progress)
 
 
-def _evaluate(work: Work, challenger: Model, dataset: Dataset, reference: Losses) -> Evaluation:
+def _evaluate(work: Work, challenger: Model, dataset: Dataset, reference: Answers) -> Evaluation:
     new, old = dataset.new_held_out, dataset.old_held_out
     with work.timings.of("scoreChallenger"):
-        loss = work.task.outputs(
-            challenger, new + old, work.progress, "scoring the challenger, rows"
-        ).loss
-    return Evaluation(
-        Reference.CHAMPION if work.request.champion else Reference.MAJORITY_CLASS,
-        new=paired_counts(reference[: len(new)], loss[: len(new)]),
-        old=paired_counts(reference[len(new) :], loss[len(new) :]),
-    )
+        answers = _answers(work, challenger, new + old, "scoring the challenger, rows")
+    against = Reference.CHAMPION if work.request.champion else Reference.MAJORITY_CLASS
+    return evaluation(work.request.metric, against, (new, old), reference, answers)
 
 
 def _action(request: TrainingRequest) -> TrainingAction:
@@ -247,7 +249,7 @@ def _report(request: TrainingRequest, store: Store, version: Version) -> Trainin
         candidate=Candidate(
             version.number, version.digest, manifest.one_of("action", TrainingAction)
         ),
-        evaluation=read_evaluation(manifest.fields("evaluation")),
+        evaluation=Evaluation.read(manifest.fields("evaluation")),
         timings={name: float(value) for name, value in manifest.raw("timings").items()},
     )
 

@@ -159,6 +159,7 @@ def request(
         max_rows=spec.diagnosis.max_rows,
         race=training and plan.race,
         old_at_new_mix=training and plan.old_at_new_mix,
+        metric=spec.gate.metric,
     )
 
 

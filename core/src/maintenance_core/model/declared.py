@@ -7,7 +7,15 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from maintenance_contract import DEFAULT_MAX_ROWS, Columns, Holdout, Sampling, StorageUri, Task
+from maintenance_contract import (
+    DEFAULT_MAX_ROWS,
+    Columns,
+    Holdout,
+    Sampling,
+    ScoreMetric,
+    StorageUri,
+    Task,
+)
 
 DEFAULT_OLD_WEIGHT: Final = 0.2
 
@@ -168,6 +176,7 @@ class Gate:
     max_old_loss: float
     on_concept_drift: OnConceptDrift
     proof: Proof = Proof.AUTO
+    metric: ScoreMetric = ScoreMetric.ACCURACY
     old_weight: float = DEFAULT_OLD_WEIGHT
     """Of accuracy on old rows, where both are weighed; new ones have the rest."""
     weighed_confidence: float = DEFAULT_WEIGHED_CONFIDENCE

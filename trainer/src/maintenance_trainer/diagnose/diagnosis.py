@@ -62,6 +62,7 @@ def diagnose(work: Work) -> TrainingReport:
         )
     if champion is None:
         refuse_too_little(dataset, None, fresh=True)
+    refuse_metric(request.metric, _strata(dataset))
     known: Collection[str] = champion.labels if champion else ()
     with work.timings.of("rehearse"):
         _check_arguments(work, tiny, dataset, fresh=champion is None)
