@@ -104,7 +104,7 @@ async def by_operator(resource: dict[str, Any], prometheus: Prometheus) -> Asses
         clock=mock.Mock(now=mock.Mock(return_value=NOW), due=Clock().due),
         fleet_breaches=mock.Mock(record=mock.Mock(return_value=CommonCause.ALLOW)),
     )
-    return (await reconcile._observe(resource, None, live=True)).assessment
+    return (await reconcile._observer(resource, None, live=True)).assessment
 
 
 async def by_plugin(resource: dict[str, Any], prometheus: Prometheus) -> Assessment:

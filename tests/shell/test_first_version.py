@@ -40,7 +40,7 @@ async def assessed(answer: tuple[Series, ...] | MetricsError) -> Assessment:
     )
     spec = parse(a_spec(metrics=COUNTED))
     identity = Identity("finance", "news", "1a2b3c4d")
-    return await reconcile._assess(identity, spec, Status(), NOW)
+    return await reconcile._observer._assess(identity, spec, Status(), NOW)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ from maintenance_core.lifecycle.jobs import TrainerImage
 from maintenance_core.names import GROUP, PLURAL
 from maintenance_operator import __version__
 from maintenance_operator.adapters.calendar import Clock
-from maintenance_operator.adapters.cluster import PAGE, Cluster, login
+from maintenance_operator.adapters.cluster import PAGE, Cluster
+from maintenance_operator.adapters.credentials import login
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.fleet_breaches import FleetBreaches
 from maintenance_operator.handlers import register, resource_of_config_map

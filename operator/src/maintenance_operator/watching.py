@@ -13,7 +13,7 @@ from yarl import URL
 
 from maintenance_core.names import GROUP, VERSION
 from maintenance_operator.adapters import documents
-from maintenance_operator.adapters.cluster import authorization, login, tls
+from maintenance_operator.adapters.credentials import authorization, login, tls
 from maintenance_operator.handlers import CHILDREN, OURS, WATCHED
 from maintenance_operator.health import WATCH_SECONDS, Watch, Watches
 from maintenance_operator.kopf_internals import NoMemories, insist
