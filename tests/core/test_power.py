@@ -29,7 +29,7 @@ from maintenance_core.model import (
     DEFAULT_WEIGHED_CONFIDENCE,
 )
 from maintenance_core.statistics import (
-    Paired,
+    Part,
     mcnemar,
     paired_lower_bound,
     weighted_lower_bound,
@@ -113,8 +113,12 @@ def test_the_chance_of_a_weighed_win_is_that_of_the_gate(
 
     def passes(wins: int, losses: int) -> bool:
         old = chance.choices((1, -1, 0), (gain, loss, 1 - gain - loss), k=n)
-        parts = (Paired(0.8, n, wins, losses), Paired(0.2, n, old.count(1), old.count(-1)))
-        return weighted_lower_bound(parts, 0.95) > 0.0
+        ages = ((0.8, wins, losses), (0.2, old.count(1), old.count(-1)))
+        parts = [
+            Part(weight, (won - lost) / n, paired_lower_bound(n, won, lost, 0.95))
+            for weight, won, lost in ages
+        ]
+        return weighted_lower_bound(parts) > 0.0
 
     told = weighed_chance((0.8, n, before, after), (0.2, n, 0.8), 0.95)
     assert told == pytest.approx(_share(n, before, after, passes), abs=0.06)

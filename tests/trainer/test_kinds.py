@@ -27,7 +27,7 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_contract.holdout import Holdout
-from maintenance_core.judge import judge
+from maintenance_core.decide.gate import judge
 from maintenance_core.model import Champion
 from maintenance_core.spec import parse
 from maintenance_trainer import tasks

@@ -358,8 +358,7 @@ def _document(report: TrainingReport) -> dict[str, Any]:
             "digest": report.candidate.digest,
             "action": report.candidate.action.value,
         },
-        "evaluation": report.evaluation
-        and report.evaluation.document(),
+        "evaluation": report.evaluation and report.evaluation.document(),
         "timings": {name: round(seconds, 3) for name, seconds in report.timings.items()},
         "truncated": report.truncated,
         **({"leftOut": _left_out_document(report.left_out)} if report.left_out.count else {}),

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -65,20 +65,25 @@ def evaluation(
         challenger: its answers on the same.
     """
     new, old = held_out
-    ages = slice(0, len(new)), slice(len(new), len(new) + len(old))
-    counts = [paired_counts(champion.loss[age], challenger.loss[age]) for age in ages]
+    first, second = slice(0, len(new)), slice(len(new), len(new) + len(old))
+    counts = Evaluation(
+        reference,
+        new=paired_counts(champion.loss[first], challenger.loss[first]),
+        old=paired_counts(champion.loss[second], challenger.loss[second]),
+    )
     if metric is ScoreMetric.ACCURACY:
-        return Evaluation(reference, *counts)
+        return counts
     labels = [row.stratum for row in (*new, *old)]
 
     def score(rows: slice) -> PairedScore | None:
-        second = max(labels[rows], default="")
-        models = (model.predictions(rows, second) for model in (champion, challenger))
+        label = max(labels[rows], default="")
+        models = (model.predictions(rows, label) for model in (champion, challenger))
         return paired_score(metric, labels[rows], *models)
 
     alone = reference is Reference.MAJORITY_CLASS
     whole = score(slice(0, len(labels))) if alone else None
-    return Evaluation(reference, *counts, PairedScores(metric, *map(score, ages), whole))
+    scores = PairedScores(metric, score(first), score(second), whole)
+    return replace(counts, scores=scores)
 
 
 def refuse_metric(metric: ScoreMetric, strata: Collection[str]) -> None:

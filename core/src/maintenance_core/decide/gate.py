@@ -14,12 +14,15 @@ from maintenance_contract import (
     Operation,
     Outcome,
     PairedCounts,
+    PairedScore,
+    PairedScores,
     Reference,
     Sampling,
+    ScoreMetric,
     TrainingReport,
 )
+from maintenance_core.decide.compared import Compared, Counted, Scored
 from maintenance_core.decide.paired_rows import (
-    accuracies,
     below_floor,
     better,
     kept,
@@ -27,16 +30,13 @@ from maintenance_core.decide.paired_rows import (
     nothing_to_judge_on,
     reaches_floor,
     reported,
-    together,
     weighed_bound,
     whose_gain,
-    won_and_lost,
 )
 from maintenance_core.decide.worth import proof_required, surer
 from maintenance_core.model import Champion, Gate, OnConceptDrift, Score, TrainingPlan, Verdict
 from maintenance_core.numbers import figure, p_value, percent, points
 from maintenance_core.reasons import VerdictReason
-from maintenance_core.statistics import mcnemar
 
 _MEND: Final = (
     "Check that it is the model of these data, and that id2label in its config.json names its "
@@ -64,14 +64,49 @@ class Contest:
     sampling: Sampling
 
     @property
-    def new(self) -> PairedCounts | None:
+    def new(self) -> Compared | None:
         """The new held-out rows."""
-        return self.report.evaluation.new if self.report.evaluation else None
+        scores = self._scores
+        if scores is not None:
+            return _scored(scores.new)
+        return _counted(self.report.evaluation.new if self.report.evaluation else None)
 
     @property
-    def old(self) -> PairedCounts | None:
+    def old(self) -> Compared | None:
         """The old ones."""
+        scores = self._scores
+        if scores is not None:
+            return _scored(scores.old)
+        return _counted(self.old_counts)
+
+    @property
+    def together(self) -> Compared | None:
+        """All of them as one: where there is no champion, nobody has seen any."""
+        evaluation, scores = self.report.evaluation, self._scores
+        if evaluation is None or scores is not None:
+            return _scored(scores.all if scores else None)
+        both = [counts for counts in (evaluation.new, evaluation.old) if counts is not None]
+        return _counted(
+            PairedCounts(
+                n=sum(counts.n for counts in both),
+                both_correct=sum(counts.both_correct for counts in both),
+                champion_only=sum(counts.champion_only for counts in both),
+                challenger_only=sum(counts.challenger_only for counts in both),
+            )
+        )
+
+    @property
+    def old_counts(self) -> PairedCounts | None:
+        """How many old rows there are, and how the champion does on them."""
         return self.report.evaluation.old if self.report.evaluation else None
+
+    @property
+    def _scores(self) -> PairedScores | None:
+        """None where rows that are right are what counts."""
+        evaluation = self.report.evaluation
+        if evaluation is None or self.gate.metric is ScoreMetric.ACCURACY:
+            return None
+        return evaluation.scores
 
     @property
     def report_only(self) -> bool:
@@ -146,14 +181,33 @@ def judge(
 def report_cannot_be_used(contest: Contest) -> Verdict | None:
     """A report that is of something else, or contradicts itself, promotes nothing."""
     said = (problem(contest.report, contest.champion) for problem in PROBLEMS)
-    found = next(filter(None, said), None)
-    if found is None:
+    found = next(filter(None, said), "") or _without_metric(contest.report, contest.gate)
+    if not found:
         return None
     return Verdict(
         promote=False,
         reason=VerdictReason.REPORT_INVALID,
         message=f"The trainer's report cannot be used: {found}.",
     )
+
+
+def metric_without_value(contest: Contest) -> Verdict | None:
+    """Rows that are there, of which the metric has no value, must not pass for none."""
+    evaluation, metric = contest.report.evaluation, contest.gate.metric
+    if evaluation is None or metric is ScoreMetric.ACCURACY:
+        return None
+    pairs = [("new", evaluation.new, contest.new), ("old", evaluation.old, contest.old)]
+    if contest.champion is None:
+        pairs = [("", evaluation.new or evaluation.old, contest.together)]
+    for age, counts, compared in pairs:
+        if counts is not None and counts.n and compared is None:
+            rows = " ".join(filter(None, (age, "held-out rows")))
+            message = (
+                f"spec.gate.metric {metric.value} has no value on the {rows}: they are of one "
+                "class, or fewer than two. Add labelled rows, or judge by Accuracy."
+            )
+            return contest.refused(VerdictReason.NO_IMPROVEMENT, message)
+    return None
 
 
 def model_brought_along(contest: Contest) -> Verdict | None:
@@ -164,15 +218,14 @@ def model_brought_along(contest: Contest) -> Verdict | None:
     """
     if not contest.imported:
         return None
-    counts = together(contest.new, contest.old)
-    if counts.n == 0:
+    rows = contest.together
+    if rows is None:
         return contest.refused(VerdictReason.WORSE_THAN_MAJORITY, _NO_HELD_OUT_ROW)
     score = (
-        f"The model of spec.model.initialModel gets {percent(counts.challenger_accuracy)} of "
-        f"{counts.n} held-out rows right, against {percent(counts.champion_accuracy)} by always "
+        f"The model of spec.model.initialModel gets {rows.against_majority()} by always "
         "naming the most frequent label"
     )
-    if counts.challenger_accuracy >= counts.champion_accuracy:
+    if rows.challenger >= rows.champion:
         note = "They may be among what it was trained on: it is the right model, no more is shown."
         return contest.promoted(VerdictReason.IMPORTED, f"{score}. {note}")
     message = f"{score}: it is not taken over. {_MEND}"
@@ -183,15 +236,14 @@ def first_version(contest: Contest) -> Verdict | None:
     """Without a champion, all held-out rows together must show it beats the majority class."""
     if contest.champion is not None:
         return None
-    counts = together(contest.new, contest.old)
-    if counts.n == 0:
+    rows = contest.together
+    if rows is None:
         return contest.refused(VerdictReason.NOT_BETTER_THAN_MAJORITY, _NO_HELD_OUT_ROW)
-    p = mcnemar(counts.challenger_only, counts.champion_only)
+    p = rows.win_p()
     asked = 1.0 - contest.gate.confidence
     numbers = (
-        f"{percent(counts.challenger_accuracy)} of {counts.n} held-out rows right, against "
-        f"{percent(counts.champion_accuracy)} by always naming the most frequent label "
-        f"({won_and_lost(counts)}, p {p_value(p)}, asked for {figure(asked)})"
+        f"{rows.against_majority()} by always naming the most frequent label "
+        f"({rows.evidence()}, p {p_value(p)}, asked for {figure(asked)})"
     )
     if p <= asked:
         message = f"The first version gets {numbers}."
@@ -211,7 +263,7 @@ def targeted_labels(contest: Contest) -> Verdict | None:
 
 def each_age_alone(contest: Contest) -> Verdict | None:
     """New rows show a win and old ones no loss; where that is required, nothing else will do."""
-    old, gate = contest.old, contest.gate
+    old, gate = contest.old_counts, contest.gate
     n, before = (old.n, old.champion_accuracy) if old is not None and old.n else (0, None)
     shown = _shown_alone(contest)
     return shown if shown.promote or proof_required(gate, n, before) else None
@@ -220,12 +272,12 @@ def each_age_alone(contest: Contest) -> Verdict | None:
 def both_ages_together(contest: Contest) -> Verdict | None:
     """Too few old rows for a proof: a weighed gain that is shown, and no loss that is shown."""
     new, old, gate = contest.new, contest.old, contest.gate
-    if new is None or new.n == 0:
+    if new is None:
         return contest.refused(VerdictReason.NO_IMPROVEMENT, nothing_to_judge_on("new"))
-    numbers = f"{accuracies(new)} on {new.n} new held-out rows ({won_and_lost(new)})"
+    numbers = f"{new.values()} on {new.n} new held-out rows ({new.evidence()})"
     if not reaches_floor(new, gate):
         return contest.refused(VerdictReason.NO_IMPROVEMENT, below_floor(new, gate, numbers))
-    judged = None if contest.report_only or old is None or old.n == 0 else old
+    judged = None if contest.report_only else old
     confidence = gate.confidence if judged is None else gate.weighed_confidence
     bound = weighed_bound(new, judged, gate, confidence)
     shown = f"with {percent(confidence)} confidence {whose_gain(judged, gate)}"
@@ -242,6 +294,7 @@ def both_ages_together(contest: Contest) -> Verdict | None:
 
 CHECKS: Final[tuple[Check, ...]] = (
     report_cannot_be_used,
+    metric_without_value,
     model_brought_along,
     first_version,
     targeted_labels,
@@ -302,6 +355,14 @@ def _against_another(report: TrainingReport, champion: Champion | None) -> str:
     return f"the challenger was scored against {against}, not {reference.value}"
 
 
+def _without_metric(report: TrainingReport, gate: Gate) -> str:
+    evaluation, metric = report.evaluation, gate.metric
+    if evaluation is None or metric is ScoreMetric.ACCURACY:
+        return ""
+    there = evaluation.scores.metric if evaluation.scores else None
+    return "" if there is metric else f"it has no score by spec.gate.metric {metric.value}"
+
+
 def _contradictory(report: TrainingReport, _: Champion | None) -> str:
     if report.evaluation is None:
         return ""
@@ -328,7 +389,13 @@ def _consistent(counts: PairedCounts | None) -> bool:
     return min(parts) >= 0 and sum(parts) <= counts.n
 
 
-def _score(counts: PairedCounts | None) -> Score | None:
-    if counts is None or counts.n == 0:
-        return None
-    return Score(counts.n, counts.champion_accuracy, counts.challenger_accuracy)
+def _score(rows: Compared | None) -> Score | None:
+    return None if rows is None else Score(rows.n, rows.champion, rows.challenger)
+
+
+def _counted(counts: PairedCounts | None) -> Compared | None:
+    return None if counts is None or counts.n == 0 else Counted(counts)
+
+
+def _scored(score: PairedScore | None) -> Compared | None:
+    return None if score is None else Scored(score)

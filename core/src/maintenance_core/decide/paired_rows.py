@@ -1,18 +1,11 @@
-"""What held-out rows show of a challenger: paired counts in, a judgement and a sentence out."""
+"""What held-out rows show of a challenger: a comparison in, a judgement and a sentence out."""
 
 from typing import Final
 
-from maintenance_contract import PairedCounts
+from maintenance_core.decide.compared import Compared
 from maintenance_core.model import Gate
 from maintenance_core.numbers import figure, p_value, percent
-from maintenance_core.statistics import (
-    EXACT_ROWS,
-    Paired,
-    mcnemar,
-    non_inferiority_p,
-    paired_lower_bound,
-    weighted_lower_bound,
-)
+from maintenance_core.statistics import Part, weighted_lower_bound
 
 LOSS_CONFIDENCE: Final = 0.95
 """With which a loss on few old rows counts as shown; not the gate's: who asks for a surer gain
@@ -20,13 +13,13 @@ would otherwise let a loss pass."""
 _NO_OLD_ROW: Final = "There is no old held-out row, so nothing is known of what may be forgotten."
 
 
-def better(new: PairedCounts | None, gate: Gate, *, age: str = "new") -> tuple[bool, str]:
+def better(new: Compared | None, gate: Gate, *, age: str = "new") -> tuple[bool, str]:
     """Whether the rows of that age show it better, and in which numbers."""
-    if new is None or new.n == 0:
+    if new is None:
         return False, nothing_to_judge_on(age)
-    p = mcnemar(new.challenger_only, new.champion_only)
+    p = new.win_p()
     numbers = (
-        f"{accuracies(new)} on {new.n} {age} held-out rows ({won_and_lost(new)}, p {p_value(p)}, "
+        f"{new.values()} on {new.n} {age} held-out rows ({new.evidence()}, p {p_value(p)}, "
         f"asked for {figure(1.0 - gate.confidence)})"
     )
     if p > 1.0 - gate.confidence:
@@ -36,71 +29,59 @@ def better(new: PairedCounts | None, gate: Gate, *, age: str = "new") -> tuple[b
     return True, f"Better: {numbers}."
 
 
-def kept(old: PairedCounts | None, gate: Gate) -> tuple[bool, str]:
+def kept(old: Compared | None, gate: Gate) -> tuple[bool, str]:
     """Whether old rows show that no more is lost than may be, and in which numbers."""
-    if old is None or old.n == 0:
+    if old is None:
         return True, _NO_OLD_ROW
-    bound = paired_lower_bound(old.n, old.challenger_only, old.champion_only, gate.confidence)
-    nothing_lost = bound >= -gate.max_old_loss and _exactly_kept(old, gate)
+    least, _ = old.loss_bounds(gate.confidence)
     numbers = (
-        f"{accuracies(old)} on {old.n} old held-out rows ({won_and_lost(old)}); with "
-        f"{percent(gate.confidence)} confidence it loses at most {percent(max(0.0, -bound))}, "
+        f"{old.values()} on {old.n} old held-out rows ({old.evidence()}); with "
+        f"{percent(gate.confidence)} confidence it loses at most {percent(max(0.0, -least))}, "
         f"allowed are {percent(gate.max_old_loss)}"
     )
-    if nothing_lost:
+    if old.keeps(gate.max_old_loss, gate.confidence):
         return True, f"Nothing lost: {numbers}."
     return False, f"Not shown to have kept what the champion knew: {numbers}."
 
 
-def _exactly_kept(old: PairedCounts, gate: Gate) -> bool:
-    """On few rows the score bound is a little bold: the exact test must agree."""
-    if old.n > EXACT_ROWS or not 0.0 <= gate.max_old_loss < 1.0:
-        return True
-    p = non_inferiority_p(old.n, old.challenger_only, old.champion_only, gate.max_old_loss)
-    return p <= 1.0 - gate.confidence
-
-
-def not_shown_to_forget(old: PairedCounts | None, gate: Gate) -> tuple[bool, str]:
+def not_shown_to_forget(old: Compared | None, gate: Gate) -> tuple[bool, str]:
     """Whether few old rows leave it open that nothing is lost, and in which numbers."""
-    if old is None or old.n == 0:
+    if old is None:
         return True, _NO_OLD_ROW
-    least = paired_lower_bound(old.n, old.champion_only, old.challenger_only, LOSS_CONFIDENCE)
-    numbers = f"{accuracies(old)} on {old.n} old held-out rows ({won_and_lost(old)})"
+    low, high = old.loss_bounds(LOSS_CONFIDENCE)
+    numbers = f"{old.values()} on {old.n} old held-out rows ({old.evidence()})"
     allowed = percent(gate.max_old_loss)
-    if least > gate.max_old_loss:
+    if -high > gate.max_old_loss:
         return False, (
             f"Shown to forget: {numbers}; with {percent(LOSS_CONFIDENCE)} confidence it loses at "
-            f"least {percent(least)}, allowed are {allowed}."
+            f"least {percent(-high)}, allowed are {allowed}."
         )
-    most = -paired_lower_bound(old.n, old.challenger_only, old.champion_only, LOSS_CONFIDENCE)
     return True, (
         f"{numbers}: that it loses more than {allowed} is not shown, nor can so few exclude it: it "
-        f"may be up to {percent(max(0.0, most))}."
+        f"may be up to {percent(max(0.0, -low))}."
     )
 
 
-def reported(old: PairedCounts | None) -> tuple[bool, str]:
+def reported(old: Compared | None) -> tuple[bool, str]:
     """Old rows that are told, and not judged."""
-    if old is None or old.n == 0:
+    if old is None:
         return True, "There is no old held-out row."
     return True, (
-        f"{accuracies(old)} on {old.n} old held-out rows, reported and not judged: after "
+        f"{old.values()} on {old.n} old held-out rows, reported and not judged: after "
         "concept drift their labels are out of date."
     )
 
 
-def weighed_bound(
-    new: PairedCounts, old: PairedCounts | None, gate: Gate, confidence: float
-) -> float:
+def weighed_bound(new: Compared, old: Compared | None, gate: Gate, confidence: float) -> float:
     """Lower bound of the gain on new rows, or of both ages weighed together."""
     weight = gate.old_weight if old is not None else 0.0
-    parts = [Paired(1.0 - weight, new.n, new.challenger_only, new.champion_only)]
+    parts = [Part(1.0 - weight, new.difference, new.gain_bound(confidence))]
     if old is not None:
-        parts.append(Paired(weight, old.n, old.challenger_only, old.champion_only))
-    return weighted_lower_bound(parts, confidence)
+        parts.append(Part(weight, old.difference, old.gain_bound(confidence)))
+    return weighted_lower_bound([part for part in parts if part.weight > 0.0])
 
 
-def whose_gain(old: PairedCounts | None, gate: Gate) -> str:
+def whose_gain(old: Compared | None, gate: Gate) -> str:
     """Which rows the weighed gain is of."""
     if old is None:
         return "the gain"
@@ -116,41 +97,16 @@ def nothing_to_judge_on(age: str) -> str:
     )
 
 
-def reaches_floor(new: PairedCounts, gate: Gate) -> bool:
+def reaches_floor(new: Compared, gate: Gate) -> bool:
     """Whether the gain that was seen is as large as the gate asks for."""
-    return new.challenger_only - new.champion_only >= gate.min_improvement * new.n - 1e-9
+    return new.difference * new.n >= gate.min_improvement * new.n - 1e-9
 
 
-def below_floor(new: PairedCounts, gate: Gate, numbers: str) -> str:
+def below_floor(new: Compared, gate: Gate, numbers: str) -> str:
     """That it is not."""
-    gain = new.challenger_accuracy - new.champion_accuracy
     if gate.min_improvement <= 0.0:
         return f"Not better: {numbers}."
     return (
-        f"Better, but by {percent(gain)} only, where spec.gate.minImprovement asks "
-        f"for {percent(gate.min_improvement)}: {numbers}."
+        f"Better, but by {percent(new.challenger - new.champion)} only, where "
+        f"spec.gate.minImprovement asks for {percent(gate.min_improvement)}: {numbers}."
     )
-
-
-def together(new: PairedCounts | None, old: PairedCounts | None) -> PairedCounts:
-    """The counts of both ages as one."""
-    both = [counts for counts in (new, old) if counts is not None]
-    return PairedCounts(
-        n=sum(counts.n for counts in both),
-        both_correct=sum(counts.both_correct for counts in both),
-        champion_only=sum(counts.champion_only for counts in both),
-        challenger_only=sum(counts.challenger_only for counts in both),
-    )
-
-
-def accuracies(counts: PairedCounts) -> str:
-    """What both got right."""
-    return (
-        f"{percent(counts.challenger_accuracy)} right, the champion "
-        f"{percent(counts.champion_accuracy)},"
-    )
-
-
-def won_and_lost(counts: PairedCounts) -> str:
-    """How many rows only one of the two got right."""
-    return f"{counts.challenger_only} won and {counts.champion_only} lost"

@@ -33,7 +33,7 @@ from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.diagnose.statistics import Floats
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.evaluate import held_out
+from maintenance_trainer.evaluate import held_out, refuse_metric
 from maintenance_trainer.given import Given
 from maintenance_trainer.recipes import fine_tune, retrain
 from maintenance_trainer.tasks.task import Model, Outputs
