@@ -23,7 +23,7 @@ FIRST_AT_ONCE: Final = 100
 Key = tuple[str, str]
 
 
-class Source(Protocol):
+class RangeSource(Protocol):
     """Who answers range queries."""
 
     async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
@@ -39,7 +39,7 @@ class _Kept:
 class CounterCache:
     """The counters of all resources that have some."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: RangeSource) -> None:
         self._source = source
         self._kept: dict[Key, _Kept] = {}
 
