@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from maintenance_contract.evidence_names import in_words
 from maintenance_core import status as status_json
 from maintenance_core.decide.explain import shown
 from maintenance_core.decide.findings import TOO_FEW
-from maintenance_core.decide.words import in_words
 from maintenance_core.decide.worth import could_show
 from maintenance_core.model import (
     Assessment,
