@@ -76,6 +76,11 @@ def test_the_contract_imports_the_standard_library(module: Path) -> None:
             "The core has wings",
         ),
         (
+            "core/src/maintenance_core/lifecycle/promotion.py",
+            "from maintenance_core.lifecycle import settle",
+            "The life of a resource",
+        ),
+        (
             "operator/src/maintenance_operator/work_queue.py",
             "from maintenance_operator import handlers",
             "The operator has layers",
@@ -108,6 +113,7 @@ def test_the_contract_imports_the_standard_library(module: Path) -> None:
         "values-ask-no-wing",
         "wings-are-strangers",
         "lifecycle-is-above",
+        "promotion-writes-nothing",
         "queue-knows-no-door",
         "operator",
         "trainer",
