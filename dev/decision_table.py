@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from maintenance_contract import Answer, Finding
+from maintenance_contract.evidence_names import NEW_LABELS, OUTSIDE_SUPPORT
 from maintenance_core import statistics
 from maintenance_core.decide import gate, power
 from maintenance_core.decide.brakes import BRAKES
 from maintenance_core.decide.decision import propose
 from maintenance_core.decide.evidence import DEFAULTS as AT
-from maintenance_core.decide.findings import CAUSES, NEW_LABELS, OUTSIDE_SUPPORT
+from maintenance_core.decide.findings import CAUSES
 from maintenance_core.decide.rules import EVIDENCE, WORKFLOW
 from maintenance_core.model import DEFAULT_MIN_EXPECTED_GAIN as PRICE
 from maintenance_core.model import DEFAULT_OLD_WEIGHT as OLD

@@ -14,19 +14,19 @@ from maintenance_contract import (
     Evidence,
     Finding,
 )
+from maintenance_contract.evidence_names import (
+    CLASS_MIX,
+    ERROR_RISE_AT_EQUAL_CLASS,
+    ERROR_RISE_OUTSIDE,
+    EXPECTED_ERROR_RISE,
+    INPUT_SHIFT_AUC,
+    OUTSIDE_SUPPORT,
+    SHIFT_WITHIN_CLASSES_AUC,
+    UNEXPLAINED_ERROR_RISE,
+)
 from maintenance_core.decide.counterfactual import counterfactual
 from maintenance_core.decide.decision import decide
-from maintenance_core.decide.evidence import (
-    AT_CLASS,
-    CLASS_MIX,
-    DEFAULTS,
-    INPUTS,
-    OUTPUTS,
-    OUTSIDE,
-    OUTSIDE_ERROR,
-    UNEXPLAINED,
-    WITHIN,
-)
+from maintenance_core.decide.evidence import DEFAULTS
 from maintenance_core.decide.findings import CAUSES
 from maintenance_core.decide.pivotal_tests import HypotheticalTest, moved, pivotal_tests
 from maintenance_core.decide.proposal import Proposal
@@ -40,16 +40,23 @@ from maintenance_core.spec import parse
 
 SPEC = replace(parse(RAW_SPEC), policy=Policy.EVIDENCE)
 SHIFT, DRIFT, SPACE = CAUSES
-OF_SHIFT = (OUTSIDE, OUTSIDE_ERROR, CLASS_MIX, INPUTS, WITHIN, OUTPUTS)
+OF_SHIFT = (
+    OUTSIDE_SUPPORT,
+    ERROR_RISE_OUTSIDE,
+    CLASS_MIX,
+    INPUT_SHIFT_AUC,
+    SHIFT_WITHIN_CLASSES_AUC,
+    EXPECTED_ERROR_RISE,
+)
 QUIET = {
-    OUTSIDE: (0.004, 0.6, 0.03),
-    OUTSIDE_ERROR: (0.01, 0.5, 0.2),
+    OUTSIDE_SUPPORT: (0.004, 0.6, 0.03),
+    ERROR_RISE_OUTSIDE: (0.01, 0.5, 0.2),
     CLASS_MIX: (0.02, 0.7, 0.06),
-    INPUTS: (0.51, 0.5, 0.55),
-    WITHIN: (0.5, 0.6, 0.55),
-    OUTPUTS: (0.0, 0.6, 0.02),
-    UNEXPLAINED: (0.0, 0.5, 0.04),
-    AT_CLASS: (0.0, 0.6, 0.05),
+    INPUT_SHIFT_AUC: (0.51, 0.5, 0.55),
+    SHIFT_WITHIN_CLASSES_AUC: (0.5, 0.6, 0.55),
+    EXPECTED_ERROR_RISE: (0.0, 0.6, 0.02),
+    UNEXPLAINED_ERROR_RISE: (0.0, 0.5, 0.04),
+    ERROR_RISE_AT_EQUAL_CLASS: (0.0, 0.6, 0.05),
 }
 """Value, p, upper bound of every test where nothing has happened."""
 
@@ -76,8 +83,8 @@ def decided(found: tuple[Finding, ...], *, harm: bool = True) -> Decision:
     return decide(diagnosed(SPEC, found, held_out=600, right=420 if harm else 539))
 
 
-NEW_DOMAIN = {OUTSIDE: (0.18, 1e-5, 0.21), OUTSIDE_ERROR: (0.3, 1e-5, 0.4)}
-COVARIATE = {INPUTS: (0.7, 1e-5, 0.75), OUTPUTS: (0.05, 1e-5, 0.07)}
+NEW_DOMAIN = {OUTSIDE_SUPPORT: (0.18, 1e-5, 0.21), ERROR_RISE_OUTSIDE: (0.3, 1e-5, 0.4)}
+COVARIATE = {INPUT_SHIFT_AUC: (0.7, 1e-5, 0.75), EXPECTED_ERROR_RISE: (0.05, 1e-5, 0.07)}
 
 
 def turns(found: tuple[Finding, ...], *, harm: bool = True) -> dict[tuple[str, ...], Action]:
@@ -97,23 +104,25 @@ def _sign(move: HypotheticalTest) -> str:
 
 def test_a_new_domain_needs_two_tests_and_either_would_have_changed_it() -> None:
     found = turns(findings(**NEW_DOMAIN))
-    assert found[f"-{OUTSIDE}",] is Action.NONE
-    assert found[f"++{UNEXPLAINED}",] is Action.RETRAIN
-    assert found[f"++{OUTSIDE}",] is Action.RETRAIN, "another stream's"
-    assert (f"+{UNEXPLAINED}",) not in found, "a slight drift asks for a fine-tune, too"
+    assert found[f"-{OUTSIDE_SUPPORT}",] is Action.NONE
+    assert found[f"++{UNEXPLAINED_ERROR_RISE}",] is Action.RETRAIN
+    assert found[f"++{OUTSIDE_SUPPORT}",] is Action.RETRAIN, "another stream's"
+    assert (f"+{UNEXPLAINED_ERROR_RISE}",) not in found, "a slight drift asks for a fine-tune, too"
 
 
 def test_a_slight_drift_would_have_had_to_be_larger() -> None:
-    found = turns(findings(**{UNEXPLAINED: (0.04, 1e-5, 0.06)}))
-    assert found[f"++{UNEXPLAINED}",] is Action.RETRAIN
-    assert found[f"-{UNEXPLAINED}",] is Action.NONE
-    found = turns(findings(**{UNEXPLAINED: (0.2, 1e-5, 0.26)}))
-    assert found[f"+{UNEXPLAINED}",] is Action.FINE_TUNE
+    found = turns(findings(**{UNEXPLAINED_ERROR_RISE: (0.04, 1e-5, 0.06)}))
+    assert found[f"++{UNEXPLAINED_ERROR_RISE}",] is Action.RETRAIN
+    assert found[f"-{UNEXPLAINED_ERROR_RISE}",] is Action.NONE
+    found = turns(findings(**{UNEXPLAINED_ERROR_RISE: (0.2, 1e-5, 0.26)}))
+    assert found[f"+{UNEXPLAINED_ERROR_RISE}",] is Action.FINE_TUNE
 
 
 def test_a_replaced_concept_is_asked_with_its_accuracy_lost() -> None:
     lost = decide(
-        diagnosed(SPEC, findings(**{UNEXPLAINED: (0.5, 1e-5, 0.6)}), held_out=600, right=200)
+        diagnosed(
+            SPEC, findings(**{UNEXPLAINED_ERROR_RISE: (0.5, 1e-5, 0.6)}), held_out=600, right=200
+        )
     )
     assert lost.reason == DecisionReason.CONCEPT_REPLACED
     would = counterfactual(lost, SPEC)
@@ -124,16 +133,18 @@ def test_a_replaced_concept_is_asked_with_its_accuracy_lost() -> None:
 
 def test_concept_drift_within_classes_would_have_needed_a_pair() -> None:
     found = turns(findings())
-    assert found[f"+{UNEXPLAINED}",] is Action.FINE_TUNE
-    assert found[f"++{UNEXPLAINED}",] is Action.RETRAIN
-    assert found[f"+{AT_CLASS}", f"+{WITHIN}"] is Action.FINE_TUNE
-    assert found[f"++{AT_CLASS}", f"+{WITHIN}"] is Action.RETRAIN
-    assert all(len(names) == 1 for names in found if UNEXPLAINED in "".join(names))
+    assert found[f"+{UNEXPLAINED_ERROR_RISE}",] is Action.FINE_TUNE
+    assert found[f"++{UNEXPLAINED_ERROR_RISE}",] is Action.RETRAIN
+    assert (
+        found[f"+{ERROR_RISE_AT_EQUAL_CLASS}", f"+{SHIFT_WITHIN_CLASSES_AUC}"] is Action.FINE_TUNE
+    )
+    assert found[f"++{ERROR_RISE_AT_EQUAL_CLASS}", f"+{SHIFT_WITHIN_CLASSES_AUC}"] is Action.RETRAIN
+    assert all(len(names) == 1 for names in found if UNEXPLAINED_ERROR_RISE in "".join(names))
 
 
 def test_a_harmless_shift_is_asked_without_harm() -> None:
-    found = turns(findings(**{INPUTS: (0.7, 1e-5, 0.75)}), harm=False)
-    assert found[f"+{OUTPUTS}",] is Action.FINE_TUNE
+    found = turns(findings(**{INPUT_SHIFT_AUC: (0.7, 1e-5, 0.75)}), harm=False)
+    assert found[f"+{EXPECTED_ERROR_RISE}",] is Action.FINE_TUNE
 
 
 def test_answers_that_follow_from_tests_are_not_changed_by_themselves() -> None:

@@ -100,6 +100,11 @@ def test_what_all_kinds_share_knows_none(folder: str) -> None:
             "The core has wings",
         ),
         (
+            "core/src/maintenance_core/lifecycle/promotion.py",
+            "from maintenance_core.lifecycle import settle",
+            "The life of a resource",
+        ),
+        (
             "operator/src/maintenance_operator/work_queue.py",
             "from maintenance_operator import handlers",
             "The operator has layers",
@@ -132,6 +137,7 @@ def test_what_all_kinds_share_knows_none(folder: str) -> None:
         "values-ask-no-wing",
         "wings-are-strangers",
         "lifecycle-is-above",
+        "promotion-writes-nothing",
         "queue-knows-no-door",
         "operator",
         "trainer",

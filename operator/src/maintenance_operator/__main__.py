@@ -57,7 +57,7 @@ FIRST_LOOK_SECONDS: Final = 60.0
 """The watches wait no longer for the first look at all resources."""
 
 GC_THRESHOLDS: Final = (20_000, 20, 50)
-"""Python's own are 700, 10, 10: a fifth of the time of a start with ten thousand resources."""
+"""Python's defaults (700, 10, 10) take a fifth of a start with ten thousand resources."""
 
 CONFIGURATION_EXIT: Final = 78
 FAILURE_EXIT: Final = 1
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _collect_seldom() -> None:
-    """Bodies are trees that reference counts free: looking for cycles in them is in vain."""
+    """Collect cycles less often: bodies are trees, which reference counting frees."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -208,7 +208,9 @@ async def run(settings: Settings) -> None:
             },
         )
         first = functools.partial(_first_look, cluster, settings, work_queue, resources)
-        await _conduct(work_queue, first, registry, settings.watch_namespaces, watches, stop)
+        await _run_queue_and_watches(
+            work_queue, first, registry, settings.watch_namespaces, watches, stop
+        )
     logger.info("Stopped")
 
 
@@ -232,7 +234,7 @@ async def _first_look(
         logger.warning("The first look was cut short, the watches tell the rest: %s", error)
 
 
-async def _conduct(
+async def _run_queue_and_watches(
     work_queue: WorkQueue,
     first_look: Callable[[], Coroutine[Any, Any, None]],
     registry: kopf.OperatorRegistry,
@@ -240,7 +242,7 @@ async def _conduct(
     watches: Watches,
     stop: asyncio.Event,
 ) -> None:
-    """Run work queue and watches; the first to end, or ``stop``, ends the other in order."""
+    """Run work queue and watches; when one ends, or at ``stop``, end the other in order."""
     stop_watching, ready = asyncio.Event(), asyncio.Event()
     working = asyncio.create_task(work_queue.run(), name="work queue")
     stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -274,7 +276,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 
 async def _signals_after(ready: asyncio.Event, stop: asyncio.Event) -> None:
-    """Take the signals back that kopf takes as it starts: passes in flight are to end well."""
+    """Handle signals again after kopf has taken them, so that passes in flight can end."""
     await ready.wait()
     _stop_on_signals(stop)
 

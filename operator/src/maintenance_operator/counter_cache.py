@@ -15,15 +15,15 @@ from maintenance_core.watch.counters import Counted
 POINTS_AT_ONCE: Final = 10_000
 """Prometheus answers up to 11,000 points a series."""
 VALUES_AT_ONCE: Final = 30_000
-"""Of an answer, over all its series: some 4 MB as it is kept in memory."""
+"""The most values of an answer over all its series, some 4 MB in memory."""
 
 FIRST_AT_ONCE: Final = 100
-"""Until it is known how many series there are: with a thousand classes a longer past is refused."""
+"""The first request, before the number of series is known, asks for this many points."""
 
 Key = tuple[str, str]
 
 
-class Source(Protocol):
+class RangeSource(Protocol):
     """Who answers range queries."""
 
     async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
@@ -39,7 +39,7 @@ class _Kept:
 class CounterCache:
     """The counters of all resources that have some."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: RangeSource) -> None:
         self._source = source
         self._kept: dict[Key, _Kept] = {}
 
@@ -81,7 +81,7 @@ class CounterCache:
         written: Monitor | None,
         now: datetime,
     ) -> _Kept:
-        """What is kept, if it is still about the same; otherwise a beginning."""
+        """The kept state if it is about the same counters and champion; otherwise a fresh one."""
         known = written if core.still_holds(outcomes, champion, written) else None
         about = (outcomes, champion.version, champion.promoted_time)
         kept = self._kept.get(key)
@@ -93,7 +93,7 @@ class CounterCache:
 
 
 def _agree(kept: Monitor | None, written: Monitor | None) -> bool:
-    """Whether status says what is kept here, or does not say it yet."""
+    """Whether status holds the reference that is kept here, or none yet."""
     if written is None:
         return True
     return kept is not None and kept.reference == written.reference

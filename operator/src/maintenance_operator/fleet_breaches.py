@@ -1,4 +1,4 @@
-"""How the resources of each Prometheus server are doing, as the last looks at them found it.
+"""Which resources of each Prometheus server breach, as the last look at each found it.
 
 Nothing here is the truth, and nothing is kept: after a restart every resource is looked at again.
 """
@@ -18,7 +18,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Telemetry(Protocol):
-    """Where it is told how many there are, and how many are held."""
+    """The metrics that count resources looked at, and resources held."""
 
     def followed(self, resources: int, awaited: int) -> None:
         """So many resources are known, and so many of them have not been looked at yet."""
@@ -81,7 +81,7 @@ class FleetBreaches:
 
     Args:
         most_percent: a larger share of a server's resources that breach together are held.
-        telemetry: where it is told how many are.
+        telemetry: where held resources are counted.
     """
 
     def __init__(self, most_percent: float, telemetry: Telemetry) -> None:

@@ -1,4 +1,4 @@
-"""kopf's doors. Each is a call.
+"""kopf's handlers; each one calls the work queue.
 
 Only ``on.event``: kopf then neither adds finalizers nor annotations, and writes nothing at all.
 """
@@ -32,7 +32,7 @@ WATCHED: Final = (PLURAL, *(plural for _, _, plural in CHILDREN))
 def register(
     registry: kopf.OperatorRegistry, work_queue: WorkQueue, resources: ResourceCache
 ) -> None:
-    """Hang the doors."""
+    """Register the handlers with kopf."""
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def resource(event: kopf.RawEvent, **_: object) -> None:

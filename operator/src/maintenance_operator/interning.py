@@ -1,4 +1,4 @@
-"""Equal values kept once: of ten thousand resources most are told the same."""
+"""Equal values are kept once: most of ten thousand resources share their bounds and messages."""
 
 from collections.abc import Hashable
 from typing import Any, Final, TypeVar

@@ -42,7 +42,7 @@ async def insist() -> None:
 
 
 class NoMemories(ResourceMemories):
-    """Keeps none: only daemons and indices need them, and each takes most of a kilobyte."""
+    """Keeps no memory of resources: only daemons and indices need it, at a kilobyte each."""
 
     @override
     async def recall(

@@ -40,7 +40,7 @@ from maintenance_operator.specs import Due, read_spec
 
 
 class Observer:
-    """Looks at resources, and remembers nothing but what may be forgotten."""
+    """Looks at resources; what it remembers can be rebuilt at any time."""
 
     def __init__(  # noqa: PLR0913 - one for each neighbour
         self,
@@ -205,7 +205,7 @@ class Observer:
         return replace(self._read_again(seen, Request.READ_JOBS), jobs=tuple(jobs))
 
     def _unread(self, seen: Observation, request: Request, error: ClusterError) -> Observation:
-        """What may not be read is not known; what does not need it goes on."""
+        """Remember that a read was refused; steps that do not need it go on."""
         if not error.refused:
             raise error
         key, uid = (seen.identity.namespace, seen.identity.name), seen.identity.uid
@@ -247,7 +247,7 @@ def about(seen: Observation) -> dict[str, Any]:
 
 
 def _breaker_reset(metadata: Body) -> datetime | None:
-    """The time that an annotation names; what is no time is as if it were not there."""
+    """The time that an annotation names; None for anything that is no time."""
     return _time((metadata.get("annotations") or {}).get(ANNOTATION_BREAKER_RESET))
 
 

@@ -113,7 +113,7 @@ class Reconciler:
             self._forget(key)
             return None
         except SpecError as error:
-            # Status was edited into what nobody can read. Writing would lose what is left of it.
+            # Status was edited into something unreadable; a write would lose the rest of it.
             self._complain(key, error)
             return None
 
@@ -181,7 +181,7 @@ class Reconciler:
     def _settled(
         self, key: Key, seen: Observation, body: Body, known: tuple[str, str, str] | None
     ) -> None:
-        """There is no next step: tell the gauges, and keep what the next look needs."""
+        """There is no next step: export the conditions, and keep what the next look needs."""
         statuses = {row.type: row.status for row in seen.status.conditions}
         if silences(seen, seen.status) is not None:
             statuses |= {READY: "False", STALLED: "True"}  # though status may not say so
@@ -192,7 +192,7 @@ class Reconciler:
     def _refused(
         self, key: Key, seen: Observation, effect: Effect, body: Body, error: ClusterError
     ) -> None:
-        """The rest of the story goes on; a status that cannot be written is told otherwise."""
+        """Remember a refusal; everything else goes on. A refused status becomes an Event."""
         asked = request_of(seen, effect)
         refusal = self._refusals.add(key, seen.identity.uid, asked, error, seen.now)
         log_refusal(refusal, error, about(seen))
@@ -244,7 +244,7 @@ class Reconciler:
     # --- act ----------------------------------------------------------------------------
 
     async def _carry_out(self, seen: Observation, effect: Effect, body: Body) -> tuple[Body, Jobs]:
-        """Do it; the resource and its Jobs as they are then.
+        """Carry out an effect; returns the resource and its Jobs as they are afterwards.
 
         A Job that was created is handed on, so that one which is gone again at once (its owner was
         deleted) is not taken for one that was never made.

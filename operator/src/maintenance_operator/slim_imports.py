@@ -1,4 +1,4 @@
-"""Imported before kopf: keeps what nobody calls of the Kubernetes client out of the process.
+"""Imported before kopf: keeps the unused parts of the Kubernetes client out of the process.
 
 The operator speaks to the API server through ``kubernetes.aio.client`` alone. Importing that runs
 the ``__init__`` of both packages above it, which import the synchronous client with requests,

@@ -22,16 +22,16 @@ logger = logging.getLogger(__name__)
 RELIST_SECONDS: Final = 600.0
 RELIST_RETRY_SECONDS: Final = 30.0
 CLOCK_SECONDS: Final = 0.001
-"""What is due within a tick of the clock is due: no turns of the loop for less."""
+"""A key that is due within this time counts as due, which saves turns of the loop."""
 PASS_TIMEOUT_SECONDS: Final = 300.0
-"""Every request has its own timeout; this one is for what nobody thought of."""
+"""The most that a pass may take; each request has a timeout of its own."""
 CONCURRENCY: Final = 32
 DRAINED_SECONDS: Final = 0.005
 
 BACKOFF_SECONDS: Final = 1.0
 BACKOFF_MOST_SECONDS: Final = 60.0
 LEAST_WAIT_SECONDS: Final = 0.1
-"""Between two passes for which nothing but a date is a reason."""
+"""The least time between two passes that only a date asks for."""
 CONFLICT_BACKOFF_SECONDS: Final = 0.05
 """Somebody else wrote first: the next look sees what they wrote."""
 
@@ -153,7 +153,7 @@ class WorkQueue:
     # --- life ---------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Conduct until ``stop``."""
+        """Start passes that are due, until ``stop``."""
         relisting = asyncio.create_task(self._relist_forever(), name="relist")
         try:
             while not self._stopping:
@@ -330,7 +330,7 @@ class WorkQueue:
 
 
 def _not_at_once(key: Key, seconds: float) -> float:
-    """A wait that cannot make passes run in a circle; one that is none is a fault of ours."""
+    """A wait that is long enough not to repeat a pass at once; a shorter one is a bug."""
     if seconds > 0:
         return max(seconds, LEAST_WAIT_SECONDS)
     logger.warning("The next look was due %.1f s ago", -seconds, extra=_subject(key))

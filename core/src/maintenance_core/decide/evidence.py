@@ -12,6 +12,17 @@ from enum import StrEnum
 from typing import Final
 
 from maintenance_contract import Answer, Evidence, Finding, Question
+from maintenance_contract.evidence_names import (
+    CLASS_MIX,
+    ERROR_RISE_AT_EQUAL_CLASS,
+    ERROR_RISE_OUTSIDE,
+    EXPECTED_ERROR_RISE,
+    INPUT_SHIFT_AUC,
+    OUTSIDE_SUPPORT,
+    RELABELLED_TEXTS,
+    SHIFT_WITHIN_CLASSES_AUC,
+    UNEXPLAINED_ERROR_RISE,
+)
 from maintenance_contract.holm import holm
 from maintenance_core.model import Thresholds
 
@@ -31,25 +42,22 @@ class Cause(StrEnum):
 DEFAULTS: Final = Thresholds()
 
 LARGEST_UNSEEN: Final[Mapping[str, float]] = {
-    "outsideSupport": 0.10,
-    "classMix": 0.15,
-    "inputShiftAuc": 0.62,
-    "unexplainedErrorRise": 0.10,
+    OUTSIDE_SUPPORT: 0.10,
+    CLASS_MIX: 0.15,
+    INPUT_SHIFT_AUC: 0.62,
+    UNEXPLAINED_ERROR_RISE: 0.10,
 }
 """Tolerances: *none* is claimed where each effect's upper bound lies below. Two hundred new rows
 can exclude no less."""
 
-UNEXPLAINED: Final = "unexplainedErrorRise"
-OUTSIDE: Final = "outsideSupport"
-OUTSIDE_ERROR: Final = "errorRiseOutside"
-CLASS_MIX: Final = "classMix"
-INPUTS: Final = "inputShiftAuc"
-WITHIN: Final = "shiftWithinClassesAuc"
-OUTPUTS: Final = "expectedErrorRise"
-AT_CLASS: Final = "errorRiseAtEqualClass"
-RELABELLED: Final = "relabelledTexts"
-AT_NEW_MIX: Final = "gainAtNewMix"
-CLAIMS: Final = (UNEXPLAINED, AT_CLASS, OUTSIDE, CLASS_MIX, INPUTS, RELABELLED)
+CLAIMS: Final = (
+    UNEXPLAINED_ERROR_RISE,
+    ERROR_RISE_AT_EQUAL_CLASS,
+    OUTSIDE_SUPPORT,
+    CLASS_MIX,
+    INPUT_SHIFT_AUC,
+    RELABELLED_TEXTS,
+)
 """Tests that share the budget; the others only tell a shown shift's kind."""
 RELABELLED_RISE: Final = 0.03
 """Share of inputs that come again with another label: fewer are slips of labelling."""
@@ -114,34 +122,37 @@ def _concept_drift(tests: Tests) -> bool:
 def _drifted(tests: Tests) -> list[str]:
     """Beyond inputs and class mix; or within classes, whose moved inputs no class mix explains."""
     shown = {
-        UNEXPLAINED: tests.shown(UNEXPLAINED, tests.at.error_rise),
-        AT_CLASS: tests.rejects_alone(WITHIN) and tests.shown(AT_CLASS, AT_CLASS_RISE),
-        RELABELLED: tests.shown(RELABELLED, RELABELLED_RISE),
+        UNEXPLAINED_ERROR_RISE: tests.shown(UNEXPLAINED_ERROR_RISE, tests.at.error_rise),
+        ERROR_RISE_AT_EQUAL_CLASS: tests.rejects_alone(SHIFT_WITHIN_CLASSES_AUC)
+        and tests.shown(ERROR_RISE_AT_EQUAL_CLASS, AT_CLASS_RISE),
+        RELABELLED_TEXTS: tests.shown(RELABELLED_TEXTS, RELABELLED_RISE),
     }
     return [name for name, shows in shown.items() if shows]
 
 
 def _new_domain(tests: Tests) -> bool:
     """Rows unlike any before, on which the champion does worse: others need no training."""
-    return tests.shown(OUTSIDE, tests.at.new_domain) and tests.rejects_alone(OUTSIDE_ERROR)
+    return tests.shown(OUTSIDE_SUPPORT, tests.at.new_domain) and tests.rejects_alone(
+        ERROR_RISE_OUTSIDE
+    )
 
 
 def _label_shift(tests: Tests) -> bool:
     return (
         tests.shown(CLASS_MIX, tests.at.class_mix)
-        and WITHIN in tests.by_name
-        and not tests.rejects_alone(WITHIN)
+        and SHIFT_WITHIN_CLASSES_AUC in tests.by_name
+        and not tests.rejects_alone(SHIFT_WITHIN_CLASSES_AUC)
     )
 
 
 def _shifted(tests: Tests) -> bool:
-    return tests.shown(INPUTS) or (
-        tests.shown(CLASS_MIX, tests.at.class_mix) and tests.rejects_alone(WITHIN)
+    return tests.shown(INPUT_SHIFT_AUC) or (
+        tests.shown(CLASS_MIX, tests.at.class_mix) and tests.rejects_alone(SHIFT_WITHIN_CLASSES_AUC)
     )
 
 
 def _covariate_shift(tests: Tests) -> bool:
-    return _shifted(tests) and tests.rejects_alone(OUTPUTS)
+    return _shifted(tests) and tests.rejects_alone(EXPECTED_ERROR_RISE)
 
 
 def _none(tests: Tests) -> bool:
@@ -183,17 +194,17 @@ def bound(name: str, at: Thresholds) -> float:
 def larger(name: str, at: Thresholds) -> float | None:
     """From which value on a claim's effect asks for a retrain; None where none does."""
     drift = dict.fromkeys(_DECISIVE[Cause.CONCEPT_DRIFT], at.slight_drift)
-    value = {OUTSIDE: at.other_stream, **drift}.get(name)
+    value = {OUTSIDE_SUPPORT: at.other_stream, **drift}.get(name)
     return None if value is None or value <= bound(name, at) else value
 
 
 def _bounds(at: Thresholds) -> dict[str, float]:
     return {
-        OUTSIDE: at.new_domain,
+        OUTSIDE_SUPPORT: at.new_domain,
         CLASS_MIX: at.class_mix,
-        UNEXPLAINED: at.error_rise,
-        AT_CLASS: AT_CLASS_RISE,
-        RELABELLED: RELABELLED_RISE,
+        UNEXPLAINED_ERROR_RISE: at.error_rise,
+        ERROR_RISE_AT_EQUAL_CLASS: AT_CLASS_RISE,
+        RELABELLED_TEXTS: RELABELLED_RISE,
     }
 
 
@@ -206,26 +217,28 @@ def _held(evidence: Evidence, at: Thresholds) -> Evidence:
 def _answer(found: Finding, tests: Tests, named: Cause) -> Answer:
     match found.question:
         case Question.DATA_DISTRIBUTION_SHIFT:
-            if _new_domain(tests) and tests.shown(OUTSIDE, tests.at.other_stream):
+            if _new_domain(tests) and tests.shown(OUTSIDE_SUPPORT, tests.at.other_stream):
                 return Answer.MAJOR
             if _new_domain(tests) or _label_shift(tests) or _shifted(tests):
                 return Answer.MINOR
-            excluded = all(tests.excluded(name) for name in (OUTSIDE, CLASS_MIX, INPUTS))
+            excluded = all(
+                tests.excluded(name) for name in (OUTSIDE_SUPPORT, CLASS_MIX, INPUT_SHIFT_AUC)
+            )
             return Answer.NO if excluded else Answer.UNDETERMINED
         case Question.CONCEPT_DRIFT:
             if named is Cause.CONCEPT_DRIFT:
                 return Answer.MAJOR
-            return Answer.NO if tests.excluded(UNEXPLAINED) else Answer.UNDETERMINED
+            return Answer.NO if tests.excluded(UNEXPLAINED_ERROR_RISE) else Answer.UNDETERMINED
         case _:
             return found.answer
 
 
 _DECISIVE: Final[Mapping[Cause, tuple[str, ...]]] = {
-    Cause.CONCEPT_DRIFT: (UNEXPLAINED, AT_CLASS, RELABELLED),
-    Cause.NEW_DOMAIN: (OUTSIDE,),
+    Cause.CONCEPT_DRIFT: (UNEXPLAINED_ERROR_RISE, ERROR_RISE_AT_EQUAL_CLASS, RELABELLED_TEXTS),
+    Cause.NEW_DOMAIN: (OUTSIDE_SUPPORT,),
     Cause.LABEL_SHIFT: (CLASS_MIX,),
-    Cause.COVARIATE_SHIFT: (OUTPUTS,),
-    Cause.BENIGN_SHIFT: (INPUTS,),
+    Cause.COVARIATE_SHIFT: (EXPECTED_ERROR_RISE,),
+    Cause.BENIGN_SHIFT: (INPUT_SHIFT_AUC,),
 }
 
 

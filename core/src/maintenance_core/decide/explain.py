@@ -3,6 +3,12 @@
 from typing import Final
 
 from maintenance_contract import Answer, Evidence, Finding, LeftOut, Question
+from maintenance_contract.evidence_names import (
+    ACCURACY,
+    ACCURACY_ON_NEW_ROWS,
+    BREACHED_READINGS,
+    ERROR_RATE,
+)
 from maintenance_contract.plain import printable
 from maintenance_core.decide.findings import (
     accuracy,
@@ -170,7 +176,7 @@ def _performance_drop(situation: Situation) -> PathStep:
     latest, threshold = degraded.reading, degraded.threshold
     evidence = (
         StatusEvidence(
-            "accuracy" if threshold.min is not None else "errorRate",
+            ACCURACY if threshold.min is not None else ERROR_RATE,
             reading(latest.value),
             threshold=figure(threshold.bound),
             n=None if latest.samples is None else int(latest.samples),
@@ -192,7 +198,7 @@ def _sustained(situation: Situation, degraded: Degraded) -> StatusEvidence:
         )
     asked = str(metrics.breach_count) if isinstance(metrics, Metrics) else ""
     return StatusEvidence(
-        "breachedReadings", str(degraded.breached), threshold=asked, n=degraded.counted
+        BREACHED_READINGS, str(degraded.breached), threshold=asked, n=degraded.counted
     )
 
 
@@ -203,7 +209,7 @@ def _drop_in_labels(situation: Situation) -> PathStep:
         return PathStep(Question.PERFORMANCE_DROP, Answer.UNDETERMINED)
     expected = expected_accuracy(situation)
     evidence = StatusEvidence(
-        "accuracyOnNewRows",
+        ACCURACY_ON_NEW_ROWS,
         figure(now),
         threshold="" if expected is None else figure(expected),
         p_value=p_value(p),

@@ -14,19 +14,18 @@ from maintenance_contract import (
     RowCounts,
     Sampling,
 )
-from maintenance_core.decide.evidence import AT_NEW_MIX, OUTSIDE, Cause, Tests, answers, cause
+from maintenance_contract.evidence_names import (
+    GAIN_AT_NEW_MIX,
+    NEW_ROWS_TO_COMPARE,
+    OLD_ROWS_TO_COMPARE,
+    TRAINED_ROWS_TO_COMPARE,
+)
+from maintenance_core.decide.evidence import Cause, Tests, answers, cause
 from maintenance_core.model import OutcomeCounters, PathStep, Policy, Situation, Trigger
 from maintenance_core.statistics import binomial_at_least, fewer_right
 
-NEW_ROWS: Final = "newRowsToCompare"
-OLD_ROWS: Final = "oldRowsToCompare"
-TRAINED_ROWS: Final = "trainedRowsToCompare"
-TOO_FEW: Final = frozenset({NEW_ROWS, OLD_ROWS, TRAINED_ROWS})
+TOO_FEW: Final = frozenset({NEW_ROWS_TO_COMPARE, OLD_ROWS_TO_COMPARE, TRAINED_ROWS_TO_COMPARE})
 """Evidence: sides of a comparison that are too small for a test."""
-OUTSIDE_SUPPORT: Final = OUTSIDE
-"""Evidence: the share of new rows that lie outside what the champion was trained on."""
-NEW_LABELS: Final = "newLabels"
-"""Evidence: the share of new rows whose label the champion does not know."""
 
 CAUSES: Final = (
     Question.DATA_DISTRIBUTION_SHIFT,
@@ -105,7 +104,7 @@ def gain_at_new_mix(situation: Situation) -> float | None:
     if spec.policy is not Policy.EVIDENCE or cause(found, spec.thresholds) is not Cause.LABEL_SHIFT:
         return None
     tests = Tests.of(found, spec.thresholds)
-    return tests.by_name[AT_NEW_MIX].value if tests.rejects_alone(AT_NEW_MIX) else None
+    return tests.by_name[GAIN_AT_NEW_MIX].value if tests.rejects_alone(GAIN_AT_NEW_MIX) else None
 
 
 def accuracy(held_out: HeldOut | None) -> float | None:
@@ -122,9 +121,9 @@ def too_few_to_compare(situation: Situation) -> tuple[str, int] | None:
     """The side of the comparison that has too few rows for any test, and how many; else None."""
     counts = diagnosis_of(situation).rows
     sides = {
-        NEW_ROWS: counts.new_train + counts.new_held_out,
-        OLD_ROWS: counts.old_held_out,
-        TRAINED_ROWS: counts.old_train,
+        NEW_ROWS_TO_COMPARE: counts.new_train + counts.new_held_out,
+        OLD_ROWS_TO_COMPARE: counts.old_held_out,
+        TRAINED_ROWS_TO_COMPARE: counts.old_train,
     }
     few = ((name, rows) for name, rows in sides.items() if rows < LEAST_ROWS)
     return next(few, None)

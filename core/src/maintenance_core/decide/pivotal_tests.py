@@ -11,25 +11,21 @@ from itertools import combinations
 from typing import Final
 
 from maintenance_contract import Evidence, Finding
-from maintenance_core.decide.evidence import (
-    CLAIMS,
-    INPUTS,
-    LARGEST_UNSEEN,
-    OUTPUTS,
-    OUTSIDE_ERROR,
-    WITHIN,
-    Tests,
-    bound,
-    larger,
+from maintenance_contract.evidence_names import (
+    ERROR_RISE_OUTSIDE,
+    EXPECTED_ERROR_RISE,
+    INPUT_SHIFT_AUC,
+    SHIFT_WITHIN_CLASSES_AUC,
 )
+from maintenance_core.decide.evidence import CLAIMS, LARGEST_UNSEEN, Tests, bound, larger
 from maintenance_core.decide.proposal import Proposal
 from maintenance_core.model import Thresholds
 
-KINDS: Final = (WITHIN, OUTSIDE_ERROR, OUTPUTS)
+KINDS: Final = (SHIFT_WITHIN_CLASSES_AUC, ERROR_RISE_OUTSIDE, EXPECTED_ERROR_RISE)
 """Tests that tell a shown shift's kind."""
 AT_ONCE: Final = 2
 """More tests than these at once are no neighbour of the decision."""
-CHANCE: Final[Mapping[str, float]] = {INPUTS: 0.5, WITHIN: 0.5}
+CHANCE: Final[Mapping[str, float]] = {INPUT_SHIFT_AUC: 0.5, SHIFT_WITHIN_CLASSES_AUC: 0.5}
 """What a test measures where there is nothing; else 0."""
 
 

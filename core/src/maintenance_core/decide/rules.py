@@ -8,19 +8,17 @@ sentence of each docstring is its row in ``docs/decision-table.md``.
 from typing import Final
 
 from maintenance_contract import Answer, Evidence, Outcome, Question
-from maintenance_core.decide.evidence import (
+from maintenance_contract.evidence_names import (
     CLASS_MIX,
-    INPUTS,
-    OUTPUTS,
-    Cause,
-    Tests,
-    cause,
-    drift_size,
-)
-from maintenance_core.decide.explain import answer
-from maintenance_core.decide.findings import (
+    EXPECTED_ERROR_RISE,
+    INPUT_SHIFT_AUC,
     NEW_LABELS,
     OUTSIDE_SUPPORT,
+    in_words,
+)
+from maintenance_core.decide.evidence import Cause, Tests, cause, drift_size
+from maintenance_core.decide.explain import answer
+from maintenance_core.decide.findings import (
     accuracy,
     answered,
     diagnosis_of,
@@ -38,7 +36,6 @@ from maintenance_core.decide.findings import (
 )
 from maintenance_core.decide.power import fewest_rows
 from maintenance_core.decide.proposal import Proposal, Rule
-from maintenance_core.decide.words import in_words
 from maintenance_core.decide.worth import many
 from maintenance_core.model import Action, OnAmbiguous, Policy, Situation, Trigger
 from maintenance_core.numbers import figure, p_value, percent
@@ -343,8 +340,8 @@ def harmless_shift(situation: Situation) -> Proposal | None:
     return Proposal(
         Action.NONE,
         DecisionReason.BENIGN_SHIFT,
-        f"{DecisionReason.BENIGN_SHIFT.sentence} {_number(situation, INPUTS)}; what the champion "
-        f"answers has not moved, and that it does worse on the new rows is not shown"
+        f"{DecisionReason.BENIGN_SHIFT.sentence} {_number(situation, INPUT_SHIFT_AUC)}; what the "
+        f"champion answers has not moved, and that it does worse on the new rows is not shown"
         f"{'' if p is None else f' (p {p_value(p)})'}: training would mend nothing.",
     )
 
@@ -376,8 +373,8 @@ def inputs_shifted(situation: Situation) -> Proposal | None:
     return Proposal(
         Action.FINE_TUNE,
         DecisionReason.COVARIATE_SHIFT,
-        f"{DecisionReason.COVARIATE_SHIFT.sentence} {_number(situation, OUTPUTS)}; the same inputs "
-        "mean what they meant: fine-tune, replaying old rows.",
+        f"{DecisionReason.COVARIATE_SHIFT.sentence} {_number(situation, EXPECTED_ERROR_RISE)}; the "
+        "same inputs mean what they meant: fine-tune, replaying old rows.",
     )
 
 

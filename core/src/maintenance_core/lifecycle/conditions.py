@@ -65,7 +65,7 @@ _TOLD_ANEW: Final = frozenset(
         TrainingReason.TERMINATING,
     }
 )
-"""Their messages have no numbers that wobble, and who must act may change."""
+"""Conditions whose messages hold no changing numbers, and say who must act."""
 STATE: Final = " State: "
 """In the message of Training, what follows is Kubernetes': a word, a colon, and more."""
 IN_TURN: Final = {
@@ -74,7 +74,7 @@ IN_TURN: Final = {
     "FailedAttachVolume": "FailedMount",
     "FailedMapVolume": "FailedMount",
 }
-"""Words for the same, which come in turn."""
+"""Pairs of words that Kubernetes uses in turn for the same state."""
 
 _Row = tuple[str, str, str, str]
 _WORTH_AN_EVENT: Final[Mapping[str, EventReason]] = {
@@ -292,7 +292,7 @@ def _from_baseline(seen: Observation, down: Degraded) -> str:
 
 
 def _held_up(seen: Observation, status: Status) -> _Row | None:
-    """Of a run whose Job cannot begin, or does not go."""
+    """The condition Training of a run whose Job cannot begin, or is not deleted."""
     run, job = status.run, refusals.live_job(seen, status)
     if run is None:
         return None
@@ -339,7 +339,7 @@ def _where(run: Run, job: JobView | None) -> TrainingReason:
 
 
 def _told_anew(seen: Observation, status: Status) -> frozenset[str]:
-    """Conditions whose message changes though status and reason do not.
+    """Whether a condition's message changed so that it is worth a write, though its reason did not.
 
     What a Job waits for is worth a write where it is another thing, and not where it is told in
     other words, or in turn: an image is pulled and not pulled for a day.
@@ -374,14 +374,14 @@ def _reading_at_transition(seen: Observation, status: Status) -> Reading | None:
 
 
 def transitions(before: Status, after: Status) -> tuple[Note, ...]:
-    """Events for conditions that changed their mind."""
+    """Events for conditions whose status changed."""
     return tuple(note for _, note in _transition_events(before, after))
 
 
 def transitions_to_log(before: Status, after: Status) -> tuple[Condition, ...]:
-    """The other conditions that changed: worth a line in the log, and no Event.
+    """Changed conditions that are worth a line in the log but no Event.
 
-    ``Stalled`` says what ``Ready`` says; what begins well is no news but for ``Ready``.
+    ``Stalled`` repeats ``Ready``; a condition that begins well is news only for ``Ready``.
     """
     told = {kind for kind, _ in _transition_events(before, after)} | {STALLED}
     return tuple(

@@ -17,11 +17,11 @@ from maintenance_core.numbers import duration
 from maintenance_core.reasons import RunReason
 
 GRACE: Final = timedelta(seconds=30)
-"""For a trainer that ends itself when its time is over, and for the news of that."""
+"""Grace for a trainer to end itself at its timeout and for its report to arrive."""
 LINGERING: Final = timedelta(seconds=15)
-"""A sidecar that follows the trainer by itself is given so long."""
+"""Grace for a sidecar to end after the trainer."""
 UNTOLD: Final = timedelta(minutes=2)
-"""An end of which Kubernetes knows, and which its Job does not say, is waited for so long."""
+"""How long a Job may stay unfinished after its trainer has ended."""
 PAST: Final = datetime.min.replace(tzinfo=UTC)
 WHY_FAILED: Final = {
     "DeadlineExceeded": RunReason.DEADLINE_EXCEEDED,

@@ -1,4 +1,4 @@
-"""The first version: it is trained beside whatever serves already, so somebody must be listening.
+"""When the first version may be trained: only once Prometheus can be asked.
 
 A model that no server serves yet has no readings, and without a first version it never gets any:
 Prometheus, asked, says that there is nothing. That it does not answer, or not with one series, is
@@ -19,13 +19,13 @@ NOTHING_YET: Final = (
     MetricsReason.INSUFFICIENT_SAMPLES,
     MetricsReason.AWAITING_READINGS,
 )
-"""What is heard of a model that is not served yet: no series, no samples, nothing over nothing."""
+"""Reasons that Prometheus gives for a model that is not served yet."""
 
 
 def waits_for_metrics(seen: Observation, status: Status) -> bool:
     """Whether a first training is held back until Prometheus answers.
 
-    A model that is brought along is only copied: for that nobody need wait.
+    ``spec.model.initialModel`` is only copied, so it does not wait.
     """
     found, spec = seen.assessment, seen.spec
     return (

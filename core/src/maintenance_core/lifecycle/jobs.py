@@ -58,7 +58,7 @@ from maintenance_core.status import timestamp
 USER: Final = 65532
 GRACE_SECONDS: Final = 60
 SECRET_MODE: Final = 0o440
-"""Of mounted Secrets: the trainer's group (fsGroup) reads them."""
+"""The file mode of mounted Secrets: the trainer's group (fsGroup) reads them."""
 SCRATCH: Final = "32Gi"
 """Room for what is fetched and written: data, base model and two versions."""
 KEEP_SECONDS: Final = 24 * 3600
@@ -164,13 +164,13 @@ def request(
 
 
 def _since(spec: Spec, run: Run) -> str:
-    """Where rows are dated: those from before the drop are not what has become worse."""
+    """Since when dated rows show the drop; rows from before it do not."""
     onset = run.breach.onset if run.breach is not None else None
     return timestamp(onset) if onset is not None and spec.columns.time else ""
 
 
 def _initial_model(spec: Spec, run: Run) -> dict[str, str]:
-    """A model to begin with is asked for only as long as there is none in service."""
+    """The initial model, requested only while no version is in service."""
     if spec.initial_model is None or run.champion is not None:
         return {}
     return {
@@ -302,7 +302,7 @@ def _chosen(chosen: Pod) -> dict[str, Any]:
 
 
 def _told(annotation: str, file: str) -> dict[str, Any]:
-    """A file of the pod that holds one of its annotations."""
+    """A downward API file that holds one of the pod's annotations."""
     return {"path": file, "fieldRef": {"fieldPath": f"metadata.annotations['{annotation}']"}}
 
 
@@ -437,7 +437,7 @@ def _environment(run: Run, spec: Spec, trainer: TrainerImage) -> list[dict[str, 
 
 
 def _scratch(run: Run, spec: Spec, trainer: TrainerImage) -> str:
-    """What the step's resources say is scheduled for, and so may be more than the default."""
+    """The size limit of /tmp: what the step's resources request, or else the default."""
     limits = _resources(run, spec).get("limits") or {}
     return str(limits.get("ephemeral-storage", trainer.scratch))
 

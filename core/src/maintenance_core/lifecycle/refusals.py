@@ -33,9 +33,9 @@ from maintenance_core.status import timestamp
 FIRST_WAIT: Final = timedelta(seconds=1)
 LONGEST_WAIT: Final = timedelta(minutes=1)
 TRIES_UNTOLD: Final = 3
-"""Bad luck is no condition: so many tries in a row are."""
+"""A refusal that may be transient becomes a condition after this many tries in a row."""
 HELD_UNTOLD: Final = timedelta(minutes=5)
-"""So long pods may take to end before a person is asked to look what holds their Job."""
+"""How long pods may take to end before a person is asked to look at their Job."""
 
 INVALID: Final = frozenset({400, 413, 422})
 """HTTP: the request itself cannot be carried out."""
@@ -103,7 +103,7 @@ def is_hopeless(refusal: Refusal) -> bool:
 
 
 def is_told(refusal: Refusal) -> bool:
-    """Whether it is more than bad luck."""
+    """Whether a refusal is lasting, or has been repeated often enough to report."""
     return refusal.refused or refusal.count >= TRIES_UNTOLD
 
 

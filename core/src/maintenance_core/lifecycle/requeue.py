@@ -13,16 +13,16 @@ from maintenance_core.spec import parse
 from maintenance_core.watch.common_cause import CommonCause
 
 LIVE_RUN_LOOK: Final = timedelta(seconds=30)
-"""Job events wake a live run; this is for the event that never came."""
+"""A live run is woken by Job events; this interval covers an event that was lost."""
 AFTER_DEADLINE: Final = timedelta(seconds=0.1)
 CROWD_LOOK: Final = timedelta(seconds=0.25)
 """The others of a server are read within about a second."""
 LEAST_WAIT: Final = timedelta(seconds=0.25)
-"""Whatever a date says: a look that finds nothing to do is not followed at once by another."""
+"""The least time between two looks, whatever date a status holds."""
 
 
 def requeue_after(seen: Observation) -> timedelta | None:
-    """Of a resource that has no next step; None where only an event can change anything."""
+    """How long until a resource without a next step is looked at; None: until an event."""
     waits = [_wait(seen), *(refusal.until - seen.now for refusal in seen.refusals)]
     wait = min((wait for wait in waits if wait is not None), default=None)
     return None if wait is None else max(wait, LEAST_WAIT)
@@ -42,7 +42,7 @@ def _wait(seen: Observation) -> timedelta | None:
 
 
 def _look_at_job(seen: Observation) -> timedelta:
-    """A little after its next deadline, if that comes before the usual look."""
+    """When to look at a live Job: just after its next deadline, or at the usual time."""
     run, job = seen.status.run, live_job(seen, seen.status)
     if run is None or job is None:
         return LIVE_RUN_LOOK
@@ -54,19 +54,19 @@ def _look_at_job(seen: Observation) -> timedelta:
 
 
 def until_the_others_are_read(uid: str) -> timedelta:
-    """A breach waits for what the others of its server read."""
+    """How long a breach waits for the readings of the other resources of its server."""
     return CROWD_LOOK * (1 + _share(uid))
 
 
 def until_reading(uid: str, interval: timedelta, now: datetime) -> timedelta:
-    """Readings are at multiples of the interval since the epoch; a little later for each one."""
+    """How long until the next reading; each resource reads a little later than the grid."""
     seconds = interval.total_seconds()
     until = timedelta(seconds=seconds - now.timestamp() % seconds)
     return until + _spread(uid, interval)
 
 
 def _spread(uid: str, interval: timedelta) -> timedelta:
-    """Resources that read at the same times do not all wake at the same millisecond."""
+    """A delay by uid, so that resources with the same interval do not wake at once."""
     return timedelta(seconds=0.02) + _share(uid) * min(timedelta(seconds=1), interval / 20)
 
 

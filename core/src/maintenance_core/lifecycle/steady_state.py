@@ -1,7 +1,7 @@
 """A resource about which nothing is to be done as long as its readings are good.
 
-Most looks at most resources find a model that does well. What such a look needs is little: the
-whole story need not be told again to find that it has no next step.
+Most looks at most resources find a model that does well. Such a look needs little: that there is
+no next step is known without building an Observation.
 """
 
 from dataclasses import dataclass, replace
@@ -15,9 +15,9 @@ from maintenance_core.watch.common_cause import CommonCause
 
 @dataclass(frozen=True, slots=True)
 class SharedBounds:
-    """What readings are held against, apart from which series they are of: many share it.
+    """What readings are held against, whichever series they are of; many resources share it.
 
-    ``learns`` where the level of good readings would be written.
+    ``learns``: the level of good readings would be written as the baseline.
     """
 
     metrics: Metrics
@@ -27,19 +27,19 @@ class SharedBounds:
 
 @dataclass(frozen=True, slots=True)
 class SteadyState:
-    """What the next look needs: terms, which series, and since when its readings count."""
+    """What the next look needs: the bounds, the series, and since when its readings count."""
 
     shared: SharedBounds
     match: tuple[tuple[str, str], ...]
     since: datetime
 
     def metrics(self) -> Metrics:
-        """Those of the spec."""
+        """``spec.metrics`` of the resource."""
         return replace(self.shared.metrics, match=dict(self.match))
 
 
 def steady_state(seen: Observation) -> SteadyState | None:
-    """Of an observation that has no next step; None where time alone could bring one.
+    """The steady state of an observation without a next step; None if time alone may bring one.
 
     It holds for as long as the resource and its ConfigMap are not written.
     """

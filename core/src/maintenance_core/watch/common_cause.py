@@ -1,4 +1,4 @@
-"""Do many models fail at once? Then it is what measures them that fails, more likely than they.
+"""Do many models fail at once? Then their monitoring has failed, more likely than the models.
 
 A label that was renamed, a scrape of the wrong servers, a table of true labels that did not come:
 one such fault takes every model that is read from the same Prometheus server out of its range
@@ -12,11 +12,11 @@ from typing import Final
 
 MOST_PERCENT: Final = 25
 FEW: Final = 10
-"""So many are no crowd, whatever their share; nor does a diagnosis of ten cost much."""
+"""Up to this many breaches are always let through: ten diagnoses cost little."""
 AT_ONCE: Final = timedelta(minutes=15)
-"""Breaches that began within so much of each other began together."""
+"""Breaches that began within this time of each other count as simultaneous."""
 PATIENCE: Final = timedelta(seconds=10)
-"""So long a breach waits for what the others of its server read at the same time."""
+"""How long a breach waits for the other resources of its server to be read."""
 
 
 class CommonCause(Enum):
@@ -43,22 +43,22 @@ class Peers:
     together: int
 
 
-def common_cause(crowd: Peers, most_percent: float, waited: timedelta) -> CommonCause:
+def common_cause(peers: Peers, most_percent: float, waited: timedelta) -> CommonCause:
     """Whether a breach may begin a run, ``waited`` after it was first seen."""
-    unread = crowd.due + crowd.unknown
-    everybody = crowd.read + unread
-    if crowd.together <= FEW:
+    unread = peers.due + peers.unknown
+    everybody = peers.read + unread
+    if peers.together <= FEW:
         return CommonCause.ALLOW
-    if 100 * crowd.together > most_percent * everybody:
+    if 100 * peers.together > most_percent * everybody:
         return CommonCause.HOLD
-    if 100 * (crowd.together + unread) <= most_percent * everybody:
+    if 100 * (peers.together + unread) <= most_percent * everybody:
         return CommonCause.ALLOW
     if waited < PATIENCE:
         return CommonCause.WAIT
-    known = crowd.read + crowd.due
-    return CommonCause.HOLD if 100 * crowd.together > most_percent * known else CommonCause.ALLOW
+    known = peers.read + peers.due
+    return CommonCause.HOLD if 100 * peers.together > most_percent * known else CommonCause.ALLOW
 
 
 def at_once(interval: timedelta) -> timedelta:
-    """How far apart breaches may begin to have begun together: a reading looks back so far."""
+    """How far apart simultaneous breaches may begin; a reading looks back over its interval."""
     return max(AT_ONCE, 2 * interval)

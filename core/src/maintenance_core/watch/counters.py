@@ -41,13 +41,13 @@ from maintenance_core.watch.e_detector import DetectorState, Window
 
 SETTLE: Final = timedelta(seconds=30)
 BLOCK: Final = timedelta(days=8)
-"""The test looks back so far, and at most twice as far."""
+"""The test looks back this far, and at most twice as far."""
 SILENCE: Final = timedelta(days=1)
 """Without a single label for so long, the counters are stale."""
 NAME_CHARACTERS: Final = 256
-"""Of a class: status holds so many."""
+"""The longest class name that status holds."""
 RECENT_LABELS: Final = 100
-"""What a value of the metric rests on, for those who look; the test counts every label."""
+"""Labels that the displayed value rests on; the test itself counts every label."""
 OTHER_CLASSES: Final = "(others)"
 """Classes beyond the most frequent ones count together."""
 
@@ -61,7 +61,7 @@ def query(outcomes: OutcomeCounters, version: int | None) -> str:
 
 
 def accuracy_query(outcomes: OutcomeCounters, version: int | None) -> str:
-    """PromQL for the share of right ones, for people to look at."""
+    """PromQL for the share of right predictions, to show to people."""
     right = {outcomes.correct_label: "true"}
     return f"sum({_increase(outcomes, version, right)}) / sum({_increase(outcomes, version)})"
 
@@ -86,7 +86,7 @@ def settle(outcomes: OutcomeCounters) -> timedelta:
 
 
 def digest(outcomes: OutcomeCounters) -> str:
-    """Of what is counted: another counter cannot be held against what this one said."""
+    """A digest of what is counted: a reference of one counter says nothing about another."""
     counted = json.dumps([outcomes.server, query(outcomes, None), outcomes.version_label])
     return hashlib.sha256(counted.encode()).hexdigest()[:12]
 
@@ -164,7 +164,7 @@ def _unreadable(message: str) -> MetricsError:
 
 
 def bounded(reference: ReferenceCounts) -> ReferenceCounts:
-    """As status holds it: the most frequent classes by name, counts to a thousandth."""
+    """The reference as status holds it: the most frequent classes, counts to a thousandth."""
     ranked = sorted(reference.classes.items(), key=lambda item: (-item[1].samples, item[0]))
     named = ranked if len(ranked) <= MOST_CLASSES else ranked[: MOST_CLASSES - 1]
     classes = dict(named)
@@ -202,7 +202,7 @@ class Counted:
 def started(
     outcomes: OutcomeCounters, champion: Champion, known: Monitor | None, now: datetime
 ) -> Counted:
-    """Nothing is counted yet: by what is ``known``, the test begins, or the reference."""
+    """The state before anything is counted; ``known`` is the reference that status holds."""
     first = first_count(outcomes, champion)
     if known is None:
         return Counted(beginning(first, now))

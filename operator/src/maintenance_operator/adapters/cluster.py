@@ -426,7 +426,7 @@ class Cluster:
 
 @contextlib.asynccontextmanager
 async def _broken_off(stream: aiohttp.ClientResponse) -> AsyncIterator[aiohttp.ClientResponse]:
-    """A stream whose rest nobody wants: no goodbye, which a busy server is slow to return."""
+    """A stream whose rest is not needed: close the connection without awaiting its end."""
     try:
         yield stream
     finally:

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from maintenance_contract import Answer
 from maintenance_contract import svg as drawing
+from maintenance_contract.evidence_names import in_words
 from maintenance_contract.flowchart import QUESTIONS, flowchart, title
 from maintenance_core import status as status_json
 from maintenance_core.decide.counterfactual import Change, Counterfactual, Turn, counterfactual
 from maintenance_core.decide.explain import interval
 from maintenance_core.decide.findings import TOO_FEW
 from maintenance_core.decide.pivotal_tests import HypotheticalTest
-from maintenance_core.decide.words import in_words
 from maintenance_core.lifecycle.records import record_of
 from maintenance_core.model import (
     Action,
