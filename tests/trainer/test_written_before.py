@@ -28,7 +28,7 @@ from maintenance_trainer.data import Snapshot, read_again, take_snapshot
 from maintenance_trainer.folders import Origin
 from maintenance_trainer.places import Places
 from maintenance_trainer.store import Store
-from maintenance_trainer.tasks.texts import TEXTS, make_row
+from maintenance_trainer.tasks.texts import SOURCE, make_row
 
 ONSET = "2026-11-20T00:00:00Z"
 AUTO = (
@@ -82,12 +82,12 @@ def test_snapshots_are_the_same(data: DataRef, dated: bool) -> None:  # noqa: FB
     ref = DataRef(data.original, data.updates, columns, holdout, since=since)
     written = DATED if dated else AUTO
     snapshot, dataset = take_snapshot(
-        ref, Places(""), TEXTS, known=frozenset(), champion_holdout=None, tell=lambda _: None
+        ref, Places(""), SOURCE, known=frozenset(), champion_holdout=None, tell=lambda _: None
     )
     assert snapshot.to_json() == written
     read = Snapshot.from_json(written)
     assert (read, read.digest) == (snapshot, digest_of(written))
-    assert read_again(read, ref, Places(""), TEXTS, 1) == dataset
+    assert read_again(read, ref, Places(""), SOURCE, 1) == dataset
 
 
 def test_rows_have_the_same_keys_and_sides() -> None:
