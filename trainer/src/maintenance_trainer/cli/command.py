@@ -17,7 +17,7 @@ from maintenance_trainer.places import Places
 BROKEN_PIPE: Final = 141
 """As a shell says it of a program that SIGPIPE ended."""
 DESCRIPTION: Final = """\
-Keeps a model good: says why it got worse (diagnose), trains a challenger (train) and
+Keeps a text classifier good: says why it got worse (diagnose), trains a challenger (train) and
 lets it meet the champion on rows that neither was trained on (compare). All on your machine."""
 
 EXAMPLE: Final = """\
