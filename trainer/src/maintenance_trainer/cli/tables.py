@@ -23,7 +23,7 @@ EVIDENCE = {
     "toldApartAuc": "old and new rows can be told apart (AUC)",
     "errorRiseAtEqualClass": "rise of the error at equal class, familiar rows",
     "errorRiseGivenInput": "rise of the error given the input",
-    "relabelledTexts": "texts that came again with another label",
+    "relabelledTexts": "inputs that came again with another label",
     "newLabels": "new rows with a label it does not know",
     "unknownTokens": "rise of unknown tokens",
     "subwordsPerWord": "subwords per word, new over old",
