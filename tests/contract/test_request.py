@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from maintenance_contract import (
     DEFAULT_TRAIN_BATCH,
     ChampionRef,
-    Columns,
     ContractError,
     DataRef,
     Holdout,
@@ -22,6 +21,7 @@ from maintenance_contract import (
     Task,
     TrainingAction,
     TrainingRequest,
+    columns_of,
 )
 
 ARGUMENTS = st.dictionaries(
@@ -159,7 +159,14 @@ def test_secrets_are_named_and_old_requests_keep_their_digest() -> None:
     named = replace(
         plain,
         model=ModelRef(plain.model.task, "hf://org/m", "s3://models/news", "v1", "hub", "keys"),
-        data=DataRef("s3://data/o", "s3://data/u", Columns(), Holdout(), "keys", "other"),
+        data=DataRef(
+            "s3://data/o",
+            "s3://data/u",
+            columns_of("TextClassification"),
+            Holdout(),
+            "keys",
+            "other",
+        ),
     )
     assert TrainingRequest.from_json(named.to_json()) == named
     assert named.digest != plain.digest

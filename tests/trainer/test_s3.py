@@ -38,7 +38,8 @@ from maintenance_trainer.job import perform
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress
 from maintenance_trainer.store import Store
-from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.tasks.text_classification import TASK
+from maintenance_trainer.tasks.texts import TEXTS
 
 OWNER = ResourceRef("finance", "news", "uid-1")
 PROVENANCE = {
@@ -124,8 +125,8 @@ def test_a_model_to_begin_with_goes_from_one_bucket_into_another(
     lab = Lab(tmp_path, base_model, QUICK)
     write_csv(lab.original / "first.csv", headlines(["finance", "sport"], 200, seed=1))
     lab.updates.mkdir()
-    brought = task.from_base_model(base_model, ["finance", "sport"], 1)
-    task.save(brought, tmp_path / "brought")
+    brought = TASK.with_head(base_model, ["finance", "sport"], 1)
+    TASK.save(brought, tmp_path / "brought")
     (tmp_path / "brought/optimizer.pt").write_bytes(b"a pickle")
     s3.upload(tmp_path / "brought", f"s3://{name}/2025-11")
     model = ModelRef(
@@ -464,7 +465,7 @@ def test_a_prefix_without_original_data_is_named(name: str, places: Places) -> N
         f"s3://{name}/o", f"s3://{name}/u", original_secret=SECRET, updates_secret=SECRET
     )
     with pytest.raises(DataError, match=rf"data\.original: s3://{name}/o holds no settled"):
-        take_snapshot(data, places, known=frozenset(), champion_holdout=None)
+        take_snapshot(data, places, TEXTS, known=frozenset(), champion_holdout=None)
 
 
 class _Identity(BaseHTTPRequestHandler):

@@ -23,6 +23,7 @@ from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.given import Given
 from maintenance_trainer.places import Places
 from maintenance_trainer.store import Store
+from maintenance_trainer.tasks.huggingface.folder import check_model
 
 OWNER = ResourceRef("finance", "news", "uid-1")
 PROVENANCE = {
@@ -162,7 +163,7 @@ def test_a_base_model_that_cannot_be_read_safely_is_refused(
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     with pytest.raises(ConfigurationError) as caught:
-        checkpoints.check_model("pvc://models/base", tmp_path, Given.BASE)
+        check_model("pvc://models/base", tmp_path, Given.BASE)
     assert caught.value.reason == reason
     assert words in caught.value.message
     assert "pvc://models/base" in caught.value.message

@@ -50,6 +50,11 @@ class Fields:
         """Whether the field is there and not null."""
         return self._value.get(key) is not None
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the fields that are there."""
+        return tuple(str(key) for key in self._value if self.has(key))
+
     def string(self, key: str, *, most: int = 1024) -> str:
         """A string of at most ``most`` characters."""
         value = self._value.get(key)

@@ -10,8 +10,17 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
-from maintenance_contract import Columns, ContractError, Holdout, Sampling, StorageUri, Task
+from maintenance_contract import (
+    Columns,
+    ContractError,
+    Holdout,
+    Sampling,
+    StorageUri,
+    Task,
+    columns_of,
+)
 from maintenance_contract.codec import Fields, bounded, canonical
+from maintenance_contract.kinds import ROLES
 from maintenance_contract.request import SECRET_NAME
 from maintenance_core.errors import SpecError
 from maintenance_core.evidence import Thresholds
@@ -132,14 +141,15 @@ def parse_duration(text: str) -> timedelta:
 def _spec(fields: Fields) -> Spec:
     model, data, decision = fields.fields("model"), fields.fields("data"), fields.fields("decision")
     initial = model.fields_or_none("initialModel")
+    task = model.one_of("task", Task)
     spec = Spec(
         suspend=fields.boolean("suspend") if fields.has("suspend") else False,
-        task=model.one_of("task", Task),
+        task=task,
         base_model=_place(model, "baseModel", HUB_TOO),
         storage=_place(model, "storage"),
         original=_place(data, "original"),
         updates=_place(data, "updates"),
-        columns=_columns(data),
+        columns=_columns(data, task),
         holdout=_holdout(data),
         metrics=_metrics(fields.fields("metrics")),
         policy=decision.one_of("policy", Policy),
@@ -256,12 +266,20 @@ def _thresholds(decision: Fields) -> Thresholds:
     return thresholds
 
 
-def _columns(data: Fields) -> Columns:
+def _columns(data: Fields, task: Task) -> Columns:
+    """What the kind of model reads; what the resource does not name has the kind's default."""
     if not data.has("columns"):
-        return Columns()
+        return columns_of(task)
     columns = data.fields("columns")
-    time = columns.string("time", most=256) if columns.has("time") else ""
-    return Columns(columns.string("text", most=256), columns.string("label", most=256), time)
+    roles = [role.name for role in ROLES[task]]
+    for name in columns.keys:
+        if name not in roles:
+            raise SpecError(
+                columns.name(name),
+                f"{task.value} reads no such column, only {', '.join(roles)}: remove it",
+            )
+    named = {role: columns.string(role, most=256) for role in roles if columns.has(role)}
+    return columns_of(task, **named)
 
 
 def _sampling(updates: Fields) -> Sampling:

@@ -248,5 +248,5 @@ def _leaves_two_labels(rows: Collection[Row]) -> int:
     """The share that leaves rows of two labels to train on, where there are two."""
     last: dict[str, int] = {}
     for row in rows:
-        last[row.label] = max(last.get(row.label, 0), row.bucket)
+        last[row.stratum] = max(last.get(row.stratum, 0), row.bucket)
     return sorted(last.values())[-2] if len(last) > 1 else BUCKETS

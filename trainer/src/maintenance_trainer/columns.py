@@ -14,18 +14,13 @@ _MOST_CHARACTERS: Final = 60
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 
 
-def used(columns: Columns) -> tuple[str, ...]:
-    """The columns that are read."""
-    return tuple(name for name in (columns.text, columns.label, columns.time) if name)
-
-
 def refuse_columns(where: str, columns: Columns, there: Sequence[str]) -> None:
     """Refuse a file that lacks a column that is read, or has it twice.
 
     Raises:
         DataError: ColumnMissing, DataUnreadable.
     """
-    for column in used(columns):
+    for column in columns.used:
         places = [number for number, name in enumerate(there, start=1) if name == column]
         if not places:
             raise _column_missing(where, column, there)

@@ -4,8 +4,6 @@ Files are CSV (with a header line) or JSON lines, in UTF-8, or Parquet. A file c
 settled (see settled.py).
 """
 
-import re
-import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,29 +21,27 @@ from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_trainer import bounds, dates, folders, labels
 from maintenance_trainer.auto_holdout import NOTHING_BEFORE, Before, Kept, chosen, fair_to
 from maintenance_trainer.bounds import MOST_BYTES, ROW_BYTES
-from maintenance_trainer.cells import CellReader
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
 from maintenance_trainer.folders import Named
 from maintenance_trainer.folders import Origin as Origin  # noqa: PLC0414  # part of a row
 from maintenance_trainer.places import Places
-from maintenance_trainer.reading import Records, sha256
 from maintenance_trainer.remarks import Remarks
-from maintenance_trainer.rows import MARKS, DataFile, make_row
+from maintenance_trainer.rows import MARKS, DataFile
 from maintenance_trainer.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
 from maintenance_trainer.settled import Mark
 from maintenance_trainer.shares import BUCKETS, Shares, auto
+from maintenance_trainer.sources import AnySource, Reader, SourceFile
 
 SNAPSHOT_VERSION: Final = 1
 SEED: Final = 42
 """Of every sample and every training; part of the snapshot."""
 MOST_FILES: Final = 1_000_000
 LARGE_BYTES: Final = 2**28
-_NO_LETTERS: Final = re.compile(r"[\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """Texts of old rows that come again in new ones, and how many come with another label.
+    """Inputs of old rows that come again in new ones, and how many come with another label.
 
     ``of``: distinct new rows.
     """
@@ -154,11 +150,7 @@ class Snapshot:
                     }
                     for file in self.files
                 ],
-                "columns": {
-                    "text": self.columns.text,
-                    "label": self.columns.label,
-                    **({"time": self.columns.time} if self.columns.time else {}),
-                },
+                "columns": dict(self.columns.names),
                 "split": {
                     "by": "sha256 of the normalised text",
                     "seed": SEED,
@@ -192,11 +184,7 @@ class Snapshot:
             files=tuple(
                 _read_file(file, holdout) for file in fields.items("files", most=MOST_FILES)
             ),
-            columns=Columns(
-                columns.string("text"),
-                columns.string("label"),
-                columns.string("time") if columns.has("time") else "",
-            ),
+            columns=Columns({role: columns.string(role) for role in columns.keys}),
             holdout=holdout,
             champion_holdout=fields.optional(
                 "championSplit", lambda key: Shares.read(fields.fields(key))
@@ -242,6 +230,7 @@ def counts_document(counts: RowCounts) -> dict[str, int]:
 def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of their own
     data: DataRef,
     places: Places,
+    source: AnySource,
     *,
     known: frozenset[str],
     champion_holdout: Shares | None,
@@ -256,6 +245,7 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
     Args:
         data: where the data lie and how they are read.
         places: where they are for this process.
+        source: how files become rows.
         known: digests of the files that the champion was trained on.
         champion_holdout: what was held out of it and its ancestors; None without a champion.
         before: what was held out so far.
@@ -269,14 +259,14 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
     files: list[DataFile] = []
     read = _Read()
     for origin in Origin:
-        root, found = folders.find(data, origin, places)
+        root, found = folders.find(data, origin, places, source.suffixes)
         for left in found.left_out:
             tell(f"{origin}/{left.name} is left out: {left.why}")
-        folders.refuse_nothing(origin, found, data)
+        folders.refuse_nothing(origin, found, data, source.suffixes)
         for path in found.settled:
             named = Named(origin, path.relative_to(root).as_posix())
             place = folders.place(path, root, named)
-            files.append(_read(place, named, data.columns, known, read, data.since))
+            files.append(read.file(source, place, named, data.columns, known, data.since))
     labels.refuse_doubled(read.spelled, read.fresh, champion_labels)
     its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
     fair = champion_holdout and fair_to(champion_holdout, its_files)
@@ -301,7 +291,9 @@ def _held_out(files: Sequence[DataFile], holdout: Holdout, sampling: Sampling) -
     return Shares.written(holdout, sampling, chosen_ones)
 
 
-def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> Dataset:
+def read_again(
+    snapshot: Snapshot, data: DataRef, places: Places, source: AnySource, run: int
+) -> Dataset:
     """The rows of a snapshot, no matter what has arrived since.
 
     Raises:
@@ -309,9 +301,9 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
     """
     read = _Read()
     for file in snapshot.files:
-        root = folders.root_of(data, file.origin, places)[0]
+        root = folders.root_of(data, file.origin, places, source.suffixes)[0]
         named = Named(file.origin, file.name)
-        its_digest = folders.digest_of(root / file.name, root, named)
+        its_digest = folders.digest_of(root / file.name, root, named, source.digest)
         if its_digest != file.digest:
             message = (
                 f"{named.where} {'was rewritten' if its_digest else 'is gone'} "
@@ -321,14 +313,14 @@ def read_again(snapshot: Snapshot, data: DataRef, places: Places, run: int) -> D
             raise ConfigurationError("SnapshotChanged", message)
         known = frozenset() if file.new else frozenset({file.digest})
         path = folders.place(root / file.name, root, named)
-        _read(path, named, snapshot.columns, known, read, snapshot.since)
+        read.file(source, path, named, snapshot.columns, known, snapshot.since)
     return read.told(split(read.rows, snapshot.held_out, snapshot.champion_holdout))
 
 
 def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset:
     """Make rows unique and put each on its side.
 
-    A text of which any copy is held out is trained on nowhere: an old copy of a held-out new text
+    A unit of which any row is held out is trained on nowhere: an old copy of a held-out new row
     leaves the training side without becoming a held-out old row, for the champion has seen it.
     What the champion may have been trained on, with the same label, is held out on neither side:
     nothing is shown by how it fares there.
@@ -339,16 +331,16 @@ def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset
         fair: what was held out of the champion and its ancestors; None without a champion.
     """
     trained = _trained_on(rows, fair)
-    sealed = {row.key for row in rows if row.held_out(held_out)}
+    sealed = {row.unit for row in rows if row.held_out(held_out)}
     # Of copies the newest stays, and of those of one age one that is held out.
-    by_age = sorted(rows, key=lambda row: (row.new, row.key in sealed and row.held_out(held_out)))
+    by_age = sorted(rows, key=lambda row: (row.new, row.unit in sealed and row.held_out(held_out)))
     unique = {(row.key, row.label): row for row in by_age}
     new_train: list[Row] = []
     new_held_out: list[Row] = []
     old_train: list[Row] = []
     old_held_out: list[Row] = []
     for row in unique.values():
-        if row.key not in sealed:
+        if row.unit not in sealed:
             (new_train if row.new else old_train).append(row)
         elif row.held_out(held_out) and (row.key, row.label) not in trained:
             (new_held_out if row.new else old_held_out).append(row)
@@ -363,7 +355,7 @@ def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset
 
 
 def refuse_too_little(dataset: Dataset, action: TrainingAction | None, *, fresh: bool) -> None:
-    """Refuse rows that nothing can be learnt from; a ``fresh`` model needs two labels.
+    """Refuse rows that nothing can be learnt from; a ``fresh`` classifier needs two labels.
 
     Raises:
         DataError: DataEmpty.
@@ -371,8 +363,8 @@ def refuse_too_little(dataset: Dataset, action: TrainingAction | None, *, fresh:
     rows = dataset.new_train
     if action is not TrainingAction.FINE_TUNE:
         rows += dataset.old_train
-    labels = sorted({row.label for row in rows})
-    if not rows or (fresh and len(labels) == 1):
+    labels = sorted({row.stratum for row in rows})
+    if not rows or (fresh and len(labels) == 1 and labels[0]):
         only = f" ({labels[0]!r})" if labels else ""
         message = (
             f"The snapshot leaves {len(rows)} rows of {len(labels)} labels{only} to learn from; "
@@ -404,7 +396,7 @@ def _copies(rows: Sequence[Row]) -> Copies:
     distinct: dict[bool, set[int]] = {True: set(), False: set()}
     for row in rows:
         count[row.new] += 1
-        distinct[row.new].add(hash(_NO_LETTERS.sub("", row.text.casefold()) or row.text))
+        distinct[row.new].add(hash(row.gist))
     return Copies(
         count[True] - len(distinct[True]),
         count[True],
@@ -419,8 +411,8 @@ class _Room:
 
     free: int = MOST_BYTES
 
-    def take(self, text: str, where: str) -> None:
-        self.free -= sys.getsizeof(text) + ROW_BYTES
+    def take(self, row: Row, where: str) -> None:
+        self.free -= row.size + ROW_BYTES
         if self.free < 0:
             raise bounds.too_large(where)
 
@@ -443,75 +435,65 @@ class _Read:
     def told(self, dataset: Dataset) -> Dataset:
         return replace(dataset, spellings=self.spelled, remarks=self.remarks.sentences)
 
+    def file(  # the snapshot's facts beside the file's
+        self,
+        source: AnySource,
+        path: Path,
+        file: Named,
+        columns: Columns,
+        known: frozenset[str],
+        since: str,
+    ) -> DataFile:
+        """Read a file, all of the same bytes; its rows are added.
 
-def _read(
-    path: Path,
-    file: Named,
-    columns: Columns,
-    known: frozenset[str],
-    read: _Read,
-    since: str,
-) -> DataFile:
-    """A file, its rows added to what is read; all of the same bytes.
+        Rows of a new file are new unless they are dated before ``since``.
 
-    Rows of a new file are new unless they are dated before ``since``.
-
-    Raises:
-        TransientError: DataChanging, somebody wrote while it was read.
-    """
-    before = Mark.of(path)
-    if before is not None and before.size > LARGE_BYTES:
-        # What is no file of rows is refused before it is read whole.
-        next(iter(Records(path, file.where, replace(columns, time=""), name=file.name)), None)
-    its_digest = sha256(path, file.where)
-    trained_on = its_digest in known
-    new = file.origin is Origin.UPDATES and not trained_on
-    columns = columns if new else replace(columns, time="")
-    records = Records(path, file.where, columns, read.remarks, known=trained_on, name=file.name)
-    cells = CellReader(file.where, columns, trained_on, read.remarks)
-    rows: list[Row] = []
-    try:
-        rows += _rows(
-            records, cells, _Of(file.origin, its_digest, new), read, since if columns.time else ""
+        Raises:
+            TransientError: DataChanging, somebody wrote while it was read.
+        """
+        before = Mark.of(path)
+        undated = columns.without_time()
+        if before is not None and before.size > LARGE_BYTES:
+            # What is no file of rows is refused before it is read whole.
+            glance = SourceFile(path, file, "", undated, new=False, known=False)
+            next(iter(source.read(glance)), None)
+        its_digest = source.digest(path, file)
+        trained_on = its_digest in known
+        new = file.origin is Origin.UPDATES and not trained_on
+        columns = columns if new else undated
+        reader = source.read(
+            SourceFile(
+                path, file, its_digest, columns, new=new, known=trained_on, remarks=self.remarks
+            )
         )
-    except DataError:
-        if Mark.of(path) == before:
-            raise
-    if Mark.of(path) != before:
-        message = (
-            f"{file.where} was written while it was read; put files in place whole (write under "
-            "another name, then rename)."
-        )
-        raise TransientError("DataChanging", message)
-    if not rows:
-        message = f"{file.where}: the file holds no rows; remove it or fill it."
-        raise DataError("DataEmpty", message)
-    read.rows += rows
-    if not trained_on:
-        read.fresh.update({row.label for row in rows})
-    return DataFile(file.origin, file.name, its_digest, len(rows), new, records.columns)
+        rows: list[Row] = []
+        try:
+            rows += self._rows(reader, file, since if columns.time else "")
+        except DataError:
+            if Mark.of(path) == before:
+                raise
+        if Mark.of(path) != before:
+            message = (
+                f"{file.where} was written while it was read; put files in place whole (write "
+                "under another name, then rename)."
+            )
+            raise TransientError("DataChanging", message)
+        if not rows and not reader.may_be_empty:
+            message = f"{file.where}: the file holds no rows; remove it or fill it."
+            raise DataError("DataEmpty", message)
+        self.rows += rows
+        if not trained_on:
+            self.fresh.update({row.stratum for row in rows if row.stratum})
+        return DataFile(file.origin, file.name, its_digest, len(rows), new, reader.columns)
 
-
-@dataclass(frozen=True, slots=True)
-class _Of:
-    """What the rows of a file have in common."""
-
-    origin: Origin
-    file: str
-    new: bool
-
-
-def _rows(records: Records, cells: CellReader, of: _Of, read: _Read, since: str) -> Iterator[Row]:
-    onset = dates.parsed(since) if since else None
-    for place, record in records:
-        found = cells.read(place, record)
-        if found is None:
-            continue
-        where = f"{cells.file}, {place}"
-        read.room.take(found.text, where)
-        label = sys.intern(found.label)
-        read.places.setdefault(label, where)
-        early = onset is not None and found.time is not None and found.time < onset
-        if early:
-            read.remarks.note(f"dated before {since}, so it teaches, but is no new row", where)
-        yield make_row(found.text, label, of.origin, new=of.new and not early, file=of.file)
+    def _rows(self, reader: Reader[Row], file: Named, since: str) -> Iterator[Row]:
+        onset = dates.parsed(since) if since else None
+        for found in reader:
+            row, where = found.row, f"{file.where}, {found.place}"
+            self.room.take(row, where)
+            if row.stratum:
+                self.places.setdefault(row.stratum, where)
+            early = onset is not None and found.time is not None and found.time < onset
+            if early:
+                self.remarks.note(f"dated before {since}, so it teaches, but is no new row", where)
+            yield replace(row, new=False) if early else row

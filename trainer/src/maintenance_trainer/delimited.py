@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from maintenance_contract import Columns
-from maintenance_trainer.columns import refuse_columns, used
+from maintenance_trainer.columns import refuse_columns
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.remarks import Remarks
 
@@ -94,7 +94,7 @@ def _tells_excel(line: str) -> bool:
 
 def _delimiter(first: str, columns: Columns) -> str:
     """A comma, unless the header has the names that are read only where something else parts it."""
-    wanted = set(used(columns))
+    wanted = set(columns.used)
     for delimiter in (_COMMA, *_OTHERS):
         if wanted <= set(next(csv.reader([first], delimiter=delimiter), ())):
             return delimiter
@@ -142,7 +142,7 @@ def _refuse_torn(
             f"{next(cell for cell in beyond if cell.strip())[:40]!r}; name the column, or quote "
             "the field with a comma in it."
         )
-    elif {columns.text, columns.label} <= set(cells):
+    elif set(columns.without_time().used) <= set(cells):
         message = (
             f"{where}: a second header, with {len(cells)} fields where the first has {named}; keep "
             "joined files apart."

@@ -4,39 +4,37 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from maintenance_contract import HeldOut, PairedCounts
-from maintenance_trainer.data import Row
+from maintenance_trainer.rows import Row
+
+Losses = NDArray[np.float64]
 
 RARE: Final = 0.01
 
 
-def paired_counts(
-    rows: Sequence[Row], champion: Sequence[str], challenger: Sequence[str]
-) -> PairedCounts | None:
+def paired_counts(champion: Losses, challenger: Losses) -> PairedCounts | None:
     """Count who is right where; None without rows.
 
-    A label that a model does not know it cannot predict, so such rows count as wrong for it.
-
     Args:
-        rows: n held-out rows.
-        champion: its n predicted labels.
-        challenger: its n predicted labels.
+        champion: (n,) its losses on n held-out rows, 0 where it is right and 1 where it is wrong.
+        challenger: (n,) its losses on the same rows.
     """
-    if not rows:
+    if not len(champion):
         return None
-    outcomes = Counter(
-        (old == row.label, new == row.label)
-        for row, old, new in zip(rows, champion, challenger, strict=True)
-    )
+    old, new = champion == 0, challenger == 0
     return PairedCounts(
-        len(rows), outcomes[True, True], outcomes[True, False], outcomes[False, True]
+        len(champion), int((old & new).sum()), int((old & ~new).sum()), int((new & ~old).sum())
     )
 
 
 def at_class_mix(rows: Sequence[Row], mix: Sequence[Row]) -> tuple[Row, ...]:
-    """As many rows as can be had in the class shares of others, drawn by the hash of the text.
+    """As many rows as can be had in the class shares of others, drawn by the hash of the input.
 
-    Classes of less than one in a hundred do not bound how many there are.
+    Classes of less than one in a hundred do not bound how many there are. Without classes the rows
+    stay as they are.
 
     Args:
         rows: m held-out rows.
@@ -44,8 +42,8 @@ def at_class_mix(rows: Sequence[Row], mix: Sequence[Row]) -> tuple[Row, ...]:
     """
     of: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        of[row.label].append(row)
-    counts = Counter(row.label for row in mix if row.label in of)
+        of[row.stratum].append(row)
+    counts = Counter(row.stratum for row in mix if row.stratum in of)
     total = sum(counts.values())
     if not total:
         return tuple(rows)
@@ -59,12 +57,9 @@ def at_class_mix(rows: Sequence[Row], mix: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(row for row in rows if row.key in chosen)
 
 
-def held_out(rows: Sequence[Row], predicted: Sequence[str]) -> HeldOut | None:
-    """Score one model; None without rows."""
-    if not rows:
-        return None
-    correct = sum(row.label == label for row, label in zip(rows, predicted, strict=True))
-    return HeldOut(len(rows), correct)
+def held_out(losses: Losses) -> HeldOut | None:
+    """Score one model by its losses on n rows, 0 or 1 each; None without rows."""
+    return HeldOut(len(losses), int((losses == 0).sum())) if len(losses) else None
 
 
 def majority_class(train: Sequence[Row]) -> str:

@@ -1,6 +1,6 @@
 """The folders of the data: which of their files are read, and where each of them lies."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +11,6 @@ from maintenance_trainer import files, settled
 from maintenance_trainer.errors import DataError, TransientError
 from maintenance_trainer.files import NotAFileError
 from maintenance_trainer.places import Places
-from maintenance_trainer.reading import SUFFIXES, sha256
 
 LATE: Final = "still being written, or late: the next run reads it"
 
@@ -37,7 +36,10 @@ class Named:
 
 
 def left_out(
-    data: DataRef, places: Places, read: Collection[tuple[Origin, str]]
+    data: DataRef,
+    places: Places,
+    read: Collection[tuple[Origin, str]],
+    suffixes: tuple[str, ...],
 ) -> tuple[LeftOutFile, ...]:
     """What lies among the data and was not read, the updates' first, as it is now.
 
@@ -45,13 +47,14 @@ def left_out(
         data: where the data lie.
         places: where they are for this process.
         read: the files that were.
+        suffixes: of files that hold rows, in small letters.
 
     Raises:
         DataError: DataMissing, DataUnreadable, DataTooLarge.
     """
     told: list[LeftOutFile] = []
     for origin in (Origin.UPDATES, Origin.ORIGINAL):
-        root, found = find(data, origin, places, moving=False)
+        root, found = find(data, origin, places, suffixes, moving=False)
         names = (path.relative_to(root).as_posix() for path in found.settled)
         late = [
             LeftOutFile(files.shown(name), LATE) for name in names if (origin, name) not in read
@@ -60,7 +63,9 @@ def left_out(
     return tuple(told)
 
 
-def root_of(data: DataRef, origin: Origin, places: Places) -> tuple[Path, bool]:
+def root_of(
+    data: DataRef, origin: Origin, places: Places, suffixes: tuple[str, ...]
+) -> tuple[Path, bool]:
     """The folder, and whether files can still be in the making there."""
     uri, secret = (
         (data.original, data.original_secret)
@@ -68,7 +73,7 @@ def root_of(data: DataRef, origin: Origin, places: Places) -> tuple[Path, bool]:
         else (data.updates, data.updates_secret)
     )
     try:
-        root, moving = places.data(uri, secret)
+        root, moving = places.data(uri, secret, suffixes)
     except NotAFileError as error:
         message = f"data.{origin}: {uri} {error.strerror}; name the folder itself."
         raise DataError("DataMissing", message) from None
@@ -82,13 +87,18 @@ def root_of(data: DataRef, origin: Origin, places: Places) -> tuple[Path, bool]:
 
 
 def find(
-    data: DataRef, origin: Origin, places: Places, *, moving: bool = True
+    data: DataRef,
+    origin: Origin,
+    places: Places,
+    suffixes: tuple[str, ...],
+    *,
+    moving: bool = True,
 ) -> tuple[Path, settled.Found]:
     """The folder, and what lies in it."""
-    root, can_move = root_of(data, origin, places)
+    root, can_move = root_of(data, origin, places, suffixes)
     where = f"data.{origin}: {getattr(data, origin)}"
     try:
-        found = settled.find(root, SUFFIXES, moving=moving and can_move)
+        found = settled.find(root, suffixes, moving=moving and can_move)
     except settled.TooManyError:
         message = (
             f"{where} holds more than {settled.MOST_ENTRIES:,} files and folders; put the rows of "
@@ -103,7 +113,9 @@ def find(
     return root, replace(found, left_out=(*found.left_out, *places.left_out(root)))
 
 
-def refuse_nothing(origin: Origin, found: settled.Found, data: DataRef) -> None:
+def refuse_nothing(
+    origin: Origin, found: settled.Found, data: DataRef, suffixes: Sequence[str]
+) -> None:
     """Refuse a folder without a file to read, where there must be one or one is meant to be."""
     hopeless = [left for left in found.left_out if left.why not in settled.MAY_COME]
     if found.settled or (origin is Origin.UPDATES and not hopeless):
@@ -113,8 +125,8 @@ def refuse_nothing(origin: Origin, found: settled.Found, data: DataRef) -> None:
     if origin is Origin.UPDATES:
         put = "mend these files, or remove them where no rows are meant to come from them"
     message = (
-        f"data.{origin}: {getattr(data, origin)} holds no settled .csv, .jsonl, .ndjson or "
-        f".parquet file{f'. Not read: {told}' if told else ''}; {put}."
+        f"data.{origin}: {getattr(data, origin)} holds no settled {', '.join(suffixes[:-1])} "
+        f"or {suffixes[-1]} file{f'. Not read: {told}' if told else ''}; {put}."
     )
     raise DataError("DataUnreadable" if hopeless else "DataEmpty", message)
 
@@ -128,11 +140,11 @@ def place(path: Path, root: Path, file: Named) -> Path:
         raise TransientError("DataChanging", message) from None
 
 
-def digest_of(path: Path, root: Path, file: Named) -> str:
+def digest_of(path: Path, root: Path, file: Named, digest: Callable[[Path, Named], str]) -> str:
     """Of a file that was there once; empty where it is no more."""
     try:
         real = files.real(path, files.boundary(root))
         files.refuse_odd(real.stat())
     except OSError:
         return ""
-    return sha256(real, file.where)
+    return digest(real, file)

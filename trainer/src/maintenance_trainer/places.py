@@ -16,7 +16,6 @@ from maintenance_trainer.bucket import Bucket, Object, safe_name
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.files import NotAFileError
 from maintenance_trainer.given import Given
-from maintenance_trainer.reading import SUFFIXES
 
 Fetch = Callable[[StorageUri, str, str], Path]
 
@@ -61,12 +60,18 @@ class Places:
         self._scratch = None
         self._fetched.clear()
 
-    def data(self, uri: str, secret: str) -> tuple[Path, bool]:
-        """A folder of data files, and whether they can still be in the making there."""
+    def data(self, uri: str, secret: str, suffixes: tuple[str, ...]) -> tuple[Path, bool]:
+        """A folder of data files, and whether they can still be in the making there.
+
+        Args:
+            uri: where they lie.
+            secret: the mounted Secret that opens it.
+            suffixes: of the files that hold rows, in small letters.
+        """
         place = StorageUri.parse(uri)
         if place.mounted:
             return self.mounted(place), True
-        return self._once(place, secret, "", self._data), False
+        return self._once(place, secret, "", partial(self._data, suffixes)), False
 
     def left_out(self, folder: Path) -> tuple[LeftOutFile, ...]:
         """Objects that are not in a folder of data though they lie in its place."""
@@ -143,7 +148,9 @@ class Places:
         self.tell(f"fetching {place}")
         return hub.fetch(place, revision, secret, self.secrets_root, given)
 
-    def _data(self, place: StorageUri, secret: str, _revision: str) -> Path:
+    def _data(
+        self, suffixes: tuple[str, ...], place: StorageUri, secret: str, _revision: str
+    ) -> Path:
         bucket = self.bucket(place, secret)
         found = bucket.list()
         if len(found) > settled.MOST_ENTRIES:
@@ -157,7 +164,7 @@ class Places:
         wanted: list[Object] = []
         left: list[LeftOutFile] = []
         for each in found:
-            why = _why_not(each, folders)
+            why = _why_not(each, folders, suffixes)
             if why is None and (each.size or bucket.has(each.name)):
                 wanted.append(each)
             elif why:
@@ -185,17 +192,17 @@ class Places:
         return folder
 
 
-def _why_not(found: Object, folders: Collection[str]) -> str | None:
+def _why_not(found: Object, folders: Collection[str], suffixes: tuple[str, ...]) -> str | None:
     """Why an object is not read; empty where it holds no rows; None where it is."""
     name = found.name
-    if not name.lower().endswith(SUFFIXES):
+    if not name.lower().endswith(suffixes):
         # Nothing is in it: a folder's marker, as consoles make them.
-        return settled.why_not(name, SUFFIXES) if found.size else ""
+        return settled.why_not(name, suffixes) if found.size else ""
     if not safe_name(name):
         return "its key holds an empty, a '.' or a '..' part, or a very long one: rename it"
     if name in folders:
         return "its key is that of a folder, too: rename it" if found.size else ""
-    return settled.why_not(name, SUFFIXES)
+    return settled.why_not(name, suffixes)
 
 
 def _downloading(place: StorageUri, found: Object, number: int, count: int) -> str:

@@ -61,7 +61,7 @@ def provenance(
         "run": request.run,
         "requestDigest": request.digest,
         "resource": {"namespace": request.resource.namespace, "name": request.resource.name},
-        "task": request.model.task.value,
+        "task": str(request.model.task),
         "labels": list(made.labels),
         "parent": parent and {"version": parent.number, "digest": parent.digest},
         "baseModel": (
@@ -118,7 +118,7 @@ def taken_over(
         "run": request.run,
         "requestDigest": request.digest,
         "resource": {"namespace": request.resource.namespace, "name": request.resource.name},
-        "task": model.task.value,
+        "task": str(model.task),
         "labels": list(made.labels),
         "parent": None,
         "initialModel": {

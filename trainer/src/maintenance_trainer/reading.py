@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from maintenance_contract import Columns
 from maintenance_trainer import bounds, files
-from maintenance_trainer.columns import refuse_columns, refuse_many, storable, used
+from maintenance_trainer.columns import refuse_columns, refuse_many, storable
 from maintenance_trainer.delimited import csv_records, plain_lines
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.remarks import Remarks
@@ -158,7 +158,7 @@ def _lines_records(
                 "is this a file of rows?"
             )
             raise DataError("DataUnreadable", message)
-        doubled = [name for name in objects.twice if name in used(columns)]
+        doubled = [name for name in objects.twice if name in columns.used]
         if doubled and not known:
             message = f"{place}: the key {doubled[0]!r} is there twice; keep the right one."
             raise DataError("DataUnreadable", message)
@@ -202,7 +202,7 @@ def _parquet_records(
             header: list[str] = schema.names
             refuse_columns(where, columns, header)
             names.update(dict.fromkeys(header))
-            wanted = used(columns)
+            wanted = columns.used
             rows = bounds.parquet_batch(metadata, wanted, where)
             # A text that repeats is kept once, as the file keeps it: a few bytes can say it a
             # million times. A buffer: column chunks are streamed, not read whole.

@@ -1,7 +1,5 @@
 """Labelled rows and the files that they come from."""
 
-import hashlib
-import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from heapq import nsmallest
@@ -33,11 +31,15 @@ class DataFile:
     marks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A labelled text. ``key`` is the SHA-256 of the normalised text alone, ``file`` a digest."""
+    """A labelled row, whatever its input is; each kind of model adds that.
 
-    text: str
+    ``label`` is the answer as it is compared: two rows of one input and several labels contradict
+    each other. ``key`` is the hex SHA-256 of the input alone, the same in every delivery; ``file``
+    is the digest of the file that it came with.
+    """
+
     label: str
     key: str
     origin: Origin
@@ -45,9 +47,29 @@ class Row:
     file: str = ""
 
     @property
+    def unit(self) -> str:
+        """What is held out together, as a hex digest: the input, a user, a block of time."""
+        return self.key
+
+    @property
+    def stratum(self) -> str:
+        """The class, of which each share is kept in samples; empty for kinds without classes."""
+        return self.label
+
+    @property
+    def gist(self) -> str:
+        """Equal for rows that say the same but for what does not matter."""
+        return self.key
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory beside what every row takes."""
+        return 0
+
+    @property
     def bucket(self) -> int:
-        """One of ``BUCKETS``, by the text alone."""
-        return int(mark(self.key), 16) % BUCKETS
+        """One of ``BUCKETS``, by the unit alone."""
+        return int(mark(self.unit), 16) % BUCKETS
 
     def held_out(self, shares: Shares) -> bool:
         """Whether this row is never trained on, under these shares."""
@@ -62,14 +84,3 @@ def marks_of(keys: Collection[str]) -> tuple[str, ...]:
 def mark(key: str) -> str:
     """A key, shortened."""
     return key[:_HEX]
-
-
-def normalise(text: str) -> str:
-    """The text as it is compared: Unicode NFKC, case folded, blanks collapsed."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def make_row(text: str, label: str, origin: Origin, *, new: bool, file: str = "") -> Row:
-    """A row with its key."""
-    key = hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()
-    return Row(text, label, key, origin, new, file)

@@ -17,11 +17,11 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_contract.codec import Fields
-from maintenance_trainer import arguments, checkpoints
+from maintenance_trainer import checkpoints
 from maintenance_trainer.checkpoints import Version
 from maintenance_trainer.data import Dataset, Snapshot, read_again, refuse_too_little
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.evaluate import at_class_mix, majority_class, paired_counts
+from maintenance_trainer.evaluate import Losses, at_class_mix, paired_counts
 from maintenance_trainer.given import Given
 from maintenance_trainer.provenance import Made, provenance, read_evaluation, read_race, taken_over
 from maintenance_trainer.recipes import Trained, take_over
@@ -30,7 +30,7 @@ from maintenance_trainer.recipes.fine_tune import fine_tune
 from maintenance_trainer.recipes.race import Raced, race
 from maintenance_trainer.recipes.retrain import retrain
 from maintenance_trainer.store import Store
-from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.tasks.task import Fitted, Model
 from maintenance_trainer.work import Work
 
 
@@ -50,18 +50,18 @@ def train(work: Work) -> TrainingReport:
     snapshot, dataset, champion = _inputs(work)
     if request.old_at_new_mix:
         dataset = _with_new_mix(dataset)
-    classifier = task.from_version(champion.folder, champion.labels) if champion else None
-    reference = _reference_predictions(work, classifier, dataset)
+    model = work.task.load(champion.folder, champion.labels) if champion else None
+    reference = _reference(work, model, dataset)
     excluded = 0
-    if request.exclude_contradicted and classifier is not None:
-        dataset, excluded = _without_contradicted(work, classifier, dataset)
-    run = _run(work, classifier, champion, dataset, reference)
+    if request.exclude_contradicted and model is not None:
+        dataset, excluded = _without_contradicted(work, model, dataset)
+    run = _run(work, model, champion, dataset, reference)
     trained = run.trained
     if request.action is not TrainingAction.IMPORT:
         work.timings.add("train", run.seconds)
     work.progress.stage("writing the version")
     made = Made(
-        trained.classifier.labels,
+        trained.model.labels,
         trained.rows,
         excluded,
         run.scores[run.action],
@@ -72,12 +72,12 @@ def train(work: Work) -> TrainingReport:
     )
     if request.action is TrainingAction.IMPORT:
         source = work.initial_model
-        save = partial(take_over.copy, source, task.files_of(trained.classifier))
+        save = partial(take_over.copy, source, work.task.files(trained.model))
         its_provenance = taken_over(request, snapshot, made, source)
     else:
-        save = partial(task.save, trained.classifier)
+        save = partial(work.task.save, trained.model)
         its_provenance = provenance(request, snapshot, champion, made, work.base_model)
-    prove = task.proof(trained.classifier)
+    prove = work.task.proof(trained.model)
     version = checkpoints.write(store, save, its_provenance, prove)
     report = _report(request, store, version)
     work.keep(report)
@@ -112,7 +112,7 @@ def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
     _check(work, action)
     with work.timings.of("read"):
         snapshot = work.store.read_snapshot(request.snapshot)
-        dataset = read_again(snapshot, request.data, work.places, request.snapshot.run)
+        dataset = read_again(snapshot, request.data, work.places, work.source, request.snapshot.run)
         champion = checkpoints.champion(work.store, request.champion) if request.champion else None
     if champion is not None:
         checkpoints.refuse_full(work.store, champion.folder)
@@ -125,18 +125,18 @@ def _check(work: Work, action: TrainingAction) -> None:
     model, recipes = work.request.model, work.request.recipes
     match action:
         case TrainingAction.FINE_TUNE:
-            arguments.check(action, recipes.fine_tune_arguments)
+            work.task.check_arguments(action, recipes.fine_tune_arguments)
             if work.request.race:
                 _check(work, TrainingAction.RETRAIN)
         case TrainingAction.RETRAIN:
-            arguments.check(action, recipes.retrain_arguments)
-            checkpoints.check_model(model.base_model, work.base_model, Given.BASE)
+            work.task.check_arguments(action, recipes.retrain_arguments)
+            work.task.check_model(model.base_model, work.base_model, Given.BASE)
             checkpoints.refuse_full(work.store, work.base_model)
         case TrainingAction.IMPORT:
             if work.request.champion is not None or not model.initial_model:
                 message = "request: Import needs an initial model, and no champion."
                 raise ConfigurationError("InitialModelMissing", message)
-            checkpoints.check_model(model.initial_model, work.initial_model, Given.INITIAL)
+            work.task.check_model(model.initial_model, work.initial_model, Given.INITIAL)
             checkpoints.refuse_full(work.store, work.initial_model)
 
 
@@ -146,26 +146,20 @@ def _with_new_mix(dataset: Dataset) -> Dataset:
     return replace(dataset, old_held_out=at_class_mix(dataset.old_held_out, mix))
 
 
-def _reference_predictions(
-    work: Work, classifier: task.Classifier | None, dataset: Dataset
-) -> tuple[str, ...]:
-    """What the reference says of the held-out rows, new ones first."""
+def _reference(work: Work, model: Model | None, dataset: Dataset) -> Losses:
+    """The loss of the reference on the held-out rows, new ones first."""
     rows = dataset.new_held_out + dataset.old_held_out
-    if classifier is None:
-        return (majority_class(dataset.old_train + dataset.new_train),) * len(rows)
+    if model is None:
+        return work.task.baseline(dataset.old_train + dataset.new_train, rows)
     with work.timings.of("scoreChampion"):
-        texts = [row.text for row in rows]
-        return task.read(classifier, texts, work.progress, "scoring the champion, rows").predicted
+        return work.task.outputs(model, rows, work.progress, "scoring the champion, rows").loss
 
 
-def _without_contradicted(
-    work: Work, classifier: task.Classifier, dataset: Dataset
-) -> tuple[Dataset, int]:
+def _without_contradicted(work: Work, model: Model, dataset: Dataset) -> tuple[Dataset, int]:
     old, new = dataset.old_train, dataset.new_train
     with work.timings.of("contradicted"):
-        texts = [row.text for row in old + new]
-        embeddings = task.read(
-            classifier, texts, work.progress, "looking for contradicted rows"
+        embeddings = work.task.outputs(
+            model, old + new, work.progress, "looking for contradicted rows"
         ).embeddings
         flags = contradicted(old, new, embeddings[: len(old)], embeddings[len(old) :])
     excluded = int(flags.sum())
@@ -176,22 +170,22 @@ def _without_contradicted(
 
 def _run(
     work: Work,
-    classifier: task.Classifier | None,
+    model: Model | None,
     champion: Version | None,
     dataset: Dataset,
-    reference: tuple[str, ...],
+    reference: Losses,
 ) -> Raced:
     """Train what is asked for, or both ways; score it."""
     action = _action(work.request)
     other = (
         TrainingAction.RETRAIN if action is TrainingAction.FINE_TUNE else TrainingAction.FINE_TUNE
     )
-    races = work.request.race and classifier is not None and champion is not None
+    races = work.request.race and model is not None and champion is not None
     ways = (action, other) if races else (action,)
     if races:
         work.progress.say(f"{' and '.join(ways)} race; the better one meets the champion")
     return race(
-        {way: partial(_run_recipe, work, way, classifier, champion, dataset) for way in ways},
+        {way: partial(_run_recipe, work, way, model, champion, dataset) for way in ways},
         lambda challenger: _evaluate(work, challenger, dataset, reference),
     )
 
@@ -199,35 +193,32 @@ def _run(
 def _run_recipe(
     work: Work,
     action: TrainingAction,
-    classifier: task.Classifier | None,
+    model: Model | None,
     champion: Version | None,
     dataset: Dataset,
 ) -> Trained:
-    recipes = work.request.recipes
+    task, recipes, progress = work.task, work.request.recipes, work.progress
     if action is TrainingAction.IMPORT:
-        return Trained(
-            task.from_initial_model(work.initial_model), {"new": 0, "old": 0}, task.Fitted()
-        )
+        return Trained(task.from_initial(work.initial_model), {"new": 0, "old": 0}, Fitted())
     with tempfile.TemporaryDirectory(prefix="training-") as name:
         scratch = Path(name)
-        if action is TrainingAction.RETRAIN or classifier is None or champion is None:
-            return retrain(work.base_model, dataset, recipes, scratch, work.progress)
-        return fine_tune(classifier, champion.folder, dataset, recipes, scratch, work.progress)
+        if action is TrainingAction.RETRAIN or model is None or champion is None:
+            base = work.base_model
+            return retrain(task, base, dataset, recipes, scratch=scratch, progress=progress)
+        start = champion.folder
+        return fine_tune(task, model, start, dataset, recipes, scratch=scratch, progress=progress)
 
 
-def _evaluate(
-    work: Work, challenger: task.Classifier, dataset: Dataset, reference: tuple[str, ...]
-) -> Evaluation:
+def _evaluate(work: Work, challenger: Model, dataset: Dataset, reference: Losses) -> Evaluation:
     new, old = dataset.new_held_out, dataset.old_held_out
     with work.timings.of("scoreChallenger"):
-        texts = [row.text for row in new + old]
-        predicted = task.read(
-            challenger, texts, work.progress, "scoring the challenger, rows"
-        ).predicted
+        loss = work.task.outputs(
+            challenger, new + old, work.progress, "scoring the challenger, rows"
+        ).loss
     return Evaluation(
         Reference.CHAMPION if work.request.champion else Reference.MAJORITY_CLASS,
-        new=paired_counts(new, reference[: len(new)], predicted[: len(new)]),
-        old=paired_counts(old, reference[len(new) :], predicted[len(new) :]),
+        new=paired_counts(reference[: len(new)], loss[: len(new)]),
+        old=paired_counts(reference[len(new) :], loss[len(new) :]),
     )
 
 

@@ -2,14 +2,20 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maintenance_contract import TrainingReport, TrainingRequest
+from maintenance_trainer import tasks
 from maintenance_trainer.errors import TrainerError
 from maintenance_trainer.given import Given
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import Progress
+from maintenance_trainer.sources import AnySource
 from maintenance_trainer.store import Store
 from maintenance_trainer.timing import Timings
+
+if TYPE_CHECKING:
+    from maintenance_trainer.tasks.task import AnyTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,20 @@ class Work:
             self.store.write_report(report)
         except (OSError, TrainerError) as error:
             self.progress.say(f"the report is not kept in the store: {error}")
+
+    @property
+    def task(self) -> "AnyTask":
+        """The kind of model; imported when it is first asked for.
+
+        Raises:
+            ConfigurationError: TaskUnknown.
+        """
+        return tasks.find(self.request.model.task)
+
+    @property
+    def source(self) -> AnySource:
+        """How its rows are read."""
+        return self.task.source
 
     @property
     def base_model(self) -> Path:

@@ -8,23 +8,24 @@ from pathlib import Path
 from typing import Any, Final
 
 from maintenance_contract import (
-    Columns,
     Holdout,
     Operation,
     Outcome,
     ResourceRef,
     Snapshot,
+    Task,
     TrainingAction,
     TrainingReport,
     TrainingRequest,
+    columns_of,
 )
 from maintenance_contract.holdout import LEAST_PERCENT, MOST_PERCENT
+from maintenance_contract.kinds import ROLES
 from maintenance_contract.paths import OWNER_FILE
 from maintenance_core.model import Action, Decision, Spec, Verdict
 from maintenance_trainer import checkpoints, files
 from maintenance_trainer.cli import in_service, rules, tables
 from maintenance_trainer.errors import ConfigurationError, TrainerError
-from maintenance_trainer.given import Given
 from maintenance_trainer.job import perform
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import BarProgress, LogProgress
@@ -52,8 +53,8 @@ class Folders:
     updates: Path
     base_model: Path
     store: Path
-    text_column: str = "text"
-    label_column: str = "label"
+    task: str = Task.TEXT_CLASSIFICATION
+    columns: dict[str, str] = field(default_factory=dict)
     original_percent: int | None = None
     updates_percent: int | None = None
     replay_percent: int = 50
@@ -86,9 +87,18 @@ class Folders:
                 )
                 raise ConfigurationError("ArgumentInvalid", message)
         places = rules.Places(self.original, self.updates, self.base_model, self.store)
-        columns = Columns(self.text_column, self.label_column)
+        known = [role.name for role in ROLES[self.task]]
+        if strangers := sorted(self.columns.keys() - set(known)):
+            message = (
+                f"--column {strangers[0]}={self.columns[strangers[0]]}: {self.task} reads columns "
+                f"for {', '.join(known)}; name one of these."
+            )
+            raise ConfigurationError("ArgumentInvalid", message)
+        columns = columns_of(self.task, **self.columns)
         holdout = Holdout(self.original_percent, self.updates_percent)
-        return rules.spec(places, columns, holdout, self.replay_percent, self.arguments)
+        return rules.spec(
+            Task(self.task), places, columns, holdout, self.replay_percent, self.arguments
+        )
 
 
 def diagnose(folders: Folders) -> int:
@@ -191,13 +201,9 @@ def _do(request: TrainingRequest) -> TrainingReport:
 
     Raises:
         Failed: its report tells of a failure.
-        ConfigurationError: the base model is none.
     """
     with ExitStack() as stack:
         places = stack.enter_context(Places(""))
-        uri = request.model.base_model
-        # Said at once, not when torch has been loaded.
-        checkpoints.check_model(uri, places.model(uri, "", ""), Given.BASE)
         progress: BarProgress | LogProgress
         if sys.stderr.isatty():
             progress = BarProgress()

@@ -12,6 +12,7 @@ from maintenance_contract import (
     Holdout,
     Snapshot,
     StorageUri,
+    Task,
     TrainingAction,
     TrainingReport,
     TrainingRequest,
@@ -44,7 +45,6 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "data": {
         "original": {"storageUri": "pvc://local/original"},
         "updates": {"storageUri": "pvc://local/updates", "sampling": "Random"},
-        "columns": {"text": "text", "label": "label"},
         "holdout": {"originalPercent": "Auto", "updatesPercent": "Auto"},
     },
     "metrics": {
@@ -85,7 +85,8 @@ class Places:
     store: Path
 
 
-def spec(
+def spec(  # each is a field of its own
+    task: Task,
     places: Places,
     columns: Columns,
     holdout: Holdout,
@@ -96,6 +97,7 @@ def spec(
     filled = parse(DEFAULTS)
     return replace(
         filled,
+        task=task,
         base_model=_uri(places.base_model),
         storage=_uri(places.store),
         original=_uri(places.original),

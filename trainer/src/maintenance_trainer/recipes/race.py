@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from maintenance_contract import Evaluation, TrainingAction
 from maintenance_trainer.recipes import Trained
-from maintenance_trainer.tasks.text_classification import Classifier
+from maintenance_trainer.tasks.task import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Raced:
 
 def race(
     arms: Mapping[TrainingAction, Callable[[], Trained]],
-    score: Callable[[Classifier], Evaluation],
+    score: Callable[[Model], Evaluation],
 ) -> Raced:
     """Train each arm and keep the better one; where they tie the first, which is the cheaper.
 
@@ -36,7 +36,7 @@ def race(
     for action, train in arms.items():
         trained = train()
         seconds += trained.fitted.seconds
-        scores[action] = score(trained.classifier)
+        scores[action] = score(trained.model)
         if best is None or _right(scores[action]) > _right(scores[best[0]]):
             best = action, trained
     assert best is not None  # noqa: S101 - there are arms

@@ -11,13 +11,11 @@ from typing import Any, Final
 
 import torch
 from safetensors import safe_open
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig
 
 from maintenance_trainer.given import Given
-from maintenance_trainer.tasks import inputs
 
 LOCAL: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}
-SENTENCE_PIECE: Final = ("*.model", "*.spm", "*.tiktoken")
 _HEAD: Final = re.compile(r"(^|\.)\w*pooler(\.|$)")
 _DIGITS: Final = re.compile(r"\d+")
 _BLOCK: Final = 2**24
@@ -29,36 +27,17 @@ def config(folder: Path, **changes: Any) -> Any:
     return AutoConfig.from_pretrained(folder, **LOCAL, **changes)
 
 
-def tokenizer(folder: Path) -> Any:
-    """The folder's own. The library makes an empty one up where its files are missing."""
-    pieces = sorted(p.name for pattern in SENTENCE_PIECE for p in folder.glob(pattern))
-    alone = bool(pieces) and not (folder / "tokenizer.json").is_file()
-    try:
-        found = AutoTokenizer.from_pretrained(folder, **LOCAL)
-    except Exception:
-        if alone:
-            raise OSError(_unconverted(pieces)) from None
-        raise
-    files = ("tokenizer.json", *type(found).vocab_files_names.values())
-    if not any((folder / name).is_file() for name in files):
-        if alone:
-            raise OSError(_unconverted(pieces))
-        msg = f"there is no tokenizer; one of {', '.join(dict.fromkeys(files))} is expected"
-        raise OSError(msg)
-    return found
-
-
-def _unconverted(pieces: Sequence[str]) -> str:
-    return (
-        f"its tokenizer is {', '.join(pieces)} alone, which has to be converted first: where "
-        "transformers, sentencepiece, protobuf and tiktoken are installed, call "
-        "AutoTokenizer.from_pretrained(folder).save_pretrained(folder) once, and copy the "
-        "tokenizer.json that it writes beside the model"
-    )
-
-
-def model(folder: Path, given: Given, labels: Sequence[str] | None = None, **options: Any) -> Any:
+def model(
+    auto: Any, folder: Path, given: Given, labels: Sequence[str] | None = None, **options: Any
+) -> Any:
     """The model in a folder; with a head for these labels, or with its own.
+
+    Args:
+        auto: the library's class for models of the kind, as ``AutoModelFor…``.
+        folder: in Hugging Face's format.
+        given: whose it is.
+        labels: of the head; None: its own.
+        options: of ``from_pretrained``.
 
     Raises:
         ConfigurationError: weights are missing, of other shapes, or read by nothing; of ``given``.
@@ -66,8 +45,7 @@ def model(folder: Path, given: Given, labels: Sequence[str] | None = None, **opt
     """
     if labels is not None:
         options |= {"ignore_mismatched_sizes": True, **labelled(labels)}
-    load: Any = AutoModelForSequenceClassification.from_pretrained
-    found, told = load(
+    found, told = auto.from_pretrained(
         folder,
         use_safetensors=True,
         dtype=torch.float32,
@@ -79,6 +57,11 @@ def model(folder: Path, given: Given, labels: Sequence[str] | None = None, **opt
     return found
 
 
+def first_line(error: Exception) -> str:
+    """What an error of the library says, short enough for a message."""
+    return (str(error).strip() or repr(error)).splitlines()[0][:300]
+
+
 def labelled(labels: Sequence[str]) -> dict[str, Any]:
     """The fields of a configuration whose i-th output stands for the i-th label."""
     return {
@@ -87,30 +70,6 @@ def labelled(labels: Sequence[str]) -> dict[str, Any]:
         "id2label": dict(enumerate(labels)),
         "label2id": {label: number for number, label in enumerate(labels)},
     }
-
-
-def together(folder: Path, given: Given, labels: Sequence[str] | None = None) -> tuple[Any, Any]:
-    """Model and tokenizer, fit for each other.
-
-    Raises:
-        ConfigurationError: they do not belong together, or weights are no numbers.
-    """
-    its_tokenizer = tokenizer(folder)
-    its_model = model(folder, given, labels)
-    refuse_not_finite(its_model.state_dict(), given)
-    fit_together(its_model, its_tokenizer, given)
-    return its_model, its_tokenizer
-
-
-def fit_together(its_model: Any, its_tokenizer: Any, given: Given) -> None:
-    """Refuse a tokenizer of another model; see to a padding token.
-
-    Raises:
-        ConfigurationError: they do not belong together.
-    """
-    if problem := inputs.unknown_tokens(its_model, its_tokenizer):
-        raise given.unreadable(problem)
-    inputs.make_paddable(its_model, its_tokenizer)
 
 
 def not_finite(weights: Mapping[str, torch.Tensor]) -> list[str]:

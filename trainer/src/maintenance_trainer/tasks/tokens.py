@@ -4,18 +4,50 @@ All that differs between architectures is here: where positions end, what pads, 
 is, which fields a model takes, which hidden state it gives.
 """
 
-import inspect
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import torch
-from transformers import DataCollatorWithPadding
+from transformers import AutoTokenizer, DataCollatorWithPadding
+
+from maintenance_trainer.given import Given
+from maintenance_trainer.tasks.huggingface.loading import LOCAL
 
 MOST_TOKENS: Final = 512
 _POSITIONS: Final = ("max_position_embeddings", "max_seq_len", "max_source_positions")
 _SHORTEN: Final = ("downsampling_rate", "block_sizes")
 _SHORTEST: Final = 8
 _UNNAMED_PAD: Final = "[PAD]"
+SENTENCE_PIECE: Final = ("*.model", "*.spm", "*.tiktoken")
+
+
+def tokenizer(folder: Path) -> Any:
+    """The folder's own. The library makes an empty one up where its files are missing."""
+    pieces = sorted(p.name for pattern in SENTENCE_PIECE for p in folder.glob(pattern))
+    alone = bool(pieces) and not (folder / "tokenizer.json").is_file()
+    try:
+        found = AutoTokenizer.from_pretrained(folder, **LOCAL)
+    except Exception:
+        if alone:
+            raise OSError(_unconverted(pieces)) from None
+        raise
+    files = ("tokenizer.json", *type(found).vocab_files_names.values())
+    if not any((folder / name).is_file() for name in files):
+        if alone:
+            raise OSError(_unconverted(pieces))
+        msg = f"there is no tokenizer; one of {', '.join(dict.fromkeys(files))} is expected"
+        raise OSError(msg)
+    return found
+
+
+def _unconverted(pieces: Sequence[str]) -> str:
+    return (
+        f"its tokenizer is {', '.join(pieces)} alone, which has to be converted first: where "
+        "transformers, sentencepiece, protobuf and tiktoken are installed, call "
+        "AutoTokenizer.from_pretrained(folder).save_pretrained(folder) once, and copy the "
+        "tokenizer.json that it writes beside the model"
+    )
 
 
 def make_paddable(model: Any, tokenizer: Any) -> None:
@@ -55,6 +87,16 @@ def unknown_tokens(model: Any, tokenizer: Any) -> str:
     )
 
 
+def refuse_strangers(model: Any, tokenizer: Any, given: Given) -> None:
+    """Refuse a tokenizer of another model.
+
+    Raises:
+        ConfigurationError: of ``given``.
+    """
+    if problem := unknown_tokens(model, tokenizer):
+        raise given.unreadable(problem)
+
+
 def room(model: Any, tokenizer: Any) -> int:
     """Tokens that fit, special ones included; what is longer is cut."""
     config = model.config.get_text_config()
@@ -90,11 +132,6 @@ def collator(model: Any, tokenizer: Any) -> Any:
     config = model.config.get_text_config()
     shortens = any(getattr(config, name, None) for name in _SHORTEN)
     return DataCollatorWithPadding(tokenizer, pad_to_multiple_of=_SHORTEST if shortens else None)
-
-
-def accepted(model: Any) -> frozenset[str]:
-    """The fields that a model takes; a tokenizer may be another kind's and give more."""
-    return frozenset(inspect.signature(model.forward).parameters)
 
 
 def pooled(output: Any, mask: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,8 @@
 """A rehearsal: a tiny model of the same kind goes through the code that trains, scores and keeps.
 
 It costs a second on a CPU, and finds out what otherwise ends a training once a GPU is paid for: an
-architecture that needs more than texts, positions that end too early, an argument that only the
-library's trainer, optimizer or scheduler looks at.
+architecture that needs more than its inputs, positions that end too early, an argument that only
+the library's trainer, optimizer or scheduler looks at.
 """
 
 import gc
@@ -13,22 +13,22 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, TrainerCallback
+from transformers import TrainerCallback
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
 from maintenance_contract import TrainingAction
-from maintenance_trainer import arguments
-from maintenance_trainer.checkpoints import config_document
-from maintenance_trainer.data import Origin, Row
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.given import Given
 from maintenance_trainer.progress import Progress, Silent
-from maintenance_trainer.tasks import inputs, loading, sizes
-from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.tasks.huggingface import arguments, loading, sizes
+from maintenance_trainer.tasks.huggingface.folder import config_document
+
+if TYPE_CHECKING:
+    from maintenance_trainer.tasks.huggingface.classification import Classification, Classifier
 
 LABELS: Final = ("one", "other")
 MOST_WEIGHTS: Final = 50_000_000
@@ -37,10 +37,11 @@ _TIMES_STORED: Final = 4
 """A model has so many times the weights of its files at most: heads are new, the rest is there."""
 _RUNGS: Final = ((True, 4), (True, 16), (False, 4), (False, 16), (True, 0), (False, 0))
 """Whether layers are cut, and to what width heads are: the smaller first, the whole last."""
-_WORDS: Final = "Shares of the 3 largest banks fell on Monday; nobody knows why. "
 
 
-def check(folder: Path, given: Given, progress: Progress) -> task.Classifier | None:
+def check(
+    task: "Classification[Any]", folder: Path, given: Given, progress: Progress
+) -> "Classifier | None":
     """Refuse a model that could not be trained, scored or kept; its weights are read in pieces.
 
     Returns:
@@ -57,26 +58,27 @@ def check(folder: Path, given: Given, progress: Progress) -> task.Classifier | N
         if getattr(config, "quantization_config", None) is not None:
             message = "its weights are quantized, which cannot be trained; save it in 32 or 16 bits"
             raise ValueError(message)  # noqa: TRY301  # told as what the library finds is
-        tokenizer = loading.tokenizer(folder)
+        processor = task.processor(folder)
         tensors, weights = sizes.stored(folder)
         most = 2 * tensors + 500, _TIMES_STORED * weights + 2**20
         with sizes.no_larger_than(*most):
-            whole = loading.model(folder, given, labels, device_map="meta")
+            whole = loading.model(task.auto, folder, given, labels, device_map="meta")
     except ConfigurationError:
         raise
     except sizes.TooLargeError as error:
         raise given.unreadable(f"{error}{_numbers(folder, error)}: correct config.json.") from None
     except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
-        problem = f"no sequence classifier can be made of it: {task.first_line(error)}"
+        problem = f"no {task.classifier} can be made of it: {loading.first_line(error)}"
         raise given.unreadable(problem) from None
-    if problem := inputs.unknown_tokens(whole, tokenizer):
-        raise given.unreadable(problem)
+    task.refuse_strangers(whole, processor, given)
     loading.refuse_files_not_finite(folder, given)
     del whole
-    return rehearse(folder, given, progress)
+    return rehearse(task, folder, given, progress)
 
 
-def rehearse(folder: Path, given: Given, progress: Progress) -> task.Classifier | None:
+def rehearse(
+    task: "Classification[Any]", folder: Path, given: Given, progress: Progress
+) -> "Classifier | None":
     """Let a tiny model of random weights go the whole way.
 
     Raises:
@@ -89,12 +91,12 @@ def rehearse(folder: Path, given: Given, progress: Progress) -> task.Classifier 
             try:
                 small = sizes.smaller(config, layers=layers, head_width=width)
                 with torch.device("meta"), sizes.no_larger_than(10_000, MOST_WEIGHTS):
-                    _built(small)
+                    _built(task, small)
             except Exception as error:  # noqa: BLE001  # not every configuration can be cut
-                progress.say(f"no rehearsal in this size: {task.first_line(error)}")
+                progress.say(f"no rehearsal in this size: {loading.first_line(error)}")
                 continue
-            problem = _whole_way(folder, small, given)
-            if isinstance(problem, task.Classifier):
+            problem = _whole_way(task, folder, small, given)
+            if not isinstance(problem, str):
                 return problem
             # The same in two widths is no accident of cutting; nor is anything that was not cut.
             if tried.setdefault(problem, width) != width or not width:
@@ -104,68 +106,62 @@ def rehearse(folder: Path, given: Given, progress: Progress) -> task.Classifier 
     return None
 
 
-def _whole_way(folder: Path, config: Any, given: Given) -> "task.Classifier | str":
+def _whole_way(
+    task: "Classification[Any]", folder: Path, config: Any, given: Given
+) -> "Classifier | str":
     """The tiny model that went through; or what stopped it."""
     doing = "building it"
     try:
-        tokenizer = loading.tokenizer(folder)
-        classifier = task.Classifier(_built(config), tokenizer, LABELS)
-        loading.fit_together(classifier.model, tokenizer, given)
-        rows = _rows(classifier)
-        doing = "texts of all lengths"
-        _tried(classifier, rows)
-        doing = "an empty text"
-        task.read(classifier, [rows[1].text], Silent(), "")
+        classifier = task.made(_built(task, config), task.processor(folder), LABELS)
+        task.fit_together(classifier.model, classifier.processor, given)
+        for number, (tried, rows) in enumerate(task.rehearsed(classifier, LABELS).items()):
+            doing = tried
+            if not number:
+                _one_step_of(task, classifier, rows)
+                task.input_changes(classifier, rows, rows)
+            task.outputs(classifier, rows, Silent(), "")
         doing = "keeping and loading it"
         with tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
             task.save(classifier, Path(name))
-            task.from_version(Path(name), LABELS)
+            task.load(Path(name), LABELS)
     except ConfigurationError as error:
-        return _stopped(config, doing, error.message)
+        return _stopped(task, config, doing, error.message)
     except Exception as error:  # noqa: BLE001  # the library raises whatever its layers raise
-        return _stopped(config, doing, f"{type(error).__name__}: {task.first_line(error)}")
+        return _stopped(task, config, doing, f"{type(error).__name__}: {loading.first_line(error)}")
     return classifier
 
 
-def _stopped(config: Any, doing: str, problem: str) -> str:
+def _stopped(task: "Classification[Any]", config: Any, doing: str, problem: str) -> str:
     return (
-        "no classifier of texts can be trained from it: a rehearsal with a tiny "
+        f"no classifier of {task.inputs} can be trained from it: a rehearsal with a tiny "
         f"{config.model_type} failed at {doing} ({problem}); take a model of another architecture."
     )
 
 
-def _built(config: Any) -> Any:
-    build: Any = AutoModelForSequenceClassification.from_config
-    return build(config, trust_remote_code=False, dtype=torch.float32)
+def _built(task: "Classification[Any]", config: Any) -> Any:
+    return task.auto.from_config(config, trust_remote_code=False, dtype=torch.float32)
 
 
-def _rows(classifier: task.Classifier) -> list[Row]:
-    tokenizer = classifier.tokenizer
-    end = tokenizer.eos_token or tokenizer.sep_token or ""
-    long = _WORDS * (classifier.most_tokens // 4 + 2)
-    texts = (f"Shares fell. {end} Bonds.", "", long)
-    return [Row(t, LABELS[n % 2], "", Origin.ORIGINAL, new=False) for n, t in enumerate(texts)]
-
-
-def _tried(classifier: task.Classifier, rows: list[Row]) -> None:
-    """One step, and a look: what a run does with its texts."""
+def _one_step_of(task: "Classification[Any]", classifier: "Classifier", rows: list[Any]) -> None:
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
         how = arguments.build(TrainingAction.RETRAIN, _ONE_STEP, Path(name))
         task.trainer_of(classifier, rows, how, _One()).train()
-    texts = [row.text for row in rows]
-    task.read(classifier, texts, Silent(), "")
-    task.count_tokens(classifier, texts)
 
 
 _ONE_STEP: Final[dict[str, Any]] = {"max_steps": 1, "use_cpu": True, "bf16": False}
 
 
 def check_arguments(
-    tiny: task.Classifier, action: TrainingAction, given: Mapping[str, Any], rows: int
+    task: "Classification[Any]",
+    tiny: "Classifier",
+    action: TrainingAction,
+    given: Mapping[str, Any],
+    rows: int,
 ) -> None:
     """Refuse arguments that the library's trainer stumbles over, by trying them.
 
     Args:
+        task: the kind of model.
         tiny: a tiny model that was rehearsed.
         action: whose arguments they are.
         given: the user's arguments.
@@ -175,13 +171,13 @@ def check_arguments(
         ConfigurationError: ArgumentInvalid, with the argument's name.
     """
     with _apart():
-        problem = _problem(tiny, action, given, rows)
+        problem = _problem(task, tiny, action, given, rows)
         if not problem:
             return
         guilty = [
             name
             for name in given
-            if not _problem(tiny, action, {n: v for n, v in given.items() if n != name}, rows)
+            if not _problem(task, tiny, action, {n: v for n, v in given.items() if n != name}, rows)
         ]
     where = arguments.where(action)
     names = ", ".join(f"{name}={given[name]!r}" for name in guilty or given)[:300]
@@ -190,24 +186,29 @@ def check_arguments(
 
 
 def _problem(
-    tiny: task.Classifier, action: TrainingAction, given: Mapping[str, Any], rows: int
+    task: "Classification[Any]",
+    tiny: "Classifier",
+    action: TrainingAction,
+    given: Mapping[str, Any],
+    rows: int,
 ) -> str:
     """What the library says of these arguments; empty where they train."""
     there = {name: value for name, value in given.items() if name not in _OF_A_GPU}
+    few = next(iter(task.rehearsed(tiny, LABELS).values()))
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
         try:
             how = arguments.build(action, {**there, "use_cpu": True}, Path(name))
-            whole = task.trainer_of(tiny, _rows(tiny), how, _One())
+            whole = task.trainer_of(tiny, few, how, _One())
             whole.train_dataset = _Many(whole.train_dataset, rows)
             if not len(whole.get_train_dataloader()):
                 return f"{rows} rows do not fill one batch"
             short = arguments.build(action, _one_step(there), Path(name))
-            trainer = task.trainer_of(tiny, _rows(tiny), short, _One())
+            trainer = task.trainer_of(tiny, few, short, _One())
             trainer.train()
         except ConfigurationError as error:
             return error.message
         except Exception as error:  # noqa: BLE001  # whatever the optimizer's library raises
-            return f"{type(error).__name__}: {task.first_line(error)}"
+            return f"{type(error).__name__}: {loading.first_line(error)}"
     return ""
 
 
