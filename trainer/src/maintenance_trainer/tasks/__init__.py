@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from maintenance_trainer.tasks.task import AnyTask
 
 MODULES: Final[dict[str, str]] = {
+    "ImageClassification": "maintenance_trainer.tasks.image_classification",
     "TextClassification": "maintenance_trainer.tasks.text_classification",
 }
 """Each has a ``TASK``."""
