@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maintenance_contract import TrainingReport, TrainingRequest
-from maintenance_trainer import checkpoints, tasks
-from maintenance_trainer.checkpoints import Version
+from maintenance_trainer import tasks
 from maintenance_trainer.errors import TrainerError
 from maintenance_trainer.given import Given
 from maintenance_trainer.places import Places
@@ -49,25 +48,6 @@ class Work:
     def source(self) -> AnySource:
         """How its rows are read."""
         return self.task.source
-
-    @property
-    def champion(self) -> Version | None:
-        """The version in service, every byte of it checked; None where the request names none.
-
-        Raises:
-            ConfigurationError: ChampionMissing, ChampionChanged, ChampionUnreadable.
-        """
-        if self.request.champion is None:
-            return None
-        found, task = checkpoints.champion(self.store, self.request.champion), self.task.name
-        if found.task != task:
-            problem = (
-                f"versions/{found.number} of {self.store.uri} was made for {found.task}, and "
-                f"spec.model.task is {task}: write {found.task} there, or give {task} a "
-                "model.storage of its own in a resource of its own."
-            )
-            raise Given.CHAMPION.unreadable(problem)
-        return found
 
     @property
     def base_model(self) -> Path:
