@@ -35,7 +35,7 @@ def _drawn(pixels: NDArray[np.float64]) -> Any:
 
 def thicker(image: Any) -> Any:
     """Strokes a little thicker, as of another pen."""
-    return image.filter(ImageFilter.MaxFilter(5))
+    return image.filter(ImageFilter.MaxFilter(3))
 
 
 def inverted(image: Any) -> Any:
