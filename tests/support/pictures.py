@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,32 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 from sklearn.datasets import load_digits
 
-from support.laboratory import age
+from maintenance_contract import (
+    DataRef,
+    ModelRef,
+    Operation,
+    Task,
+    TrainingRequest,
+    columns_of,
+)
+from support.laboratory import Lab, age
 
 Change = Callable[[Any], Any]
 SIDE = 32
+QUICK = {"learning_rate": 0.003, "per_device_train_batch_size": 32, "num_train_epochs": 6}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLab(Lab):
+    """Folders with images, and the operations on them."""
+
+    def request(self, operation: Operation, run: int, **changes: Any) -> TrainingRequest:
+        task = Task.IMAGE_CLASSIFICATION
+        ours = {
+            "model": ModelRef(task, f"file://{self.base_model}", "pvc://models/news"),
+            "data": DataRef("pvc://data/original", "pvc://data/updates", columns_of(task)),
+        }
+        return Lab.request(self, operation, run, **{**ours, **changes})
 
 
 def digits(rows: slice, change: Change = lambda image: image) -> list[tuple[bytes, str]]:
