@@ -35,6 +35,7 @@ from maintenance_contract import (
     Evaluation,
     Operation,
     Outcome,
+    PairedCounts,
     Recipes,
     Reference,
     TrainingAction,

@@ -62,6 +62,10 @@ REQUESTS = st.builds(
     exclude_contradicted=st.booleans(),
     subject=st.none() | st.sampled_from(Operation),
     max_rows=st.integers(1, 10**6),
+).map(
+    lambda request: replace(
+        request, data=replace(request.data, columns=columns_of(request.model.task))
+    )
 )
 
 
@@ -79,6 +83,16 @@ def a_request() -> TrainingRequest:
 @given(REQUESTS)
 def test_comes_back_as_it_went(request_: TrainingRequest) -> None:
     assert TrainingRequest.from_json(request_.to_json()) == request_
+
+
+def test_a_kind_of_another_release_travels_with_its_columns() -> None:
+    document = json.loads(a_request().to_json())
+    document["model"]["task"], document["data"]["columns"] = "Forecasting", {"target": "sales"}
+    read = TrainingRequest.from_json(json.dumps(document))
+    assert (read.model.task, dict(read.data.columns.names)) == ("Forecasting", {"target": "sales"})
+    document["model"]["task"] = "../forecasting"
+    with pytest.raises(ContractError, match=r"model\.task: .* is no name of a kind of model"):
+        TrainingRequest.from_json(json.dumps(document))
 
 
 @given(REQUESTS, REQUESTS)

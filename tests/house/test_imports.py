@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from maintenance_trainer.tasks import MODULES
+
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "core/src/maintenance_core"
+TRAINER = ROOT / "trainer/src/maintenance_trainer"
 CONTRACT = ROOT / "contract/src/maintenance_contract"
 
 
@@ -49,6 +52,27 @@ def test_the_contract_imports_the_standard_library(module: Path) -> None:
     assert {
         name for name in imported(module) if not belongs(name, ("maintenance_contract",))
     } == set()
+
+
+def test_nothing_but_the_registry_names_a_kind_of_model() -> None:
+    """A new kind is one module and one line: nobody else knows which there are."""
+    registry = TRAINER / "tasks/__init__.py"
+    kinds = set(MODULES.values())
+    for module in sorted(TRAINER.rglob("*.py")):
+        text = module.read_text()
+        assert imported(module).isdisjoint(kinds), module
+        assert module == registry or not any(kind in text for kind in kinds), module
+    assert all((TRAINER / f"tasks/{kind.rpartition('.')[2]}.py").is_file() for kind in kinds)
+
+
+@pytest.mark.parametrize("folder", ["", "cli", "diagnose", "recipes", "tasks/huggingface"])
+def test_what_all_kinds_share_knows_none(folder: str) -> None:
+    """Neither their modules nor what those are made of."""
+    shared = {"maintenance_trainer.tasks.task", "maintenance_trainer.tasks"}
+    for module in sorted((TRAINER / folder).glob("*.py")):
+        names = {name for name in imported(module) if name.startswith("maintenance_trainer.tasks")}
+        inside = "maintenance_trainer.tasks.huggingface" if "huggingface" in folder else "-"
+        assert {name for name in names if not name.startswith(inside)} <= shared, module
 
 
 @pytest.mark.parametrize(

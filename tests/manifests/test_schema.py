@@ -230,7 +230,7 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
         "data": minimal["spec"]["data"]
         | {
             "updates": minimal["spec"]["data"]["updates"] | {"sampling": "Random"},
-            "columns": {"text": "text", "label": "label"},
+            "columns": {},
             "holdout": {"originalPercent": "Auto", "updatesPercent": "Auto"},
         },
         "metrics": {
@@ -283,7 +283,7 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
 @pytest.mark.parametrize(
     "field, rest",
     [
-        ("data.columns.text", {"label": "label"}),
+        ("data.columns.text", {}),
         ("data.holdout.originalPercent", {"updatesPercent": "Auto"}),
         ("metrics.performance.breach.count", {"of": 5}),
         ("gate.oldData.maxLoss", OLD_DATA),

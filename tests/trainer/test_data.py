@@ -164,6 +164,7 @@ from maintenance_contract import DataRef
 from maintenance_trainer.data import take_snapshot
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.places import Places
+from maintenance_trainer.tasks.texts import TEXTS
 import pyarrow.parquet
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

@@ -35,13 +35,12 @@ from maintenance_trainer.data import (
     Dataset,
     Origin,
     Snapshot,
-    make_row,
     read_again,
     take_snapshot,
 )
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.places import Places
-from maintenance_trainer.tasks.texts import TEXTS
+from maintenance_trainer.tasks.texts import TEXTS, make_row
 
 First = tuple[Lab, TrainingReport]
 ONSET = "2026-11-20T12:00:00Z"

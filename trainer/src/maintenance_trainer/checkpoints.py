@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from maintenance_contract import ChampionRef, ContractError
+from maintenance_contract import ChampionRef, ContractError, Task
 from maintenance_contract.codec import canonical, digest, load
 from maintenance_contract.paths import MANIFEST_FILE, version_directory
 from maintenance_trainer import faults, files
@@ -42,6 +42,11 @@ class Version:
     data: frozenset[str]
     past: Past
     provenance: Mapping[str, Any]
+
+    @property
+    def task(self) -> str:
+        """The kind of model; those of before there were several are of the first."""
+        return str(self.provenance.get("task", Task.TEXT_CLASSIFICATION))
 
 
 def champion(store: Store, reference: ChampionRef) -> Version:

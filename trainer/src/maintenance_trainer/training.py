@@ -113,7 +113,7 @@ def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
     with work.timings.of("read"):
         snapshot = work.store.read_snapshot(request.snapshot)
         dataset = read_again(snapshot, request.data, work.places, work.source, request.snapshot.run)
-        champion = checkpoints.champion(work.store, request.champion) if request.champion else None
+        champion = work.champion()
     if champion is not None:
         checkpoints.refuse_full(work.store, champion.folder)
     refuse_too_little(dataset, request.action, fresh=champion is None)

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maintenance_contract import TrainingReport, TrainingRequest
-from maintenance_trainer import tasks
-from maintenance_trainer.errors import TrainerError
+from maintenance_trainer import checkpoints, tasks
+from maintenance_trainer.checkpoints import Version
+from maintenance_trainer.errors import ConfigurationError, TrainerError
 from maintenance_trainer.given import Given
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import Progress
@@ -48,6 +49,24 @@ class Work:
     def source(self) -> AnySource:
         """How its rows are read."""
         return self.task.source
+
+    def champion(self) -> Version | None:
+        """The version in service, every byte of it checked; None where there is none.
+
+        Raises:
+            ConfigurationError: ChampionMissing, ChampionChanged; ChampionOfOtherTask.
+        """
+        if self.request.champion is None:
+            return None
+        version, task = checkpoints.champion(self.store, self.request.champion), self.task.name
+        if version.task != task:
+            message = (
+                f"model.task: version {version.number}, which is in service, is a {version.task} "
+                f"and {task} is asked for: write task: {version.task}, or name another folder in "
+                "model.storage for a model of the other kind."
+            )
+            raise ConfigurationError("ChampionOfOtherTask", message)
+        return version
 
     @property
     def base_model(self) -> Path:

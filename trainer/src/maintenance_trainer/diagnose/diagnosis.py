@@ -51,7 +51,7 @@ def diagnose(work: Work) -> TrainingReport:
     request, store = work.request, work.store
     with work.timings.of("check"):
         tiny = check(work)
-        champion = checkpoints.champion(store, request.champion) if request.champion else None
+        champion = work.champion()
     work.progress.stage("reading data")
     with work.timings.of("read"):
         snapshot, dataset = _snapshot(work, champion)
