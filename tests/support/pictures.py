@@ -138,10 +138,11 @@ def base_model(folder: Path, kind: str = "resnet", side: int = SIDE) -> Path:
     return folder
 
 
-def write_processor(folder: Path, side: int = SIDE) -> None:
+def write_processor(folder: Path, side: int = SIDE, **settings: Any) -> None:
     """As preprocessing is written beside models."""
     from transformers.models.vit.image_processing_pil_vit import (  # noqa: PLC0415
         ViTImageProcessorPil,
     )
 
-    ViTImageProcessorPil(size={"height": side, "width": side}).save_pretrained(folder)
+    size = {"height": side, "width": side}
+    ViTImageProcessorPil(size=size, **settings).save_pretrained(folder)

@@ -21,6 +21,8 @@ from maintenance_trainer.tasks.huggingface.loading import LOCAL
 from maintenance_trainer.tasks.image_files import IMAGES, ImageRow, Images
 
 PROCESSORS: Final = ("preprocessor_config.json", "processor_config.json")
+KEPT: Final = 2**29
+"""Bytes of decoded images that are kept in memory: some 900 of 224 x 224 pixels."""
 _PIXELS: Final = "pixel_values"
 _SHAPES: Final = ((64, 48, "RGB"), (1, 1, "L"), (20, 300, "RGBA"))
 """Width, height and mode of what a rehearsal looks at."""
@@ -104,19 +106,30 @@ TASK: Final = ImageClassification()
 
 
 class _Encoded(Sequence[dict[str, Any]]):
-    """What a model takes of images, each decoded when it is asked for: all may be too many."""
+    """What a model takes of images, each decoded when it is asked for: all may be too many.
+
+    As many as fit into ``KEPT`` are kept for the next epoch.
+    """
 
     def __init__(self, classifier: Classifier, rows: Sequence[ImageRow]) -> None:
         self._rows, self._processor = rows, classifier.processor
         self._channels = getattr(classifier.model.config, "num_channels", 3)
+        self._kept: dict[int, torch.Tensor] = {}
+        self._room = KEPT
 
     def __len__(self) -> int:
         return len(self._rows)
 
     @override
     def __getitem__(self, number: Any) -> Any:
-        image = images.decoded(self._rows[number].read(), self._channels)
-        return {_PIXELS: self._processor([image], return_tensors="pt")[_PIXELS][0]}
+        pixels = self._kept.get(number)
+        if pixels is None:
+            image = images.decoded(self._rows[number].read(), self._channels)
+            pixels = self._processor([image], return_tensors="pt")[_PIXELS][0]
+            self._room -= pixels.nbytes
+            if self._room >= 0:
+                self._kept[number] = pixels
+        return {_PIXELS: pixels}
 
 
 def _batch(rows: Sequence[Mapping[str, Any]]) -> BatchFeature:
