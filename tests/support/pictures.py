@@ -23,6 +23,7 @@ from maintenance_contract import (
 )
 from support.laboratory import Lab, age
 
+SAMPLE = Image.linear_gradient("L").resize((32, 32))
 Change = Callable[[Any], Any]
 SIDE = 32
 QUICK = {"learning_rate": 0.003, "per_device_train_batch_size": 32, "num_train_epochs": 6}

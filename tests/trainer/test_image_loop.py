@@ -1,0 +1,161 @@
+"""The whole way with real handwritten digits: what the rules decide, and what both ways would give.
+
+The decision is the product's own, from a diagnosis of real images; it is checked by training both
+ways on the same rows.
+"""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support import pictures
+from support.laboratory import champion
+from support.pictures import ImageLab
+
+from maintenance_contract import (
+    Holdout,
+    Operation,
+    Task,
+    TrainingAction,
+    TrainingReport,
+    columns_of,
+)
+from maintenance_contract.codec import Fields
+from maintenance_core.judge import judge
+from maintenance_core.model import Champion, Decision
+from maintenance_core.spec import parse
+from maintenance_trainer import checkpoints
+from maintenance_trainer.cli import rules
+from maintenance_trainer.places import Places
+from maintenance_trainer.provenance import read_race
+from maintenance_trainer.store import Store
+
+FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+FIRST, LATER = slice(0, 900), slice(900, 1797)
+LOG = logging.getLogger(__name__)
+First = tuple[ImageLab, TrainingReport]
+Images = Sequence[tuple[bytes, str]]
+
+
+@dataclass(frozen=True)
+class Arms:
+    """Accuracy on new held-out images: the champion's, and after training each way."""
+
+    raced: TrainingReport
+    before: float
+    fine_tuned: float
+    retrained: float
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> First:
+    """A store with version 1, trained on digits; shared: tests work on copies."""
+    folder = tmp_path_factory.mktemp("digits")
+    base = pictures.base_model(folder / "base")
+    lab = ImageLab(folder / "claims", base, pictures.QUICK)
+    pictures.put(lab.original, pictures.digits(FIRST))
+    lab.updates.mkdir()
+    return lab, lab.train(1, RETRAIN, lab.diagnose(1))
+
+
+@pytest.fixture
+def copied(digits: First, tmp_path: Path) -> Callable[[Images], First]:
+    """The same store by itself, with newly labelled images."""
+
+    def make(images: Images) -> First:
+        lab, version_1 = digits
+        shutil.copytree(lab.claims, tmp_path / "claims")
+        mine = replace(lab, claims=tmp_path / "claims")
+        pictures.put(mine.updates, images)
+        return mine, version_1
+
+    return make
+
+
+def decided(lab: ImageLab, report: TrainingReport, version_1: TrainingReport) -> Decision:
+    """What the operator's rules make of a diagnosis."""
+    request = lab.request(Operation.DIAGNOSE, report.run)
+    store = Store.open(request.model.storage, request.resource, Places(str(lab.claims)))
+    version = checkpoints.champion(store, champion(version_1))
+    places = rules.Places(lab.original, lab.updates, lab.base_model, lab.store)
+    columns = columns_of(Task.IMAGE_CLASSIFICATION)
+    spec = rules.spec(Task.IMAGE_CLASSIFICATION, places, columns, Holdout(), 50, lab.arguments)
+    return rules.decision_on(report, spec, version, NOW)
+
+
+def both_ways(lab: ImageLab, report: TrainingReport, version_1: TrainingReport) -> Arms:
+    """Trains both ways on the rows of a diagnosis."""
+    raced = lab.train(report.run, FINE_TUNE, report, champion=champion(version_1), race=True)
+    manifest = json.loads((lab.store / "versions/2/manifest.json").read_text())
+    arms = read_race(Fields(manifest))
+    fine_tuned, retrained = arms[FINE_TUNE].new, arms[RETRAIN].new
+    assert fine_tuned is not None
+    assert retrained is not None
+    found = Arms(
+        raced,
+        fine_tuned.champion_accuracy,
+        fine_tuned.challenger_accuracy,
+        retrained.challenger_accuracy,
+    )
+    LOG.info(
+        "champion %.3f, FineTune %.3f, Retrain %.3f",
+        found.before,
+        found.fine_tuned,
+        found.retrained,
+    )
+    return found
+
+
+def test_the_first_version_reads_digits_and_is_a_folder_for_any_server(digits: First) -> None:
+    lab, version_1 = digits
+    assert version_1.evaluation is not None
+    assert version_1.evaluation.old is not None
+    assert version_1.evaluation.old.challenger_accuracy > 0.9
+    folder = lab.store / "versions/1"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["task"] == "ImageClassification"
+    assert manifest["labels"] == [f"digit-{digit}" for digit in range(10)]
+    assert {"config.json", "model.safetensors", "preprocessor_config.json"} <= set(
+        manifest["files"]
+    )
+
+
+@pytest.mark.slow
+def test_strokes_a_little_thicker_ask_for_a_fine_tune(copied: Callable[[Images], First]) -> None:
+    lab, version_1 = copied(pictures.digits(LATER, pictures.thicker))
+    found = lab.diagnose(2, champion=champion(version_1))
+    decision = decided(lab, found, version_1)
+    assert (decision.action.value, decision.reason) == ("FineTune", "DomainExpansion")
+    arms = both_ways(lab, found, version_1)
+    assert arms.fine_tuned > arms.before
+    assert arms.fine_tuned > arms.retrained - 0.02, "a retrain would cost more and give no more"
+    served = Champion(1, "", champion(version_1).digest, NOW, RETRAIN)
+    gate = parse(rules.DEFAULTS).gate
+    assert judge(arms.raced, gate=gate, champion=served, concept_drift=False).promote
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change, reason, said",
+    [
+        (pictures.of_another_scanner, "FeatureSpaceChanged", "unseenImageSizes"),
+        (pictures.inverted, "DistributionShift", "outsideSupport"),
+    ],
+)
+def test_images_of_another_kind_ask_for_a_retrain(
+    copied: Callable[[Images], First], change: pictures.Change, reason: str, said: str
+) -> None:
+    lab, version_1 = copied(pictures.digits(LATER, change))
+    found = lab.diagnose(2, champion=champion(version_1))
+    decision = decided(lab, found, version_1)
+    assert (decision.action.value, decision.reason) == ("Retrain", reason)
+    assert said in decision.message
+    arms = both_ways(lab, found, version_1)
+    assert arms.retrained > arms.before + 0.3
+    assert arms.retrained >= arms.fine_tuned - 0.02
