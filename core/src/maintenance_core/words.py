@@ -33,7 +33,7 @@ EVIDENCE: Final = {
     "truncatedTexts": "rise of the share of texts too long for the model",
     "emptyTexts": "rise of the share of empty texts",
     "unseenImageSizes": "share of new images of a size or shape that hardly an old image has",
-    "unseenChannels": "share of new images with channels (grey, colours) that hardly an old one has",
+    "unseenChannels": "share of new images with channels that hardly an old image has",
     "unseenBitDepths": "share of new images with bits per channel that hardly an old image has",
     "unseenImageModes": "share of new images in a mode (palette, CMYK) that hardly an old one has",
     "imageSides": "length of the images' sides, new over old (medians)",
