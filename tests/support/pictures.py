@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from sklearn.datasets import load_digits
 
 from maintenance_contract import (
@@ -71,6 +71,15 @@ def of_another_scanner(image: Any) -> Any:
     """Larger and in colours: ink on paper."""
     large = image.resize((3 * SIDE, 3 * SIDE), Image.Resampling.BICUBIC)
     return ImageOps.colorize(large, (235, 220, 180), (30, 40, 120))
+
+
+def crossed_out(image: Any) -> Any:
+    """With two strokes through it."""
+    crossed = image.copy()
+    draw = ImageDraw.Draw(crossed)
+    draw.line((0, 0, SIDE, SIDE), fill=255, width=3)
+    draw.line((0, SIDE, SIDE, 0), fill=255, width=3)
+    return crossed
 
 
 def png(image: Any, **options: Any) -> bytes:

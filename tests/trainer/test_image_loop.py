@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from support import pictures
-from support.laboratory import champion
+from support.laboratory import Lab, champion
 from support.pictures import ImageLab
 
 from maintenance_contract import (
@@ -30,7 +30,7 @@ from maintenance_core.judge import judge
 from maintenance_core.model import Champion, Decision
 from maintenance_core.spec import parse
 from maintenance_trainer import checkpoints
-from maintenance_trainer.cli import rules
+from maintenance_trainer.cli import command, rules
 from maintenance_trainer.places import Places
 from maintenance_trainer.provenance import read_race
 from maintenance_trainer.store import Store
@@ -159,3 +159,99 @@ def test_images_of_another_kind_ask_for_a_retrain(
     arms = both_ways(lab, found, version_1)
     assert arms.retrained > arms.before + 0.3
     assert arms.retrained >= arms.fine_tuned - 0.02
+
+
+@pytest.mark.slow
+def test_a_class_that_is_new_grows_the_head(copied: Callable[[Images], First]) -> None:
+    crosses = pictures.digits(slice(1300, 1500), pictures.crossed_out)
+    lab, version_1 = copied(
+        [*pictures.digits(slice(900, 1300)), *((image, "crossed out") for image, _ in crosses)]
+    )
+    found = lab.diagnose(2, champion=champion(version_1))
+    assert found.diagnosis is not None
+    assert found.diagnosis.new_labels == ("crossed out",)
+    tuned = lab.train(2, FINE_TUNE, found, champion=champion(version_1))
+    manifest = json.loads((lab.store / "versions/2/manifest.json").read_text())
+    assert manifest["labels"] == [*(f"digit-{digit}" for digit in range(10)), "crossed out"]
+    assert manifest["trainedRows"]["old"] == manifest["trainedRows"]["new"] // 2, "replayed"
+    assert tuned.evaluation is not None
+    assert tuned.evaluation.new is not None
+    assert tuned.evaluation.new.challenger_accuracy > 0.9
+    assert tuned.evaluation.new.champion_accuracy < 0.75
+
+
+@pytest.mark.slow
+def test_images_that_mean_something_else_now_contradict_old_ones(
+    copied: Callable[[Images], First],
+) -> None:
+    swapped = {"digit-3": "digit-8", "digit-8": "digit-3", "digit-1": "digit-7"}
+    swapped["digit-7"] = "digit-1"
+    lab, version_1 = copied(
+        [(image, swapped.get(label, label)) for image, label in pictures.digits(LATER)]
+    )
+    found = lab.diagnose(2, champion=champion(version_1))
+    decision = decided(lab, found, version_1)
+    assert decision.reason in {"ConceptDrift", "ConceptReplaced"}
+    retrained = lab.train(
+        2, RETRAIN, found, champion=champion(version_1), exclude_contradicted=True
+    )
+    manifest = json.loads((lab.store / "versions/2/manifest.json").read_text())
+    of_these = sum(label in swapped for _, label in pictures.digits(FIRST))
+    assert 0.5 * of_these * 599 / 900 < manifest["excludedContradicted"] < 1.2 * of_these
+    assert retrained.evaluation is not None
+    assert retrained.evaluation.new is not None
+    assert retrained.evaluation.new.challenger_accuracy > 0.9
+
+
+def test_a_classifier_made_elsewhere_becomes_the_first_version(
+    digits: First, tmp_path: Path
+) -> None:
+    lab, _ = digits
+    brought = tmp_path / "claims/models/brought"
+    shutil.copytree(lab.store / "versions/1", brought)
+    (brought / "manifest.json").unlink()
+    (brought / "optimizer.pt").write_bytes(b"a pickle")
+    mine = replace(lab, claims=tmp_path / "claims")
+    pictures.put(mine.original, pictures.digits(slice(900, 1000)))
+    mine.updates.mkdir()
+    model = replace(mine.request(Operation.DIAGNOSE, 1).model, initial_model="pvc://models/brought")
+    found = mine.diagnose(1, model=model)
+    assert found.diagnosis is not None
+    assert found.diagnosis.old is not None
+    assert found.diagnosis.old.correct / found.diagnosis.old.n > 0.9
+    mine.train(1, TrainingAction.IMPORT, found, model=model)
+    names = {path.name for path in (mine.store / "versions/1").iterdir()}
+    assert names == {
+        "config.json", "manifest.json", "model.safetensors", "preprocessor_config.json"
+    }  # fmt: skip
+
+
+def test_a_version_of_images_is_no_champion_for_texts(digits: First) -> None:
+    lab, version_1 = digits
+    texts = Lab.request(lab, Operation.DIAGNOSE, 90, champion=champion(version_1))
+    report, code = lab.do(replace(texts, model=replace(texts.model, base_model="file:///nowhere")))
+    assert code != 0
+    assert report.reason in {"BaseModelMissing", "ChampionOfOtherTask"}
+
+
+def test_the_command_for_a_person_keeps_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures.put(tmp_path / "original", pictures.digits(slice(0, 80)))
+    (tmp_path / "original/digit-0/notes.txt").write_text("scanned on Monday")
+    (tmp_path / "original/digit-0/torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "updates").mkdir()
+    pictures.base_model(tmp_path / "base")
+    options = [
+        *("--task", "ImageClassification", "--set", "num_train_epochs=1"),
+        *(f"--{name}={tmp_path / name.replace('-', '_')}" for name in ("original", "updates")),
+        *("--base-model", str(tmp_path / "base"), "--store", str(tmp_path / "store")),
+    ]
+    assert command.main(["diagnose", *options]) == 0
+    told = capsys.readouterr().out
+    assert "10 labels" in told
+    assert "original/digit-0/torn.png (cannot be decoded" in told
+    assert "original/digit-0/notes.txt (none of .png" in told
+    assert "The rules' answer: Retrain (FirstVersion)" in told
+    assert command.main(["train", *options]) == 0
+    assert "version 1 by retrain" in capsys.readouterr().out
