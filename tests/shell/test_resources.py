@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from maintenance_operator.resources import MOST_NEWS, Resources, key_of
 
-TEXTS = st.text(max_size=40)
+SOURCE = st.text(max_size=40)
 BODIES = st.lists(
     st.recursive(
-        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXTS,
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | SOURCE,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(SOURCE, inner, max_size=4),
     ),
     min_size=1,
     max_size=5,

@@ -68,6 +68,10 @@ class Points:
     def __init__(self, row: type[PointRow]) -> None:
         self._row = row
 
+    def check_model(self, uri: str, folder: Path, given: Given) -> None:
+        if not (folder / FILE).is_file():
+            raise given.missing(f"{uri} holds no {FILE}.")
+
     def digest(self, path: Path, file: Named) -> str:
         return reading.sha256(path, file.where)
 
@@ -112,10 +116,6 @@ class Nearest:
 
     name = "Nearest"
     source = Points(PointRow)
-
-    def check_model(self, uri: str, folder: Path, given: Given) -> None:
-        if not (folder / FILE).is_file():
-            raise given.missing(f"{uri} holds no {FILE}.")
 
     def check_arguments(self, action: TrainingAction, arguments: Mapping[str, Any]) -> None:
         if strangers := arguments.keys() - {"weight"}:

@@ -26,7 +26,7 @@ from maintenance_trainer.data import (
 from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.places import Places
 from maintenance_trainer.shares import Shares
-from maintenance_trainer.tasks.texts import TEXTS, make_row, normalise
+from maintenance_trainer.tasks.texts import SOURCE, make_row, normalise
 
 GOOD = "text,label\na,x\nb,y\n"
 
@@ -42,7 +42,7 @@ def data(tmp_path: Path) -> DataRef:
 def take(data: DataRef, known: frozenset[str] = frozenset()) -> tuple[Snapshot, Dataset]:
     for place in (data.original, data.updates):
         age(Path(place.removeprefix("file://")))
-    return take_snapshot(data, Places(""), TEXTS, known=known, champion_holdout=None)
+    return take_snapshot(data, Places(""), SOURCE, known=known, champion_holdout=None)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_parquet_rows_are_those_of_csv(data: DataRef, tmp_path: Path) -> None:
     assert snapshot.files[1].rows == 9000
     assert {row.text for row in dataset.rows if row.new} == {f"row {n}" for n in range(8999)}
     assert {row.label for row in dataset.rows if row.new} == {"7"}
-    assert read_again(snapshot, data, Places(""), TEXTS, 1) == dataset
+    assert read_again(snapshot, data, Places(""), SOURCE, 1) == dataset
 
 
 def test_old_line_ends_are_read(data: DataRef, tmp_path: Path) -> None:
@@ -164,12 +164,12 @@ from maintenance_contract import DataRef
 from maintenance_trainer.data import take_snapshot
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.places import Places
-from maintenance_trainer.tasks.texts import TEXTS
+from maintenance_trainer.tasks.texts import SOURCE
 import pyarrow.parquet
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     snapshot, _ = take_snapshot(
-        DataRef(*sys.argv[1:]), Places(""), TEXTS, known=frozenset(), champion_holdout=None
+        DataRef(*sys.argv[1:]), Places(""), SOURCE, known=frozenset(), champion_holdout=None
     )
     print(sum(file.rows for file in snapshot.files))
 except DataError as error:
@@ -296,13 +296,13 @@ def test_a_snapshot_survives_writing_and_refuses_changed_files(
     assert again == snapshot
     assert again.digest == snapshot.digest
     (tmp_path / "updates/later.csv").write_text("text,label\nlate,x\n")
-    assert read_again(again, data, Places(""), TEXTS, 7) == dataset
+    assert read_again(again, data, Places(""), SOURCE, 7) == dataset
     update.write_text("text,label\nother,x\n")
     with pytest.raises(ConfigurationError, match=r"updates/u\.csv was rewritten since run 7"):
-        read_again(again, data, Places(""), TEXTS, 7)
+        read_again(again, data, Places(""), SOURCE, 7)
     update.unlink()
     with pytest.raises(ConfigurationError, match=r"updates/u\.csv is gone") as caught:
-        read_again(again, data, Places(""), TEXTS, 7)
+        read_again(again, data, Places(""), SOURCE, 7)
     assert caught.value.reason == "SnapshotChanged"
 
 

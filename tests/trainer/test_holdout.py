@@ -19,7 +19,7 @@ from maintenance_trainer.auto_holdout import Before
 from maintenance_trainer.data import Dataset, Row, Snapshot, read_again, take_snapshot
 from maintenance_trainer.inheritance import Past, handed_on
 from maintenance_trainer.places import Places
-from maintenance_trainer.tasks.texts import TEXTS
+from maintenance_trainer.tasks.texts import SOURCE
 
 AUTO = Holdout()
 
@@ -69,7 +69,7 @@ class Rounds:
         snapshot, dataset = take_snapshot(
             data,
             Places(""),
-            TEXTS,
+            SOURCE,
             known=its.data if its else frozenset(),
             champion_holdout=its.past.fair if its else None,
             before=Before(its.data, its.past.own, its.past.fair, kept)
@@ -79,7 +79,7 @@ class Rounds:
         )
         stored = Snapshot.from_json(snapshot.to_json())
         assert stored == snapshot
-        assert read_again(stored, data, Places(""), TEXTS, 1) == dataset
+        assert read_again(stored, data, Places(""), SOURCE, 1) == dataset
         self.snapshots.append(stored)
         return dataset
 

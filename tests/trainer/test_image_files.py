@@ -17,7 +17,7 @@ from maintenance_trainer.data import Dataset, Snapshot, read_again, refuse_too_l
 from maintenance_trainer.errors import DataError, TrainerError
 from maintenance_trainer.folders import Origin, left_out
 from maintenance_trainer.places import Places
-from maintenance_trainer.tasks.image_files import IMAGES, ImageRow
+from maintenance_trainer.tasks.image_files import SOURCE, ImageRow
 
 DATA = DataRef("pvc://data/original", "pvc://data/updates", columns_of(Task.IMAGE_CLASSIFICATION))
 
@@ -54,7 +54,7 @@ def take(
     age(claims)
     places = Places(str(claims))
     return take_snapshot(
-        data, places, IMAGES, known=known, champion_holdout=None, tell=lambda _: None
+        data, places, SOURCE, known=known, champion_holdout=None, tell=lambda _: None
     )
 
 
@@ -72,7 +72,7 @@ def test_the_folder_of_an_image_is_its_label(claims: Path) -> None:
     assert all(isinstance(row, ImageRow) and row.read() for row in dataset.rows)
     assert len(snapshot.files) == 12
     assert Snapshot.from_json(snapshot.to_json()) == snapshot
-    again = read_again(snapshot, DATA, Places(str(claims)), IMAGES, 1)
+    again = read_again(snapshot, DATA, Places(str(claims)), SOURCE, 1)
     assert again.rows == dataset.rows
 
 
@@ -116,13 +116,13 @@ def test_what_is_no_image_is_named_and_counted_and_the_others_are_read(claims: P
     write(updates(claims) / "light/fine.png", shade(250))
     snapshot, dataset = take(claims)
     read = {(file.origin, file.name) for file in snapshot.files}
-    beside = left_out(DATA, Places(str(claims)), read, IMAGES.suffixes)
+    beside = left_out(DATA, Places(str(claims)), read, SOURCE.suffixes)
     told = {file.name: file.why for file in (*dataset.left_out, *beside)}
     assert told.keys() == {f"updates/{name}" for name in ODD}
     for name, (_, why) in ODD.items():
         assert why in told[f"updates/{name}"], name
     assert sum(row.new for row in dataset.rows) == 1
-    assert read_again(snapshot, DATA, Places(str(claims)), IMAGES, 1).left_out == dataset.left_out
+    assert read_again(snapshot, DATA, Places(str(claims)), SOURCE, 1).left_out == dataset.left_out
     assert LeftOut.of(dataset.left_out).count == 5
 
 
@@ -172,7 +172,7 @@ def test_an_image_stays_on_its_side_when_others_come(claims: Path) -> None:
     before = auto_holdout.Before(files=first.kept)
     age(claims)
     _, later = take_snapshot(
-        DATA, places, IMAGES, known=frozenset(), champion_holdout=None, before=before,
+        DATA, places, SOURCE, known=frozenset(), champion_holdout=None, before=before,
         tell=lambda _: None,
     )  # fmt: skip
     assert sealed <= {row.key for row in later.old_held_out}
@@ -214,7 +214,7 @@ def test_parquet_as_datasets_writes_it_gives_rows_with_the_names_of_their_classe
     new = sorted((row.label, row.format.width) for row in dataset.rows if row.new)  # type: ignore[attr-defined]
     assert new == [("dark", 8), ("light", 8)]
     assert snapshot.files[-1].columns == ("image", "label")
-    assert read_again(snapshot, DATA, Places(str(claims)), IMAGES, 1).rows == dataset.rows
+    assert read_again(snapshot, DATA, Places(str(claims)), SOURCE, 1).rows == dataset.rows
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])

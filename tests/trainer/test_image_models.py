@@ -62,7 +62,7 @@ def test_every_architecture_is_rehearsed_scored_kept_and_loaded(
     made: dict[str, Path], tmp_path: Path, kind: str
 ) -> None:
     assert tasks.find("ImageClassification") is TASK
-    TASK.check_model("pvc://models/base", made[kind], Given.BASE)
+    TASK.source.check_model("pvc://models/base", made[kind], Given.BASE)
     tiny = TASK.rehearse(made[kind], Given.BASE, Silent())
     assert tiny is not None
     model = TASK.from_base(made[kind], ROWS, seed=1)
@@ -114,7 +114,7 @@ def test_a_model_of_grey_images_gets_grey_ones(tmp_path: Path) -> None:
 
 
 def refused(folder: Path, given: Given = Given.BASE) -> str:
-    TASK.check_model("pvc://models/base", folder, given)
+    TASK.source.check_model("pvc://models/base", folder, given)
     with pytest.raises(ConfigurationError) as told:
         TASK.rehearse(folder, given, Silent())
     assert told.value.reason == f"{given.name.capitalize()}ModelUnreadable"
@@ -139,8 +139,10 @@ def test_a_model_of_texts_is_none_for_images_and_the_other_way_round(
 def test_a_model_without_its_image_processor_says_which_file_is_missing(base: Base) -> None:
     folder = base("resnet")
     (folder / "preprocessor_config.json").unlink()
-    said = refused(folder)
-    assert "there is no image processor; preprocessor_config.json is expected" in said
+    with pytest.raises(ConfigurationError, match="pvc://x holds no preprocessor_config.json"):
+        TASK.source.check_model("pvc://x", folder, Given.BASE)
+    with pytest.raises(ConfigurationError, match="there is no image processor"):
+        TASK.rehearse(folder, Given.BASE, Silent())
 
 
 def test_a_processor_of_another_model_is_found_out_by_the_rehearsal(base: Base) -> None:

@@ -15,7 +15,7 @@ from maintenance_trainer.data import Dataset, Snapshot, read_again, take_snapsho
 from maintenance_trainer.errors import DataError, TrainerError
 from maintenance_trainer.folders import Origin
 from maintenance_trainer.places import Places
-from maintenance_trainer.tasks.texts import TEXTS
+from maintenance_trainer.tasks.texts import SOURCE
 
 ROWS = "text,label\n"
 CANARY = "canary-7f3a"
@@ -54,10 +54,10 @@ def take(claims: Path) -> tuple[Snapshot, Dataset, dict[str, str]]:
         os.utime(path, (then, then), follow_symlinks=False)
     places = Places(str(claims))
     snapshot, dataset = take_snapshot(
-        DATA, places, TEXTS, known=frozenset(), champion_holdout=None, tell=lambda _: None
+        DATA, places, SOURCE, known=frozenset(), champion_holdout=None, tell=lambda _: None
     )
     read = {(file.origin, file.name) for file in snapshot.files}
-    left = {file.name: file.why for file in folders.left_out(DATA, places, read, TEXTS.suffixes)}
+    left = {file.name: file.why for file in folders.left_out(DATA, places, read, SOURCE.suffixes)}
     return snapshot, dataset, left
 
 
@@ -132,7 +132,7 @@ def test_links_below_the_folder_are_followed_once(claims: Path, updates: Path) -
         "week2/w2.csv",
     ]
     assert not left
-    assert read_again(snapshot, DATA, Places(str(claims)), TEXTS, 1) == dataset
+    assert read_again(snapshot, DATA, Places(str(claims)), SOURCE, 1) == dataset
 
 
 def test_a_folder_that_is_reached_by_a_link_in_its_volume_is_read(claims: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_file_that_becomes_a_link_after_the_snapshot_is_gone(claims: Path, upd
     (updates / "u.csv").unlink()
     (updates / "u.csv").symlink_to(claims / "other/o.csv")
     with pytest.raises(TrainerError, match=r"updates/u\.csv is gone"):
-        read_again(snapshot, DATA, Places(str(claims)), TEXTS, 1)
+        read_again(snapshot, DATA, Places(str(claims)), SOURCE, 1)
 
 
 def test_no_link_is_followed_once_a_path_is_resolved(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_what_may_come_is_told_and_no_mistake(
 
 def test_what_arrives_during_the_look_is_told(claims: Path, updates: Path) -> None:
     rows(updates / "late.csv", "c")
-    left = folders.left_out(DATA, Places(str(claims)), READ, TEXTS.suffixes)
+    left = folders.left_out(DATA, Places(str(claims)), READ, SOURCE.suffixes)
     assert [(file.name, file.why) for file in left] == [("updates/late.csv", folders.LATE)]
 
 

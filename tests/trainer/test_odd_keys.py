@@ -16,7 +16,7 @@ from maintenance_trainer.bucket import Bucket
 from maintenance_trainer.data import take_snapshot
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.places import Places
-from maintenance_trainer.tasks.texts import TEXTS
+from maintenance_trainer.tasks.texts import SOURCE
 
 ROWS = b"text,label\n%s,x\n"
 ODD = "its key holds an empty, a '.' or a '..' part, or a very long one: rename it"
@@ -143,11 +143,11 @@ def test_odd_keys_are_told_and_the_others_read(
     }
     with Places("", str(tmp_path)) as places:
         snapshot, dataset = take_snapshot(
-            DATA, places, TEXTS, known=frozenset(), champion_holdout=None, tell=lambda _: None
+            DATA, places, SOURCE, known=frozenset(), champion_holdout=None, tell=lambda _: None
         )
         read = {(file.origin, file.name) for file in snapshot.files}
         told = {
-            file.name: file.why for file in folders.left_out(DATA, places, read, TEXTS.suffixes)
+            file.name: file.why for file in folders.left_out(DATA, places, read, SOURCE.suffixes)
         }
     assert {row.text for row in dataset.rows if row.new} == {"b"}
     assert told == left
@@ -164,9 +164,9 @@ def test_a_key_too_long_for_a_file_and_one_that_is_a_folder_are_told(
     }
     with Places("", str(tmp_path)) as places:
         _, dataset = take_snapshot(
-            DATA, places, TEXTS, known=frozenset(), champion_holdout=None, tell=lambda _: None
+            DATA, places, SOURCE, known=frozenset(), champion_holdout=None, tell=lambda _: None
         )
-        left = places.left_out(places.data(DATA.updates, "bucket", TEXTS.suffixes)[0])
+        left = places.left_out(places.data(DATA.updates, "bucket", SOURCE.suffixes)[0])
     assert {row.text for row in dataset.rows if row.new} == {"d"}
     assert [file.why for file in left] == [ODD, "its key is that of a folder, too: rename it"]
 

@@ -17,7 +17,7 @@ from maintenance_trainer.data import Dataset, Snapshot, read_again, take_snapsho
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.places import Places
 from maintenance_trainer.reading import sha256
-from maintenance_trainer.tasks.texts import TEXTS
+from maintenance_trainer.tasks.texts import SOURCE
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ def take(
     data = DataRef(f"file://{folders}/original", f"file://{folders}/updates", columns)
     age(folders)
     snapshot, dataset = take_snapshot(
-        data, Places(""), TEXTS, known=known, champion_holdout=None, champion_labels=labels
+        data, Places(""), SOURCE, known=known, champion_holdout=None, champion_labels=labels
     )
     again = Snapshot.from_json(snapshot.to_json().encode().decode())
-    assert read_again(again, data, Places(""), TEXTS, 1) == dataset
+    assert read_again(again, data, Places(""), SOURCE, 1) == dataset
     return snapshot, dataset
 
 

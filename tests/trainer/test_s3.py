@@ -39,7 +39,7 @@ from maintenance_trainer.places import Places
 from maintenance_trainer.progress import LogProgress
 from maintenance_trainer.store import Store
 from maintenance_trainer.tasks.text_classification import TASK
-from maintenance_trainer.tasks.texts import TEXTS
+from maintenance_trainer.tasks.texts import SOURCE
 
 OWNER = ResourceRef("finance", "news", "uid-1")
 PROVENANCE = {
@@ -465,7 +465,7 @@ def test_a_prefix_without_original_data_is_named(name: str, places: Places) -> N
         f"s3://{name}/o", f"s3://{name}/u", original_secret=SECRET, updates_secret=SECRET
     )
     with pytest.raises(DataError, match=rf"data\.original: s3://{name}/o holds no settled"):
-        take_snapshot(data, places, TEXTS, known=frozenset(), champion_holdout=None)
+        take_snapshot(data, places, SOURCE, known=frozenset(), champion_holdout=None)
 
 
 class _Identity(BaseHTTPRequestHandler):

@@ -13,7 +13,7 @@ from maintenance_trainer.data import take_snapshot
 from maintenance_trainer.errors import DataError, TransientError
 from maintenance_trainer.places import Places
 from maintenance_trainer.reading import SUFFIXES
-from maintenance_trainer.tasks.texts import TEXTS
+from maintenance_trainer.tasks.texts import SOURCE
 
 NOW = 1_800_000_000.0
 
@@ -106,11 +106,11 @@ def test_a_file_that_is_written_while_it_is_read_is_worth_a_retry(
 
     monkeypatch.setattr(digest, written_meanwhile)
     with pytest.raises(TransientError, match=r"original/a\.csv was written") as caught:
-        take_snapshot(data, Places(""), TEXTS, known=frozenset(), champion_holdout=None)
+        take_snapshot(data, Places(""), SOURCE, known=frozenset(), champion_holdout=None)
     assert caught.value.exit_code == 1
     monkeypatch.setattr(digest, lambda _path, _where: "sha256:x")
     age(tmp_path)
     path.write_text("text,label\na\n")
     age(tmp_path)
     with pytest.raises(DataError):
-        take_snapshot(data, Places(""), TEXTS, known=frozenset(), champion_holdout=None)
+        take_snapshot(data, Places(""), SOURCE, known=frozenset(), champion_holdout=None)

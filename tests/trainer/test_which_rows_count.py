@@ -40,7 +40,7 @@ from maintenance_trainer.data import (
 )
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.places import Places
-from maintenance_trainer.tasks.texts import TEXTS, make_row
+from maintenance_trainer.tasks.texts import SOURCE, make_row
 
 First = tuple[Lab, TrainingReport]
 ONSET = "2026-11-20T12:00:00Z"
@@ -58,9 +58,9 @@ def taken(folders: Path, **changes: Any) -> tuple[Snapshot, Dataset]:
     ref = DataRef(f"file://{folders}/original", f"file://{folders}/updates", **changes)
     age(folders)
     snapshot, dataset = take_snapshot(
-        ref, Places(""), TEXTS, known=frozenset(), champion_holdout=None
+        ref, Places(""), SOURCE, known=frozenset(), champion_holdout=None
     )
-    assert read_again(Snapshot.from_json(snapshot.to_json()), ref, Places(""), TEXTS, 1) == dataset
+    assert read_again(Snapshot.from_json(snapshot.to_json()), ref, Places(""), SOURCE, 1) == dataset
     return snapshot, dataset
 
 

@@ -1,4 +1,4 @@
-"""How files become rows: what data reading asks of a kind of model. Imports nothing heavy."""
+"""How the files of a kind of model are read: its rows, and the folder of a model."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from maintenance_contract import Columns
 from maintenance_contract.kinds import Role
 from maintenance_trainer.folders import Named
+from maintenance_trainer.given import Given
 from maintenance_trainer.remarks import Remarks
 from maintenance_trainer.rows import Row
 
@@ -62,7 +63,7 @@ class Reader(Protocol[R_co]):
 
 
 class Source(Protocol[R_co]):
-    """How the files of a kind become rows. Imports nothing heavy until it reads."""
+    """How the files of a kind are read. Imports nothing slow: a command says what is missing."""
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -71,6 +72,13 @@ class Source(Protocol[R_co]):
     @property
     def suffixes(self) -> tuple[str, ...]:
         """Of the files that hold rows, in small letters."""
+
+    def check_model(self, uri: str, folder: Path, given: Given) -> None:
+        """Refuse a folder that holds no model of this kind that can be read safely. Cheap.
+
+        Raises:
+            ConfigurationError: of ``given``, missing or unreadable.
+        """
 
     def digest(self, path: Path, file: Named) -> str:
         """``sha256:…`` of all that a file says: where its folder labels it, of the label, too.

@@ -130,13 +130,13 @@ def _check(work: Work, action: TrainingAction) -> None:
                 _check(work, TrainingAction.RETRAIN)
         case TrainingAction.RETRAIN:
             work.task.check_arguments(action, recipes.retrain_arguments)
-            work.task.check_model(model.base_model, work.base_model, Given.BASE)
+            work.source.check_model(model.base_model, work.base_model, Given.BASE)
             checkpoints.refuse_full(work.store, work.base_model)
         case TrainingAction.IMPORT:
             if work.request.champion is not None or not model.initial_model:
                 message = "request: Import needs an initial model, and no champion."
                 raise ConfigurationError("InitialModelMissing", message)
-            work.task.check_model(model.initial_model, work.initial_model, Given.INITIAL)
+            work.source.check_model(model.initial_model, work.initial_model, Given.INITIAL)
             checkpoints.refuse_full(work.store, work.initial_model)
 
 

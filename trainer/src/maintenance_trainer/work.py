@@ -48,7 +48,7 @@ class Work:
     @property
     def source(self) -> AnySource:
         """How its rows are read."""
-        return self.task.source
+        return tasks.source(self.request.model.task)
 
     def champion(self) -> Version | None:
         """The version in service, every byte of it checked; None where there is none.

@@ -23,9 +23,10 @@ from maintenance_contract.holdout import LEAST_PERCENT, MOST_PERCENT
 from maintenance_contract.kinds import ROLES
 from maintenance_contract.paths import OWNER_FILE
 from maintenance_core.model import Action, Decision, Spec, Verdict
-from maintenance_trainer import checkpoints, files
+from maintenance_trainer import checkpoints, files, tasks
 from maintenance_trainer.cli import in_service, rules, tables
 from maintenance_trainer.errors import ConfigurationError, TrainerError
+from maintenance_trainer.given import Given
 from maintenance_trainer.job import perform
 from maintenance_trainer.places import Places
 from maintenance_trainer.progress import BarProgress, LogProgress
@@ -201,9 +202,14 @@ def _do(request: TrainingRequest) -> TrainingReport:
 
     Raises:
         Failed: its report tells of a failure.
+        ConfigurationError: the base model is none.
     """
     with ExitStack() as stack:
         places = stack.enter_context(Places(""))
+        uri = request.model.base_model
+        # Said at once, not when torch has been loaded.
+        source = tasks.source(request.model.task)
+        source.check_model(uri, places.model(uri, "", ""), Given.BASE)
         progress: BarProgress | LogProgress
         if sys.stderr.isatty():
             progress = BarProgress()

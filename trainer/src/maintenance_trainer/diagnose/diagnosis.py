@@ -106,9 +106,9 @@ def check(work: Work) -> Model | None:
             InitialModelUnreadable, ArgumentUnknown, ArgumentInvalid.
     """
     task, model, recipes = work.task, work.request.model, work.request.recipes
-    task.check_model(model.base_model, work.base_model, Given.BASE)
+    work.source.check_model(model.base_model, work.base_model, Given.BASE)
     if model.initial_model:
-        task.check_model(model.initial_model, work.initial_model, Given.INITIAL)
+        work.source.check_model(model.initial_model, work.initial_model, Given.INITIAL)
     checkpoints.refuse_full(work.store, work.base_model)
     task.check_arguments(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments)
     task.check_arguments(TrainingAction.RETRAIN, recipes.retrain_arguments)

@@ -18,9 +18,8 @@ from maintenance_trainer.given import Given
 from maintenance_trainer.tasks import image_form, images
 from maintenance_trainer.tasks.huggingface.classification import Classification, Classifier
 from maintenance_trainer.tasks.huggingface.loading import LOCAL
-from maintenance_trainer.tasks.image_files import IMAGES, ImageRow, Images
+from maintenance_trainer.tasks.image_files import PROCESSORS, SOURCE, ImageRow, Images
 
-PROCESSORS: Final = ("preprocessor_config.json", "processor_config.json")
 KEPT: Final = 2**29
 """Bytes of decoded images that are kept in memory: some 900 of 224 x 224 pixels."""
 _PIXELS: Final = "pixel_values"
@@ -41,7 +40,7 @@ class ImageClassification(Classification[ImageRow]):
     @property
     @override
     def source(self) -> Images:
-        return IMAGES
+        return SOURCE
 
     @override
     def processor(self, folder: Path) -> Any:

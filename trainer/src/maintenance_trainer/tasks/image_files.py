@@ -20,11 +20,16 @@ from maintenance_trainer import files, labels, reading
 from maintenance_trainer.cells import CellReader, Record, kind_of
 from maintenance_trainer.errors import DataError, TransientError
 from maintenance_trainer.folders import Named
+from maintenance_trainer.given import Given
 from maintenance_trainer.rows import Row
 from maintenance_trainer.sources import Found, Reader, SourceFile
 from maintenance_trainer.tasks import images
+from maintenance_trainer.tasks.huggingface import folder
 from maintenance_trainer.tasks.images import Format, Looked, UnreadableImageError
 
+PROCESSORS: Final = ("preprocessor_config.json", "processor_config.json")
+"""Where the settings of an image processor lie, beside a model."""
+_SAVE: Final = "copy it from where the model was saved, or call save_pretrained of its processor."
 _METADATA: Final = b"huggingface"
 """The key of a Parquet file's schema under which ``datasets`` describes its columns."""
 _BYTES: Final = "bytes"
@@ -70,6 +75,13 @@ class Images:
     roles = ROLES[Task.IMAGE_CLASSIFICATION]
     suffixes = (*images.SUFFIXES, *reading.PARQUET_SUFFIXES)
 
+    def check_model(self, uri: str, model: Path, given: Given) -> None:
+        """A folder in Hugging Face's format, with an image processor."""
+        folder.check_model(uri, model, given)
+        if not any((model / name).is_file() for name in PROCESSORS):
+            problem = f"{uri} holds no {PROCESSORS[0]}, which says how images are prepared: {_SAVE}"
+            raise given.unreadable(problem)
+
     def digest(self, path: Path, file: Named) -> str:
         """``sha256:…`` of an image and its label, or of a file of rows.
 
@@ -85,7 +97,7 @@ class Images:
         return _Cells(source) if _has_rows(source.file) else _File(source)
 
 
-IMAGES: Final = Images()
+SOURCE: Final = Images()
 
 
 class _File:
@@ -183,8 +195,7 @@ def _class_of(file: Named) -> str:
     Raises:
         DataError: LabelMissing, DataUnreadable.
     """
-    folder = PurePosixPath(file.name).parent.name
-    label = labels.spelled(folder) or ""
+    label = labels.spelled(PurePosixPath(file.name).parent.name) or ""
     if not labels.visible(label):
         message = (
             f"{file.where}: the image lies in no folder of a class; move it into one that is "

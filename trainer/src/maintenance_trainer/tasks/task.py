@@ -82,13 +82,6 @@ class Task(Protocol[R, M]):
 
     # Before anything is paid for.
 
-    def check_model(self, uri: str, folder: Path, given: Given) -> None:
-        """Refuse a folder that holds no model of this kind that can be read safely. Cheap.
-
-        Raises:
-            ConfigurationError: of ``given``, missing or unreadable.
-        """
-
     def check_arguments(self, action: TrainingAction, arguments: Mapping[str, Any]) -> None:
         """Refuse arguments by name, type and range.
 

@@ -16,7 +16,7 @@ from maintenance_trainer.folders import Origin
 from maintenance_trainer.given import Given
 from maintenance_trainer.tasks import tokens
 from maintenance_trainer.tasks.huggingface.classification import Classification, Classifier
-from maintenance_trainer.tasks.texts import TEXTS, TextRow, Texts, make_row
+from maintenance_trainer.tasks.texts import SOURCE, TextRow, Texts, make_row
 
 _PROBE: Final = "Shares of the 3 largest banks fell on Monday; nobody knows why."
 _WORDS: Final = "Shares of the 3 largest banks fell on Monday; nobody knows why. "
@@ -35,7 +35,7 @@ class TextClassification(Classification[TextRow]):
     @property
     @override
     def source(self) -> Texts:
-        return TEXTS
+        return SOURCE
 
     @override
     def processor(self, folder: Path) -> Any:

@@ -15,9 +15,11 @@ from maintenance_trainer import reading
 from maintenance_trainer.cells import Record, kind_of
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.folders import Named, Origin
+from maintenance_trainer.given import Given
 from maintenance_trainer.records import RecordReader
 from maintenance_trainer.rows import Row
 from maintenance_trainer.sources import SourceFile
+from maintenance_trainer.tasks.huggingface import folder
 
 _NO_LETTERS: Final = re.compile(r"[\W\d_]+")
 
@@ -61,6 +63,10 @@ class Texts:
     roles = ROLES[Task.TEXT_CLASSIFICATION]
     suffixes = reading.SUFFIXES
 
+    def check_model(self, uri: str, model: Path, given: Given) -> None:
+        """A folder in Hugging Face's format."""
+        folder.check_model(uri, model, given)
+
     def digest(self, path: Path, file: Named) -> str:
         """``sha256:…`` of its bytes."""
         return reading.sha256(path, file.where)
@@ -78,7 +84,7 @@ class Texts:
         return RecordReader(source, content, row)
 
 
-TEXTS: Final = Texts()
+SOURCE: Final = Texts()
 
 
 def _text(value: object, where: str, source: SourceFile) -> str:

@@ -22,7 +22,7 @@ from maintenance_trainer.given import Given
 from maintenance_trainer.progress import Progress, Silent
 from maintenance_trainer.rows import Row
 from maintenance_trainer.sources import Source
-from maintenance_trainer.tasks.huggingface import arguments, fitting, folder, loading, rehearsal
+from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal
 from maintenance_trainer.tasks.task import Fitted, How, Outputs
 
 EVALUATION_BATCH: Final = 64
@@ -130,17 +130,13 @@ class Classification(ABC, Generic[R]):
 
     # --- before anything is paid for -----------------------------------------------------
 
-    def check_model(self, uri: str, folder_of: Path, given: Given) -> None:
-        """See ``Task``."""
-        folder.check_model(uri, folder_of, given)
-
     def check_arguments(self, action: TrainingAction, given: Mapping[str, Any]) -> None:
         """See ``Task``."""
         arguments.check(action, given)
 
-    def rehearse(self, folder_of: Path, given: Given, progress: Progress) -> Classifier | None:
+    def rehearse(self, folder: Path, given: Given, progress: Progress) -> Classifier | None:
         """See ``Task``; weights are read in pieces."""
-        return rehearsal.check(self, folder_of, given, progress)
+        return rehearsal.check(self, folder, given, progress)
 
     def try_arguments(
         self, tiny: Classifier, action: TrainingAction, given: Mapping[str, Any], rows: int
@@ -150,11 +146,11 @@ class Classification(ABC, Generic[R]):
 
     # --- models --------------------------------------------------------------------------
 
-    def from_base(self, folder_of: Path, rows: Sequence[R], seed: int) -> Classifier:
+    def from_base(self, folder: Path, rows: Sequence[R], seed: int) -> Classifier:
         """A base model with a fresh head for the labels of these rows."""
-        return self.with_head(folder_of, sorted({row.label for row in rows}), seed)
+        return self.with_head(folder, sorted({row.label for row in rows}), seed)
 
-    def with_head(self, folder_of: Path, labels: Sequence[str], seed: int) -> Classifier:
+    def with_head(self, folder: Path, labels: Sequence[str], seed: int) -> Classifier:
         """A base model with a fresh head for these labels.
 
         Raises:
@@ -162,18 +158,18 @@ class Classification(ABC, Generic[R]):
         """
         transformers.set_seed(seed)
         try:
-            model, processor = self._together(folder_of, Given.BASE, labels)
+            model, processor = self._together(folder, Given.BASE, labels)
         except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
             said = loading.first_line(error)
-            problem = f"no {self.classifier} can be made of {folder_of.name!r}: {said}"
+            problem = f"no {self.classifier} can be made of {folder.name!r}: {said}"
             raise Given.BASE.unreadable(problem) from None
         return Classifier(model, processor, tuple(labels))
 
-    def from_initial(self, folder_of: Path) -> Classifier:
+    def from_initial(self, folder: Path) -> Classifier:
         """A classifier that was made elsewhere, with its own labels."""
         given = Given.INITIAL
         try:
-            model, processor = self._together(folder_of, given)
+            model, processor = self._together(folder, given)
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
@@ -181,20 +177,20 @@ class Classification(ABC, Generic[R]):
             raise given.unreadable(problem) from None
         return Classifier(model, processor, self._own_labels(model.config), given)
 
-    def load(self, folder_of: Path, labels: Sequence[str]) -> Classifier:
+    def load(self, folder: Path, labels: Sequence[str]) -> Classifier:
         """A stored version, as it was."""
         given = Given.CHAMPION
         try:
-            model, processor = self._together(folder_of, given)
+            model, processor = self._together(folder, given)
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
-            problem = f"versions/{folder_of.name} cannot be read: {loading.first_line(error)}"
+            problem = f"versions/{folder.name} cannot be read: {loading.first_line(error)}"
             raise given.unreadable(problem) from None
         return Classifier(model, processor, tuple(labels), given)
 
     def extend(
-        self, champion: Classifier, folder_of: Path, rows: Sequence[R], seed: int
+        self, champion: Classifier, folder: Path, rows: Sequence[R], seed: int
     ) -> Classifier:
         """The champion with outputs for labels it did not know; what it knew stays as it is."""
         news = sorted({row.label for row in rows} - set(champion.labels))
@@ -202,7 +198,7 @@ class Classification(ABC, Generic[R]):
             return replace(champion, given=None)
         transformers.set_seed(seed)
         known = champion.labels + tuple(news)
-        larger = Classifier(*self._together(folder_of, Given.CHAMPION, known), known)
+        larger = Classifier(*self._together(folder, Given.CHAMPION, known), known)
         before = champion.model.state_dict()
         with torch.no_grad():
             for name, weights in larger.model.state_dict().items():
@@ -283,20 +279,20 @@ class Classification(ABC, Generic[R]):
 
     # --- the store -----------------------------------------------------------------------
 
-    def save(self, model: Classifier, folder_of: Path) -> None:
+    def save(self, model: Classifier, folder: Path) -> None:
         """Model, processor and label names, readable by the library's class of the kind."""
-        model.model.to("cpu").save_pretrained(folder_of, safe_serialization=True)
-        model.processor.save_pretrained(folder_of)
+        model.model.to("cpu").save_pretrained(folder, safe_serialization=True)
+        model.processor.save_pretrained(folder)
 
     def proof(self, model: Classifier) -> Callable[[Path], None]:
         """How a copy of this classifier is known: it loads, and says the same of a row."""
         probe, silent = [self.probe()], Silent()
         expected = self.outputs(model, probe, silent, "").probabilities
 
-        def prove(folder_of: Path) -> None:
+        def prove(folder: Path) -> None:
             model.model.to("meta")  # two of them may not fit into memory
             try:
-                copy = self.load(folder_of, model.labels)
+                copy = self.load(folder, model.labels)
                 found = self.outputs(copy, probe, silent, "").probabilities
             except ConfigurationError as error:
                 raise self._no_copy(model, error.message) from None
@@ -317,11 +313,11 @@ class Classification(ABC, Generic[R]):
         return ConfigurationError("StoreUnwritable", message)
 
     def _together(
-        self, folder_of: Path, given: Given, labels: Sequence[str] | None = None
+        self, folder: Path, given: Given, labels: Sequence[str] | None = None
     ) -> tuple[Any, Any]:
         """Model and processor, fit for each other; every weight a number."""
-        processor = self.processor(folder_of)
-        model = loading.model(self.auto, folder_of, given, labels)
+        processor = self.processor(folder)
+        model = loading.model(self.auto, folder, given, labels)
         loading.refuse_not_finite(model.state_dict(), given)
         self.fit_together(model, processor, given)
         return model, processor
