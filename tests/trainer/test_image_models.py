@@ -139,9 +139,9 @@ def test_a_model_of_texts_is_none_for_images_and_the_other_way_round(
 def test_a_model_without_its_image_processor_says_which_file_is_missing(base: Base) -> None:
     folder = base("resnet")
     (folder / "preprocessor_config.json").unlink()
-    with pytest.raises(ConfigurationError, match="pvc://x holds no preprocessor_config.json"):
+    with pytest.raises(ConfigurationError, match=r"pvc://x holds no preprocessor"):
         TASK.source.check_model("pvc://x", folder, Given.BASE)
-    with pytest.raises(ConfigurationError, match="there is no image processor"):
+    with pytest.raises(ConfigurationError, match=r"there is no image processor"):
         TASK.rehearse(folder, Given.BASE, Silent())
 
 
