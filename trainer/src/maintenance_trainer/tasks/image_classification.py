@@ -18,8 +18,10 @@ from maintenance_trainer.given import Given
 from maintenance_trainer.tasks import image_form, images
 from maintenance_trainer.tasks.huggingface.classification import Classification, Classifier
 from maintenance_trainer.tasks.huggingface.loading import LOCAL
-from maintenance_trainer.tasks.image_files import PROCESSORS, SOURCE, ImageRow, Images
+from maintenance_trainer.tasks.image_files import SOURCE, ImageRow, Images
 
+PROCESSORS: Final = ("preprocessor_config.json", "processor_config.json")
+"""Where the settings of an image processor lie, beside a model."""
 KEPT: Final = 2**29
 """Bytes of decoded images that are kept in memory: some 900 of 224 x 224 pixels."""
 _PIXELS: Final = "pixel_values"

@@ -27,9 +27,6 @@ from maintenance_trainer.tasks import images
 from maintenance_trainer.tasks.huggingface import folder
 from maintenance_trainer.tasks.images import Format, Looked, UnreadableImageError
 
-PROCESSORS: Final = ("preprocessor_config.json", "processor_config.json")
-"""Where the settings of an image processor lie, beside a model."""
-_SAVE: Final = "copy it from where the model was saved, or call save_pretrained of its processor."
 _METADATA: Final = b"huggingface"
 """The key of a Parquet file's schema under which ``datasets`` describes its columns."""
 _BYTES: Final = "bytes"
@@ -76,11 +73,8 @@ class Images:
     suffixes = (*images.SUFFIXES, *reading.PARQUET_SUFFIXES)
 
     def check_model(self, uri: str, model: Path, given: Given) -> None:
-        """A folder in Hugging Face's format, with an image processor."""
+        """A folder in Hugging Face's format."""
         folder.check_model(uri, model, given)
-        if not any((model / name).is_file() for name in PROCESSORS):
-            problem = f"{uri} holds no {PROCESSORS[0]}, which says how images are prepared: {_SAVE}"
-            raise given.unreadable(problem)
 
     def digest(self, path: Path, file: Named) -> str:
         """``sha256:…`` of an image and its label, or of a file of rows.
