@@ -1,6 +1,7 @@
 """Folders of images and Parquet with images: which rows they give, what is left out or refused."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,20 @@ def test_one_class_is_none_to_tell_apart_and_what_was_left_out_is_said(claims: P
     with pytest.raises(DataError, match=r"of 1 labels .'dark'.*add labelled rows") as told:
         refuse_too_little(dataset, None, fresh=True)
     assert "light/image-00000.png (is a GIF" in told.value.message
+
+
+@pytest.mark.parametrize("where", [original, updates])
+def test_images_of_which_none_can_be_read_are_no_silence(
+    claims: Path, where: Callable[[Path], Path]
+) -> None:
+    for path in where(claims).rglob("*.png"):
+        path.unlink()
+    write(where(claims) / "dark/a.png", shade(1)[:40])
+    write(where(claims) / "light/b.png", b"")
+    error = refused(claims)
+    assert error.reason == "DataUnreadable"
+    assert f"data.{where(claims).name}: not one row can be read" in error.message
+    assert "dark/a.png (cannot be decoded" in error.message
 
 
 def test_an_image_that_changes_after_it_was_looked_at_is_never_trained_on(claims: Path) -> None:

@@ -270,6 +270,8 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
             named = Named(origin, path.relative_to(root).as_posix())
             place = folders.place(path, root, named)
             files.append(read.file(source, place, named, data.columns, known, data.since))
+    for origin in Origin:
+        _refuse_all_left_out(origin, files, read.remarks.left_out)
     labels.refuse_doubled(read.spelled, read.fresh, champion_labels)
     its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
     fair = champion_holdout and fair_to(champion_holdout, its_files)
@@ -289,6 +291,19 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
         data.since,
         before.gone(its_files) if any(file.held_out is not None for file in its_files) else (),
     ), dataset
+
+
+def _refuse_all_left_out(
+    origin: Origin, files: Sequence[DataFile], left_out: Sequence[LeftOutFile]
+) -> None:
+    """Refuse files of which not one row can be read: that is no silence, but a mistake."""
+    its = [left for left in left_out if left.name.startswith(f"{origin}/")]
+    if its and not any(file.rows for file in files if file.origin is origin):
+        message = (
+            f"data.{origin}: not one row can be read. Left out: {LeftOut.of(its).told()}. Whoever "
+            "delivers them must mend these files, or remove them."
+        )
+        raise DataError("DataUnreadable", message)
 
 
 def _held_out(files: Sequence[DataFile], holdout: Holdout, sampling: Sampling) -> Shares:
