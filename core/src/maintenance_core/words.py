@@ -25,7 +25,7 @@ EVIDENCE: Final = {
     "regionShare": "share of the new rows that lie there",
     "errorRiseAtEqualClass": "rise of the error on familiar rows of the same class",
     "errorRiseGivenInput": "rise of the error that the inputs do not explain",
-    "relabelledTexts": "share of known texts that come back with another label",
+    "relabelledTexts": "share of known inputs that come back with another label",
     "newLabels": "share of new rows whose label the champion does not know",
     "vanishedLabels": "share of old rows whose label is seen no more",
     "unknownTokens": "rise of the share of tokens that the tokenizer does not know",
