@@ -26,6 +26,7 @@ from maintenance_contract import (
     columns_of,
 )
 from maintenance_contract.codec import Fields
+from maintenance_contract.exits import CONFIGURATION_ERROR
 from maintenance_core.judge import judge
 from maintenance_core.model import Champion, Decision
 from maintenance_core.spec import parse
@@ -38,6 +39,7 @@ from maintenance_trainer.store import Store
 FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 FIRST, LATER = slice(0, 900), slice(900, 1797)
+pytestmark = pytest.mark.slow
 LOG = logging.getLogger(__name__)
 First = tuple[ImageLab, TrainingReport]
 Images = Sequence[tuple[bytes, str]]
@@ -126,7 +128,6 @@ def test_the_first_version_reads_digits_and_is_a_folder_for_any_server(digits: F
     )
 
 
-@pytest.mark.slow
 def test_strokes_a_little_thicker_ask_for_a_fine_tune(copied: Callable[[Images], First]) -> None:
     lab, version_1 = copied(pictures.digits(LATER, pictures.thicker))
     found = lab.diagnose(2, champion=champion(version_1))
@@ -140,7 +141,6 @@ def test_strokes_a_little_thicker_ask_for_a_fine_tune(copied: Callable[[Images],
     assert judge(arms.raced, gate=gate, champion=served, concept_drift=False).promote
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "change, reason, said",
     [
@@ -161,7 +161,6 @@ def test_images_of_another_kind_ask_for_a_retrain(
     assert arms.retrained >= arms.fine_tuned - 0.02
 
 
-@pytest.mark.slow
 def test_a_class_that_is_new_grows_the_head(copied: Callable[[Images], First]) -> None:
     crosses = pictures.digits(slice(1300, 1500), pictures.crossed_out)
     lab, version_1 = copied(
@@ -180,7 +179,6 @@ def test_a_class_that_is_new_grows_the_head(copied: Callable[[Images], First]) -
     assert tuned.evaluation.new.champion_accuracy < 0.75
 
 
-@pytest.mark.slow
 def test_images_that_mean_something_else_now_contradict_old_ones(
     copied: Callable[[Images], First],
 ) -> None:
@@ -226,12 +224,12 @@ def test_a_classifier_made_elsewhere_becomes_the_first_version(
     }  # fmt: skip
 
 
-def test_a_version_of_images_is_no_champion_for_texts(digits: First) -> None:
+def test_a_version_of_images_is_no_champion_for_texts(digits: First, base_model: Path) -> None:
     lab, version_1 = digits
-    texts = Lab.request(lab, Operation.DIAGNOSE, 90, champion=champion(version_1))
-    report, code = lab.do(replace(texts, model=replace(texts.model, base_model="file:///nowhere")))
-    assert code != 0
-    assert report.reason in {"BaseModelMissing", "ChampionOfOtherTask"}
+    texts = Lab(lab.claims, base_model, {})
+    report, code = texts.do(texts.request(Operation.DIAGNOSE, 90, champion=champion(version_1)))
+    assert (report.reason, code) == ("ChampionOfOtherTask", CONFIGURATION_ERROR)
+    assert "write task: ImageClassification" in report.message
 
 
 def test_the_command_for_a_person_keeps_images(
