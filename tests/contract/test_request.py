@@ -2,8 +2,10 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +25,7 @@ from maintenance_contract import (
     TrainingRequest,
     columns_of,
 )
+from maintenance_contract.kinds import ROLES
 
 ARGUMENTS = st.dictionaries(
     st.text(max_size=20),
@@ -192,3 +195,18 @@ def test_a_secret_is_a_name_and_no_path(name: str) -> None:
     document["data"]["originalSecret"] = name
     with pytest.raises(ContractError, match=r"data\.originalSecret"):
         TrainingRequest.from_json(json.dumps(document))
+
+
+def test_the_schema_knows_the_kinds_and_their_columns() -> None:
+    """One place says which columns a kind reads: what the CRD tells is held to it."""
+    crd = Path(__file__).resolve().parents[2] / "manifests/crd/modelmaintenances.yaml"
+    version = yaml.safe_load(crd.read_text(encoding="utf-8"))["spec"]["versions"][0]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    assert spec["model"]["properties"]["task"]["enum"] == [*Task] == [*ROLES]
+    columns = spec["data"]["properties"]["columns"]
+    assert columns["properties"].keys() == {role.name for its in ROLES.values() for role in its}
+    for task, roles in ROLES.items():
+        assert f"{task}: {', '.join(role.name for role in roles)}." in columns["description"]
+        for role in roles:
+            told = columns["properties"][role.name]["description"]
+            assert not role.default or f"left out, {role.default}." in told

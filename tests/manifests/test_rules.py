@@ -214,11 +214,6 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "spec.data.columns.time",
         "time names the column of the image or of the label",
     ),
-    (
-        {"model.task": "Forecasting"},
-        "spec.model.task",
-        'supported values: "TextClassification", "I',
-    ),
     *(
         (
             {"metrics.server": server},

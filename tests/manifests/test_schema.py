@@ -333,10 +333,10 @@ def test_the_folder_of_samples_applies_as_a_whole(cluster: Programs) -> None:
 
 
 def test_the_complete_sample_says_every_field(schema: Node) -> None:
-    """Counters stand where the gauge does, so they are said in a sample of their own."""
+    """Counters stand where the gauge does, and images where texts do: samples of their own."""
     said = {
         f"spec.{path}"
-        for sample in ("news-sentiment", "outcomes")
+        for sample in ("news-sentiment", "outcomes", "image-classification")
         for path in _paths(
             yaml.safe_load((ROOT / f"manifests/samples/{sample}.yaml").read_text())["spec"]
         )

@@ -368,7 +368,7 @@ def test_old_rows_again_are_no_news(trained: Trained) -> None:
     reason, message = trained.refusal()
 
     assert reason == "RowsRepeated"
-    assert "new rows are old rows again, text and label" in message
+    assert "new rows are old rows again, input and label" in message
 
 
 def test_texts_that_come_again_with_another_label_are_no_copies(trained: Trained) -> None:

@@ -257,7 +257,7 @@ def _holding_out(number: int, buckets: Sequence[int]) -> int:
 
 
 def _texts(rows: Sequence[Row], digests: Collection[str]) -> dict[str, Row]:
-    """A row of each distinct text of these files; where any of them is new, of those."""
+    """A row of each distinct input of these files; where any of them is new, of those."""
     its = [row for row in rows if row.file in digests]
     return {row.key: row for row in [row for row in its if row.new] or its}
 

@@ -137,6 +137,7 @@ class Snapshot:
 
     def to_json(self) -> str:
         """The canonical spelling, as it lies in ``runs/<n>/data.json``."""
+        names = self.columns.names
         return canonical(
             {
                 "version": SNAPSHOT_VERSION,
@@ -153,9 +154,9 @@ class Snapshot:
                     }
                     for file in self.files
                 ],
-                "columns": dict(self.columns.names),
+                "columns": dict(names),
                 "split": {
-                    "by": "sha256 of the normalised text",
+                    "by": f"sha256 of the {'normalised text' if 'text' in names else 'unit'}",
                     "seed": SEED,
                     **self.holdout.document(),
                     **({"since": self.since} if self.since else {}),

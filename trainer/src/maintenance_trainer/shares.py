@@ -1,7 +1,8 @@
 """Which share of a file's rows is held out: of files by name of their content, else by origin.
 
-A row's text falls into one of ``BUCKETS`` by its hash, and a share is how many of them are held
-out, the lowest first: a smaller share holds out nothing that a larger one does not.
+A row's unit, as a rule its input, falls into one of ``BUCKETS`` by its hash, and a share is how
+many of them are held out, the lowest first: a smaller share holds out nothing that a larger one
+does not.
 """
 
 from collections.abc import Mapping

@@ -15,7 +15,7 @@ MOST_COPIES: Final = 0.5
 """Of the delivered rows; short phrases repeat by nature, so old rows are asked too."""
 TIMES_AS_BEFORE: Final = 2.0
 MOST_KNOWN: Final = 0.5
-"""Of the new rows: what the champion was trained on, text and label."""
+"""Of the new rows: what the champion was trained on, input and label."""
 
 
 def check(dataset: Dataset) -> None:
@@ -48,7 +48,7 @@ def _new(dataset: Dataset) -> None:
     total = dataset.recurrence.of
     if total >= at.LEAST_ROWS and again > MOST_KNOWN * total:
         message = (
-            f"data.updates: {again} of {total} new rows are old rows again, text and label: they "
+            f"data.updates: {again} of {total} new rows are old rows again, input and label: they "
             "tell nothing of what has changed, and the champion knows them. Whoever delivers the "
             "rows must send only newly labelled ones."
         )

@@ -54,7 +54,7 @@ TOO_DIFFERENT: Final = 0.85
 same inputs mean something else: there are no same inputs."""
 
 RELABELLED: Final = Bounds(minor=0.03, major=0.10, tolerance=0.10)
-"""Share of texts that were seen before and come back with another label: the same measure on
+"""Share of inputs that were seen before and come back with another label: the same measure on
 identical rows."""
 
 NEW_LABELS: Final = Bounds(minor=0.01, major=0.30, tolerance=0.01)

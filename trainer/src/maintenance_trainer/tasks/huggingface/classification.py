@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from maintenance_trainer.progress import Progress, Silent
 from maintenance_trainer.rows import Row
 from maintenance_trainer.sources import Source
 from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal
-from maintenance_trainer.tasks.task import Fitted, How, Outputs
+from maintenance_trainer.tasks.task import Fitted, How, Outputs, Task
 
 EVALUATION_BATCH: Final = 64
 _SAME: Final = 1e-3
@@ -362,6 +362,13 @@ class Classification(ABC, Generic[R]):
             f"{what}, though its weights are finite: they are too large; take an earlier "
             "checkpoint."
         )
+
+
+if TYPE_CHECKING:
+
+    def _is_a_task(kind: Classification[R]) -> Task[R, Classifier]:
+        """Types are checked here: every classification is a kind of model."""
+        return kind
 
 
 def accepted(model: Any) -> frozenset[str]:
