@@ -104,12 +104,14 @@ def _resource(name: str, updates: str, initial: str = "") -> dict[str, Any]:
 
 
 def _why(watched: Watched) -> str:
+    """What ``kubectl mm why`` says, on one line."""
     where = (
         f"--kubeconfig={watched.example.cluster.kubeconfig}",
         "--namespace",
         watched.example.name,
     )
-    return run(sys.executable, "-m", "maintenance_operator.cli", "why", watched.name, *where)
+    told = run(sys.executable, "-m", "maintenance_operator.cli", "why", watched.name, *where)
+    return " ".join(told.split())
 
 
 @pytest.fixture(scope="module")
