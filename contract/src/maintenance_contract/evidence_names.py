@@ -35,6 +35,11 @@ UNKNOWN_TOKENS: Final = "unknownTokens"
 SUBWORDS_PER_WORD: Final = "subwordsPerWord"
 TRUNCATED_TEXTS: Final = "truncatedTexts"
 EMPTY_TEXTS: Final = "emptyTexts"
+UNSEEN_IMAGE_SIZES: Final = "unseenImageSizes"
+UNSEEN_CHANNELS: Final = "unseenChannels"
+UNSEEN_BIT_DEPTHS: Final = "unseenBitDepths"
+UNSEEN_IMAGE_MODES: Final = "unseenImageModes"
+IMAGE_SIDES: Final = "imageSides"
 NEW_COLUMNS: Final = "newColumns"
 LOST_COLUMNS: Final = "lostColumns"
 NEW_ROWS_TO_COMPARE: Final = "newRowsToCompare"
@@ -61,13 +66,20 @@ WORDS: Final[Mapping[str, str]] = {
     REGION_SHARE: "share of the new rows that lie there",
     ERROR_RISE_AT_EQUAL_CLASS: "rise of the error on familiar rows of the same class",
     ERROR_RISE_GIVEN_INPUT: "rise of the error that the inputs do not explain",
-    RELABELLED_TEXTS: "share of known texts that come back with another label",
+    RELABELLED_TEXTS: "share of known inputs that come back with another label",
     NEW_LABELS: "share of new rows whose label the champion does not know",
     VANISHED_LABELS: "share of old rows whose label is seen no more",
     UNKNOWN_TOKENS: "rise of the share of tokens that the tokenizer does not know",
     SUBWORDS_PER_WORD: "subwords per word, new over old",
     TRUNCATED_TEXTS: "rise of the share of texts too long for the model",
     EMPTY_TEXTS: "rise of the share of empty texts",
+    UNSEEN_IMAGE_SIZES: "share of new images of a size or shape that hardly an old image has",
+    UNSEEN_CHANNELS: "share of new images with channels that hardly an old image has",
+    UNSEEN_BIT_DEPTHS: "share of new images with bits per channel that hardly an old image has",
+    UNSEEN_IMAGE_MODES: (
+        "share of new images in a mode (palette, CMYK) that hardly an old one has"
+    ),
+    IMAGE_SIDES: "length of the images' sides, new over old (medians)",
     NEW_COLUMNS: "columns that are new",
     LOST_COLUMNS: "columns that are gone",
     NEW_ROWS_TO_COMPARE: f"newly labelled rows; with fewer than {LEAST_ROWS} no test is made",

@@ -77,23 +77,24 @@ class Before:
     fair: Shares | None = None
     files: tuple[Kept, ...] = ()
 
-    def of(self, file: DataFile) -> int | None:
+    def of(self, file: DataFile, earlier: "_Earlier") -> int | None:
         """Of this very file; None where nobody has seen it.
 
         That none of it was held out binds nobody but the champion that was trained so.
         """
         if file.digest in self.known:
             return self._of_known(file.origin, file.digest)
-        shares = (kept.held_out for kept in self.files if kept.digest == file.digest)
-        return next(shares, 0) or None
+        kept = earlier.by_digest.get(file.digest)
+        return (kept.held_out or None) if kept else None
 
-    def inherited(self, file: DataFile, marks: Collection[str]) -> int | None:
+    def inherited(self, file: DataFile, marks: Collection[str], earlier: "_Earlier") -> int | None:
         """Of an unseen file that holds rows of earlier ones: as they were, no more and no less.
 
         More would hold out what was trained on, less would train on what was held out. None where
         it holds rows of none.
         """
-        shares = [self._of_kept(kept) for kept in self.files if kept.became(file, marks)]
+        may_be = earlier.related(file, marks)
+        shares = [self._of_kept(kept) for kept in may_be if kept.became(file, marks)]
         return min((share for share in shares if share is not None), default=None)
 
     def _of_kept(self, kept: Kept) -> int | None:
@@ -122,6 +123,34 @@ class Before:
 
 
 NOTHING_BEFORE: Final = Before()
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """Files of earlier runs, found without a look at each: there may be one an image."""
+
+    by_digest: Mapping[str, Kept]
+    by_mark: Mapping[str, Sequence[Kept]]
+    by_name: Mapping[str, Sequence[Kept]]
+    """Those of whose rows nothing is known."""
+
+    @classmethod
+    def of(cls, files: Sequence[Kept]) -> "_Earlier":
+        by_digest: dict[str, Kept] = {}
+        by_mark: dict[str, list[Kept]] = defaultdict(list)
+        by_name: dict[str, list[Kept]] = defaultdict(list)
+        for kept in files:
+            by_digest.setdefault(kept.digest, kept)
+            if not kept.marks:
+                by_name[kept.name].append(kept)
+            for each in kept.marks:
+                by_mark[each].append(kept)
+        return cls(by_digest, by_mark, by_name)
+
+    def related(self, file: DataFile, marks: Collection[str]) -> set[Kept]:
+        """Files that share a row with this one, of all whose rows these are the marks."""
+        found = {kept for each in marks for kept in self.by_mark.get(each, ())}
+        return found.union(self.by_name.get(file.name, ()))
 
 
 def chosen(
@@ -182,10 +211,11 @@ def _of_origin(
 ) -> dict[str, int]:
     """By digest, for all files of one origin."""
     shares: dict[str, int] = {}
+    earlier = _Earlier.of(before.files)
     for file in files:
-        share = 0 if targeted and file.new else before.of(file)
+        share = 0 if targeted and file.new else before.of(file, earlier)
         if share is None and before.files:
-            share = before.inherited(file, set(map(mark, keys[file.digest])))
+            share = before.inherited(file, set(map(mark, keys[file.digest])), earlier)
         if share is not None:
             shares[file.digest] = share
     unseen = [file for file in files if file.digest not in shares]

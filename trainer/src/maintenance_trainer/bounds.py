@@ -66,8 +66,8 @@ def refuse_large_batch(characters: int, where: str) -> None:
     """
     if characters > MOST_BATCH:
         message = (
-            f"{where}: {characters:,} characters, at most {MOST_BATCH:,} are read at once; is this "
-            "a file of rows? Remove it, or mend what writes it."
+            f"{where}: {characters:,} characters and bytes, at most {MOST_BATCH:,} are read at "
+            "once; is this a file of rows? Remove it, or mend what writes it."
         )
         raise DataError("DataTooLarge", message)
 

@@ -13,6 +13,8 @@ from maintenance_contract import (
     Columns,
     DataRef,
     Holdout,
+    LeftOut,
+    LeftOutFile,
     RowCounts,
     Sampling,
     TrainingAction,
@@ -69,7 +71,7 @@ class Dataset:
     """The snapshot's rows by age and side. Exact duplicates are gone, the newest stays.
 
     ``spellings`` are its labels in the order of the files, ``remarks`` sentences on what was read
-    otherwise than it is written, or not at all.
+    otherwise than it is written, or not at all; ``left_out`` are rows that could not be read.
     """
 
     new_train: tuple[Row, ...]
@@ -80,6 +82,7 @@ class Dataset:
     copies: Copies = Copies()
     spellings: tuple[labels.Spelling, ...] = ()
     remarks: tuple[str, ...] = ()
+    left_out: tuple[LeftOutFile, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -268,11 +271,15 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
             named = Named(origin, path.relative_to(root).as_posix())
             place = folders.place(path, root, named)
             files.append(read.file(source, place, named, data.columns, known, data.since))
+    for origin in Origin:
+        _refuse_all_left_out(origin, files, read.remarks.left_out)
     labels.refuse_doubled(read.spelled, read.fresh, champion_labels)
     its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
     fair = champion_holdout and fair_to(champion_holdout, its_files)
     held_out = _held_out(its_files, data.holdout, data.sampling)
     dataset = read.told(split(read.rows, held_out, fair))
+    for left in dataset.left_out:
+        tell(f"{left.name} is left out: {left.why}")
     for remark in dataset.remarks:
         tell(remark)
     return Snapshot(
@@ -285,6 +292,19 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
         data.since,
         before.gone(its_files) if any(file.held_out is not None for file in its_files) else (),
     ), dataset
+
+
+def _refuse_all_left_out(
+    origin: Origin, files: Sequence[DataFile], left_out: Sequence[LeftOutFile]
+) -> None:
+    """Refuse files of which not one row can be read: that is no silence, but a mistake."""
+    its = [left for left in left_out if left.name.startswith(f"{origin}/")]
+    if its and not any(file.rows for file in files if file.origin is origin):
+        message = (
+            f"data.{origin}: not one row can be read. Left out: {LeftOut.of(its).told()}. Whoever "
+            "delivers them must mend these files, or remove them."
+        )
+        raise DataError("DataUnreadable", message)
 
 
 def _held_out(files: Sequence[DataFile], holdout: Holdout, sampling: Sampling) -> Shares:
@@ -367,9 +387,10 @@ def refuse_too_little(dataset: Dataset, action: TrainingAction | None, *, fresh:
     labels = sorted({row.stratum for row in rows})
     if not rows or (fresh and len(labels) == 1 and labels[0]):
         only = f" ({labels[0]!r})" if labels else ""
+        left = LeftOut.of(dataset.left_out).told()
         message = (
             f"The snapshot leaves {len(rows)} rows of {len(labels)} labels{only} to learn from; "
-            "add labelled rows of at least two labels."
+            f"add labelled rows of at least two labels.{f' Left out: {left}.' if left else ''}"
         )
         raise DataError("DataEmpty", message)
 
@@ -434,7 +455,12 @@ class _Read:
         return tuple(labels.Spelling(label, where) for label, where in self.places.items())
 
     def told(self, dataset: Dataset) -> Dataset:
-        return replace(dataset, spellings=self.spelled, remarks=self.remarks.sentences)
+        return replace(
+            dataset,
+            spellings=self.spelled,
+            remarks=self.remarks.sentences,
+            left_out=self.remarks.left_out,
+        )
 
     def file(  # the snapshot's facts beside the file's
         self,
@@ -490,7 +516,8 @@ class _Read:
     def _rows(self, reader: Reader[Row], file: Named, since: str) -> Iterator[Row]:
         onset = dates.parsed(since) if since else None
         for found in reader:
-            row, where = found.row, f"{file.where}, {found.place}"
+            row = found.row
+            where = f"{file.where}, {found.place}" if found.place else file.where
             self.room.take(row, where)
             if row.stratum:
                 self.places.setdefault(row.stratum, where)

@@ -76,6 +76,22 @@ class Records:
         return _lines_records(lines, where, wanted, names, known=self._known)
 
 
+def parquet_schema(path: Path, where: str) -> Any:
+    """The schema of a Parquet file, with what its writer has noted there.
+
+    Raises:
+        DataError: DataUnreadable.
+    """
+    import pyarrow as pa  # noqa: PLC0415  # a third of a second that CSV need not pay
+    from pyarrow import parquet  # noqa: PLC0415
+
+    try:
+        with files.opened(path) as raw:
+            return parquet.read_schema(raw)
+    except (pa.ArrowException, OSError, *_UNREADABLE) as error:
+        raise _no_parquet(where, error) from None
+
+
 def sha256(path: Path, where: str) -> str:
     """``sha256:…`` of a file's bytes, a block at a time."""
     running = hashlib.sha256()
@@ -221,9 +237,13 @@ def _parquet_records(
                     yield f"row {number}", dict(zip(wanted, row, strict=True))
     except (pa.ArrowException, OSError, *_UNREADABLE) as error:
         after = f", after row {number}" if number else ""
-        what = " ".join(str(error).split())[:200]
-        message = f"{where}{after}: not Parquet that can be read ({what}); the file may be torn."
-        raise DataError("DataUnreadable", message) from None
+        raise _no_parquet(where + after, error) from None
+
+
+def _no_parquet(where: str, error: Exception) -> DataError:
+    what = " ".join(str(error).split())[:200]
+    message = f"{where}: not Parquet that can be read ({what}); the file may be torn."
+    return DataError("DataUnreadable", message)
 
 
 def _is_text(kind: Any) -> bool:
@@ -269,12 +289,19 @@ def _one_by_one(column: Any, name: str, where: str, before: int) -> list[object]
 
 
 def _refuse_long(values: Iterable[Iterable[object]], where: str) -> None:
-    lengths = [len(value) for column in values for value in column if isinstance(value, str)]
+    every = [value for column in values for value in column]
+    lengths = [len(value) for value in every if isinstance(value, str)]
     longest = max(lengths, default=0)
     if longest > LONGEST_LINE:
         message = f"{where}: a text of {longest:,} characters; is this a file of rows?"
         raise DataError("DataUnreadable", message)
-    bounds.refuse_large_batch(sum(lengths), where)
+    bounds.refuse_large_batch(sum(lengths) + sum(map(_bytes, every)), where)
+
+
+def _bytes(value: object) -> int:
+    """Of binary data, alone or in an object."""
+    inner = value.values() if isinstance(value, dict) else (value,)
+    return sum(len(each) for each in inner if isinstance(each, bytes))
 
 
 def _plain(column: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from maintenance_contract import LeftOutFile
+
 _MOST_CHARACTERS: Final = 300
 
 
@@ -10,11 +12,21 @@ class Remarks:
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[str, int]] = {}
+        self._left_out: list[LeftOutFile] = []
 
     def note(self, what: str, where: str) -> None:
         """One more row (or file) of which this is to be told; ``where`` names it."""
         first, count = self._found.get(what, (where, 0))
         self._found[what] = (first, count + 1)
+
+    def leave_out(self, name: str, why: str) -> None:
+        """A row that cannot be read and is left out; ``name`` is its file's, or says its place."""
+        self._left_out.append(LeftOutFile(name, why))
+
+    @property
+    def left_out(self) -> tuple[LeftOutFile, ...]:
+        """All rows that were left out, in the order of the files."""
+        return tuple(self._left_out)
 
     @property
     def sentences(self) -> tuple[str, ...]:

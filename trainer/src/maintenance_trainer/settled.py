@@ -54,13 +54,24 @@ _COMPANION: Final = re.compile(
 """What lies beside data and holds no rows: documents, markers, checksums."""
 _HOW_TO_CONVERT: Final = (
     (
+        "",
         (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip", ".lz4", ".7z", ".tar", ".rar", ".z", ".br"),
         "compressed or packed: unpack it",
     ),
-    ((".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), "a spreadsheet: save it as CSV"),
-    ((".json",), "JSON that may span lines: write one object a line, as .jsonl"),
-    ((".tsv", ".tab", ".psv"), "not separated by commas: save it as CSV"),
+    (
+        ".csv",
+        (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"),
+        "a spreadsheet: save it as CSV",
+    ),
+    (".jsonl", (".json",), "JSON that may span lines: write one object a line, as .jsonl"),
+    (".csv", (".tsv", ".tab", ".psv"), "not separated by commas: save it as CSV"),
+    (
+        ".png",
+        (".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic", ".jp2", ".jpe", ".jfif"),
+        "an image in another format: save it as PNG or JPEG, .png or .jpg",
+    ),
 )
+"""Where files with the first ending are read, what to do about those with one of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +181,11 @@ def _finished(name: str) -> str:
 
 def _how_to_convert(name: str, suffixes: tuple[str, ...]) -> str:
     return next(
-        (how for endings, how in _HOW_TO_CONVERT if name.endswith(endings)),
+        (
+            how
+            for wanted, endings, how in _HOW_TO_CONVERT
+            if name.endswith(endings) and (not wanted or wanted in suffixes)
+        ),
         f"none of {', '.join(suffixes)}",
     )
 

@@ -52,7 +52,7 @@ class Reader(Protocol[R_co]):
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether a file without rows is told in remarks alone, and is no error."""
+        """Whether a file may have no rows: remarks say what was left out of it."""
 
     def __iter__(self) -> Iterator[Found[R_co]]:
         """Read.

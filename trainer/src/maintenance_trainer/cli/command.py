@@ -17,8 +17,9 @@ from maintenance_trainer.places import Places
 BROKEN_PIPE: Final = 141
 """As a shell says it of a program that SIGPIPE ended."""
 DESCRIPTION: Final = """\
-Keeps a text classifier good: says why it got worse (diagnose), trains a challenger (train) and
-lets it meet the champion on rows that neither was trained on (compare). All on your machine."""
+Keeps a classifier of texts or images good: says why it got worse (diagnose), trains a challenger
+(train) and lets it meet the champion on rows that neither was trained on (compare). All on your
+machine."""
 
 EXAMPLE: Final = """\
 a first round, with your rows in news/original/*.csv (columns text and label):
@@ -33,6 +34,8 @@ files, never change one) and give the same two commands again: diagnose says wha
 what the operator's rules make of it; train follows them (or --action) and asks the operator's gate
 whether the new version may serve; compare shows the last contest again. Files: CSV with a header,
 JSON lines (UTF-8) or Parquet. Base model: any encoder in Hugging Face's format with safetensors.
+Images: add --task ImageClassification; files are PNG or JPEG in folders named after their class,
+like parts/original/scratched/1.png, or Parquet with an image column.
 Nothing is downloaded, nothing is sent."""
 
 

@@ -114,7 +114,7 @@ def diagnose(folders: Folders) -> int:
     report = _do(rules.diagnose_request(spec, number, champion))
     print(tables.diagnosis(report), end="\n\n")
     if champion is not None and not tables.new_rows(report):
-        print(tables.nothing_new(report))
+        print(tables.nothing_new(report, tasks.source(folders.task).suffixes))
         return 0
     print(tables.decision(rules.decision_on(report, spec, champion, _now())))
     return 0

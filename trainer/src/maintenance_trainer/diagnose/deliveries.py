@@ -35,8 +35,9 @@ def _many(dataset: Dataset) -> None:
     now, before = copies.new / copies.new_of, copies.old / max(1, copies.old_of)
     if now > MOST_COPIES and now > TIMES_AS_BEFORE * before:
         message = (
-            f"data.updates: {copies.new} of {copies.new_of} new rows say what another of them "
-            f"says, but for case, digits and punctuation ({now:.0%}; of old rows {before:.0%}). "
+            f"data.updates: {copies.new} of {copies.new_of} new rows say what another of them says "
+            f"({now:.0%}; of old rows {before:.0%}); case, digits and punctuation make no text "
+            "another one. "
             "Whoever delivers the rows must send each once."
         )
         raise DataError("RowsDuplicated", message)

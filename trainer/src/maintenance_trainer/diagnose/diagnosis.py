@@ -10,6 +10,7 @@ from maintenance_contract import (
     Evidence,
     Finding,
     LeftOut,
+    LeftOutFile,
     Operation,
     Outcome,
     Sampling,
@@ -54,11 +55,14 @@ def diagnose(work: Work) -> TrainingReport:
     work.progress.stage("reading data")
     with work.timings.of("read"):
         snapshot, dataset = _snapshot(work, champion)
-        left_out = folders.left_out(
-            request.data,
-            work.places,
-            {(file.origin, file.name) for file in snapshot.files},
-            work.source.suffixes,
+        left_out = (
+            *_updates_first(dataset.left_out),
+            *folders.left_out(
+                request.data,
+                work.places,
+                {(file.origin, file.name) for file in snapshot.files},
+                work.source.suffixes,
+            ),
         )
     if champion is None:
         refuse_too_little(dataset, None, fresh=True)
@@ -86,6 +90,10 @@ def diagnose(work: Work) -> TrainingReport:
     )
     work.keep(report)
     return report
+
+
+def _updates_first(left: Sequence[LeftOutFile]) -> list[LeftOutFile]:
+    return sorted(left, key=lambda each: each.name.startswith(f"{folders.Origin.ORIGINAL}/"))
 
 
 def check(work: Work) -> Model | None:

@@ -73,5 +73,9 @@ TRUNCATED: Final = Bounds(minor=0.10, major=0.30, tolerance=0.10)
 EMPTY: Final = Bounds(minor=0.05, major=0.20, tolerance=0.05)
 """Rise of the share of texts without a visible character."""
 
+IMAGE_FORM: Final = Bounds(minor=0.05, major=0.30, tolerance=0.05)
+"""Share of new images of a size, with channels or with bits that hardly an old image has. A
+twentieth may come from one more device; from a third on it is another source."""
+
 ONLY_TOLD: Final = Bounds(minor=float("inf"), major=float("inf"), tolerance=float("inf"))
 """For numbers that inform and answer nothing."""

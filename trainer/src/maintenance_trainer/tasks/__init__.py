@@ -18,6 +18,9 @@ class Modules(NamedTuple):
 
 
 MODULES: Final[dict[str, Modules]] = {
+    "ImageClassification": Modules(
+        "maintenance_trainer.tasks.image_files", "maintenance_trainer.tasks.image_classification"
+    ),
     "TextClassification": Modules(
         "maintenance_trainer.tasks.texts", "maintenance_trainer.tasks.text_classification"
     ),

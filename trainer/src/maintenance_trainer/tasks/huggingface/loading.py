@@ -11,11 +11,21 @@ from typing import Any, Final
 
 import torch
 from safetensors import safe_open
-from transformers import AutoConfig
+from transformers import (
+    MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoConfig,
+)
 
+from maintenance_contract import Task
 from maintenance_trainer.given import Given
 
 LOCAL: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}
+_CLASSES: Final[Mapping[str, Any]] = {
+    Task.IMAGE_CLASSIFICATION: MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
+    Task.TEXT_CLASSIFICATION: MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+}
+"""The architectures of which a model of each kind can be made."""
 _HEAD: Final = re.compile(r"(^|\.)\w*pooler(\.|$)")
 _DIGITS: Final = re.compile(r"\d+")
 _BLOCK: Final = 2**24
@@ -25,6 +35,22 @@ _BLOCK: Final = 2**24
 def config(folder: Path, **changes: Any) -> Any:
     """Its configuration."""
     return AutoConfig.from_pretrained(folder, **LOCAL, **changes)
+
+
+def refuse_other_kind(its: Any, task: str, given: Given) -> None:
+    """Refuse a model that reads something else; ``its`` is its configuration.
+
+    Raises:
+        ConfigurationError: of ``given``; it says of which kind it may be.
+    """
+    if type(its) in _CLASSES[task]:
+        return
+    others = " or ".join(name for name, classes in _CLASSES.items() if type(its) in classes)
+    problem = (
+        f"it is a model of type {its.model_type}, which is none for {task}: name a model of that "
+        f"kind{f', or write {others} into spec.model.task' if others else ''}."
+    )
+    raise given.unreadable(problem)
 
 
 def model(

@@ -58,6 +58,7 @@ def check(
         if getattr(config, "quantization_config", None) is not None:
             message = "its weights are quantized, which cannot be trained; save it in 32 or 16 bits"
             raise ValueError(message)  # noqa: TRY301  # told as what the library finds is
+        loading.refuse_other_kind(config, task.name, given)
         processor = task.processor(folder)
         tensors, weights = sizes.stored(folder)
         most = 2 * tensors + 500, _TIMES_STORED * weights + 2**20

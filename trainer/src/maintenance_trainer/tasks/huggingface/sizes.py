@@ -35,6 +35,10 @@ _NO_WIDTH: Final = re.compile(
 
 
 _LABELS: Final = frozenset({"id2label", "label2id"})
+_DEPTHS: Final = re.compile(r"^depths?$|^num_block_repeats$")
+"""Layers of each stage of an encoder of images, as ConvNeXt, ResNet and Swin name them."""
+_STAGES: Final = frozenset({"stage_names", "out_features", "out_indices"})
+"""Names and numbers of layers that a shorter model does not have; they are made anew."""
 
 
 class TooLargeError(Exception):
@@ -131,10 +135,16 @@ def smaller(config: Any, *, layers: bool, head_width: int) -> Any:
     if head_width:
         text = config.get_text_config()
         hidden, heads = (getattr(text, n, None) for n in ("hidden_size", "num_attention_heads"))
+        stages = found.get("hidden_sizes")
+        if isinstance(stages, list) and not isinstance(heads, int):
+            hidden, heads = min(stages), _HEADS_OF_STAGE  # as wide as some heads would be
         if isinstance(hidden, int) and hidden > 0:
             each = heads if isinstance(heads, int) and heads > 0 else 1
             found = _narrow(found, _factor(hidden, each, head_width))
     return type(config).from_dict(_short(found) if layers else found)
+
+
+_HEADS_OF_STAGE: Final = 4
 
 
 def _factor(hidden: int, heads: int, head_width: int) -> int:
@@ -174,10 +184,14 @@ def _short(config: Mapping[str, Any], few: int = 2) -> dict[str, Any]:
     for name, value in config.items():
         if name in _LABELS:
             found[name] = value
+        elif name in _STAGES:
+            continue
         elif isinstance(value, dict):
             found[name] = _short(value, few)
         elif isinstance(value, list) and len(value) in lengths:
             found[name] = value[:few]
+        elif _DEPTHS.search(name) and isinstance(value, list):
+            found[name] = [min(each, 1) for each in value]
         elif _LAYERS.search(name) and isinstance(value, int) and value > few:
             found[name] = few
         else:
