@@ -37,7 +37,8 @@ def spread(nav: Any) -> Any:
             return [spread(entry) for entry in nav]
         case dict():
             return {title: spread(entry) for title, entry in nav.items()}
-    return nav
+        case _:
+            return nav
 
 
 def named(nav: Any) -> Iterator[str]:
@@ -51,6 +52,8 @@ def named(nav: Any) -> Iterator[str]:
         case dict():
             for entry in nav.values():
                 yield from named(entry)
+        case _:
+            sys.exit(f"mkdocs.yml: {nav!r} is no page")
 
 
 def configuration() -> dict[str, Any]:

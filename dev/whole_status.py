@@ -38,7 +38,7 @@ def whole_status() -> dict[str, Any]:
     world.settle()
     world.now += timedelta(minutes=2)
     report = situation(EXAMPLES[0]).report
-    world.finish(world.report(diagnosis=report.diagnosis if report else None))
+    world.finish(world.report(diagnosis=report.diagnosis))
     written: dict[str, Any] = json.loads(json.dumps(world.status))
     return written
 
