@@ -54,7 +54,7 @@ def synopses() -> list[tuple[str, str, str]]:
     listing = subprocess.run(
         ["apt-cache", "dumpavail"], capture_output=True, text=True, check=True
     ).stdout
-    found: dict[str, tuple[str, str, str]] = {}
+    found = {}
     for stanza in listing.split("\n\n"):
         fields = dict(
             line.split(": ", 1) for line in stanza.split("\n") if line[:1] != " " and ": " in line
