@@ -32,7 +32,7 @@ check: ## Format, lint, types, import contracts and the tests that need no clust
 	@$(WITH_VENV) dev/check
 format: ## Format the code and repair what the linter can
 	@$(WITH_VENV) ruff check --fix-only --quiet; $(WITH_VENV) ruff format
-docs: ## Write again what the documentation takes from code (API reference, decision table)
+docs: ## Write again what the documentation takes from code (API reference, decision table), and its site into build/site
 	@$(WITH_VENV) dev/docs
 bench-operator: ## Measure the operator on a real API server; writes benchmarks/results/operator.json
 	@dev/prerequisites bench

@@ -27,7 +27,9 @@ from maintenance_operator.cli.layout import Page
 
 def metrics(**performance: Any) -> Metrics:
     changed = {**SPEC["metrics"], "performance": {**SPEC["metrics"]["performance"], **performance}}
-    return parse({**SPEC, "metrics": changed}).metrics
+    found = parse({**SPEC, "metrics": changed}).metrics
+    assert isinstance(found, Metrics)
+    return found
 
 
 PLAIN = metrics()

@@ -166,7 +166,7 @@ NUMBERS = st.tuples(
 
 def asked(found: tuple[Finding, ...]) -> Proposal:
     decision = decided(found)
-    return Proposal(decision.action, DecisionReason(decision.reason), "")
+    return Proposal(decision.action, DecisionReason(decision.reason), "")  # type: ignore[call-arg]
 
 
 @settings(deadline=None, max_examples=40)

@@ -191,7 +191,7 @@ def test_numbers_at_the_edge_of_nothing_mean_more_rows_than_anybody_labels(least
 
 
 def test_the_page_on_how_much_data_is_needed_says_what_the_code_says() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs/how-it-decides.md").read_text("utf-8")
+    page = (Path(__file__).resolve().parents[2] / "docs/how-much-data.md").read_text("utf-8")
     sizes, price = (60, 150, 300, 1000, 3000), DEFAULT_MIN_EXPECTED_GAIN
     for points in (30, 20, 10, 5, 3, 2, 1):
         drop, cells = points / 100, []

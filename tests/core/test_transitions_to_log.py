@@ -14,7 +14,7 @@ def status(**conditions: str) -> Status:
     """Conditions as ``Ready="True/Watching"``."""
     return Status(
         conditions=tuple(
-            Condition(kind, *value.split("/"), "Said so.", 1, NOW)
+            Condition(kind, *value.split("/"), "Said so.", 1, NOW)  # type: ignore[call-arg]
             for kind, value in conditions.items()
         )
     )
