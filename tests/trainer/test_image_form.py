@@ -2,7 +2,7 @@
 
 import pytest
 
-from maintenance_core.words import EVIDENCE
+from maintenance_contract.evidence_names import WORDS
 from maintenance_trainer.cli import tables
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.tasks.image_form import measures
@@ -61,6 +61,6 @@ def test_how_much_larger_is_told() -> None:
 
 def test_every_number_has_words() -> None:
     names = found([GREY], [GREY]).keys()
-    assert names <= EVIDENCE.keys()
-    assert names <= tables.EVIDENCE.keys()
-    assert all(len(tables.EVIDENCE[name]) < 50 for name in names)
+    assert names <= WORDS.keys()
+    assert names <= tables.WORDS.keys()
+    assert all(len(tables.WORDS[name]) < 50 for name in names)

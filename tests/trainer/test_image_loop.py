@@ -27,7 +27,7 @@ from maintenance_contract import (
 )
 from maintenance_contract.codec import Fields
 from maintenance_contract.exits import CONFIGURATION_ERROR
-from maintenance_core.judge import judge
+from maintenance_core.decide.gate import judge
 from maintenance_core.model import Champion, Decision
 from maintenance_core.spec import parse
 from maintenance_trainer import checkpoints
