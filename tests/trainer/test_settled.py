@@ -98,7 +98,7 @@ def test_a_file_that_is_written_while_it_is_read_is_worth_a_retry(
     path.write_text(rows)
     age(tmp_path)
     data = DataRef(f"file://{tmp_path}/original", f"file://{tmp_path}/updates")
-    digest = "maintenance_trainer.data.sha256"
+    digest = "maintenance_trainer.reading.sha256"
 
     def written_meanwhile(_path: Path, _where: str) -> str:
         path.write_text(path.read_text() + "b,y\n")
