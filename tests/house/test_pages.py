@@ -72,6 +72,18 @@ def _unknown(value: Any, schema: dict[str, Any], path: str = "spec") -> list[str
     ]
 
 
+def test_the_threshold_that_is_explained_is_the_default_policys() -> None:
+    table = (DOCS / "decision-table.md").read_text(encoding="utf-8")  # generated from the code
+    [percent] = re.findall(r"(\d+)% of the new rows or more\s+outside", table)
+    taught = (DOCS / "how-it-decides.md").read_text(encoding="utf-8")
+    [threshold, rows] = re.findall(
+        r"^`outsideSupport 0\.18, threshold (0\.\d+),.*?from (\d+) of 100",
+        taught,
+        re.MULTILINE | re.DOTALL,
+    )[0]
+    assert float(threshold) == int(rows) / 100 == int(percent) / 100
+
+
 def test_the_tutorial_gives_twelve_lines_that_the_trainer_understands() -> None:
     lines = blocks("laptop.md", "bash")[0].splitlines()
     assert len(lines) == 12
