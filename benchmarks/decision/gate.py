@@ -101,8 +101,10 @@ def cell(setting: Setting, draws: int, seed: int) -> dict[str, Any]:
     for _ in range(draws):
         for counts, gain in ((equal, 0.0), (kept, -LOSS), (better, GAIN)):
             score = _drawn(setting, gain, setting.rows, random)
-            for place, level in enumerate(LEVELS) if score is not None else ():
-                rows = Scored(score)
+            if score is None:
+                continue
+            rows = Scored(score)
+            for place, level in enumerate(LEVELS):
                 counts[place] += (
                     rows.keeps(-loss.difference, 1.0 - level)
                     if counts is kept

@@ -62,5 +62,5 @@ def test_how_much_larger_is_told() -> None:
 def test_every_number_has_words() -> None:
     names = found([GREY], [GREY]).keys()
     assert names <= WORDS.keys()
-    assert names <= tables.WORDS.keys()
-    assert all(len(tables.WORDS[name]) < 50 for name in names)
+    assert names <= tables.EVIDENCE.keys()
+    assert all(len(tables.EVIDENCE[name]) < 50 for name in names)

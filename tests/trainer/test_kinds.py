@@ -39,14 +39,13 @@ CENTRES = {"left": (-2.0, 0.0), "right": (2.0, 0.0), "top": (0.0, 4.0)}
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in (Nearest, Level):
         module = types.ModuleType(f"kind_{kind.name}")
         module.TASK, module.SOURCE = kind(), kind.source  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, module.__name__, module)
         modules = tasks.Modules(module.__name__, module.__name__)
         monkeypatch.setitem(tasks.MODULES, kind.name, modules)
-    return
 
 
 class Plane(Lab):
