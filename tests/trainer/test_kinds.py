@@ -4,7 +4,6 @@ import csv
 import json
 import sys
 import types
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
