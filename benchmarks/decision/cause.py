@@ -33,7 +33,9 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_core.decide.evidence import Cause, cause
-from maintenance_trainer.data import Origin, Recurrence, Row
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import examine, feature_space, quality
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.errors import DataError

@@ -18,7 +18,8 @@ import glosses
 from text import OTHER_MIX, Case
 
 from maintenance_contract import held_out_rows
-from maintenance_trainer.data import Origin, Row
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.rows import Row
 from maintenance_trainer.tasks.texts import make_row
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"

@@ -24,7 +24,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from weak import Floats, Labels, Rows
 
-from maintenance_trainer.data import Origin
+from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.recipes.fine_tune import replay
 from maintenance_trainer.tasks.texts import make_row
 

@@ -35,7 +35,8 @@ from maintenance_contract import (
     TrainingReport,
     held_out_rows,
 )
-from maintenance_trainer.data import Origin, Recurrence
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import examine, feature_space, quality
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.diagnose.samples import Sample

@@ -22,7 +22,8 @@ from size_cells import conceivable, report_of
 from text import RECIPES, Case, Served, Silent, champion
 
 from maintenance_contract import TrainingReport
-from maintenance_trainer.data import Dataset, Recurrence, Row
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.split import Dataset, Recurrence
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.evaluate import at_class_mix
 from maintenance_trainer.recipes.contradicted import contradicted

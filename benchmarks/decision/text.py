@@ -44,7 +44,9 @@ from maintenance_contract import (
 from maintenance_core.decide.findings import concept_drift
 from maintenance_core.decide.gate import judge
 from maintenance_core.model import Action, Decision, Policy
-from maintenance_trainer.data import Dataset, Origin, Recurrence, Row
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.split import Dataset, Recurrence
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.evaluate import at_class_mix, paired_counts
 from maintenance_trainer.recipes.contradicted import contradicted

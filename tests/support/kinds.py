@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 from maintenance_contract import Role, TrainingAction
 from maintenance_contract.kinds import LABEL
-from maintenance_trainer import reading
+from maintenance_trainer.data import reading
+from maintenance_trainer.data.folders import Named
+from maintenance_trainer.data.reading import Record
+from maintenance_trainer.data.records import RecordReader
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import majority_class
-from maintenance_trainer.folders import Named
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress
-from maintenance_trainer.reading import Record
-from maintenance_trainer.records import RecordReader
-from maintenance_trainer.rows import Row
-from maintenance_trainer.sources import SourceFile
 from maintenance_trainer.tasks.task import Fitted, How, Outputs
 
 FILE = "means.json"

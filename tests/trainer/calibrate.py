@@ -20,7 +20,8 @@ import numpy as np
 
 from maintenance_contract import TrainingAction
 from maintenance_core.decide.evidence import cause
-from maintenance_trainer.data import Origin, Recurrence
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import examine
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.progress import LogProgress

@@ -24,8 +24,8 @@ from maintenance_contract import (
 from maintenance_trainer.cli import in_service, local, tables
 from maintenance_trainer.cli.command import main
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.places import Places
-from maintenance_trainer.store import Store
+from maintenance_trainer.locations import Places
+from maintenance_trainer.store.store import Store
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["diagnose", "--help"], ["train", "--help"]])

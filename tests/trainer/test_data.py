@@ -14,18 +14,13 @@ from pyarrow import parquet
 from support.laboratory import age, write_parquet
 
 from maintenance_contract import DataRef, columns_of
-from maintenance_trainer import data as reading_rows
-from maintenance_trainer.data import (
-    Dataset,
-    Origin,
-    Snapshot,
-    read_again,
-    split,
-    take_snapshot,
-)
+from maintenance_trainer.data import snapshot as reading_rows
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.shares import Shares
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset, split
 from maintenance_trainer.errors import ConfigurationError, DataError
-from maintenance_trainer.places import Places
-from maintenance_trainer.shares import Shares
+from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks.texts import SOURCE, make_row, normalise
 
 GOOD = "text,label\na,x\nb,y\n"
@@ -161,9 +156,9 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from maintenance_contract import DataRef
-from maintenance_trainer.data import take_snapshot
+from maintenance_trainer.data.snapshot import take_snapshot
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks.texts import SOURCE
 import pyarrow.parquet
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

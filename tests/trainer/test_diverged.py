@@ -20,11 +20,11 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_contract.codec import canonical, digest
-from maintenance_trainer.checkpoints import sha256
+from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.folders import Origin
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
+from maintenance_trainer.store.versions import sha256
 from maintenance_trainer.tasks.huggingface.classification import Classifier
 from maintenance_trainer.tasks.text_classification import TASK
 from maintenance_trainer.tasks.texts import make_row

@@ -14,11 +14,13 @@ from support.laboratory import Labelled, write_csv
 
 from maintenance_contract import DataRef, Holdout, Sampling, columns_of, held_out_rows
 from maintenance_contract.codec import Fields
-from maintenance_trainer import inheritance
-from maintenance_trainer.auto_holdout import Before
-from maintenance_trainer.data import Dataset, Row, Snapshot, read_again, take_snapshot
-from maintenance_trainer.inheritance import Past, handed_on
-from maintenance_trainer.places import Places
+from maintenance_trainer.data.auto_holdout import Before
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset
+from maintenance_trainer.locations import Places
+from maintenance_trainer.store import inheritance
+from maintenance_trainer.store.inheritance import Past, handed_on
 from maintenance_trainer.tasks.texts import SOURCE
 
 AUTO = Holdout()

@@ -13,11 +13,12 @@ from support import pictures
 from support.laboratory import age
 
 from maintenance_contract import DataRef, LeftOut, Sampling, Task, columns_of
-from maintenance_trainer import auto_holdout
-from maintenance_trainer.data import Dataset, Snapshot, read_again, refuse_too_little, take_snapshot
+from maintenance_trainer.data import auto_holdout
+from maintenance_trainer.data.folders import Origin, left_out
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset, refuse_too_little
 from maintenance_trainer.errors import DataError, TrainerError
-from maintenance_trainer.folders import Origin, left_out
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks.image_files import SOURCE, ImageRow
 
 DATA = DataRef("pvc://data/original", "pvc://data/updates", columns_of(Task.IMAGE_CLASSIFICATION))

@@ -30,11 +30,11 @@ from maintenance_contract.exits import CONFIGURATION_ERROR
 from maintenance_core.decide.gate import judge
 from maintenance_core.model import Champion, Decision
 from maintenance_core.spec import parse
-from maintenance_trainer import checkpoints
 from maintenance_trainer.cli import command, rules
-from maintenance_trainer.places import Places
-from maintenance_trainer.provenance import read_race
-from maintenance_trainer.store import Store
+from maintenance_trainer.locations import Places
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.provenance import read_race
+from maintenance_trainer.store.store import Store
 
 FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -84,7 +84,7 @@ def decided(lab: ImageLab, report: TrainingReport, version_1: TrainingReport) ->
     """What the operator's rules make of a diagnosis."""
     request = lab.request(Operation.DIAGNOSE, report.run)
     store = Store.open(request.model.storage, request.resource, Places(str(lab.claims)))
-    version = checkpoints.champion(store, champion(version_1))
+    version = versions.champion(store, champion(version_1))
     places = rules.Places(lab.original, lab.updates, lab.base_model, lab.store)
     columns = columns_of(Task.IMAGE_CLASSIFICATION)
     spec = rules.spec(Task.IMAGE_CLASSIFICATION, places, columns, Holdout(), 50, lab.arguments)

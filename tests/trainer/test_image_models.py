@@ -16,9 +16,9 @@ from support import pictures
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from maintenance_trainer import tasks
+from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.folders import Origin
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
 from maintenance_trainer.tasks.image_classification import TASK
 from maintenance_trainer.tasks.image_files import ImageRow

@@ -191,8 +191,8 @@ def test_without_classes_what_needs_them_is_undetermined(tmp_path: Path) -> None
 
 def test_what_belongs_together_is_held_out_together(tmp_path: Path) -> None:
     """Hundreds of points of few owners: none of them is on both sides."""
-    from maintenance_trainer.data import take_snapshot  # noqa: PLC0415
-    from maintenance_trainer.places import Places  # noqa: PLC0415
+    from maintenance_trainer.data.snapshot import take_snapshot  # noqa: PLC0415
+    from maintenance_trainer.locations import Places  # noqa: PLC0415
 
     lab = plane(Plane, tmp_path)
     two = {name: CENTRES[name] for name in ("left", "right")}

@@ -10,11 +10,13 @@ import pytest
 from pyarrow import parquet
 
 from maintenance_contract import DataRef
-from maintenance_trainer import bounds, columns, files, folders, settled
-from maintenance_trainer.data import Dataset, Snapshot, read_again, take_snapshot
+from maintenance_trainer import files
+from maintenance_trainer.data import bounds, columns, folders, stable_files
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError, TrainerError
-from maintenance_trainer.folders import Origin
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks.texts import SOURCE
 
 ROWS = "text,label\n"
@@ -213,10 +215,10 @@ def test_what_lies_beside_data_is_no_delivery(claims: Path, updates: Path, name:
 @pytest.mark.parametrize(
     "name, why",
     [
-        (".w3.csv", settled.HIDDEN),
+        (".w3.csv", stable_files.HIDDEN),
         ("w3.csv.tmp", "still being written, by its name"),
         ("_temporary/w3.parquet", "still being written, by its name"),
-        (".old/w3.csv", settled.HIDDEN),
+        (".old/w3.csv", stable_files.HIDDEN),
     ],
 )
 def test_what_may_come_is_told_and_no_mistake(
@@ -273,7 +275,7 @@ def test_a_folder_that_may_not_be_entered_is_told(claims: Path, updates: Path) -
 def test_too_many_files_are_refused(
     claims: Path, updates: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settled, "MOST_ENTRIES", 5)
+    monkeypatch.setattr(stable_files, "MOST_ENTRIES", 5)
     for number in range(6):
         rows(updates / f"{number}.csv", "c")
     with pytest.raises(DataError, match=r"data\.updates: .* more than 5 files") as caught:

@@ -11,11 +11,11 @@ from xml.sax.saxutils import escape
 import pytest
 
 from maintenance_contract import DataRef, StorageUri
-from maintenance_trainer import folders
-from maintenance_trainer.bucket import Bucket
-from maintenance_trainer.data import take_snapshot
+from maintenance_trainer.data import folders
+from maintenance_trainer.data.snapshot import take_snapshot
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
+from maintenance_trainer.store.bucket import Bucket
 from maintenance_trainer.tasks.texts import SOURCE
 
 ROWS = b"text,label\n%s,x\n"
@@ -183,7 +183,7 @@ def test_a_store_beside_odd_keys_has_its_numbers(server: _Server, tmp_path: Path
 def test_a_full_bucket_is_not_retried(
     server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, code: str
 ) -> None:
-    monkeypatch.setattr("maintenance_trainer.bucket.RETRIES", 0)
+    monkeypatch.setattr("maintenance_trainer.store.bucket.RETRIES", 0)
     server.refusal = (status, f"<Error><Code>{code}</Code></Error>".encode())
     bucket = Bucket(StorageUri.parse("s3://bucket/s"), "bucket", str(tmp_path))
     with pytest.raises(ConfigurationError, match="is full") as caught:

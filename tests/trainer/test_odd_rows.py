@@ -13,10 +13,11 @@ from pyarrow import parquet
 from support.laboratory import Lab, age, headlines, write_csv
 
 from maintenance_contract import Columns, DataRef, columns_of
-from maintenance_trainer.data import Dataset, Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.reading import sha256
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.places import Places
-from maintenance_trainer.reading import sha256
+from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks.texts import SOURCE
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maintenance_contract import PairedCounts
-from maintenance_trainer.data import Origin, Row
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.rows import Row
 from maintenance_trainer.evaluate import majority_class, paired_counts
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import replay

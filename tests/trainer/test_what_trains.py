@@ -11,9 +11,9 @@ import pytest
 from support.laboratory import Lab, headlines
 
 from maintenance_contract import Operation
+from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.folders import Origin
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
 from maintenance_trainer.tasks.huggingface import rehearsal
 from maintenance_trainer.tasks.text_classification import TASK

@@ -31,15 +31,11 @@ from maintenance_contract import (
     TrainingReport,
     columns_of,
 )
-from maintenance_trainer.data import (
-    Dataset,
-    Origin,
-    Snapshot,
-    read_again,
-    take_snapshot,
-)
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks.texts import SOURCE, make_row
 
 First = tuple[Lab, TrainingReport]

@@ -23,11 +23,11 @@ from maintenance_contract import (
 from maintenance_contract import Snapshot as SnapshotRef
 from maintenance_contract.codec import canonical
 from maintenance_contract.codec import digest as digest_of
-from maintenance_trainer import checkpoints
-from maintenance_trainer.data import Snapshot, read_again, take_snapshot
-from maintenance_trainer.folders import Origin
-from maintenance_trainer.places import Places
-from maintenance_trainer.store import Store
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.locations import Places
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.store import Store
 from maintenance_trainer.tasks.texts import SOURCE, make_row
 
 ONSET = "2026-11-20T00:00:00Z"
@@ -137,6 +137,6 @@ def test_a_version_is_still_a_champion(tmp_path: Path, task: dict[str, str]) -> 
         }
     )
     (folder / "manifest.json").write_text(manifest)
-    version = checkpoints.champion(store, ChampionRef(1, digest_of(manifest)))
+    version = versions.champion(store, ChampionRef(1, digest_of(manifest)))
     assert (version.task, version.labels) == ("TextClassification", ("finance", "sport"))
     assert (version.past.fair.original, version.past.fair.updates) == (1_000, 3_000)

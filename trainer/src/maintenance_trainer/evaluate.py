@@ -17,9 +17,9 @@ from maintenance_contract import (
     Reference,
     ScoreMetric,
 )
+from maintenance_trainer.data.rows import Row
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.paired_scores import Predictions, paired_score
-from maintenance_trainer.rows import Row
 
 Losses = NDArray[np.float64]
 

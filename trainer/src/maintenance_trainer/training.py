@@ -17,20 +17,21 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_contract.codec import Fields
-from maintenance_trainer import checkpoints
-from maintenance_trainer.checkpoints import Version
-from maintenance_trainer.data import Dataset, Snapshot, read_again, refuse_too_little
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.snapshot import Snapshot, read_again
+from maintenance_trainer.data.split import Dataset, refuse_too_little
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import Answers, at_class_mix, evaluation, majority_class
-from maintenance_trainer.given import Given
-from maintenance_trainer.provenance import Made, provenance, read_race, taken_over
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.recipes import Trained, take_over
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
 from maintenance_trainer.recipes.race import Raced, race
 from maintenance_trainer.recipes.retrain import retrain
-from maintenance_trainer.rows import Row
-from maintenance_trainer.store import Store
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.provenance import Made, provenance, read_race, taken_over
+from maintenance_trainer.store.store import Store
+from maintenance_trainer.store.versions import Version
 from maintenance_trainer.tasks.task import Fitted, Model
 from maintenance_trainer.work import Work
 
@@ -79,7 +80,7 @@ def train(work: Work) -> TrainingReport:
         save = partial(work.task.save, trained.model)
         its_provenance = provenance(request, snapshot, champion, made, work.base_model)
     prove = work.task.proof(trained.model)
-    version = checkpoints.write(store, save, its_provenance, prove)
+    version = versions.write(store, save, its_provenance, prove)
     report = _report(request, store, version)
     work.keep(report)
     return report
@@ -94,7 +95,7 @@ def _done_before(work: Work) -> TrainingReport | None:
         and report.outcome is Outcome.SUCCEEDED
     ):
         return report
-    version = checkpoints.trained_by(store, request.digest)
+    version = versions.trained_by(store, request.digest)
     if version is None:
         return None
     report = _report(request, store, version)
@@ -116,7 +117,7 @@ def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
         dataset = read_again(snapshot, request.data, work.places, work.source, request.snapshot.run)
         champion = work.champion()
     if champion is not None:
-        checkpoints.refuse_full(work.store, champion.folder)
+        versions.refuse_full(work.store, champion.folder)
     refuse_too_little(dataset, request.action, fresh=champion is None)
     return snapshot, dataset, champion
 
@@ -132,13 +133,13 @@ def _check(work: Work, action: TrainingAction) -> None:
         case TrainingAction.RETRAIN:
             work.task.check_arguments(action, recipes.retrain_arguments)
             work.source.check_model(model.base_model, work.base_model, Given.BASE)
-            checkpoints.refuse_full(work.store, work.base_model)
+            versions.refuse_full(work.store, work.base_model)
         case TrainingAction.IMPORT:
             if work.request.champion is not None or not model.initial_model:
                 message = "request: Import needs an initial model, and no champion."
                 raise ConfigurationError("InitialModelMissing", message)
             work.source.check_model(model.initial_model, work.initial_model, Given.INITIAL)
-            checkpoints.refuse_full(work.store, work.initial_model)
+            versions.refuse_full(work.store, work.initial_model)
 
 
 def _with_new_mix(dataset: Dataset) -> Dataset:

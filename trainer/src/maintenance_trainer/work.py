@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maintenance_contract import TrainingReport, TrainingRequest
-from maintenance_trainer import checkpoints, tasks
-from maintenance_trainer.checkpoints import Version
+from maintenance_trainer import tasks
+from maintenance_trainer.data.sources import AnySource
 from maintenance_trainer.errors import ConfigurationError, TrainerError
-from maintenance_trainer.given import Given
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress
-from maintenance_trainer.sources import AnySource
-from maintenance_trainer.store import Store
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.store import Store
+from maintenance_trainer.store.versions import Version
 from maintenance_trainer.timing import Timings
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Work:
         """
         if self.request.champion is None:
             return None
-        version, task = checkpoints.champion(self.store, self.request.champion), self.task.name
+        version, task = versions.champion(self.store, self.request.champion), self.task.name
         if version.task != task:
             message = (
                 f"model.task: version {version.number}, which is in service, is a {version.task} "

@@ -12,7 +12,7 @@ from maintenance_contract import AUTO, Task, paths
 from maintenance_trainer import job, tasks
 from maintenance_trainer.cli import local
 from maintenance_trainer.errors import Interrupted, TrainerError
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 
 BROKEN_PIPE: Final = 141
 """As a shell says it of a program that SIGPIPE ended."""

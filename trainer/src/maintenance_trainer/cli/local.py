@@ -23,14 +23,15 @@ from maintenance_contract.holdout import LEAST_PERCENT, MOST_PERCENT
 from maintenance_contract.kinds import ROLES
 from maintenance_contract.paths import OWNER_FILE
 from maintenance_core.model import Action, Decision, Spec, Verdict
-from maintenance_trainer import checkpoints, files, tasks
+from maintenance_trainer import files, tasks
 from maintenance_trainer.cli import in_service, rules, tables
 from maintenance_trainer.errors import ConfigurationError, TrainerError
-from maintenance_trainer.given import Given
 from maintenance_trainer.job import perform
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import BarProgress, LogProgress
-from maintenance_trainer.store import Store
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.store import Store
 
 OWNER: Final = ResourceRef(rules.IDENTITY.namespace, rules.IDENTITY.name, rules.IDENTITY.uid)
 ACTIONS: Final = {"fine-tune": TrainingAction.FINE_TUNE, "retrain": TrainingAction.RETRAIN}
@@ -192,7 +193,7 @@ def _steps(report: TrainingReport, store: Store) -> int | None:
     """How many optimizer steps made the version, where its manifest tells."""
     if report.candidate is None:
         return None
-    version = checkpoints.find(store, report.candidate.version)
+    version = versions.find(store, report.candidate.version)
     steps = version.provenance.get("steps") if version else None
     return steps if isinstance(steps, int) else None
 

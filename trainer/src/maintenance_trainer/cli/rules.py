@@ -33,7 +33,7 @@ from maintenance_core.model import (
     Verdict,
 )
 from maintenance_core.spec import parse
-from maintenance_trainer.checkpoints import Version
+from maintenance_trainer.store.versions import Version
 
 IDENTITY: Final = Identity("local", "by-hand", "")
 DEFAULTS: Final[Mapping[str, Any]] = {

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from maintenance_trainer.data import Recurrence
+from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure

@@ -7,7 +7,7 @@ learnt by heart.
 
 from typing import Final
 
-from maintenance_trainer.data import Dataset
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.errors import DataError
 

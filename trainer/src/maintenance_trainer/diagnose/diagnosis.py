@@ -17,17 +17,11 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_trainer import checkpoints, folders, labels
-from maintenance_trainer.auto_holdout import Before
-from maintenance_trainer.checkpoints import Version
-from maintenance_trainer.data import (
-    Dataset,
-    Row,
-    Snapshot,
-    read_again,
-    refuse_too_little,
-    take_snapshot,
-)
+from maintenance_trainer.data import folders, labels
+from maintenance_trainer.data.auto_holdout import Before
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset, refuse_too_little
 from maintenance_trainer.diagnose import deliveries, examine, feature_space, quality
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
@@ -35,8 +29,10 @@ from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.diagnose.statistics import Floats
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import held_out, refuse_metric
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.recipes import fine_tune, retrain
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.versions import Version
 from maintenance_trainer.tasks.task import Model, Outputs
 from maintenance_trainer.work import Work
 
@@ -110,7 +106,7 @@ def check(work: Work) -> Model | None:
     work.source.check_model(model.base_model, work.base_model, Given.BASE)
     if model.initial_model:
         work.source.check_model(model.initial_model, work.initial_model, Given.INITIAL)
-    checkpoints.refuse_full(work.store, work.base_model)
+    versions.refuse_full(work.store, work.base_model)
     task.check_arguments(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments)
     task.check_arguments(TrainingAction.RETRAIN, recipes.retrain_arguments)
     work.progress.stage("rehearsing with a tiny model")

@@ -11,7 +11,7 @@ import numpy as np
 
 from maintenance_contract import Answer, Evidence, Finding, Question
 from maintenance_contract.holm import holm
-from maintenance_trainer.data import SEED, Recurrence
+from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import (
     concept_drift,
     distribution_shift,
@@ -25,6 +25,7 @@ from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure, gravest
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.diagnose.statistics import Flags, Floats
+from maintenance_trainer.seed import SEED
 
 MOST_ROWS: Final = 5000
 """Of each sample; more make every answer a little surer, and the diagnosis minutes longer."""

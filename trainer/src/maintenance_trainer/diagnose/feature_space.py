@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 
+from maintenance_trainer.data.rows import DataFile, Row
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
-from maintenance_trainer.rows import DataFile, Row
 
 
 def new_labels(rows: Sequence[Row], known: Sequence[str]) -> tuple[str, ...]:

@@ -20,8 +20,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from maintenance_trainer.data import SEED
 from maintenance_trainer.diagnose.thresholds import INTERVAL_Z, RELABELLED
+from maintenance_trainer.seed import SEED
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -10,9 +10,10 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from maintenance_trainer.data import SEED, Row
+from maintenance_trainer.data.rows import Row
 from maintenance_trainer.diagnose.samples import expanded
 from maintenance_trainer.diagnose.statistics import Floats
+from maintenance_trainer.seed import SEED
 
 LEAST_ROWS_PER_LABEL: Final = 5
 REFUTED: Final = 0.3

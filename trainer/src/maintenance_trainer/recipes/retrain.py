@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maintenance_contract import Recipes, TrainingAction
-from maintenance_trainer.data import SEED, Dataset, Row
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.recipes import Trained
+from maintenance_trainer.seed import SEED
 from maintenance_trainer.tasks.task import AnyTask, How
 
 

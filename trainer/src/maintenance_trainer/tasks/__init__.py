@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from maintenance_trainer.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from maintenance_trainer.sources import AnySource
+    from maintenance_trainer.data.sources import AnySource
     from maintenance_trainer.tasks.task import AnyTask
 
 

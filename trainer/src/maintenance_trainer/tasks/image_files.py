@@ -16,13 +16,14 @@ from typing_extensions import override  # of torch; typing has it from Python 3.
 
 from maintenance_contract import Task
 from maintenance_contract.kinds import ROLES
-from maintenance_trainer import files, labels, reading
-from maintenance_trainer.cells import CellReader, Record, kind_of
+from maintenance_trainer import files
+from maintenance_trainer.data import labels, reading
+from maintenance_trainer.data.cells import CellReader, Record, kind_of
+from maintenance_trainer.data.folders import Named
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.sources import Found, Reader, SourceFile
 from maintenance_trainer.errors import DataError, TransientError
-from maintenance_trainer.folders import Named
-from maintenance_trainer.given import Given
-from maintenance_trainer.rows import Row
-from maintenance_trainer.sources import Found, Reader, SourceFile
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.tasks import images
 from maintenance_trainer.tasks.huggingface import folder
 from maintenance_trainer.tasks.images import Format, Looked, UnreadableImageError

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maintenance_contract import TrainingAction
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.sources import Source
 from maintenance_trainer.diagnose.answers import Measure
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress
-from maintenance_trainer.rows import Row
-from maintenance_trainer.sources import Source
 
 R = TypeVar("R", bound=Row)
 

@@ -10,10 +10,10 @@ from transformers import AutoModelForSequenceClassification
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
 from maintenance_contract import Task
+from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
-from maintenance_trainer.folders import Origin
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.tasks import tokens
 from maintenance_trainer.tasks.huggingface.classification import Classification, Classifier
 from maintenance_trainer.tasks.texts import SOURCE, TextRow, Texts, make_row

@@ -11,14 +11,14 @@ from typing import Final
 from typing_extensions import override  # typing has it from Python 3.12 on
 
 from maintenance_contract.kinds import ROLES, Task
-from maintenance_trainer import reading
-from maintenance_trainer.cells import Record, kind_of
+from maintenance_trainer.data import reading
+from maintenance_trainer.data.cells import Record, kind_of
+from maintenance_trainer.data.folders import Named, Origin
+from maintenance_trainer.data.records import RecordReader
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.folders import Named, Origin
-from maintenance_trainer.given import Given
-from maintenance_trainer.records import RecordReader
-from maintenance_trainer.rows import Row
-from maintenance_trainer.sources import SourceFile
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.tasks.huggingface import folder
 
 _NO_LETTERS: Final = re.compile(r"[\W\d_]+")

@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 from transformers import AutoTokenizer, DataCollatorWithPadding
 
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.tasks.huggingface.loading import LOCAL
 
 MOST_TOKENS: Final = 512

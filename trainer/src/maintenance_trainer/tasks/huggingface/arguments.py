@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from maintenance_contract import DEFAULT_TRAIN_BATCH, TrainingAction
-from maintenance_trainer.data import SEED
 from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.seed import SEED
 
 DEFAULTS: Final[dict[str, Any]] = {
     "num_train_epochs": 3,

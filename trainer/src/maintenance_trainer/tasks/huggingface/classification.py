@@ -15,13 +15,13 @@ import transformers
 from numpy.typing import NDArray
 
 from maintenance_contract import TrainingAction
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.sources import Source
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import majority_class
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress, Silent
-from maintenance_trainer.rows import Row
-from maintenance_trainer.sources import Source
 from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal
 from maintenance_trainer.tasks.task import Fitted, How, Outputs, Task
 

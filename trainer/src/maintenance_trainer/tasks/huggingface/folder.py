@@ -6,7 +6,7 @@ from typing import Any
 
 from maintenance_contract import ContractError
 from maintenance_contract.codec import Fields
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 
 
 def check_model(uri: str, folder: Path, given: Given) -> None:

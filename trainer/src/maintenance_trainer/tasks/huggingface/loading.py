@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from maintenance_contract import Task
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 
 LOCAL: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}
 _CLASSES: Final[Mapping[str, Any]] = {

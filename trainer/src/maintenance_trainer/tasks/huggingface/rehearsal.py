@@ -22,7 +22,7 @@ from typing_extensions import override  # of torch; typing has it from Python 3.
 
 from maintenance_contract import TrainingAction
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress, Silent
 from maintenance_trainer.tasks.huggingface import arguments, loading, sizes
 from maintenance_trainer.tasks.huggingface.folder import config_document

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 from maintenance_contract import Columns
-from maintenance_trainer import dates, labels
+from maintenance_trainer.data import dates, labels
+from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.remarks import Remarks
 
 Record = Mapping[str, object]
 C = TypeVar("C")

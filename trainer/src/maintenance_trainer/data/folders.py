@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from maintenance_contract import DataRef, LeftOut, LeftOutFile
-from maintenance_trainer import files, settled
+from maintenance_trainer import files
+from maintenance_trainer.data import stable_files
 from maintenance_trainer.errors import DataError, TransientError
 from maintenance_trainer.files import NotAFileError
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 
 LATE: Final = "still being written, or late: the next run reads it"
 
@@ -93,16 +94,16 @@ def find(
     suffixes: tuple[str, ...],
     *,
     moving: bool = True,
-) -> tuple[Path, settled.Found]:
+) -> tuple[Path, stable_files.Found]:
     """The folder, and what lies in it."""
     root, can_move = root_of(data, origin, places, suffixes)
     where = f"data.{origin}: {getattr(data, origin)}"
     try:
-        found = settled.find(root, suffixes, moving=moving and can_move)
-    except settled.TooManyError:
+        found = stable_files.find(root, suffixes, moving=moving and can_move)
+    except stable_files.TooManyError:
         message = (
-            f"{where} holds more than {settled.MOST_ENTRIES:,} files and folders; put the rows of "
-            "many into one."
+            f"{where} holds more than {stable_files.MOST_ENTRIES:,} files and folders; put the "
+            "rows of many into one."
         )
         raise DataError("DataTooLarge", message) from None
     except OSError as error:
@@ -114,10 +115,10 @@ def find(
 
 
 def refuse_nothing(
-    origin: Origin, found: settled.Found, data: DataRef, suffixes: Sequence[str]
+    origin: Origin, found: stable_files.Found, data: DataRef, suffixes: Sequence[str]
 ) -> None:
     """Refuse a folder without a file to read, where there must be one or one is meant to be."""
-    hopeless = [left for left in found.left_out if left.why not in settled.MAY_COME]
+    hopeless = [left for left in found.left_out if left.why not in stable_files.MAY_COME]
     if found.settled or (origin is Origin.UPDATES and not hopeless):
         return
     told = LeftOut.of(found.left_out).told()

@@ -38,10 +38,10 @@ from maintenance_contract.paths import (
     version_directory,
 )
 from maintenance_trainer import faults
-from maintenance_trainer.data import Snapshot
+from maintenance_trainer.data.snapshot import Snapshot
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.places import Places
-from maintenance_trainer.store_files import BucketFiles, FolderFiles, StoreFiles
+from maintenance_trainer.locations import Places
+from maintenance_trainer.store.files import BucketFiles, FolderFiles, StoreFiles
 
 OWNER_VERSION = 1
 REPORT_FILES = {Operation.DIAGNOSE: DIAGNOSIS_FILE, Operation.TRAIN: REPORT_FILE}

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from maintenance_trainer.cells import CellReader, Record
-from maintenance_trainer.reading import Records
-from maintenance_trainer.rows import Row
-from maintenance_trainer.sources import Found, SourceFile
+from maintenance_trainer.data.cells import CellReader, Record
+from maintenance_trainer.data.reading import Records
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.sources import Found, SourceFile
 
 C = TypeVar("C")
 R = TypeVar("R", bound=Row)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from maintenance_contract.codec import Fields
-from maintenance_trainer.auto_holdout import fair_to
-from maintenance_trainer.data import Snapshot
-from maintenance_trainer.folders import Origin
-from maintenance_trainer.shares import BUCKETS, Shares, auto, files_document
+from maintenance_trainer.data.auto_holdout import fair_to
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.shares import BUCKETS, Shares, auto, files_document
+from maintenance_trainer.data.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from maintenance_contract import Holdout, Sampling, more_held_out
 from maintenance_contract.codec import Fields
-from maintenance_trainer.folders import Origin
-from maintenance_trainer.rows import MARKS, DataFile, Row, mark, marks_of
-from maintenance_trainer.shares import BUCKETS, Shares, auto
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.rows import MARKS, DataFile, Row, mark, marks_of
+from maintenance_trainer.data.shares import BUCKETS, Shares, auto
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from maintenance_trainer import faults, files
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.files import shown
 from maintenance_trainer.hub import MODEL_FILES
-from maintenance_trainer.inheritance import Past
-from maintenance_trainer.store import Store
+from maintenance_trainer.store.inheritance import Past
+from maintenance_trainer.store.store import Store
 
 MANIFEST_VERSION: Final = 1
 _BLOCK: Final = 2**20

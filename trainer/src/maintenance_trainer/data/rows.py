@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Final
 
-from maintenance_trainer.folders import Origin
-from maintenance_trainer.shares import BUCKETS, Shares
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.shares import BUCKETS, Shares
 
 MARKS: Final = 8
 _HEX: Final = 16

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from maintenance_contract import Columns
-from maintenance_trainer import bounds, files
-from maintenance_trainer.columns import refuse_columns, refuse_many, storable
-from maintenance_trainer.delimited import csv_records, plain_lines
+from maintenance_trainer import files
+from maintenance_trainer.data import bounds
+from maintenance_trainer.data.columns import refuse_columns, refuse_many, storable
+from maintenance_trainer.data.delimited import csv_records, plain_lines
+from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.remarks import Remarks
 
 CSV_SUFFIXES: Final = (".csv",)
 LINES_SUFFIXES: Final = (".jsonl", ".ndjson")

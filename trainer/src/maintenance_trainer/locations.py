@@ -11,11 +11,12 @@ from typing import Self
 
 from maintenance_contract import LeftOutFile, StorageUri
 from maintenance_contract.paths import SECRETS_ROOT
-from maintenance_trainer import files, hub, model_folder, settled
-from maintenance_trainer.bucket import Bucket, Object, safe_name
+from maintenance_trainer import files, hub, model_folder
+from maintenance_trainer.data import stable_files
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.files import NotAFileError
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
+from maintenance_trainer.store.bucket import Bucket, Object, safe_name
 
 Fetch = Callable[[StorageUri, str, str], Path]
 
@@ -153,10 +154,10 @@ class Places:
     ) -> Path:
         bucket = self.bucket(place, secret)
         found = bucket.list()
-        if len(found) > settled.MOST_ENTRIES:
+        if len(found) > stable_files.MOST_ENTRIES:
             message = (
-                f"{place} holds {len(found):,} objects, more than {settled.MOST_ENTRIES:,}; put "
-                "the rows of many into one."
+                f"{place} holds {len(found):,} objects, more than {stable_files.MOST_ENTRIES:,}; "
+                "put the rows of many into one."
             )
             raise DataError("DataTooLarge", message)
         names = {each.name for each in found}
@@ -197,12 +198,12 @@ def _why_not(found: Object, folders: Collection[str], suffixes: tuple[str, ...])
     name = found.name
     if not name.lower().endswith(suffixes):
         # Nothing is in it: a folder's marker, as consoles make them.
-        return settled.why_not(name, suffixes) if found.size else ""
+        return stable_files.why_not(name, suffixes) if found.size else ""
     if not safe_name(name):
         return "its key holds an empty, a '.' or a '..' part, or a very long one: rename it"
     if name in folders:
         return "its key is that of a folder, too: rename it" if found.size else ""
-    return settled.why_not(name, suffixes)
+    return stable_files.why_not(name, suffixes)
 
 
 def _downloading(place: StorageUri, found: Object, number: int, count: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from maintenance_contract import AUTO, Holdout, Sampling
 from maintenance_contract.codec import Fields
-from maintenance_trainer.folders import Origin
+from maintenance_trainer.data.folders import Origin
 
 BUCKETS: Final = 10_000
 _OF_A_PERCENT: Final = BUCKETS // 100

@@ -13,12 +13,12 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_contract.codec import Fields
-from maintenance_trainer import inheritance
-from maintenance_trainer.checkpoints import Version, sha256
-from maintenance_trainer.data import Snapshot, counts_document
-from maintenance_trainer.inheritance import Past, handed_on
+from maintenance_trainer.data.shares import BUCKETS
+from maintenance_trainer.data.snapshot import Snapshot, counts_document
 from maintenance_trainer.recipes import take_over
-from maintenance_trainer.shares import BUCKETS
+from maintenance_trainer.store import inheritance
+from maintenance_trainer.store.inheritance import Past, handed_on
+from maintenance_trainer.store.versions import Version, sha256
 
 
 @dataclass(frozen=True, slots=True)

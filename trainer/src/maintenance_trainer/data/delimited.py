@@ -9,9 +9,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from maintenance_contract import Columns
-from maintenance_trainer.columns import refuse_columns
+from maintenance_trainer.data.columns import refuse_columns
+from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.remarks import Remarks
 
 if TYPE_CHECKING:
     import _csv

@@ -8,10 +8,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from maintenance_contract import Columns
 from maintenance_contract.kinds import Role
-from maintenance_trainer.folders import Named
-from maintenance_trainer.given import Given
-from maintenance_trainer.remarks import Remarks
-from maintenance_trainer.rows import Row
+from maintenance_trainer.data.folders import Named
+from maintenance_trainer.data.remarks import Remarks
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.model_field import Given
 
 R_co = TypeVar("R_co", bound=Row, covariant=True)
 

@@ -15,9 +15,9 @@ from typing import Final, Protocol
 
 from maintenance_contract.paths import MANIFEST_FILE, version_directory
 from maintenance_trainer import files
-from maintenance_trainer.bucket import Bucket, safe_name
 from maintenance_trainer.errors import ConfigurationError, TrainerError
 from maintenance_trainer.files import NotAFileError
+from maintenance_trainer.store.bucket import Bucket, safe_name
 
 UNFINISHED: Final = ".writing-"
 FORGOTTEN_SECONDS: Final = 86_400
