@@ -32,8 +32,10 @@ check: ## Format, lint, types, import contracts and the tests that need no clust
 	@$(WITH_VENV) dev/check
 format: ## Format the code and repair what the linter can
 	@$(WITH_VENV) ruff check --fix-only --quiet; $(WITH_VENV) ruff format
-docs: ## Write again what the documentation takes from code (API reference, decision table)
+docs: ## Write again what the documentation takes from code (API reference, decision table), and its site into build/site
 	@$(WITH_VENV) dev/docs
+vet: ## go vet over the Go of this repository (ten minutes at first, as Kubernetes is read; then seconds)
+	@for folder in dev/cluster dev/gitops dev/images/builder; do (cd $$folder && go vet ./...) || exit; done
 bench-operator: ## Measure the operator on a real API server; writes benchmarks/results/operator.json
 	@dev/prerequisites bench
 	@export $(WITH_CLUSTER); $(WITH_VENV) python benchmarks/operator
@@ -85,4 +87,4 @@ help: ## This list
 	@printf '\n%s\n' "Built things are cached in $(MM_CACHE) (MM_CACHE=... moves it)."
 
 # The recipes know what is up to date; make only names them.
-.PHONY: demo demo-down test check format docs bench-operator bench-scale bench-keda bench-decision cluster-up cluster-down images push venv venv-path lock clean help
+.PHONY: demo demo-down test check format docs vet bench-operator bench-scale bench-keda bench-decision cluster-up cluster-down images push venv venv-path lock clean help

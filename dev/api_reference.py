@@ -15,7 +15,11 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "dev"))
+
+from whole_status import as_yaml  # noqa: E402 - the path above comes first
+
 CRD = ROOT / "manifests/crd/modelmaintenances.yaml"
 PAGE = ROOT / "docs/api.md"
 DEEPEST_HEADING = 5
@@ -38,6 +42,17 @@ what to write instead; kubectl refuses fields that do not exist.
 How to read the tables: a field without a default is **required** or may be left out. The default
 "its own" means that of the fields below. `[]` stands for each item of a list. Rules are in CEL, as
 the API server evaluates them; `self` is the field, or the object, that the rule is about.
+"""
+
+STATUS = """
+## A whole status
+
+Version 1 was trained and promoted. Twelve days later accuracy fell, a diagnosis found a new domain,
+and the training of run 2 has begun. The operator's own rules have written it; digests and numbers
+of rows are invented.
+
+```yaml
+{status}```
 """
 
 COLUMNS = """
@@ -66,11 +81,12 @@ def page(crd: Node | None = None) -> str:
         *_rules([("", schema)]),
         "\n## Contents\n\n",
         *(f"{'  ' * (_depth(path) - 1)}- [`{path}`](#{anchor(path)})\n" for path, _ in sections),
+        "- [A whole status](#a-whole-status)\n",
         f"- [What `kubectl get {short}` shows](#what-kubectl-get-{short}-shows)\n",
     ]
     for path, node in sections:
         parts += _section(path, node)
-    parts.append(COLUMNS.format(short=short))
+    parts += [STATUS.format(status=as_yaml()), COLUMNS.format(short=short)]
     parts += [_column(column) for column in version["additionalPrinterColumns"]]
     return "".join(parts)
 

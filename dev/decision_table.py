@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from maintenance_contract import Answer, Finding
-from maintenance_core import judge, power, statistics
-from maintenance_core.brakes import BRAKES
-from maintenance_core.decide import propose
-from maintenance_core.evidence import DEFAULTS as AT
-from maintenance_core.findings import CAUSES, NEW_LABELS, OUTSIDE_SUPPORT
+from maintenance_contract.evidence_names import NEW_LABELS, OUTSIDE_SUPPORT
+from maintenance_core import statistics
+from maintenance_core.decide import gate, power
+from maintenance_core.decide.brakes import BRAKES
+from maintenance_core.decide.decision import propose
+from maintenance_core.decide.evidence import DEFAULTS as AT
+from maintenance_core.decide.findings import CAUSES
+from maintenance_core.decide.rules import EVIDENCE, WORKFLOW
 from maintenance_core.model import DEFAULT_MIN_EXPECTED_GAIN as PRICE
 from maintenance_core.model import DEFAULT_OLD_WEIGHT as OLD
-from maintenance_core.rules import EVIDENCE, WORKFLOW
 from maintenance_core.spec import parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -113,6 +115,8 @@ def page() -> str:
             "\n## The gate\n\n",
             f"{_gate()}\n",
             EXACT,
+            "\nThe checks, in order; the first that has something to say decides:\n\n",
+            *_table(("", "check", "says"), _steps(gate.CHECKS)),
         ]
     )
 
@@ -143,7 +147,7 @@ def _gate() -> str:
         "``-gate.max_old_loss``": "`-spec.gate.oldData.maxLoss`",
         "``concept_drift`` has": "concept drift (answered Major) has",
     }
-    text = _text(judge.judge)
+    text = _text(gate.judge)
     for code, field in words.items():
         if code not in text:
             raise SystemExit(f"judge() no longer speaks of {code}: correct {Path(__file__).name}")

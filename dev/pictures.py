@@ -7,6 +7,7 @@ of ``kubectl mm why``; with --check, say if they are up to date.
 
 import math
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,8 +26,8 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_core import status as status_json
-from maintenance_core.decide import decide
-from maintenance_core.findings import CAUSES
+from maintenance_core.decide.decision import decide
+from maintenance_core.decide.findings import CAUSES
 from maintenance_core.model import (
     Action,
     Champion,
@@ -323,7 +324,8 @@ def _command(example: Example) -> str:
 def _examples() -> Iterator[str]:
     for example in EXAMPLES:
         action = case(example).decision.action.value
-        yield f"\n### {example.heading}\n\n{example.told}\n\n"
+        told = textwrap.fill(example.told, 119, break_on_hyphens=False)
+        yield f"\n### {example.heading}\n\n{told}\n\n"
         yield f"![The way to {action} lit in the workflow, and the metric around the decision]"
         yield f"(pictures/decision-{example.file}.svg)\n\n"
         yield _command(example)

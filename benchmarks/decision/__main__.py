@@ -8,7 +8,17 @@ import argparse
 import importlib
 import sys
 
-PARTS = ("cause", "calibration", "alarm", "action", "text", "sizes", "replay", "diagnosis")
+PARTS = (
+    "cause",
+    "calibration",
+    "gate",
+    "alarm",
+    "action",
+    "text",
+    "sizes",
+    "replay",
+    "diagnosis",
+)
 """Modules of this folder. Only the one that is asked for is read: some take seconds."""
 
 

@@ -39,8 +39,8 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_core.decide import concept_drift
-from maintenance_core.judge import judge
+from maintenance_core.decide.findings import concept_drift
+from maintenance_core.decide.gate import judge
 from maintenance_core.model import (
     Action,
     Decision,

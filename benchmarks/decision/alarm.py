@@ -27,9 +27,9 @@ from intervals import wilson
 from numpy.typing import NDArray
 from river import drift
 
-from maintenance_core import sequential
-from maintenance_core.model import Action, Policy
-from maintenance_core.sequential import Counts, Reference, State, Window
+from maintenance_core.model import Action, Counts, Policy, ReferenceCounts
+from maintenance_core.watch import e_detector
+from maintenance_core.watch.e_detector import DetectorState, Window
 
 REFERENCE, LABELS, CHANGE = 2000, 4000, 1000
 PER_HOUR: Final = 40
@@ -44,7 +44,7 @@ HARMLESS: Final = ("none", "benign", "traffic-dip", "season", "burst")
 FAMILIES: Final = (*HARMLESS, *DROPS)
 OURS: Final = "counters"
 HERE: Final = Path(__file__).resolve().parent
-OPERATOR: Final = HERE.parents[1] / "core/src/maintenance_core"
+CORE: Final = HERE.parents[1] / "core/src/maintenance_core"
 
 Bools = NDArray[np.bool_]
 
@@ -127,13 +127,13 @@ def _worse(
 def ours(drawn: Stream) -> tuple[int | None, int | None]:
     """Labels until the first alarm, and until the first one that something is trained for."""
     before = drawn.windows[REFERENCE - 1]
-    reference = Reference(_time(before), _classes(drawn, slice(0, REFERENCE)))
-    state = sequential.remember(State(), _counted(drawn, slice(0, REFERENCE)))
+    reference = ReferenceCounts(_time(before), _classes(drawn, slice(0, REFERENCE)))
+    state = e_detector.remember(DetectorState(), _counted(drawn, slice(0, REFERENCE)))
     first, look, wait = None, 0, STEP
     for window in _counted(drawn, slice(REFERENCE, None)):
-        state = sequential.advance(state, [window], reference, TOLERANCE)
-        found = sequential.alarm(state, reference, TOLERANCE)
-        if found is None or sequential.season(state, found) is not None:
+        state = e_detector.advance(state, [window], reference, TOLERANCE)
+        found = e_detector.alarm(state, reference, TOLERANCE)
+        if found is None or e_detector.season(state, found) is not None:
             continue
         number = int((window.end - START) / STEP)
         seen = int(np.searchsorted(drawn.windows, number, side="right")) - REFERENCE
@@ -352,7 +352,13 @@ def run(args: argparse.Namespace) -> None:
     """Run the streams that were asked for; finished ones are kept."""
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     keys = [(family, seed) for family in args.scenario or FAMILIES for seed in seeds]
-    code = [HERE / "alarm.py", HERE / "weak.py", HERE / "deciding.py", OPERATOR / "sequential.py"]
+    code = [
+        HERE / "alarm.py",
+        HERE / "weak.py",
+        HERE / "deciding.py",
+        CORE / "watch/e_detector.py",
+        CORE / "model/counts.py",
+    ]
     kept = cells.Kept(args.work / "alarm.jsonl", cells.digest(code))
     cases = cells.computed(one, keys, kept, jobs=args.jobs)
     print(json.dumps(cases, indent=1) if args.json else table(cases))

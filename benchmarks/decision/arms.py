@@ -16,10 +16,12 @@ import weak
 from changes import HALF, LEFT_OUT, MERGED, TUNED
 from weak import Floats, Labels, Rows
 
-from maintenance_trainer.data import Origin, Row, make_row
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.rows import Row
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.evaluate import at_class_mix
 from maintenance_trainer.recipes.contradicted import contradicted
+from maintenance_trainer.tasks.texts import make_row
 
 HIDDEN: Final = 32
 EPOCHS, RATE = 15, 3e-3

@@ -32,12 +32,15 @@ from maintenance_contract import (
     RowCounts,
     TrainingReport,
 )
-from maintenance_core.evidence import Cause, cause
-from maintenance_trainer.data import Origin, Recurrence, Row, make_row
+from maintenance_core.decide.evidence import Cause, cause
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import examine, feature_space, quality
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.tasks.text_classification import TokenCounts
+from maintenance_trainer.tasks.text_classification import TokenCounts, measures
+from maintenance_trainer.tasks.texts import make_row
 
 VERDICTS: Final = {
     Cause.NONE: "none",
@@ -78,7 +81,9 @@ def diagnosed(case: weak.Case) -> Diagnosis:
         sampled(case.champion, rows) for rows in (case.trained, case.reference, case.new)
     )
     space = tuple(
-        feature_space.measures(*_labelled(old, new), NO_TOKENS, replace(NO_TOKENS, texts=len(new)))
+        feature_space.measures(
+            *_labelled(old, new), measures(NO_TOKENS, replace(NO_TOKENS, texts=len(new)))
+        )
     )
     new = new.part(np.isin(new.labels, case.champion.classes_.astype(str)))
     quality.check(old, new)

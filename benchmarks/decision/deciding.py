@@ -19,7 +19,7 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_core.decide import decide
+from maintenance_core.decide.decision import decide
 from maintenance_core.model import (
     Champion,
     Decision,

@@ -22,7 +22,7 @@ import numpy as np
 import results
 import text
 
-from maintenance_trainer.data import Row
+from maintenance_trainer.data.rows import Row
 
 ROWS: Final = 2000
 STORE: Final = "store"

@@ -18,7 +18,9 @@ import glosses
 from text import OTHER_MIX, Case
 
 from maintenance_contract import held_out_rows
-from maintenance_trainer.data import Origin, Row, make_row
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.tasks.texts import make_row
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
 sys.path[:0] = [str(EXAMPLES / part) for part in ("support", "package-sections")]

@@ -24,8 +24,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from weak import Floats, Labels, Rows
 
-from maintenance_trainer.data import Origin, make_row
+from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.recipes.fine_tune import replay
+from maintenance_trainer.tasks.texts import make_row
 
 SCENARIOS: Final = weak.SCENARIOS | FAMILIES
 CHANGES: Final = {

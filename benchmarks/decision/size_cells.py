@@ -35,11 +35,14 @@ from maintenance_contract import (
     TrainingReport,
     held_out_rows,
 )
-from maintenance_trainer.data import Origin, Recurrence, make_row
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import examine, feature_space, quality
+from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.tasks.text_classification import TokenCounts
+from maintenance_trainer.tasks.text_classification import TokenCounts, measures
+from maintenance_trainer.tasks.texts import make_row
 
 SCENARIOS: Final = weak.SCENARIOS | FAMILIES
 TESTED: Final = 20_000
@@ -186,7 +189,7 @@ def diagnosed(before: Past, new: Rows, held: int) -> tuple[TrainingReport, str]:
         fresh,
         held,
         counted=(_by_label(old.labels, new=False), _by_label(fresh.labels, new=True)),
-        tokens=(NO_TOKENS, replace(NO_TOKENS, texts=len(fresh))),
+        inputs=measures(NO_TOKENS, replace(NO_TOKENS, texts=len(fresh))),
     )
 
 
@@ -197,7 +200,7 @@ def report_of(
     held: int,
     *,
     counted: tuple[list[Any], list[Any]],
-    tokens: tuple[TokenCounts, TokenCounts],
+    inputs: list[Measure],
 ) -> tuple[TrainingReport, str]:
     """As the trainer writes it.
 
@@ -207,7 +210,7 @@ def report_of(
         new: all newly labelled rows, the held-out ones first.
         held: how many of them are held out.
         counted: old and new rows, whose labels are counted.
-        tokens: what the tokenizer makes of both.
+        inputs: what has changed in the form of both.
     """
     blocked, known = "", np.isin(new.labels, np.unique(seen.labels))
     try:
@@ -219,7 +222,7 @@ def report_of(
     )
     names = set(np.unique(seen.labels).tolist())
     if len(new) >= LEAST_ROWS:
-        space = tuple(feature_space.measures(*counted, names, *tokens))
+        space = tuple(feature_space.measures(*counted, names, inputs))
         measured = replace(measured, space=space)
     right = (new.labels == new.predicted)[:held], old.labels == old.predicted
     diagnosis = Diagnosis(

@@ -26,10 +26,11 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_core import model
-from maintenance_core.decide import decide
-from maintenance_core.jobs import PLAIN, How
-from maintenance_core.judge import gate_for, judge
+from maintenance_core.decide.decision import decide
+from maintenance_core.decide.gate import gate_for, judge
+from maintenance_core.decide.training_plan import plan_of
 from maintenance_core.model import (
+    PLAIN,
     Action,
     Champion,
     Decision,
@@ -41,10 +42,10 @@ from maintenance_core.model import (
     Situation,
     Spec,
     ThresholdRange,
+    TrainingPlan,
     Trigger,
     Verdict,
 )
-from maintenance_core.plan import plan_of
 from maintenance_core.spec import parse
 from maintenance_trainer.cli.rules import DEFAULTS
 
@@ -148,7 +149,7 @@ def _ways_of(action: Action, *, race: bool) -> tuple[Action, ...]:
     return (action, other) if race else (action,)
 
 
-def arm_of(action: Action, spec: Spec, plan: How) -> str:
+def arm_of(action: Action, spec: Spec, plan: TrainingPlan) -> str:
     """How the product trains it: half of a retrain are new rows under Evidence."""
     half = spec.policy is Policy.EVIDENCE
     arm = TUNED if action is Action.FINE_TUNE else HALF if half else MERGED
@@ -244,7 +245,7 @@ def escalated(cell: Cell, spec: Spec, first: Decision, verdict: Verdict) -> Situ
     )
 
 
-def judged(cell: Cell, arm: str, spec: Spec, plan: How) -> Verdict:
+def judged(cell: Cell, arm: str, spec: Spec, plan: TrainingPlan) -> Verdict:
     """The gate on an arm."""
     return judge(
         trained_report(cell, arm, at_new_mix=plan.old_at_new_mix),

@@ -22,13 +22,16 @@ from size_cells import conceivable, report_of
 from text import RECIPES, Case, Served, Silent, champion
 
 from maintenance_contract import TrainingReport
-from maintenance_trainer.data import Dataset, Recurrence, Row
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.split import Dataset, Recurrence
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.evaluate import at_class_mix
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
 from maintenance_trainer.recipes.retrain import retrain
-from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.tasks.huggingface.classification import Classifier
+from maintenance_trainer.tasks.task import Outputs
+from maintenance_trainer.tasks.text_classification import TASK
 
 import base_model  # isort: skip  # found through the path that text extends
 
@@ -46,9 +49,9 @@ class Past:
     folder: tempfile.TemporaryDirectory[str]
     base: Path
     served: Served
-    trained: task.Outputs
-    held_out: task.Outputs
-    tests: task.Outputs
+    trained: Outputs
+    held_out: Outputs
+    tests: Outputs
 
 
 @lru_cache(maxsize=1)
@@ -68,8 +71,8 @@ def past(domain: str, originals: int, seed: int) -> Past:
     )
 
 
-def _read(classifier: task.Classifier, rows: Sequence[Row]) -> task.Outputs:
-    return task.read(classifier, [row.text for row in rows], Silent(), "")
+def _read(classifier: Classifier, rows: Sequence[Row]) -> Outputs:
+    return TASK.outputs(classifier, rows, Silent(), "")
 
 
 def one(domain: str, change: str, originals: int, updates: int, seed: int) -> dict[str, Any]:
@@ -124,7 +127,7 @@ def one(domain: str, change: str, originals: int, updates: int, seed: int) -> di
 
 
 def _diagnosed(
-    before: Past, drawn: Case, fresh: task.Outputs, model: task.Classifier
+    before: Past, drawn: Case, fresh: Outputs, model: Classifier
 ) -> tuple[TrainingReport, str]:
     new = drawn.new_held_out + drawn.new
     return report_of(
@@ -133,13 +136,11 @@ def _diagnosed(
         _sample(fresh, new),
         len(drawn.new_held_out),
         counted=(list(drawn.held_out), list(new)),
-        tokens=tuple(
-            task.count_tokens(model, [row.text for row in rows]) for rows in (drawn.held_out, new)
-        ),
+        inputs=TASK.input_changes(model, drawn.held_out, new),
     )
 
 
-def _sample(outputs: task.Outputs, rows: Sequence[Row]) -> Sample:
+def _sample(outputs: Outputs, rows: Sequence[Row]) -> Sample:
     return Sample(
         outputs.embeddings.astype(np.float64),
         outputs.probabilities.astype(np.float64),
@@ -148,18 +149,18 @@ def _sample(outputs: task.Outputs, rows: Sequence[Row]) -> Sample:
     )
 
 
-def _answers(outputs: task.Outputs, rows: Sequence[Row], labels: Sequence[str]) -> Answers:
+def _answers(outputs: Outputs, rows: Sequence[Row], labels: Sequence[str]) -> Answers:
     names = np.array([row.label for row in rows], str)
     return Answers.of(outputs.probabilities.astype(np.float64), names, np.array(labels, str))
 
 
-def _without_contradicted(before: Past, drawn: Case, fresh: task.Outputs) -> tuple[Row, ...]:
+def _without_contradicted(before: Past, drawn: Case, fresh: Outputs) -> tuple[Row, ...]:
     embedded = fresh.embeddings[len(drawn.new_held_out) :]
     flags = contradicted(drawn.trained, drawn.new, before.trained.embeddings, embedded)
     return tuple(row for row, out in zip(drawn.trained, flags, strict=True) if not out)
 
 
-def _made(arm: str, drawn: Case, before: Past) -> tuple[task.Classifier, int]:
+def _made(arm: str, drawn: Case, before: Past) -> tuple[Classifier, int]:
     """A challenger, and the rows it was trained on."""
     way = PLAIN[arm]
     recipes = replace(RECIPES, new_data_percent=NEW_PERCENT[way])
@@ -170,14 +171,22 @@ def _made(arm: str, drawn: Case, before: Past) -> tuple[task.Classifier, int]:
         scratch = Path(name)
         if way == TUNED:
             served = before.served
-            made = fine_tune(served.load(), served.folder, dataset, recipes, scratch, Silent())
+            made = fine_tune(
+                TASK,
+                served.load(),
+                served.folder,
+                dataset,
+                recipes,
+                scratch=scratch,
+                progress=Silent(),
+            )
         else:
-            made = retrain(before.base, dataset, recipes, scratch, Silent())
-    return made.classifier, sum(made.rows.values())
+            made = retrain(TASK, before.base, dataset, recipes, scratch=scratch, progress=Silent())
+    return made.model, sum(made.rows.values())
 
 
 def _scored(
-    served: Mapping[str, Answers], made: task.Classifier, drawn: Case, at_mix: Any
+    served: Mapping[str, Answers], made: Classifier, drawn: Case, at_mix: Any
 ) -> dict[str, Any]:
     def of(rows: Sequence[Row]) -> Answers:
         return _answers(_read(made, rows), rows, made.labels)

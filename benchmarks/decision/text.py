@@ -35,21 +35,26 @@ from maintenance_contract import (
     Evaluation,
     Operation,
     Outcome,
+    PairedCounts,
     Recipes,
     Reference,
     TrainingAction,
     TrainingReport,
 )
-from maintenance_core.decide import concept_drift
-from maintenance_core.judge import judge
+from maintenance_core.decide.findings import concept_drift
+from maintenance_core.decide.gate import judge
 from maintenance_core.model import Action, Decision, Policy
-from maintenance_trainer.data import Dataset, Origin, Recurrence, Row, make_row
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.split import Dataset, Recurrence
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.evaluate import at_class_mix, paired_counts
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
 from maintenance_trainer.recipes.retrain import retrain
-from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.tasks.huggingface.classification import Classifier
+from maintenance_trainer.tasks.text_classification import TASK
+from maintenance_trainer.tasks.texts import make_row
 
 HERE: Final = Path(__file__).resolve().parent
 EXAMPLES: Final = HERE.parents[1] / "examples"
@@ -174,9 +179,9 @@ class Served:
     folder: Path
     labels: tuple[str, ...]
 
-    def load(self) -> task.Classifier:
+    def load(self) -> Classifier:
         """As it was; recipes train in place."""
-        return task.from_version(self.folder, self.labels)
+        return TASK.load(self.folder, self.labels)
 
 
 def champion(drawn: Case, base: Path, kept: Path) -> Served:
@@ -186,22 +191,22 @@ def champion(drawn: Case, base: Path, kept: Path) -> Served:
         shutil.rmtree(kept, ignore_errors=True)
         dataset = Dataset((), (), drawn.trained, (), Recurrence(0, 0))
         with tempfile.TemporaryDirectory() as scratch:
-            made = retrain(base, dataset, RECIPES, Path(scratch), Silent())
-        task.save(made.classifier, folder)
-        (kept / "labels.json").write_text(json.dumps(made.classifier.labels), encoding="utf-8")
+            made = retrain(TASK, base, dataset, RECIPES, scratch=Path(scratch), progress=Silent())
+        TASK.save(made.model, folder)
+        (kept / "labels.json").write_text(json.dumps(made.model.labels), encoding="utf-8")
         (kept / "complete").touch()
     return Served(folder, tuple(json.loads((kept / "labels.json").read_text(encoding="utf-8"))))
 
 
-def _predicted(classifier: task.Classifier, rows: Sequence[Row]) -> tuple[str, ...]:
-    return task.read(classifier, [row.text for row in rows], Silent(), "").predicted
+def _predicted(classifier: Classifier, rows: Sequence[Row]) -> tuple[str, ...]:
+    return TASK.outputs(classifier, rows, Silent(), "").predicted
 
 
 def _right(predicted: Sequence[str], rows: Sequence[Row]) -> Bools:
     return np.array([a == row.label for a, row in zip(predicted, rows, strict=True)], bool)
 
 
-def _trained(arm: str, drawn: Case, served: Served, base: Path) -> tuple[task.Classifier, int]:
+def _trained(arm: str, drawn: Case, served: Served, base: Path) -> tuple[Classifier, int]:
     """A challenger, and the rows it was trained on."""
     old = drawn.trained
     if arm.endswith("without contradicted"):
@@ -216,16 +221,22 @@ def _trained(arm: str, drawn: Case, served: Served, base: Path) -> tuple[task.Cl
     with tempfile.TemporaryDirectory() as scratch:
         if arm.startswith("fine-tune"):
             made = fine_tune(
-                served.load(), served.folder, dataset, recipes, Path(scratch), Silent()
+                TASK,
+                served.load(),
+                served.folder,
+                dataset,
+                recipes,
+                scratch=Path(scratch),
+                progress=Silent(),
             )
         else:
-            made = retrain(base, dataset, recipes, Path(scratch), Silent())
-    return made.classifier, sum(made.rows.values())
+            made = retrain(TASK, base, dataset, recipes, scratch=Path(scratch), progress=Silent())
+    return made.model, sum(made.rows.values())
 
 
 def _without_contradicted(drawn: Case, served: Served) -> tuple[Row, ...]:
-    texts = [row.text for row in drawn.trained + drawn.new]
-    embedded = task.read(served.load(), texts, Silent(), "").embeddings
+    rows = drawn.trained + drawn.new
+    embedded = TASK.outputs(served.load(), rows, Silent(), "").embeddings
     old = len(drawn.trained)
     flags = contradicted(drawn.trained, drawn.new, embedded[:old], embedded[old:])
     return tuple(row for row, out in zip(drawn.trained, flags, strict=True) if not out)
@@ -293,21 +304,25 @@ def _score(drawn: Case, new: Sequence[str], old: Sequence[str], rows: int) -> di
     }
 
 
-def _decided(policy: Policy, drawn: Case, served: task.Classifier) -> Decision:
+def _decided(policy: Policy, drawn: Case, served: Classifier) -> Decision:
     new = drawn.new_held_out + drawn.new
     samples = [_sample(served, rows) for rows in (drawn.trained, drawn.held_out, new)]
     right = samples[2].predicted == samples[2].labels, samples[1].predicted == samples[1].labels
     return deciding.decided(policy, *samples, right[0][:NEW_HELD_OUT], right[1])
 
 
-def _sample(served: task.Classifier, rows: Sequence[Row]) -> Sample:
-    outputs = task.read(served, [row.text for row in rows], Silent(), "")
+def _sample(served: Classifier, rows: Sequence[Row]) -> Sample:
+    outputs = TASK.outputs(served, rows, Silent(), "")
     return Sample(
         outputs.embeddings.astype(np.float64),
         outputs.probabilities.astype(np.float64),
         np.array([row.label for row in rows], str),
         np.array(outputs.predicted, str),
     )
+
+
+def _counts(rows: Sequence[Row], before: Sequence[str], now: Sequence[str]) -> PairedCounts | None:
+    return paired_counts(*((~_right(answers, rows)).astype(float) for answers in (before, now)))
 
 
 def _passes(drawn: Case, before: Sequence[str], now: Sequence[str], judging: Judging) -> bool:
@@ -326,8 +341,8 @@ def _passes(drawn: Case, before: Sequence[str], now: Sequence[str], judging: Jud
         candidate=Candidate(2, "sha256:challenger", TrainingAction.RETRAIN),
         evaluation=Evaluation(
             Reference.CHAMPION,
-            paired_counts(new, before[: len(new)], now[: len(new)]),
-            paired_counts(old, before[len(new) :], now[len(new) :]),
+            _counts(new, before[: len(new)], now[: len(new)]),
+            _counts(old, before[len(new) :], now[len(new) :]),
         ),
     )
     return judge(report, gate=GATE, champion=deciding.SERVED, concept_drift=drift).promote

@@ -191,7 +191,7 @@ async def _measured(size: Size, logs: Path | None) -> dict[str, Any]:
                                 size.breach_seconds,
                                 last=number == size.rounds,
                             ),
-                            lambda text, number=number: say(
+                            lambda text, number=number: say(  # type: ignore[misc]
                                 f"round {number}/{size.rounds}: {text}"
                             ),
                             keep if logs else None,

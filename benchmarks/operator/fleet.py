@@ -17,9 +17,11 @@ from support.prometheus import Exporter, PrometheusServer, prometheus
 from world import NAMESPACE, few_at_once
 
 from maintenance_contract import TrainingAction
-from maintenance_core import champion as projection
 from maintenance_core import status as status_json
-from maintenance_core.jobs import Identity, TrainerImage
+from maintenance_core.lifecycle import projection
+from maintenance_core.lifecycle.jobs import Identity, TrainerImage
+from maintenance_core.lifecycle.next_effect import next_effect
+from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.model import (
     Action,
     Champion,
@@ -31,9 +33,7 @@ from maintenance_core.model import (
     Trigger,
     WriteStatus,
 )
-from maintenance_core.observation import Observation
 from maintenance_core.spec import parse
-from maintenance_core.story import next_effect
 
 QUERY: Final = "model_accuracy"
 """One text for all: each picks its series by a label."""

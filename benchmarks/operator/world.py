@@ -169,8 +169,8 @@ class World:
                 self.training.discard(name)
                 continue
             self.training.add(name)
-            if (trouble := run.get("trouble")) is not None:
-                time = datetime.fromisoformat(trouble["observedTime"]).timestamp()
+            if (breach := run.get("trouble")) is not None:
+                time = datetime.fromisoformat(breach["observedTime"]).timestamp()
                 self.breaches.setdefault((name, run["number"]), time)
 
 

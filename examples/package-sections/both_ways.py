@@ -38,7 +38,7 @@ from maintenance_contract import (
 )
 from maintenance_contract.codec import Fields
 from maintenance_trainer.job import perform
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 from maintenance_trainer.progress import LogProgress
 
 RESOURCE: Final = ResourceRef("package-sections", "package-sections", "local")

@@ -95,7 +95,8 @@ def batches(rows: Sequence[Mapping[str, str]], size: int, seed: int = 0) -> Iter
 
 def run(settings: Settings, current: Current) -> None:
     """One batch a second, for ever."""
-    name, source = "", iter(())
+    name = ""
+    source: Iterator[list[Any]] = iter(())
     feedback: deque[tuple[float, dict[str, Any]]] = deque()
     due = time.monotonic()
     while True:

@@ -8,6 +8,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +53,7 @@ def _changes(name: str) -> Iterator[dict[str, str]]:
             yield {} if event["type"] == "DELETED" else event["object"].get("data", {})
 
 
-def _open(path: str) -> Iterator[bytes]:
+def _open(path: str) -> HTTPResponse:
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     # The kubelet renews the token's file, so it is read for each request.
     token = (ACCOUNT / "token").read_text(encoding="ascii")
@@ -60,4 +61,7 @@ def _open(path: str) -> Iterator[bytes]:
         f"https://{host}:{port}{path}", headers={"Authorization": f"Bearer {token}"}
     )
     trust = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
-    return urllib.request.urlopen(request, timeout=WATCH_SECONDS + 30, context=trust)  # noqa: S310
+    reply: HTTPResponse = urllib.request.urlopen(  # noqa: S310
+        request, timeout=WATCH_SECONDS + 30, context=trust
+    )
+    return reply

@@ -14,7 +14,7 @@ from support.objects import resource
 from support.prometheus import free_port
 
 from maintenance_core.errors import SpecError
-from maintenance_operator import reconcile, specs
+from maintenance_operator import observer, specs
 from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.cli import resource as read_by_the_plugin
 from maintenance_operator.cli.check import Source, Surroundings, check
@@ -110,4 +110,4 @@ def test_each_change_is_judged_alike(path: str, value: Any) -> None:
 
 
 def test_there_is_one_door() -> None:
-    assert reconcile.read_spec is read_by_the_plugin.read_spec is specs.read_spec
+    assert observer.read_spec is read_by_the_plugin.read_spec is specs.read_spec

@@ -6,12 +6,22 @@ from typing import Any
 import pytest
 from support.bodies import CHAMPION, DOWN, FOLLOWED, IDLE, NOW, PERFORMANCE, READ, SPEC, body
 
-from maintenance_core import outcomes
 from maintenance_core.errors import MetricsError
-from maintenance_core.model import Degraded, Monitor, Outcomes, Reading, Status
-from maintenance_core.sequential import Alarm, Counts, Kind, Reference, Window
+from maintenance_core.model import (
+    Alarm,
+    Counts,
+    Degraded,
+    Kind,
+    Monitor,
+    OutcomeCounters,
+    Reading,
+    ReferenceCounts,
+    Status,
+)
 from maintenance_core.spec import parse
 from maintenance_core.status import write
+from maintenance_core.watch import counters as core
+from maintenance_core.watch.e_detector import Window
 from maintenance_operator.cli.findings import of_labels
 from maintenance_operator.cli.layout import Page
 from maintenance_operator.cli.outlook import State, state
@@ -26,17 +36,17 @@ COUNTED = {
         "outcomes": {"counter": "p_total", "classLabel": "c", "correctLabel": "ok"},
     },
 }
-REFERENCE = Reference(NOW, {"sport": Counts(2000, 200)})
+REFERENCE = ReferenceCounts(NOW, {"sport": Counts(2000, 200)})
 
 
-def counters() -> Outcomes:
+def counters() -> OutcomeCounters:
     metrics = parse(COUNTED).metrics
-    assert isinstance(metrics, Outcomes)
+    assert isinstance(metrics, OutcomeCounters)
     return metrics
 
 
 def watched(**changes: Any) -> dict[str, Any]:
-    monitor = Monitor(CHAMPION["version"], outcomes.digest(counters()), NOW, REFERENCE)
+    monitor = Monitor(CHAMPION["version"], core.digest(counters()), NOW, REFERENCE)
     written = write(Status(monitor=monitor))["monitor"]
     return body(
         FOLLOWED,
@@ -52,7 +62,7 @@ def watched(**changes: Any) -> dict[str, Any]:
 
 def test_the_floor_is_what_the_tolerance_leaves_of_the_baseline() -> None:
     resource = read(watched())
-    floor = outcomes.floor(counters(), REFERENCE).bound
+    floor = core.floor(counters(), REFERENCE).bound
 
     assert 0.86 < floor < 0.88
     assert document(View(resource, NOW))["bound"] == {"min": floor, "max": None}
@@ -68,7 +78,7 @@ def test_before_anything_is_learnt_no_bound_is_made_up() -> None:
 
 def test_a_reading_made_now_tells_what_the_test_shows() -> None:
     alarm = Alarm(Kind.ERROR, 31000, 20000, 0.13, NOW - timedelta(hours=2), Counts(412, 120))
-    floor = outcomes.floor(counters(), REFERENCE)
+    floor = core.floor(counters(), REFERENCE)
     live = Degraded(Reading(NOW, 0.71, 412), 1, 1, floor, alarm=alarm)
     resource = read(body(FOLLOWED, READ, DOWN, IDLE, spec=COUNTED, champion=CHAMPION))
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from support.bodies import NOW, SPEC
 
-from maintenance_core.assess import assess
 from maintenance_core.errors import MetricsError, SpecError
-from maintenance_core.grid import reading_times
 from maintenance_core.model import Healthy, Metrics, Series
 from maintenance_core.spec import parse
+from maintenance_core.watch.assess import assess
+from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.cli.findings import (
     Answers,
     Checked,
@@ -27,7 +27,9 @@ from maintenance_operator.cli.layout import Page
 
 def metrics(**performance: Any) -> Metrics:
     changed = {**SPEC["metrics"], "performance": {**SPEC["metrics"]["performance"], **performance}}
-    return parse({**SPEC, "metrics": changed}).metrics
+    found = parse({**SPEC, "metrics": changed}).metrics
+    assert isinstance(found, Metrics)
+    return found
 
 
 PLAIN = metrics()

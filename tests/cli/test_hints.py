@@ -11,7 +11,7 @@ from maintenance_core.model import Metrics, NewData, Series
 from maintenance_core.spec import parse
 from maintenance_operator.adapters.selectors import Selection
 from maintenance_operator.cli import hints
-from maintenance_operator.cli.findings import Checked, Finding, Point, settled, told, wrong
+from maintenance_operator.cli.findings import Checked, CheckFinding, Point, settled, told, wrong
 from maintenance_operator.cli.layout import Page
 
 
@@ -153,7 +153,11 @@ def test_what_becomes_version_1_is_told_beforehand(
 
 
 def test_what_is_wrong_is_not_called_right_as_well() -> None:
-    good, bad, other = Finding("a", "asked"), wrong("a", "does not answer"), Finding("b", "fine")
+    good, bad, other = (
+        CheckFinding("a", "asked"),
+        wrong("a", "does not answer"),
+        CheckFinding("b", "fine"),
+    )
     assert settled([good, bad, other, bad]) == (bad, other)
     text = told(Checked("f", "n", settled([good, bad])), Page())
     assert "ok  " not in text

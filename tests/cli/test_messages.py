@@ -39,7 +39,7 @@ INVALID = condition("Ready", "False", "InvalidSpec", "spec.metrics.interval: wri
 
 
 def why(resource: Resource, run: int | None) -> str:
-    wish = deciding.Wish("text", None, run, None, None, "mm")
+    wish = deciding.WhyOptions("text", None, run, None, None, "mm")
     with pytest.raises(OperatorError) as told:
         asyncio.run(deciding.shown(mock.Mock(), resource, wish, Page(), NOW))
     return str(told.value)
@@ -60,16 +60,24 @@ def test_no_decision(resource: Resource, run: int | None, says: str) -> None:
 @pytest.mark.parametrize(
     "resource, wish, says",
     [
-        (NEW, logs.Wish(), "news has had no run yet; what it waits for: kubectl mm status news"),
-        (NEW, logs.Wish(2, "train"), "news has had no run yet"),
-        (ENDED, logs.Wish(), "no run of news has a pod any more: ended Jobs are kept for 24 hours"),
-        (ENDED, logs.Wish(), "pvc://models/news/runs/7/report.json"),
-        (ENDED, logs.Wish(6), "run 6 has no pod any more"),
-        (ENDED, logs.Wish(6, "train"), "run 6 has no pod of its step train any more"),
-        (ENDED, logs.Wish(9), "there is no run 9: the last one of news is 7"),
+        (
+            NEW,
+            logs.LogOptions(),
+            "news has had no run yet; what it waits for: kubectl mm status news",
+        ),
+        (NEW, logs.LogOptions(2, "train"), "news has had no run yet"),
+        (
+            ENDED,
+            logs.LogOptions(),
+            "no run of news has a pod any more: ended Jobs are kept for 24 hours",
+        ),
+        (ENDED, logs.LogOptions(), "pvc://models/news/runs/7/report.json"),
+        (ENDED, logs.LogOptions(6), "run 6 has no pod any more"),
+        (ENDED, logs.LogOptions(6, "train"), "run 6 has no pod of its step train any more"),
+        (ENDED, logs.LogOptions(9), "there is no run 9: the last one of news is 7"),
     ],
 )
-def test_no_pod(resource: Resource, wish: logs.Wish, says: str) -> None:
+def test_no_pod(resource: Resource, wish: logs.LogOptions, says: str) -> None:
     assert says in logs._no_pod(resource, wish)
 
 

@@ -103,7 +103,7 @@ def test_free_form_arguments_are_not_judged() -> None:
 
 
 def test_lists_are_walked() -> None:
-    schema = {"properties": {"a": {"items": {"properties": {"name": {}}}}}}
+    schema: dict[str, Any] = {"properties": {"a": {"items": {"properties": {"name": {}}}}}}
     assert list(unknown_fields({"a": [{}, {"nmae": 1}]}, schema, "spec")) == [
         ("spec.a[1].nmae", "do you mean name?")
     ]

@@ -34,7 +34,7 @@ from maintenance_core.model import (
     Unknown,
 )
 from maintenance_operator.cli.layout import Page
-from maintenance_operator.cli.outlook import State, outlook, state, tasks
+from maintenance_operator.cli.outlook import State, actions_needed, outlook, state
 from maintenance_operator.cli.resource import LiveJob, read
 from maintenance_operator.cli.status import View, document, explained, listed
 
@@ -223,13 +223,13 @@ def test_what_happens_next_and_when(
     ],
 )
 def test_what_a_person_must_do(given: dict[str, Any], expected: list[tuple[str, str]]) -> None:
-    assert [(task.reason, task.what) for task in tasks(read(given), NOW)] == expected
+    assert [(task.reason, task.what) for task in actions_needed(read(given), NOW)] == expected
 
 
 def test_a_job_that_waits_is_a_persons_business() -> None:
     resource = read(body(FOLLOWED, READ, DOWN, QUEUED, run=RUN))
     job = LiveJob("news-train", Step.TRAIN, waiting_for="Unschedulable: 0/3 nodes are available")
-    (task,) = tasks(resource, NOW, job)
+    (task,) = actions_needed(resource, NOW, job)
     assert task.reason == "Queued"
     assert "0/3 nodes" in task.what
     assert "0/3 nodes" in explained(View(resource, NOW, job), Page())
@@ -239,7 +239,7 @@ def test_a_job_that_waits_is_a_persons_business() -> None:
 def test_a_resource_that_nobody_looks_at_asks_for_an_operator(*, old: bool) -> None:
     given = body(**NEVER)
     given["metadata"]["creationTimestamp"] = ago(minutes=20 if old else 1)
-    told = [task.reason for task in tasks(read(given), NOW)]
+    told = [task.reason for task in actions_needed(read(given), NOW)]
     assert told == (["NotLookedAt"] if old else [])
 
 

@@ -34,10 +34,10 @@ from support.plugin import Plugin
 from support.prometheus import PrometheusServer, seen
 from support.story import LOW
 
+from maintenance_contract.evidence_names import WORDS, in_words
 from maintenance_core.errors import OperatorError
+from maintenance_core.lifecycle.records import decision_of, record_of
 from maintenance_core.model import Spec, ThresholdRange
-from maintenance_core.records import decision_of, record_of
-from maintenance_core.words import EVIDENCE, in_words
 from maintenance_operator.cli.deciding import png
 from maintenance_operator.cli.layout import Page
 from maintenance_operator.cli.resource import read
@@ -191,7 +191,7 @@ def test_what_others_wrote_does_not_drive_the_terminal() -> None:
 
 
 def test_names_of_evidence_are_in_plain_words_even_those_that_are_new() -> None:
-    assert in_words("outsideSupport") == EVIDENCE["outsideSupport"]
+    assert in_words("outsideSupport") == WORDS["outsideSupport"]
     assert in_words("someNewNumber") == "some new number"
 
 

@@ -2,15 +2,16 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from maintenance_contract import (
     DEFAULT_TRAIN_BATCH,
     ChampionRef,
-    Columns,
     ContractError,
     DataRef,
     Holdout,
@@ -22,7 +23,9 @@ from maintenance_contract import (
     Task,
     TrainingAction,
     TrainingRequest,
+    columns_of,
 )
+from maintenance_contract.kinds import ROLES
 
 ARGUMENTS = st.dictionaries(
     st.text(max_size=20),
@@ -62,6 +65,10 @@ REQUESTS = st.builds(
     exclude_contradicted=st.booleans(),
     subject=st.none() | st.sampled_from(Operation),
     max_rows=st.integers(1, 10**6),
+).map(
+    lambda request: replace(
+        request, data=replace(request.data, columns=columns_of(request.model.task))
+    )
 )
 
 
@@ -79,6 +86,16 @@ def a_request() -> TrainingRequest:
 @given(REQUESTS)
 def test_comes_back_as_it_went(request_: TrainingRequest) -> None:
     assert TrainingRequest.from_json(request_.to_json()) == request_
+
+
+def test_a_kind_of_another_release_travels_with_its_columns() -> None:
+    document = json.loads(a_request().to_json())
+    document["model"]["task"], document["data"]["columns"] = "Forecasting", {"target": "sales"}
+    read = TrainingRequest.from_json(json.dumps(document))
+    assert (read.model.task, dict(read.data.columns.names)) == ("Forecasting", {"target": "sales"})
+    document["model"]["task"] = "../forecasting"
+    with pytest.raises(ContractError, match=r"model\.task: .* is no name of a kind of model"):
+        TrainingRequest.from_json(json.dumps(document))
 
 
 @given(REQUESTS, REQUESTS)
@@ -159,7 +176,14 @@ def test_secrets_are_named_and_old_requests_keep_their_digest() -> None:
     named = replace(
         plain,
         model=ModelRef(plain.model.task, "hf://org/m", "s3://models/news", "v1", "hub", "keys"),
-        data=DataRef("s3://data/o", "s3://data/u", Columns(), Holdout(), "keys", "other"),
+        data=DataRef(
+            "s3://data/o",
+            "s3://data/u",
+            columns_of("TextClassification"),
+            Holdout(),
+            "keys",
+            "other",
+        ),
     )
     assert TrainingRequest.from_json(named.to_json()) == named
     assert named.digest != plain.digest
@@ -171,3 +195,18 @@ def test_a_secret_is_a_name_and_no_path(name: str) -> None:
     document["data"]["originalSecret"] = name
     with pytest.raises(ContractError, match=r"data\.originalSecret"):
         TrainingRequest.from_json(json.dumps(document))
+
+
+def test_the_schema_knows_the_kinds_and_their_columns() -> None:
+    """One place says which columns a kind reads: what the CRD tells is held to it."""
+    crd = Path(__file__).resolve().parents[2] / "manifests/crd/modelmaintenances.yaml"
+    version = yaml.safe_load(crd.read_text(encoding="utf-8"))["spec"]["versions"][0]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    assert spec["model"]["properties"]["task"]["enum"] == [*Task] == [*ROLES]
+    columns = spec["data"]["properties"]["columns"]
+    assert columns["properties"].keys() == {role.name for its in ROLES.values() for role in its}
+    for task, roles in ROLES.items():
+        assert f"{task}: {', '.join(role.name for role in roles)}." in columns["description"]
+        for role in roles:
+            told = columns["properties"][role.name]["description"]
+            assert not role.default or f"left out, {role.default}." in told

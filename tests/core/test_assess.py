@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maintenance_contract import TrainingAction
-from maintenance_core.assess import Bounds, assess, in_force, with_clocks
 from maintenance_core.model import (
     Baseline,
     Champion,
@@ -25,6 +24,7 @@ from maintenance_core.model import (
     Unknown,
 )
 from maintenance_core.reasons import MetricsReason
+from maintenance_core.watch.assess import Bounds, assess, in_force, with_clocks
 
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from maintenance_core.breaker import failures, tripped
+from maintenance_core.lifecycle.breaker import failures, tripped
 from maintenance_core.model import Action, HistoryEntry, RunOutcome, Status, Trigger
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)

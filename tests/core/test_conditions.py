@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from core.test_story import World
+from core.test_next_effect import World
 
 from maintenance_contract import Outcome
 from maintenance_core.model import Step

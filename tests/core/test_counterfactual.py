@@ -17,9 +17,9 @@ from maintenance_contract import (
     Outcome,
     Question,
 )
-from maintenance_core.counterfactual import GRAVITY, changed, counterfactual
-from maintenance_core.decide import decide
-from maintenance_core.findings import CAUSES
+from maintenance_core.decide.counterfactual import GRAVITY, changed, counterfactual
+from maintenance_core.decide.decision import decide
+from maintenance_core.decide.findings import CAUSES
 from maintenance_core.model import (
     Action,
     Decision,

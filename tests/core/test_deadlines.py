@@ -10,8 +10,8 @@ from support.world import World
 
 from maintenance_contract import Outcome
 from maintenance_core import status as status_json
-from maintenance_core.deadlines import GRACE, LINGERING, UNTOLD
-from maintenance_core.looks import LIVE_RUN_LOOK, next_look
+from maintenance_core.lifecycle.deadlines import GRACE, LINGERING, UNTOLD
+from maintenance_core.lifecycle.requeue import LIVE_RUN_LOOK, requeue_after
 from maintenance_core.model import JobPhase, RunOutcome, Step, Stopping
 
 HOUR = timedelta(hours=1)
@@ -260,14 +260,14 @@ def test_a_pod_that_claims_to_be_the_job_s_is_told_though_the_job_has_ended() ->
 
 def test_the_next_look_is_when_the_time_is_over() -> None:
     world, name = diagnosing()
-    assert next_look(world.seen()) == LIVE_RUN_LOOK
+    assert requeue_after(world.seen()) == LIVE_RUN_LOOK
     change(world, name, started=world.now)
     world.now += TIMEOUT + GRACE - 5 * SECOND
-    wait = next_look(world.seen())
+    wait = requeue_after(world.seen())
     assert wait is not None
     assert 5 * SECOND < wait < 6 * SECOND
     world.now += HOUR  # over, and whoever holds the Job is waited for
-    assert next_look(world.seen()) == LIVE_RUN_LOOK
+    assert requeue_after(world.seen()) == LIVE_RUN_LOOK
 
 
 def test_a_trainer_that_says_that_its_time_is_over_ends_the_run() -> None:

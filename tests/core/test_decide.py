@@ -33,9 +33,12 @@ from maintenance_contract import (
     held_out_rows,
 )
 from maintenance_core import status as status_json
-from maintenance_core.brakes import BRAKES
-from maintenance_core.decide import concept_drift, decide, propose
-from maintenance_core.findings import CAUSES, cause_open
+from maintenance_core.decide.brakes import BRAKES
+from maintenance_core.decide.decision import decide, propose
+from maintenance_core.decide.findings import CAUSES, cause_open, concept_drift
+from maintenance_core.decide.rules import EVIDENCE, WORKFLOW
+from maintenance_core.decide.training_plan import plan_of
+from maintenance_core.decide.worth import could_show
 from maintenance_core.model import (
     Action,
     Champion,
@@ -53,11 +56,8 @@ from maintenance_core.model import (
     ThresholdRange,
     Trigger,
 )
-from maintenance_core.plan import plan_of
 from maintenance_core.reasons import DecisionReason
-from maintenance_core.rules import EVIDENCE, WORKFLOW
 from maintenance_core.spec import parse
-from maintenance_core.worth import could_show
 
 ROOT = Path(__file__).parents[2]
 

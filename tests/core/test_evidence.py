@@ -22,27 +22,22 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
-from maintenance_contract.holm import holm
-from maintenance_core.decide import decide
-from maintenance_core.evidence import (
-    AT_CLASS,
-    AT_NEW_MIX,
-    CLAIMS,
+from maintenance_contract.evidence_names import (
     CLASS_MIX,
-    INPUTS,
-    LARGEST_UNSEEN,
-    OUTPUTS,
-    OUTSIDE,
-    OUTSIDE_ERROR,
-    RELABELLED,
-    UNEXPLAINED,
-    WITHIN,
-    Cause,
-    Thresholds,
-    answers,
-    cause,
+    ERROR_RISE_AT_EQUAL_CLASS,
+    ERROR_RISE_OUTSIDE,
+    EXPECTED_ERROR_RISE,
+    GAIN_AT_NEW_MIX,
+    INPUT_SHIFT_AUC,
+    OUTSIDE_SUPPORT,
+    RELABELLED_TEXTS,
+    SHIFT_WITHIN_CLASSES_AUC,
+    UNEXPLAINED_ERROR_RISE,
 )
-from maintenance_core.findings import CAUSES
+from maintenance_contract.holm import holm
+from maintenance_core.decide.decision import decide
+from maintenance_core.decide.evidence import CLAIMS, LARGEST_UNSEEN, Cause, answers, cause
+from maintenance_core.decide.findings import CAUSES
 from maintenance_core.model import (
     Action,
     Champion,
@@ -52,6 +47,7 @@ from maintenance_core.model import (
     Reading,
     Situation,
     ThresholdRange,
+    Thresholds,
     Trigger,
 )
 from maintenance_core.spec import parse
@@ -59,28 +55,28 @@ from maintenance_core.spec import parse
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 SPEC = replace(parse(BODY), policy=Policy.EVIDENCE)
 QUIET = {
-    OUTSIDE: (0.01, 0.6, 0.03),
+    OUTSIDE_SUPPORT: (0.01, 0.6, 0.03),
     CLASS_MIX: (0.01, 0.5, 0.06),
-    INPUTS: (0.51, 0.4, 0.55),
-    WITHIN: (0.51, 0.5, 0.55),
-    OUTPUTS: (0.0, 0.7, 0.01),
-    OUTSIDE_ERROR: (0.0, 0.5, 0.1),
-    UNEXPLAINED: (0.005, 0.4, 0.04),
-    AT_CLASS: (0.005, 0.4, 0.04),
+    INPUT_SHIFT_AUC: (0.51, 0.4, 0.55),
+    SHIFT_WITHIN_CLASSES_AUC: (0.51, 0.5, 0.55),
+    EXPECTED_ERROR_RISE: (0.0, 0.7, 0.01),
+    ERROR_RISE_OUTSIDE: (0.0, 0.5, 0.1),
+    UNEXPLAINED_ERROR_RISE: (0.005, 0.4, 0.04),
+    ERROR_RISE_AT_EQUAL_CLASS: (0.005, 0.4, 0.04),
 }
 """Effect, p-value and upper bound where nothing has changed."""
 SHOWN = {
-    OUTSIDE: (0.2, 1e-6, 0.25),
-    OUTSIDE_ERROR: (0.3, 1e-6, 0.4),
+    OUTSIDE_SUPPORT: (0.2, 1e-6, 0.25),
+    ERROR_RISE_OUTSIDE: (0.3, 1e-6, 0.4),
     CLASS_MIX: (0.2, 1e-6, 0.25),
-    INPUTS: (0.7, 1e-6, 0.75),
-    WITHIN: (0.7, 1e-6, 0.75),
-    OUTPUTS: (0.03, 1e-6, 0.05),
-    UNEXPLAINED: (0.12, 1e-6, 0.2),
-    AT_CLASS: (0.1, 1e-6, 0.2),
-    RELABELLED: (0.2, 1e-6, 0.3),
+    INPUT_SHIFT_AUC: (0.7, 1e-6, 0.75),
+    SHIFT_WITHIN_CLASSES_AUC: (0.7, 1e-6, 0.75),
+    EXPECTED_ERROR_RISE: (0.03, 1e-6, 0.05),
+    UNEXPLAINED_ERROR_RISE: (0.12, 1e-6, 0.2),
+    ERROR_RISE_AT_EQUAL_CLASS: (0.1, 1e-6, 0.2),
+    RELABELLED_TEXTS: (0.2, 1e-6, 0.3),
 }
-OF_DRIFT = {UNEXPLAINED, AT_CLASS, RELABELLED}
+OF_DRIFT = {UNEXPLAINED_ERROR_RISE, ERROR_RISE_AT_EQUAL_CLASS, RELABELLED_TEXTS}
 
 
 def findings(*shown: str, space: Answer = Answer.NO, **numbers: Any) -> tuple[Finding, ...]:
@@ -100,16 +96,25 @@ def findings(*shown: str, space: Answer = Answer.NO, **numbers: Any) -> tuple[Fi
     "shown, named",
     [
         ((), Cause.NONE),
-        ((INPUTS, WITHIN), Cause.BENIGN_SHIFT),
-        ((INPUTS, WITHIN, OUTPUTS), Cause.COVARIATE_SHIFT),
-        ((CLASS_MIX, INPUTS, OUTPUTS), Cause.LABEL_SHIFT),
-        ((CLASS_MIX, WITHIN, OUTPUTS), Cause.COVARIATE_SHIFT),
-        ((OUTSIDE, OUTSIDE_ERROR, INPUTS, WITHIN, OUTPUTS), Cause.NEW_DOMAIN),
-        ((OUTSIDE, INPUTS), Cause.BENIGN_SHIFT),
-        ((UNEXPLAINED,), Cause.CONCEPT_DRIFT),
-        ((AT_CLASS, CLASS_MIX, WITHIN), Cause.CONCEPT_DRIFT),
-        ((AT_CLASS, CLASS_MIX), Cause.LABEL_SHIFT),
-        ((RELABELLED,), Cause.CONCEPT_DRIFT),
+        ((INPUT_SHIFT_AUC, SHIFT_WITHIN_CLASSES_AUC), Cause.BENIGN_SHIFT),
+        ((INPUT_SHIFT_AUC, SHIFT_WITHIN_CLASSES_AUC, EXPECTED_ERROR_RISE), Cause.COVARIATE_SHIFT),
+        ((CLASS_MIX, INPUT_SHIFT_AUC, EXPECTED_ERROR_RISE), Cause.LABEL_SHIFT),
+        ((CLASS_MIX, SHIFT_WITHIN_CLASSES_AUC, EXPECTED_ERROR_RISE), Cause.COVARIATE_SHIFT),
+        (
+            (
+                OUTSIDE_SUPPORT,
+                ERROR_RISE_OUTSIDE,
+                INPUT_SHIFT_AUC,
+                SHIFT_WITHIN_CLASSES_AUC,
+                EXPECTED_ERROR_RISE,
+            ),
+            Cause.NEW_DOMAIN,
+        ),
+        ((OUTSIDE_SUPPORT, INPUT_SHIFT_AUC), Cause.BENIGN_SHIFT),
+        ((UNEXPLAINED_ERROR_RISE,), Cause.CONCEPT_DRIFT),
+        ((ERROR_RISE_AT_EQUAL_CLASS, CLASS_MIX, SHIFT_WITHIN_CLASSES_AUC), Cause.CONCEPT_DRIFT),
+        ((ERROR_RISE_AT_EQUAL_CLASS, CLASS_MIX), Cause.LABEL_SHIFT),
+        ((RELABELLED_TEXTS,), Cause.CONCEPT_DRIFT),
         (tuple(SHOWN), Cause.CONCEPT_DRIFT),
     ],
 )
@@ -135,14 +140,14 @@ def test_what_was_not_measured_is_not_excluded(name: str) -> None:
 
 
 def test_an_effect_that_does_not_matter_names_nothing_however_sure() -> None:
-    assert cause(findings(**{UNEXPLAINED: (0.019, 1e-9, 0.03)})) is Cause.NONE
-    assert cause(findings(**{OUTSIDE: (0.06, 1e-9, 0.099)})) is Cause.NONE
+    assert cause(findings(**{UNEXPLAINED_ERROR_RISE: (0.019, 1e-9, 0.03)})) is Cause.NONE
+    assert cause(findings(**{OUTSIDE_SUPPORT: (0.06, 1e-9, 0.099)})) is Cause.NONE
 
 
 def test_thresholds_of_the_spec_decide() -> None:
-    small = findings(**{UNEXPLAINED: (0.019, 0.001, 0.03)})
+    small = findings(**{UNEXPLAINED_ERROR_RISE: (0.019, 0.001, 0.03)})
     assert cause(small, Thresholds(error_rise=0.01)) is Cause.CONCEPT_DRIFT
-    unsure = findings(**{UNEXPLAINED: (0.06, 0.02, 0.09)})
+    unsure = findings(**{UNEXPLAINED_ERROR_RISE: (0.06, 0.02, 0.09)})
     assert cause(unsure) is Cause.NONE
     assert cause(unsure, Thresholds(alpha=0.1)) is Cause.CONCEPT_DRIFT
 
@@ -153,20 +158,20 @@ def test_how_much_accuracy_a_replaced_concept_costs_is_the_specs(
 ) -> None:
     spec = replace(SPEC, thresholds=Thresholds(concept_replaced=share))
     none_right = HeldOut(300, 0 if share == 1.0 else 210)
-    assert decision(*findings(UNEXPLAINED), new=none_right, spec=spec).action is action
+    assert decision(*findings(UNEXPLAINED_ERROR_RISE), new=none_right, spec=spec).action is action
 
 
 @pytest.mark.parametrize("size, action", [(0.0, Action.RETRAIN), (0.5, Action.FINE_TUNE)])
 def test_which_concept_drift_is_slight_is_the_specs(size: float, action: Action) -> None:
     spec = replace(SPEC, thresholds=Thresholds(slight_drift=size))
-    assert decision(*findings(UNEXPLAINED), spec=spec).action is action
+    assert decision(*findings(UNEXPLAINED_ERROR_RISE), spec=spec).action is action
 
 
 def test_claims_share_one_error_budget() -> None:
     level = 0.01 / len(CLAIMS)
     p = dict.fromkeys(CLAIMS, 0.9)
-    assert holm(p | {UNEXPLAINED: level}, 0.01) == {UNEXPLAINED}
-    assert holm(p | {UNEXPLAINED: level * 1.01}, 0.01) == set()
+    assert holm(p | {UNEXPLAINED_ERROR_RISE: level}, 0.01) == {UNEXPLAINED_ERROR_RISE}
+    assert holm(p | {UNEXPLAINED_ERROR_RISE: level * 1.01}, 0.01) == set()
 
 
 P_VALUES = st.dictionaries(st.sampled_from(CLAIMS), st.floats(0, 1))
@@ -217,44 +222,79 @@ MANY, FEW = HeldOut(1000, 900), HeldOut(500, 450)
 @pytest.mark.parametrize(
     "found, changes, action, reason",
     [
-        (findings(UNEXPLAINED), {}, Action.RETRAIN, "ConceptDrift"),
-        (findings(RELABELLED), {}, Action.RETRAIN, "ConceptDrift"),
+        (findings(UNEXPLAINED_ERROR_RISE), {}, Action.RETRAIN, "ConceptDrift"),
+        (findings(RELABELLED_TEXTS), {}, Action.RETRAIN, "ConceptDrift"),
         (
-            findings(**{UNEXPLAINED: (0.09, 1e-9, 0.12)}),
+            findings(**{UNEXPLAINED_ERROR_RISE: (0.09, 1e-9, 0.12)}),
             {},
             Action.FINE_TUNE,
             "SlightConceptDrift",
         ),
-        (findings(UNEXPLAINED), {"new": HALF, "old": MANY}, Action.RETRAIN, "ConceptDrift"),
-        (findings(UNEXPLAINED), {"new": LESS, "old": MANY}, Action.FINE_TUNE, "ConceptReplaced"),
-        (findings(RELABELLED), {"new": LESS, "old": MANY}, Action.FINE_TUNE, "ConceptReplaced"),
-        (findings(UNEXPLAINED), {"new": LESS, "old": FEW}, Action.RETRAIN, "ConceptDrift"),
-        (findings(RELABELLED), {"new": LESS, "old": None}, Action.RETRAIN, "ConceptDrift"),
-        (findings(UNEXPLAINED), {"new": None}, Action.WAIT, "NotEnoughHeldOutRows"),
-        (findings(OUTSIDE, OUTSIDE_ERROR), {"new": LESS}, Action.FINE_TUNE, "DomainExpansion"),
         (
-            findings(UNEXPLAINED, space=Answer.MAJOR),
+            findings(UNEXPLAINED_ERROR_RISE),
+            {"new": HALF, "old": MANY},
+            Action.RETRAIN,
+            "ConceptDrift",
+        ),
+        (
+            findings(UNEXPLAINED_ERROR_RISE),
+            {"new": LESS, "old": MANY},
+            Action.FINE_TUNE,
+            "ConceptReplaced",
+        ),
+        (
+            findings(RELABELLED_TEXTS),
+            {"new": LESS, "old": MANY},
+            Action.FINE_TUNE,
+            "ConceptReplaced",
+        ),
+        (
+            findings(UNEXPLAINED_ERROR_RISE),
+            {"new": LESS, "old": FEW},
+            Action.RETRAIN,
+            "ConceptDrift",
+        ),
+        (findings(RELABELLED_TEXTS), {"new": LESS, "old": None}, Action.RETRAIN, "ConceptDrift"),
+        (findings(UNEXPLAINED_ERROR_RISE), {"new": None}, Action.WAIT, "NotEnoughHeldOutRows"),
+        (
+            findings(OUTSIDE_SUPPORT, ERROR_RISE_OUTSIDE),
+            {"new": LESS},
+            Action.FINE_TUNE,
+            "DomainExpansion",
+        ),
+        (
+            findings(UNEXPLAINED_ERROR_RISE, space=Answer.MAJOR),
             {"new": LESS},
             Action.RETRAIN,
             "FeatureSpaceChanged",
         ),
-        (findings(OUTSIDE, OUTSIDE_ERROR, INPUTS), {}, Action.FINE_TUNE, "DomainExpansion"),
         (
-            findings(INPUTS, OUTSIDE_ERROR, **{OUTSIDE: (0.4, 1e-9, 0.5)}),
+            findings(OUTSIDE_SUPPORT, ERROR_RISE_OUTSIDE, INPUT_SHIFT_AUC),
+            {},
+            Action.FINE_TUNE,
+            "DomainExpansion",
+        ),
+        (
+            findings(INPUT_SHIFT_AUC, ERROR_RISE_OUTSIDE, **{OUTSIDE_SUPPORT: (0.4, 1e-9, 0.5)}),
             {},
             Action.RETRAIN,
             "DistributionShift",
         ),
-        (findings(CLASS_MIX, INPUTS), {}, Action.FINE_TUNE, "LabelShift"),
-        (findings(INPUTS, OUTPUTS), {}, Action.FINE_TUNE, "CovariateShift"),
-        (findings(INPUTS), {"new": AS_GOOD}, Action.NONE, "BenignShift"),
-        (findings(INPUTS), {}, Action.FINE_TUNE, "MinorChange"),
-        (findings(INPUTS, OUTPUTS), {"new": HeldOut(300, 290)}, Action.NONE, "NoCauseFound"),
+        (findings(CLASS_MIX, INPUT_SHIFT_AUC), {}, Action.FINE_TUNE, "LabelShift"),
+        (findings(INPUT_SHIFT_AUC, EXPECTED_ERROR_RISE), {}, Action.FINE_TUNE, "CovariateShift"),
+        (findings(INPUT_SHIFT_AUC), {"new": AS_GOOD}, Action.NONE, "BenignShift"),
+        (findings(INPUT_SHIFT_AUC), {}, Action.FINE_TUNE, "MinorChange"),
+        (
+            findings(INPUT_SHIFT_AUC, EXPECTED_ERROR_RISE),
+            {"new": HeldOut(300, 290)},
+            Action.NONE,
+            "NoCauseFound",
+        ),
         (findings(), {}, Action.NONE, "NoCauseFound"),
         (findings(space=Answer.MAJOR), {}, Action.RETRAIN, "FeatureSpaceChanged"),
         (findings(space=Answer.MINOR), {}, Action.FINE_TUNE, "MinorChange"),
         (
-            findings(**{UNEXPLAINED: (0.05, 0.05, 0.2)}),
+            findings(**{UNEXPLAINED_ERROR_RISE: (0.05, 0.05, 0.2)}),
             {},
             Action.FINE_TUNE,
             "Undetermined",
@@ -269,22 +309,22 @@ def test_each_cause_has_its_action(
 
 
 def test_the_path_shows_the_answers_of_the_evidence_and_what_decides_first() -> None:
-    decided = decision(*findings(UNEXPLAINED, INPUTS))
+    decided = decision(*findings(UNEXPLAINED_ERROR_RISE, INPUT_SHIFT_AUC))
     path = {step.question: step for step in decided.path}
     drift = path[Question.CONCEPT_DRIFT]
     assert drift.answer is Answer.MAJOR
-    assert drift.evidence[0].name == UNEXPLAINED
+    assert drift.evidence[0].name == UNEXPLAINED_ERROR_RISE
     assert path[Question.DATA_DISTRIBUTION_SHIFT].answer is Answer.MINOR
 
 
 def test_a_benign_shift_says_so_with_its_numbers() -> None:
-    decided = decision(*findings(INPUTS), new=AS_GOOD)
+    decided = decision(*findings(INPUT_SHIFT_AUC), new=AS_GOOD)
     assert "(inputShiftAuc 0.7, p <0.0001, 500 rows)" in decided.message
     assert {rejected.action for rejected in decided.rejected} == {Action.FINE_TUNE, Action.RETRAIN}
 
 
 NUMBERS = st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
-FOUND = st.dictionaries(st.sampled_from([*QUIET, RELABELLED]), NUMBERS).map(
+FOUND = st.dictionaries(st.sampled_from([*QUIET, RELABELLED_TEXTS]), NUMBERS).map(
     lambda numbers: findings(**numbers)
 )
 
@@ -305,14 +345,14 @@ def test_answers_are_settled_by_the_evidence_alone(found: tuple[Finding, ...]) -
     assert answers(answers(found)) == answers(found)
 
 
-SHIFTED = (CLASS_MIX, INPUTS, OUTPUTS)
+SHIFTED = (CLASS_MIX, INPUT_SHIFT_AUC, EXPECTED_ERROR_RISE)
 
 
 def test_a_label_shift_is_acted_on_where_knowing_the_new_shares_would_pay() -> None:
     """Even though the champion does better than before: the classes that come are easier."""
     easier = HeldOut(300, 282), HeldOut(5000, 4500)
-    paying = findings(*SHIFTED, **{AT_NEW_MIX: (0.05, 1e-6, 0.05)})
-    unsure = findings(*SHIFTED, **{AT_NEW_MIX: (0.05, 0.2, 0.05)})
+    paying = findings(*SHIFTED, **{GAIN_AT_NEW_MIX: (0.05, 1e-6, 0.05)})
+    unsure = findings(*SHIFTED, **{GAIN_AT_NEW_MIX: (0.05, 0.2, 0.05)})
 
     acted = decision(*paying, new=easier[0], old=easier[1])
     left = decision(*unsure, new=easier[0], old=easier[1])
@@ -326,13 +366,13 @@ def test_a_label_shift_is_acted_on_where_knowing_the_new_shares_would_pay() -> N
 def test_without_a_label_shift_the_gain_says_nothing() -> None:
     """Another prior may fit a drifted concept, too: that is no reason."""
     easier = HeldOut(300, 282), HeldOut(5000, 4500)
-    gain = {AT_NEW_MIX: (0.05, 1e-6, 0.05)}
+    gain = {GAIN_AT_NEW_MIX: (0.05, 1e-6, 0.05)}
 
     assert decision(*findings(**gain), new=easier[0], old=easier[1]).action is Action.NONE
 
 
 def test_the_rows_needed_are_those_that_show_the_gain() -> None:
-    small = findings(*SHIFTED, **{AT_NEW_MIX: (0.04, 1e-6, 0.04)})
+    small = findings(*SHIFTED, **{GAIN_AT_NEW_MIX: (0.04, 1e-6, 0.04)})
     rows = RowCounts(new_train=350, new_held_out=60, old_train=5000, old_held_out=5000)
 
     waits = decision(*small, rows=rows, new=HeldOut(60, 55), old=HeldOut(5000, 4500))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from maintenance_contract import ChampionRef, Operation, TrainingAction, TrainingRequest
-from maintenance_core.jobs import (
+from maintenance_core.lifecycle.jobs import (
     Identity,
     TrainerImage,
     job_name,

@@ -10,12 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from maintenance_contract import held_out_rows
-from maintenance_core.model import (
-    DEFAULT_MIN_EXPECTED_GAIN,
-    DEFAULT_OLD_WEIGHT,
-    DEFAULT_WEIGHED_CONFIDENCE,
-)
-from maintenance_core.power import (
+from maintenance_core.decide.power import (
     EXACT_ROWS,
     MOST_ROWS,
     POWER,
@@ -28,8 +23,13 @@ from maintenance_core.power import (
     win_chance,
     win_power,
 )
+from maintenance_core.model import (
+    DEFAULT_MIN_EXPECTED_GAIN,
+    DEFAULT_OLD_WEIGHT,
+    DEFAULT_WEIGHED_CONFIDENCE,
+)
 from maintenance_core.statistics import (
-    Paired,
+    Part,
     mcnemar,
     paired_lower_bound,
     weighted_lower_bound,
@@ -113,8 +113,12 @@ def test_the_chance_of_a_weighed_win_is_that_of_the_gate(
 
     def passes(wins: int, losses: int) -> bool:
         old = chance.choices((1, -1, 0), (gain, loss, 1 - gain - loss), k=n)
-        parts = (Paired(0.8, n, wins, losses), Paired(0.2, n, old.count(1), old.count(-1)))
-        return weighted_lower_bound(parts, 0.95) > 0.0
+        ages = ((0.8, wins, losses), (0.2, old.count(1), old.count(-1)))
+        parts = [
+            Part(weight, (won - lost) / n, paired_lower_bound(n, won, lost, 0.95))
+            for weight, won, lost in ages
+        ]
+        return weighted_lower_bound(parts) > 0.0
 
     told = weighed_chance((0.8, n, before, after), (0.2, n, 0.8), 0.95)
     assert told == pytest.approx(_share(n, before, after, passes), abs=0.06)
@@ -187,7 +191,7 @@ def test_numbers_at_the_edge_of_nothing_mean_more_rows_than_anybody_labels(least
 
 
 def test_the_page_on_how_much_data_is_needed_says_what_the_code_says() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs/how-it-decides.md").read_text("utf-8")
+    page = (Path(__file__).resolve().parents[2] / "docs/how-much-data.md").read_text("utf-8")
     sizes, price = (60, 150, 300, 1000, 3000), DEFAULT_MIN_EXPECTED_GAIN
     for points in (30, 20, 10, 5, 3, 2, 1):
         drop, cells = points / 100, []

@@ -11,7 +11,17 @@ from support.world import DOWN, HEALTHY, World, a_spec
 from typing_extensions import override
 
 from maintenance_core.errors import ClusterError
-from maintenance_core.looks import LEAST_WAIT, next_look
+from maintenance_core.lifecycle.next_effect import next_effect
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.refusals import (
+    HELD_UNTOLD,
+    LONGEST_WAIT,
+    request_of,
+    still_asked,
+    wait_after,
+)
+from maintenance_core.lifecycle.requeue import LEAST_WAIT, requeue_after
+from maintenance_core.lifecycle.steady_state import steady_state
 from maintenance_core.model import (
     CreateJob,
     DeleteJob,
@@ -22,16 +32,6 @@ from maintenance_core.model import (
     WriteConfigMap,
     WriteStatus,
 )
-from maintenance_core.observation import Observation
-from maintenance_core.quiet import quiet
-from maintenance_core.refusals import (
-    HELD_UNTOLD,
-    LONGEST_WAIT,
-    request_of,
-    still_asked,
-    wait_after,
-)
-from maintenance_core.story import next_effect
 from maintenance_operator.refusals import Refusals, not_of
 
 KEY = ("finance", "news")
@@ -559,10 +559,10 @@ def test_the_next_look_is_in_time_for_the_next_try_and_never_at_once(
     )
     seen = world.seen()
     seen = replace(seen, now=now if ahead else now + timedelta(hours=1))
-    wait = next_look(seen)
+    wait = requeue_after(seen)
     assert wait is not None
     assert LEAST_WAIT <= wait <= LONGEST_WAIT
-    assert quiet(seen) is None
+    assert steady_state(seen) is None
 
 
 def test_a_clock_that_is_put_back_makes_nobody_wait_longer() -> None:

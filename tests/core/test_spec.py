@@ -78,7 +78,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 def test_reads_every_field() -> None:
     spec = parse(SPEC)
     assert spec.suspend is False
-    assert spec.columns.text == "headline"
+    assert spec.columns["text"] == "headline"
     assert spec.metrics.query == "avg_over_time(acc[300s]) / ignoring(a) b[300s]"
     assert spec.metrics.samples is not None
     assert spec.metrics.samples.query == "increase(n[300s])"
@@ -286,3 +286,38 @@ def test_a_query_is_filled_in_in_linear_time(text: str) -> None:
         return min(timeit.repeat(lambda: with_interval(query, timedelta(1)), number=3, repeat=5))
 
     assert seconds(32_000) < 40 * seconds(4_000)
+
+
+@pytest.mark.parametrize(
+    "task, columns, read",
+    [
+        ("TextClassification", ..., {"text": "text", "label": "label"}),
+        ("TextClassification", {}, {"text": "text", "label": "label"}),
+        ("TextClassification", {"text": "h", "label": "s"}, {"text": "h", "label": "s"}),
+        (
+            "TextClassification",
+            {"time": "at"},
+            {"text": "text", "label": "label", "time": "at"},
+        ),
+        ("ImageClassification", ..., {"image": "image", "label": "label"}),
+        ("ImageClassification", {"image": "scan"}, {"image": "scan", "label": "label"}),
+    ],
+)
+def test_columns_have_the_defaults_of_their_task(
+    task: str, columns: Any, read: dict[str, str]
+) -> None:
+    spec = changed("model.task", task)
+    del spec["data"]["columns"]
+    if columns is not ...:
+        spec["data"]["columns"] = columns
+    assert dict(parse(spec).columns.names) == read
+
+
+@pytest.mark.parametrize(
+    "task, stranger", [("TextClassification", "image"), ("ImageClassification", "text")]
+)
+def test_a_column_of_another_task_is_refused(task: str, stranger: str) -> None:
+    spec = changed("model.task", task)
+    spec["data"]["columns"] = {stranger: "body"}
+    with pytest.raises(SpecError, match=f"{task} reads no such column, only .*, label, time"):
+        parse(spec)

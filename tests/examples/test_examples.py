@@ -23,7 +23,7 @@ from maintenance_examples.clusters import Cluster  # noqa: E402
 from packages import GROUPS, Synopsis  # noqa: E402
 from service import Service  # noqa: E402
 
-TEXTS = ["a", "b", "c", "d"]
+SOURCE = ["a", "b", "c", "d"]
 
 
 @dataclass
@@ -49,9 +49,9 @@ def counted(model: str, version: str, label: str, *, correct: bool) -> float | N
 
 def test_answers_are_counted_by_true_class_once_their_labels_are_known() -> None:
     service = Service("counted", window_rows=100)
-    assert service.predict(TEXTS) is None, "no version yet"
+    assert service.predict(SOURCE) is None, "no version yet"
     service.serve(Constant("1", "yes"))
-    answer = service.predict(TEXTS)
+    answer = service.predict(SOURCE)
     assert answer is not None
     assert accuracy("counted", "1") is None, "nothing is known yet"
     assert service.feedback(answer["id"], ["yes", "yes", "yes", "no"])
@@ -65,7 +65,7 @@ def test_answers_are_counted_by_true_class_once_their_labels_are_known() -> None
 def test_a_new_version_starts_with_a_clean_slate() -> None:
     service = Service("slate", window_rows=100)
     service.serve(Constant("1", "yes"))
-    late, early = service.predict(TEXTS), service.predict(TEXTS)
+    late, early = service.predict(SOURCE), service.predict(SOURCE)
     assert late is not None
     assert early is not None
     service.feedback(early["id"], ["no"] * 4)
@@ -80,7 +80,7 @@ def test_accuracy_is_of_the_window_alone() -> None:
     service = Service("window", window_rows=4)
     service.serve(Constant("1", "yes"))
     for truth in ("no", "yes"):
-        answer = service.predict(TEXTS)
+        answer = service.predict(SOURCE)
         assert answer is not None
         service.feedback(answer["id"], [truth] * 4)
     assert accuracy("window", "1") == 1.0

@@ -19,7 +19,7 @@ from support.prometheus import Exporter, PrometheusServer, seen
 from support.proxy import Proxy
 from support.story import LOW, in_service, jobs_of, status_of, until_condition, until_version
 
-from maintenance_core.guard import FEW
+from maintenance_core.watch.common_cause import FEW
 
 pytestmark = [pytest.mark.api, pytest.mark.slow, pytest.mark.timeout(900)]
 

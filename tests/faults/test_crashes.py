@@ -83,14 +83,15 @@ async def ends_well(api: Api, plane: ControlPlane, story: Story) -> dict[str, An
 
 def essence(status: dict[str, Any]) -> dict[str, Any]:
     """The end of a story without what differs between two tellings: times and readings."""
-    untold = {"startTime", "endTime", "message"}
+    transitions_to_log = {"startTime", "endTime", "message"}
     return {
         "champion": {k: v for k, v in status["champion"].items() if k != "promotedTime"},
         "decision": {
             k: status["decision"][k] for k in ("number", "trigger", "action", "reason", "rejected")
         },
         "history": [
-            {k: v for k, v in entry.items() if k not in untold} for entry in status["history"]
+            {k: v for k, v in entry.items() if k not in transitions_to_log}
+            for entry in status["history"]
         ],
         "conditions": {
             c["type"]: (c["status"], c["reason"])

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from core.test_story import AWAY, WORSE, World, a_spec
+from core.test_next_effect import AWAY, WORSE, World, a_spec
 from typing_extensions import override
 
 from maintenance_contract import Outcome
+from maintenance_core.lifecycle.next_effect import next_effect
+from maintenance_core.lifecycle.refusals import LONGEST_WAIT, request_of
 from maintenance_core.model import (
     Effect,
     JobPhase,
@@ -19,8 +21,6 @@ from maintenance_core.model import (
     Unknown,
     WriteStatus,
 )
-from maintenance_core.refusals import LONGEST_WAIT, request_of
-from maintenance_core.story import next_effect
 
 BAD_SPEC = {"limits": {"cooldown": "soon", "runs": {"max": 4, "per": "168h"}}}
 

@@ -139,3 +139,20 @@ def test_the_environment_is_named_by_the_locks(tmp_path: Path) -> None:
     with (clone / "requirements/development.txt").open("a") as lock:
         lock.write("# another lock\n")
     assert path() != before
+
+
+def test_a_hosted_machine_runs_make_targets_alone() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/check.yaml").read_text(encoding="utf-8"))
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    runs = [step["run"] for step in steps if "run" in step]
+    told = [re.fullmatch(r"(?:sudo --preserve-env=\S+ )?make ([a-z-]+)", run) for run in runs]
+    assert [run for run, found in zip(runs, told, strict=True) if not found] == []
+    assert {found[1] for found in told if found} == {"check", "test", "vet"}
+    assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_the_hook_before_a_commit_is_our_own_check() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert {repository["repo"] for repository in hooks["repos"]} == {"local"}
+    [hook] = hooks["repos"][0]["hooks"]
+    assert "dev/check --static" in hook["entry"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from support.programs import ROOT
@@ -102,6 +103,30 @@ def test_a_new_field_appears_with_all_it_has(change: Node, shown: str) -> None:
 
     assert shown in row
     assert len(re.findall(r"(?<!\\)\|", row)) == 6
+
+
+def test_the_whole_status_is_one_that_the_schema_takes() -> None:
+    shown = PAGE.partition("## A whole status")[2].partition("```yaml")[2].partition("```")[0]
+    status = yaml.safe_load(shown)["status"]
+    schema = _schema(CRD)["properties"]["status"]
+
+    jsonschema.validate(status, schema)
+    assert _unknown(status, schema) == []
+    assert {"conditions", "performance", "decision", "run", "champion", "history"} <= set(status)
+
+
+def _unknown(value: Any, schema: Node, path: str = "status") -> list[str]:
+    """What the API server would prune."""
+    if isinstance(value, list):
+        return [name for item in value for name in _unknown(item, schema["items"], path)]
+    if not isinstance(value, dict) or schema.get("x-kubernetes-preserve-unknown-fields"):
+        return []
+    known = schema.get("properties", {})
+    unknown = [f"{path}.{name}" for name in value if name not in known]
+    inside = ((name, child) for name, child in value.items() if name in known)
+    return unknown + [
+        each for name, child in inside for each in _unknown(child, known[name], f"{path}.{name}")
+    ]
 
 
 def test_what_must_be_said_is_marked() -> None:

@@ -16,7 +16,7 @@ from support.pace import Allowance
 from support.programs import ROOT, Programs, folder
 from support.prometheus import Exporter, PrometheusServer, prometheus
 
-from maintenance_core.conditions import (
+from maintenance_core.lifecycle.conditions import (
     DEGRADED,
     METRICS_AVAILABLE,
     READY,

@@ -193,6 +193,27 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         )
         for column in ("text", "label")
     ),
+    ({"data.columns": {"label": "text"}}, "spec.data.columns.label", "text and label name the sam"),
+    (
+        {"data.columns": {"text": "headline", "image": "scan"}},
+        "spec.data.columns.image",
+        "TextClassification reads no column of this kind; write columns: {text: text, label: lab",
+    ),
+    (
+        {"model.task": "ImageClassification", "data.columns": {"text": "headline"}},
+        "spec.data.columns.text",
+        "ImageClassification reads no column of this kind; write columns: {image: image, label: ",
+    ),
+    (
+        {"model.task": "ImageClassification", "data.columns": {"image": "label"}},
+        "spec.data.columns.label",
+        "image and label name the same column",
+    ),
+    (
+        {"model.task": "ImageClassification", "data.columns": {"time": "image"}},
+        "spec.data.columns.time",
+        "time names the column of the image or of the label",
+    ),
     *(
         (
             {"metrics.server": server},
@@ -365,6 +386,9 @@ ACCEPTED: list[dict[str, Any]] = [
     {"data.columns": {"text": "label", "label": "text"}},
     {"data.columns": {"label": "sentiment"}},
     {"data.columns": {"time": "published"}, "data.updates.sampling": "Targeted"},
+    {"model.task": "ImageClassification"},
+    {"model.task": "ImageClassification", "data.columns": {"image": "text", "label": "digit"}},
+    {"model.task": "ImageClassification", "data.columns": {"time": "text"}},
     {"metrics.server": "thanos-eu1"},
     {"metrics.performance.match": {}},
     {"metrics.performance.match": ...},

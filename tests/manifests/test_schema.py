@@ -14,16 +14,21 @@ from maintenance_contract import Answer, ChampionRef, Question, TrainingAction
 from maintenance_core import status as status_json
 from maintenance_core.model import (
     Action,
+    Alarm,
     Baseline,
+    Breach,
     Champion,
     Condition,
+    Counts,
     Decision,
     HistoryEntry,
+    Kind,
     Monitor,
     PathStep,
     Power,
     Reading,
     Recheck,
+    ReferenceCounts,
     RejectedAction,
     Run,
     RunOutcome,
@@ -32,10 +37,9 @@ from maintenance_core.model import (
     StatusEvidence,
     Step,
     Stopping,
+    TrainingPlan,
     Trigger,
-    Trouble,
 )
-from maintenance_core.sequential import Alarm, Counts, Kind, Reference
 from maintenance_core.spec import parse
 
 TIME = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
@@ -230,7 +234,7 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
         "data": minimal["spec"]["data"]
         | {
             "updates": minimal["spec"]["data"]["updates"] | {"sampling": "Random"},
-            "columns": {"text": "text", "label": "label"},
+            "columns": {},
             "holdout": {"originalPercent": "Auto", "updatesPercent": "Auto"},
         },
         "metrics": {
@@ -283,7 +287,7 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
 @pytest.mark.parametrize(
     "field, rest",
     [
-        ("data.columns.text", {"label": "label"}),
+        ("data.columns.text", {}),
         ("data.holdout.originalPercent", {"updatesPercent": "Auto"}),
         ("metrics.performance.breach.count", {"of": 5}),
         ("gate.oldData.maxLoss", OLD_DATA),
@@ -333,10 +337,10 @@ def test_the_folder_of_samples_applies_as_a_whole(cluster: Programs) -> None:
 
 
 def test_the_complete_sample_says_every_field(schema: Node) -> None:
-    """Counters stand where the gauge does, so they are said in a sample of their own."""
+    """Counters stand where the gauge does, and images where texts do: samples of their own."""
     said = {
         f"spec.{path}"
-        for sample in ("news-sentiment", "outcomes")
+        for sample in ("news-sentiment", "outcomes", "image-classification")
         for path in _paths(
             yaml.safe_load((ROOT / f"manifests/samples/{sample}.yaml").read_text())["spec"]
         )
@@ -393,6 +397,7 @@ FULL = Status(
         ),
         rejected=tuple(RejectedAction(action, "not called for") for action in Action),
         power=Power(90, 100, 0.7055, 0.08, 0.1123, 100, 0.8123, 0.0923),
+        plan=TrainingPlan(race=True, old_at_new_mix=True, cause_open=True),
     ),
     run=Run(
         number=7,
@@ -403,7 +408,7 @@ FULL = Status(
         job_name="news-1a2b3c-7-train",
         job_uid="u-1",
         champion=ChampionRef(6, "sha256:aa"),
-        trouble=Trouble(
+        breach=Breach(
             TIME,
             0.87,
             3,
@@ -436,7 +441,7 @@ FULL = Status(
         6,
         "1a2b3c4d5e6f",
         TIME,
-        Reference(TIME, {"sport": Counts(1800.5, 120.25), "文": Counts(3, 1)}),
+        ReferenceCounts(TIME, {"sport": Counts(1800.5, 120.25), "文": Counts(3, 1)}),
     ),
     history=tuple(
         HistoryEntry(

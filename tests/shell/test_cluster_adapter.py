@@ -32,8 +32,10 @@ from maintenance_contract import (
 )
 from maintenance_core.errors import ClusterError, Conflict, Gone
 from maintenance_core.model import JobPhase
-from maintenance_operator.adapters import cluster as adapter
-from maintenance_operator.adapters.cluster import Cluster, job_view, login
+from maintenance_operator.adapters import job_views
+from maintenance_operator.adapters.cluster import Cluster
+from maintenance_operator.adapters.credentials import login
+from maintenance_operator.adapters.job_views import job_view
 
 DIGEST = "modelmaintenance.dev/request-digest"
 TIME = "2026-11-23T18:00:00Z"
@@ -379,7 +381,7 @@ async def test_a_job_lives_ends_and_goes(cluster: Cluster, api: Api, namespace: 
 async def test_a_pod_whose_secret_is_missing_says_so_until_it_is_there(
     cluster: Cluster, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapter, "A_LITTLE", timedelta(0))
+    monkeypatch.setattr(job_views, "A_LITTLE", timedelta(0))
     owner = await api.create(path("modelmaintenances", namespace), resource())
     uid = owner["metadata"]["uid"]
     created = await cluster.create_job(manifest(namespace, owner))

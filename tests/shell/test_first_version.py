@@ -7,7 +7,7 @@ import pytest
 from support.world import a_spec
 
 from maintenance_core.errors import MetricsError
-from maintenance_core.jobs import Identity, TrainerImage
+from maintenance_core.lifecycle.jobs import Identity, TrainerImage
 from maintenance_core.model import Assessment, Series, Status, Unknown
 from maintenance_core.spec import parse
 from maintenance_operator.adapters.calendar import Clock
@@ -36,11 +36,11 @@ async def assessed(answer: tuple[Series, ...] | MetricsError) -> Assessment:
         telemetry=mock.Mock(),
         trainer=TrainerImage("trainer:1"),
         clock=Clock(),
-        crowds=mock.Mock(),
+        fleet_breaches=mock.Mock(),
     )
     spec = parse(a_spec(metrics=COUNTED))
     identity = Identity("finance", "news", "1a2b3c4d")
-    return await reconcile._assess(identity, spec, Status(), NOW)
+    return await reconcile._observer._assess(identity, spec, Status(), NOW)
 
 
 @pytest.mark.parametrize(

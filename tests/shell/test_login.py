@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from maintenance_operator.adapters.cluster import login
+from maintenance_operator.adapters.credentials import login
 
 SERVER = "https://kubernetes.example:6443"
 PROXY = "http://proxy.example:3128"

@@ -18,8 +18,8 @@ from support.story import HIGH, in_service, until_condition, until_told, until_v
 from support.trainer import Trainer
 
 from maintenance_contract import TrainingAction
-from maintenance_core import champion as projection
-from maintenance_core.jobs import Identity
+from maintenance_core.lifecycle import projection
+from maintenance_core.lifecycle.jobs import Identity
 from maintenance_core.model import Champion
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from maintenance_core.model import JobPhase
-from maintenance_operator.adapters.cluster import job_view
+from maintenance_operator.adapters.job_views import job_view
 from maintenance_operator.adapters.pods import told_by, unmounted
 
 BORN = "2026-11-23T18:00:00Z"

@@ -18,7 +18,7 @@ from support.prometheus import Exporter, PrometheusServer
 from maintenance_core.errors import MetricsError
 from maintenance_core.model import Server
 from maintenance_core.reasons import MetricsReason
-from maintenance_operator.adapters.access import Access
+from maintenance_operator.adapters.access import ServerCredentials
 from maintenance_operator.adapters.prometheus import Prometheus
 
 NOW = datetime(2026, 11, 23, 18, tzinfo=UTC)
@@ -148,7 +148,7 @@ async def test_a_password_that_is_rotated_is_read_again(guarded: Guarded, tmp_pa
 
 
 def test_a_certificate_that_is_rotated_is_loaded_again(guarded: Guarded) -> None:
-    access = Access("default", guarded.server)
+    access = ServerCredentials("default", guarded.server)
     first = access.tls()
     assert access.tls() is first
     certificate = guarded.folder / "client.crt"

@@ -13,7 +13,8 @@ from support.prometheus import free_port
 from maintenance_core.errors import ClusterError, MetricsError
 from maintenance_core.model import Server
 from maintenance_operator import watching
-from maintenance_operator.adapters.cluster import Cluster, login
+from maintenance_operator.adapters.cluster import Cluster
+from maintenance_operator.adapters.credentials import login
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.adapters.proxies import proxy_for
 from maintenance_operator.cli import access

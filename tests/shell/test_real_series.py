@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 from support.prometheus import Exporter, PrometheusServer
 
-from maintenance_core.assess import assess, in_force
-from maintenance_core.grid import reading_times
 from maintenance_core.model import (
     Assessment,
     Degraded,
@@ -26,6 +24,8 @@ from maintenance_core.model import (
     Unknown,
 )
 from maintenance_core.reasons import MetricsReason
+from maintenance_core.watch.assess import assess, in_force
+from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.adapters.prometheus import Prometheus
 
 pytestmark = pytest.mark.api

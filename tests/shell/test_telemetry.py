@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from maintenance_operator.resources import Resources
+from maintenance_operator.resource_cache import ResourceCache
 from maintenance_operator.telemetry import JsonFormatter, Telemetry, TextFormatter
 
 
@@ -154,7 +154,7 @@ def body(version: str, uid: str = "u", **metadata: Any) -> dict[str, Any]:
 def test_an_older_body_does_not_replace_a_newer(
     first: dict[str, Any], second: dict[str, Any], kept: str
 ) -> None:
-    resources = Resources()
+    resources = ResourceCache()
     resources.seen(first)
     resources.seen(second)
     found = resources.get(("n", "x"))
@@ -163,7 +163,7 @@ def test_an_older_body_does_not_replace_a_newer(
 
 
 def test_what_nobody_reads_is_not_kept() -> None:
-    resources = Resources()
+    resources = ResourceCache()
     resources.seen(
         body(
             "1",
@@ -178,7 +178,7 @@ def test_what_nobody_reads_is_not_kept() -> None:
 
 
 def test_a_champion_outlives_its_resource() -> None:
-    resources = Resources()
+    resources = ResourceCache()
     resources.seen(body("1"))
     resources.config_map_seen(("n", "x"), body("2"))
     resources.forget(("n", "x"))
@@ -191,7 +191,7 @@ def test_a_champion_outlives_its_resource() -> None:
 
 
 def test_news_is_the_same_at_the_first_look_and_later() -> None:
-    resources = Resources()
+    resources = ResourceCache()
     seen = {
         "metadata": {"namespace": "ns", "name": "news", "uid": "u", "resourceVersion": "1",
                      "managedFields": [{"manager": "kubectl"}]},

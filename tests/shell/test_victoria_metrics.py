@@ -9,17 +9,17 @@ import pytest
 from support.prometheus import VictoriaMetrics
 
 from maintenance_contract import TrainingAction
-from maintenance_core.grid import reading_times
 from maintenance_core.model import (
     Champion,
     Metrics,
-    Outcomes,
+    OutcomeCounters,
     SamplesQuery,
     Server,
     ThresholdRange,
 )
+from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.adapters.prometheus import Prometheus
-from maintenance_operator.counting import Counting
+from maintenance_operator.counter_cache import CounterCache
 
 pytestmark = pytest.mark.api
 
@@ -79,7 +79,7 @@ async def test_each_reading_is_that_of_its_time(
 @pytest.mark.parametrize("seconds", [10, 60, 300])
 async def test_each_label_is_counted_once(victoria_metrics: VictoriaMetrics, seconds: int) -> None:
     now = datetime.now(UTC)
-    outcomes = Outcomes(
+    outcomes = OutcomeCounters(
         server="default",
         interval=timedelta(seconds=seconds),
         counter="labelled_total",
@@ -94,7 +94,7 @@ async def test_each_label_is_counted_once(victoria_metrics: VictoriaMetrics, sec
         1, "pvc://m/v/1", "sha256:0", now - timedelta(minutes=40), TrainingAction.RETRAIN
     )
     async with Prometheus({"default": Server(victoria_metrics.url)}, Silent()) as prometheus:
-        counting = Counting(prometheus)
+        counting = CounterCache(prometheus)
         for late in (5, 0):  # the last windows again, each for itself
             counted = await counting.counted(
                 ("finance", "news"), outcomes, champion, None, now - timedelta(minutes=late)

@@ -5,8 +5,8 @@ import contextlib
 
 import pytest
 
-from maintenance_operator import watching
-from maintenance_operator.watching import KOPF_WATCHER, PATIENCE_SECONDS
+from maintenance_operator import kopf_internals
+from maintenance_operator.kopf_internals import KOPF_WATCHER, PATIENCE_SECONDS
 
 pytestmark = pytest.mark.looptime
 
@@ -24,7 +24,7 @@ async def deaf(times: int) -> str:
 async def test_a_watch_that_lost_its_cancellation_is_cancelled_again(lost: int) -> None:
     watcher = asyncio.create_task(deaf(lost), name=f"{KOPF_WATCHER}jobs.v1.batch")
     other = asyncio.create_task(deaf(1), name="not a watch")
-    insisting = asyncio.create_task(watching._insist())
+    insisting = asyncio.create_task(kopf_internals.insist())
     await asyncio.sleep(10)
     assert not watcher.done(), "nobody asked it to stop"
     watcher.cancel()
@@ -37,7 +37,7 @@ async def test_a_watch_that_lost_its_cancellation_is_cancelled_again(lost: int) 
 
 
 async def test_nothing_is_kept_of_each_object_that_was_seen() -> None:
-    memories = watching._NoMemories()
+    memories = kopf_internals.NoMemories()
     for number in range(3):
         await memories.recall({"metadata": {"uid": f"u-{number}"}})
     assert list(memories.iter_all_memories()) == []

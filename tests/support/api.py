@@ -111,11 +111,15 @@ class Api:
         body = await documents.read(text) if text.strip() else None
         if reply.status >= 300:
             raise ApiError(reply.status, body)
-        return body
+        answer: dict[str, Any] = body or {}
+        return answer
 
 
 async def until(
-    look: Callable[[], Awaitable[T]], seconds: float = 30.0, what: str = "", every: float = 0.05
+    look: Callable[[], Awaitable[T | None]],
+    seconds: float = 30.0,
+    what: str = "",
+    every: float = 0.05,
 ) -> T:
     """The first true answer of ``look``.
 

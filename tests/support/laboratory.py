@@ -28,7 +28,7 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_trainer.job import perform
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 from maintenance_trainer.progress import LogProgress
 
 WORDS = {

@@ -14,7 +14,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from maintenance_contract import StorageUri
-from maintenance_trainer.bucket import Bucket
+from maintenance_trainer.store.bucket import Bucket
 from support.pace import Allowance
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -25,7 +25,9 @@ from maintenance_contract import (
 from maintenance_contract.decision import DecisionRecord
 from maintenance_core import status as status_json
 from maintenance_core.errors import SpecError
-from maintenance_core.jobs import Identity, TrainerImage
+from maintenance_core.lifecycle.jobs import Identity, TrainerImage
+from maintenance_core.lifecycle.next_effect import next_effect
+from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.model import (
     Assessment,
     CreateJob,
@@ -49,9 +51,7 @@ from maintenance_core.names import (
     ANNOTATION_DIGEST,
     ANNOTATION_REQUEST,
 )
-from maintenance_core.observation import Observation
 from maintenance_core.spec import parse
-from maintenance_core.story import next_effect
 from support.plain import plain_spec
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 
 from maintenance_contract import TrainingAction
-from maintenance_core.evidence import cause
-from maintenance_trainer import arguments
-from maintenance_trainer.data import Origin, Recurrence, make_row
+from maintenance_core.decide.evidence import cause
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import examine
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.progress import LogProgress
+from maintenance_trainer.tasks.task import How
+from maintenance_trainer.tasks.texts import make_row
 
 GROUPS = {
     "programming": "libdevel python perl java ruby javascript golang rust haskell ocaml devel php",
@@ -70,7 +72,7 @@ def synopses() -> list[tuple[str, str, str]]:
 
 def embed(target: Path, base_model: Path) -> None:
     """Train the champion, let it read the pool, keep what it makes of it."""
-    from maintenance_trainer.tasks import text_classification as task  # noqa: PLC0415  # seconds
+    from maintenance_trainer.tasks.text_classification import TASK as task  # noqa: N811, PLC0415
 
     by_group = defaultdict(list)
     rows = synopses()
@@ -85,8 +87,8 @@ def embed(target: Path, base_model: Path) -> None:
     ]
     pool += [row for row in rows if row[2] == "games"][:GAMES]
     progress = LogProgress()
-    champion = task.from_base_model(base_model, sorted(GROUPS), 42)
-    how = arguments.build(
+    champion = task.with_head(base_model, sorted(GROUPS), 42)
+    how = How(
         TrainingAction.RETRAIN,
         {"num_train_epochs": 2, "learning_rate": 1e-4},
         target.parent / "scratch",
@@ -98,7 +100,8 @@ def embed(target: Path, base_model: Path) -> None:
         progress,
     )
     everything = pool + train
-    outputs = task.read(champion, [text for text, _, _ in everything], progress, "reading")
+    rows = [make_row(text, group, Origin.ORIGINAL, new=False) for text, group, _ in everything]
+    outputs = task.outputs(champion, rows, progress, "reading")
     np.savez(
         target,
         x=outputs.embeddings,

@@ -13,7 +13,7 @@ from maintenance_contract import TrainingAction, TrainingReport
 @pytest.fixture(scope="session")
 def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random BERT of two layers with a word list of its own."""
-    from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed  # noqa: PLC0415  # seconds
+    from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed  # type: ignore[attr-defined]  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("base-model")
     letters = [*"abcdefghijklmnopqrstuvwxyz"]

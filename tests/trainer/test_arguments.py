@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from maintenance_contract import TrainingAction
-from maintenance_trainer import arguments
 from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.tasks.huggingface import arguments
 
 FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
 

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from support.laboratory import Lab, champion, headlines, write_lines
 
 from maintenance_contract import TrainingAction
-from maintenance_trainer.data import Origin, Row, make_row
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.rows import Row
 from maintenance_trainer.evaluate import at_class_mix
+from maintenance_trainer.tasks.texts import make_row
 
 
 def rows(*, new: bool = False, **counts: int) -> list[Row]:

@@ -24,8 +24,8 @@ from maintenance_contract import (
 from maintenance_trainer.cli import in_service, local, tables
 from maintenance_trainer.cli.command import main
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.places import Places
-from maintenance_trainer.store import Store
+from maintenance_trainer.locations import Places
+from maintenance_trainer.store.store import Store
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["diagnose", "--help"], ["train", "--help"]])
@@ -242,8 +242,8 @@ def test_what_was_left_out_is_shown_and_without_new_rows_nothing_is_to_be_traine
     )
     assert "left out, of the files there: updates/w.csv.gz (compressed" in tables.diagnosis(report)
     assert tables.new_rows(report) == 0
-    assert tables.nothing_new(report).startswith("No new data")
-    assert "not read: updates/w.csv.gz (compressed" in tables.nothing_new(report)
+    assert tables.nothing_new(report, (".png", ".jpg")).startswith("No new data")
+    assert "not read: updates/w.csv.gz (compressed" in tables.nothing_new(report, (".png", ".jpg"))
 
 
 def test_a_folder_whose_name_is_not_utf8_is_named(

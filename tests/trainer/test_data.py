@@ -13,20 +13,15 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from support.laboratory import age, write_parquet
 
-from maintenance_contract import Columns, DataRef
-from maintenance_trainer import data as reading_rows
-from maintenance_trainer.data import (
-    Dataset,
-    Origin,
-    Snapshot,
-    read_again,
-    split,
-    take_snapshot,
-)
+from maintenance_contract import DataRef, columns_of
+from maintenance_trainer.data import snapshot as reading_rows
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.shares import Shares
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset, split
 from maintenance_trainer.errors import ConfigurationError, DataError
-from maintenance_trainer.places import Places
-from maintenance_trainer.rows import make_row, normalise
-from maintenance_trainer.shares import Shares
+from maintenance_trainer.locations import Places
+from maintenance_trainer.tasks.texts import SOURCE, make_row, normalise
 
 GOOD = "text,label\na,x\nb,y\n"
 
@@ -42,7 +37,7 @@ def data(tmp_path: Path) -> DataRef:
 def take(data: DataRef, known: frozenset[str] = frozenset()) -> tuple[Snapshot, Dataset]:
     for place in (data.original, data.updates):
         age(Path(place.removeprefix("file://")))
-    return take_snapshot(data, Places(""), known=known, champion_holdout=None)
+    return take_snapshot(data, Places(""), SOURCE, known=known, champion_holdout=None)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +143,7 @@ def test_parquet_rows_are_those_of_csv(data: DataRef, tmp_path: Path) -> None:
     assert snapshot.files[1].rows == 9000
     assert {row.text for row in dataset.rows if row.new} == {f"row {n}" for n in range(8999)}
     assert {row.label for row in dataset.rows if row.new} == {"7"}
-    assert read_again(snapshot, data, Places(""), 1) == dataset
+    assert read_again(snapshot, data, Places(""), SOURCE, 1) == dataset
 
 
 def test_old_line_ends_are_read(data: DataRef, tmp_path: Path) -> None:
@@ -161,14 +156,15 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from maintenance_contract import DataRef
-from maintenance_trainer.data import take_snapshot
+from maintenance_trainer.data.snapshot import take_snapshot
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
+from maintenance_trainer.tasks.texts import SOURCE
 import pyarrow.parquet
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     snapshot, _ = take_snapshot(
-        DataRef(*sys.argv[1:]), Places(""), known=frozenset(), champion_holdout=None
+        DataRef(*sys.argv[1:]), Places(""), SOURCE, known=frozenset(), champion_holdout=None
     )
     print(sum(file.rows for file in snapshot.files))
 except DataError as error:
@@ -295,13 +291,13 @@ def test_a_snapshot_survives_writing_and_refuses_changed_files(
     assert again == snapshot
     assert again.digest == snapshot.digest
     (tmp_path / "updates/later.csv").write_text("text,label\nlate,x\n")
-    assert read_again(again, data, Places(""), 7) == dataset
+    assert read_again(again, data, Places(""), SOURCE, 7) == dataset
     update.write_text("text,label\nother,x\n")
     with pytest.raises(ConfigurationError, match=r"updates/u\.csv was rewritten since run 7"):
-        read_again(again, data, Places(""), 7)
+        read_again(again, data, Places(""), SOURCE, 7)
     update.unlink()
     with pytest.raises(ConfigurationError, match=r"updates/u\.csv is gone") as caught:
-        read_again(again, data, Places(""), 7)
+        read_again(again, data, Places(""), SOURCE, 7)
     assert caught.value.reason == "SnapshotChanged"
 
 
@@ -357,6 +353,10 @@ def test_the_split_is_by_the_normalised_text_and_near_its_percentage() -> None:
 
 def test_other_columns_are_chosen_by_name(data: DataRef, tmp_path: Path) -> None:
     (tmp_path / "original/a.csv").write_text("headline,text,section\nh,t,s\n")
-    chosen = DataRef(data.original, data.updates, Columns("headline", "section"))
+    chosen = DataRef(
+        data.original,
+        data.updates,
+        columns_of("TextClassification", text="headline", label="section"),
+    )
     _, dataset = take(chosen)
     assert [(row.text, row.label) for row in dataset.rows] == [("h", "s")]

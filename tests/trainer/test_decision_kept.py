@@ -22,7 +22,7 @@ from maintenance_contract.flowchart import picture
 from maintenance_contract.paths import DECISION_FILE, REQUEST_FILE
 from maintenance_trainer import job
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 from maintenance_trainer.work import Work
 
 RECORD = DecisionRecord(

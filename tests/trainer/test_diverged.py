@@ -20,11 +20,14 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_contract.codec import canonical, digest
-from maintenance_trainer.checkpoints import sha256
+from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
-from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.store.versions import sha256
+from maintenance_trainer.tasks.huggingface.classification import Classifier
+from maintenance_trainer.tasks.text_classification import TASK
+from maintenance_trainer.tasks.texts import make_row
 
 First = tuple[Lab, TrainingReport]
 
@@ -108,9 +111,9 @@ def test_what_cannot_be_read_back_is_not_published(
     """A disk or a library that loses what it was given."""
     lab = make_lab(headlines(["finance", "sport"], 60, seed=1), num_train_epochs=1)
     found = lab.diagnose(1)
-    save = task.save
+    save = TASK.save
 
-    def worse(classifier: task.Classifier, folder: Path) -> None:
+    def worse(classifier: Classifier, folder: Path) -> None:
         save(classifier, folder)
         if spoil == "weights":
             from safetensors.torch import load_file, save_file  # noqa: PLC0415  # torch
@@ -122,7 +125,7 @@ def test_what_cannot_be_read_back_is_not_published(
             for path in [*folder.glob("token*"), *folder.glob("vocab*")]:
                 path.unlink()
 
-    monkeypatch.setattr(task, "save", worse)
+    monkeypatch.setattr(TASK, "save", worse)
     report, code = lab.do(
         lab.request(
             Operation.TRAIN,
@@ -139,8 +142,9 @@ def test_what_cannot_be_read_back_is_not_published(
 def test_a_first_model_whose_outputs_are_no_numbers_is_named(first: First, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(first[0].store / "versions/1", tmp_path / "1"))
     rewritten(folder, SPOILT["too large"][0])
-    brought = task.from_initial_model(folder)
+    brought = TASK.from_initial(folder)
+    row = make_row("shares", "finance", Origin.ORIGINAL, new=False)
     with pytest.raises(ConfigurationError, match=Given.INITIAL) as refused:
-        task.read(brought, ["shares"], Silent(), "")
+        TASK.outputs(brought, [row], Silent(), "")
     assert refused.value.reason == "InitialModelUnreadable"
     assert champion(first[1]).version == 1

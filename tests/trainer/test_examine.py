@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from maintenance_contract import Finding
-from maintenance_core.evidence import Cause, cause
-from maintenance_trainer.data import Recurrence
+from maintenance_core.decide.evidence import Cause, cause
+from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import examine, prior, quality
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.diagnose.statistics import Floats

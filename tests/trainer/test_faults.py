@@ -12,12 +12,13 @@ from safetensors import SafetensorError
 from support.laboratory import Lab
 
 from maintenance_contract import Operation, Outcome, ResourceRef, Snapshot, TrainingAction
-from maintenance_trainer import checkpoints, faults, job, store_files
+from maintenance_trainer import faults, job
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.job import perform
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 from maintenance_trainer.progress import LogProgress
-from maintenance_trainer.store import Store
+from maintenance_trainer.store import files, versions
+from maintenance_trainer.store.store import Store
 
 OWNER = ResourceRef("finance", "news", "uid-1")
 PROVENANCE = {
@@ -65,7 +66,7 @@ def test_a_volume_that_cannot_be_written_is_not_retried(
         raise error
 
     with pytest.raises(ConfigurationError, match=r"model\.storage: file://.*store") as caught:
-        checkpoints.write(store, save, PROVENANCE)
+        versions.write(store, save, PROVENANCE)
     assert (caught.value.reason, caught.value.exit_code) == (reason, 78)
     assert not list((store.root / "versions").iterdir())
 
@@ -85,7 +86,7 @@ def test_a_file_that_really_may_not_grow_is_told_as_full(store: Store) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
     with pytest.raises(ConfigurationError) as caught:
-        checkpoints.write(store, save, PROVENANCE)
+        versions.write(store, save, PROVENANCE)
     assert caught.value.reason == "StoreFull"
 
 
@@ -151,14 +152,14 @@ def test_a_report_that_cannot_be_kept_does_not_undo_the_work(
 ) -> None:
     """The volume is full by the time that the report is written; the version is there."""
     lab = make_lab([(f"row {n}", "xy"[n % 2]) for n in range(60)])
-    place = store_files._place
+    place = files._place
 
     def full(path: Path, text: str, *, replace: bool) -> None:
         if path.name == "diagnosis.json":
             raise OSError(errno.ENOSPC, "No space left on device")
         place(path, text, replace=replace)
 
-    monkeypatch.setattr(store_files, "_place", full)
+    monkeypatch.setattr(files, "_place", full)
     report, code = perform(
         lab.request(Operation.DIAGNOSE, 1), Places(str(lab.claims)), LogProgress()
     )
@@ -169,13 +170,13 @@ def test_a_full_volume_on_the_way_is_no_internal_error(
     make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab = make_lab([("a", "x"), ("b", "y")])
-    place = store_files._place
+    place = files._place
 
     def full(path: Path, text: str, *, replace: bool) -> None:
         if path.name == "data.json":
             raise OSError(errno.ENOSPC, "No space left on device")
         place(path, text, replace=replace)
 
-    monkeypatch.setattr(store_files, "_place", full)
+    monkeypatch.setattr(files, "_place", full)
     report, code = lab.do(lab.request(Operation.DIAGNOSE, 1))
     assert (report.reason, code) == ("StoreFull", 78)

@@ -12,13 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.laboratory import Labelled, write_csv
 
-from maintenance_contract import Columns, DataRef, Holdout, Sampling, held_out_rows
+from maintenance_contract import DataRef, Holdout, Sampling, columns_of, held_out_rows
 from maintenance_contract.codec import Fields
-from maintenance_trainer import inheritance
-from maintenance_trainer.auto_holdout import Before
-from maintenance_trainer.data import Dataset, Row, Snapshot, read_again, take_snapshot
-from maintenance_trainer.inheritance import Past, handed_on
-from maintenance_trainer.places import Places
+from maintenance_trainer.data.auto_holdout import Before
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset
+from maintenance_trainer.locations import Places
+from maintenance_trainer.store import inheritance
+from maintenance_trainer.store.inheritance import Past, handed_on
+from maintenance_trainer.tasks.texts import SOURCE
 
 AUTO = Holdout()
 
@@ -59,7 +62,7 @@ class Rounds:
         data = DataRef(
             f"file://{self.root}/original",
             f"file://{self.root}/updates",
-            Columns(),
+            columns_of("TextClassification"),
             self.holdout,
             sampling=self.sampling,
         )
@@ -68,6 +71,7 @@ class Rounds:
         snapshot, dataset = take_snapshot(
             data,
             Places(""),
+            SOURCE,
             known=its.data if its else frozenset(),
             champion_holdout=its.past.fair if its else None,
             before=Before(its.data, its.past.own, its.past.fair, kept)
@@ -77,7 +81,7 @@ class Rounds:
         )
         stored = Snapshot.from_json(snapshot.to_json())
         assert stored == snapshot
-        assert read_again(stored, data, Places(""), 1) == dataset
+        assert read_again(stored, data, Places(""), SOURCE, 1) == dataset
         self.snapshots.append(stored)
         return dataset
 

@@ -12,11 +12,13 @@ from pyarrow import parquet
 from support.laboratory import age
 
 from maintenance_contract import DataRef
-from maintenance_trainer import labels
-from maintenance_trainer.data import Dataset, take_snapshot
+from maintenance_trainer.data import labels
+from maintenance_trainer.data.labels import Spelling, hints, identity, refuse_doubled
+from maintenance_trainer.data.snapshot import take_snapshot
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.labels import Spelling, hints, identity, refuse_doubled
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
+from maintenance_trainer.tasks.texts import SOURCE
 
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
@@ -135,7 +137,7 @@ def take(folder: Path, champion: Sequence[str] = ()) -> Dataset:
     age(folder)
     data = DataRef(f"file://{folder}/original", f"file://{folder}/updates")
     return take_snapshot(
-        data, Places(""), known=frozenset(), champion_holdout=None, champion_labels=champion
+        data, Places(""), SOURCE, known=frozenset(), champion_holdout=None, champion_labels=champion
     )[1]
 
 

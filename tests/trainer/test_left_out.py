@@ -10,11 +10,14 @@ import pytest
 from pyarrow import parquet
 
 from maintenance_contract import DataRef
-from maintenance_trainer import bounds, columns, files, folders, settled
-from maintenance_trainer.data import Dataset, Snapshot, read_again, take_snapshot
+from maintenance_trainer import files
+from maintenance_trainer.data import bounds, columns, folders, stable_files
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError, TrainerError
-from maintenance_trainer.folders import Origin
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
+from maintenance_trainer.tasks.texts import SOURCE
 
 ROWS = "text,label\n"
 CANARY = "canary-7f3a"
@@ -53,10 +56,10 @@ def take(claims: Path) -> tuple[Snapshot, Dataset, dict[str, str]]:
         os.utime(path, (then, then), follow_symlinks=False)
     places = Places(str(claims))
     snapshot, dataset = take_snapshot(
-        DATA, places, known=frozenset(), champion_holdout=None, tell=lambda _: None
+        DATA, places, SOURCE, known=frozenset(), champion_holdout=None, tell=lambda _: None
     )
     read = {(file.origin, file.name) for file in snapshot.files}
-    left = {file.name: file.why for file in folders.left_out(DATA, places, read)}
+    left = {file.name: file.why for file in folders.left_out(DATA, places, read, SOURCE.suffixes)}
     return snapshot, dataset, left
 
 
@@ -131,7 +134,7 @@ def test_links_below_the_folder_are_followed_once(claims: Path, updates: Path) -
         "week2/w2.csv",
     ]
     assert not left
-    assert read_again(snapshot, DATA, Places(str(claims)), 1) == dataset
+    assert read_again(snapshot, DATA, Places(str(claims)), SOURCE, 1) == dataset
 
 
 def test_a_folder_that_is_reached_by_a_link_in_its_volume_is_read(claims: Path) -> None:
@@ -156,7 +159,7 @@ def test_a_file_that_becomes_a_link_after_the_snapshot_is_gone(claims: Path, upd
     (updates / "u.csv").unlink()
     (updates / "u.csv").symlink_to(claims / "other/o.csv")
     with pytest.raises(TrainerError, match=r"updates/u\.csv is gone"):
-        read_again(snapshot, DATA, Places(str(claims)), 1)
+        read_again(snapshot, DATA, Places(str(claims)), SOURCE, 1)
 
 
 def test_no_link_is_followed_once_a_path_is_resolved(tmp_path: Path) -> None:
@@ -212,10 +215,10 @@ def test_what_lies_beside_data_is_no_delivery(claims: Path, updates: Path, name:
 @pytest.mark.parametrize(
     "name, why",
     [
-        (".w3.csv", settled.HIDDEN),
+        (".w3.csv", stable_files.HIDDEN),
         ("w3.csv.tmp", "still being written, by its name"),
         ("_temporary/w3.parquet", "still being written, by its name"),
-        (".old/w3.csv", settled.HIDDEN),
+        (".old/w3.csv", stable_files.HIDDEN),
     ],
 )
 def test_what_may_come_is_told_and_no_mistake(
@@ -229,7 +232,7 @@ def test_what_may_come_is_told_and_no_mistake(
 
 def test_what_arrives_during_the_look_is_told(claims: Path, updates: Path) -> None:
     rows(updates / "late.csv", "c")
-    left = folders.left_out(DATA, Places(str(claims)), READ)
+    left = folders.left_out(DATA, Places(str(claims)), READ, SOURCE.suffixes)
     assert [(file.name, file.why) for file in left] == [("updates/late.csv", folders.LATE)]
 
 
@@ -272,7 +275,7 @@ def test_a_folder_that_may_not_be_entered_is_told(claims: Path, updates: Path) -
 def test_too_many_files_are_refused(
     claims: Path, updates: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settled, "MOST_ENTRIES", 5)
+    monkeypatch.setattr(stable_files, "MOST_ENTRIES", 5)
     for number in range(6):
         rows(updates / f"{number}.csv", "c")
     with pytest.raises(DataError, match=r"data\.updates: .* more than 5 files") as caught:

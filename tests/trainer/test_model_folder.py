@@ -10,10 +10,12 @@ import pytest
 from support.laboratory import Lab, headlines
 
 from maintenance_contract import ChampionRef, ModelRef, ResourceRef, Task, TrainingAction
-from maintenance_trainer import bounds, checkpoints, model_folder
+from maintenance_trainer import model_folder
+from maintenance_trainer.data import bounds
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.places import Places
-from maintenance_trainer.store import Store
+from maintenance_trainer.locations import Places
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.store import Store
 
 CANARY = "canary-91ab"
 OWNER = ResourceRef("finance", "news", "uid-1")
@@ -203,19 +205,19 @@ def save(folder: Path) -> None:
 
 def test_what_is_added_to_a_version_or_linked_is_not_read(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    version = checkpoints.write(store, save, PROVENANCE)
+    version = versions.write(store, save, PROVENANCE)
     reference = ChampionRef(version.number, version.digest)
     (version.folder / "notes.pdf").write_text("of a person")
-    assert checkpoints.champion(store, reference) == version
+    assert versions.champion(store, reference) == version
     (tmp_path / "secret").write_text(CANARY)
     added = version.folder / "chat_template.jinja"
     added.symlink_to(tmp_path / "secret")
     with pytest.raises(ConfigurationError, match=r"chat_template\.jinja was added") as caught:
-        checkpoints.champion(store, reference)
+        versions.champion(store, reference)
     assert caught.value.reason == "ChampionChanged"
     added.unlink()
     (tmp_path / "outside").write_bytes(b"weights")
     (version.folder / "model.safetensors").unlink()
     (version.folder / "model.safetensors").symlink_to(tmp_path / "outside")
     with pytest.raises(ConfigurationError, match=r"model\.safetensors is not the file"):
-        checkpoints.champion(store, reference)
+        versions.champion(store, reference)

@@ -11,11 +11,12 @@ from xml.sax.saxutils import escape
 import pytest
 
 from maintenance_contract import DataRef, StorageUri
-from maintenance_trainer import folders
-from maintenance_trainer.bucket import Bucket
-from maintenance_trainer.data import take_snapshot
+from maintenance_trainer.data import folders
+from maintenance_trainer.data.snapshot import take_snapshot
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
+from maintenance_trainer.store.bucket import Bucket
+from maintenance_trainer.tasks.texts import SOURCE
 
 ROWS = b"text,label\n%s,x\n"
 ODD = "its key holds an empty, a '.' or a '..' part, or a very long one: rename it"
@@ -142,10 +143,12 @@ def test_odd_keys_are_told_and_the_others_read(
     }
     with Places("", str(tmp_path)) as places:
         snapshot, dataset = take_snapshot(
-            DATA, places, known=frozenset(), champion_holdout=None, tell=lambda _: None
+            DATA, places, SOURCE, known=frozenset(), champion_holdout=None, tell=lambda _: None
         )
         read = {(file.origin, file.name) for file in snapshot.files}
-        told = {file.name: file.why for file in folders.left_out(DATA, places, read)}
+        told = {
+            file.name: file.why for file in folders.left_out(DATA, places, read, SOURCE.suffixes)
+        }
     assert {row.text for row in dataset.rows if row.new} == {"b"}
     assert told == left
 
@@ -161,9 +164,9 @@ def test_a_key_too_long_for_a_file_and_one_that_is_a_folder_are_told(
     }
     with Places("", str(tmp_path)) as places:
         _, dataset = take_snapshot(
-            DATA, places, known=frozenset(), champion_holdout=None, tell=lambda _: None
+            DATA, places, SOURCE, known=frozenset(), champion_holdout=None, tell=lambda _: None
         )
-        left = places.left_out(places.data(DATA.updates, "bucket")[0])
+        left = places.left_out(places.data(DATA.updates, "bucket", SOURCE.suffixes)[0])
     assert {row.text for row in dataset.rows if row.new} == {"d"}
     assert [file.why for file in left] == [ODD, "its key is that of a folder, too: rename it"]
 
@@ -180,7 +183,7 @@ def test_a_store_beside_odd_keys_has_its_numbers(server: _Server, tmp_path: Path
 def test_a_full_bucket_is_not_retried(
     server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, code: str
 ) -> None:
-    monkeypatch.setattr("maintenance_trainer.bucket.RETRIES", 0)
+    monkeypatch.setattr("maintenance_trainer.store.bucket.RETRIES", 0)
     server.refusal = (status, f"<Error><Code>{code}</Code></Error>".encode())
     bucket = Bucket(StorageUri.parse("s3://bucket/s"), "bucket", str(tmp_path))
     with pytest.raises(ConfigurationError, match="is full") as caught:

@@ -12,11 +12,13 @@ import pytest
 from pyarrow import parquet
 from support.laboratory import Lab, age, headlines, write_csv
 
-from maintenance_contract import Columns, DataRef
-from maintenance_trainer.data import Dataset, Snapshot, read_again, take_snapshot
+from maintenance_contract import Columns, DataRef, columns_of
+from maintenance_trainer.data.reading import sha256
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.places import Places
-from maintenance_trainer.reading import sha256
+from maintenance_trainer.locations import Places
+from maintenance_trainer.tasks.texts import SOURCE
 
 
 @pytest.fixture
@@ -30,17 +32,17 @@ def folders(tmp_path: Path) -> Path:
 def take(
     folders: Path,
     *,
-    columns: Columns = Columns(),  # noqa: B008  # frozen
+    columns: Columns = columns_of("TextClassification"),  # noqa: B008  # frozen
     known: frozenset[str] = frozenset(),
     labels: Sequence[str] = (),
 ) -> tuple[Snapshot, Dataset]:
     data = DataRef(f"file://{folders}/original", f"file://{folders}/updates", columns)
     age(folders)
     snapshot, dataset = take_snapshot(
-        data, Places(""), known=known, champion_holdout=None, champion_labels=labels
+        data, Places(""), SOURCE, known=known, champion_holdout=None, champion_labels=labels
     )
     again = Snapshot.from_json(snapshot.to_json().encode().decode())
-    assert read_again(again, data, Places(""), 1) == dataset
+    assert read_again(again, data, Places(""), SOURCE, 1) == dataset
     return snapshot, dataset
 
 
@@ -344,6 +346,8 @@ def test_a_file_that_was_trained_on_stays_readable(
     put(folders, name, content)
     refused(folders)
     trained_on = frozenset(sha256(path, "") for path in folders.rglob("*.*"))
-    snapshot, dataset = take(folders, known=trained_on, columns=Columns(time="at"))
+    snapshot, dataset = take(
+        folders, known=trained_on, columns=columns_of("TextClassification", time="at")
+    )
     assert not new(dataset)
     assert len(dataset.rows) == sum(file.rows for file in snapshot.files)

@@ -10,7 +10,7 @@ from support.laboratory import Lab, champion, headlines, write_lines
 from maintenance_contract import Evaluation, PairedCounts, Reference, TrainingAction
 from maintenance_trainer.recipes import Trained
 from maintenance_trainer.recipes.race import race
-from maintenance_trainer.tasks.text_classification import Fitted
+from maintenance_trainer.tasks.task import Fitted
 
 FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
 
@@ -40,7 +40,7 @@ def test_the_better_one_wins_and_a_tie_goes_to_the_first(
         lambda model: scored(right[model], old_only=old_only),
     )
 
-    assert (ended.action, ended.trained.classifier) == (winner, models[winner])
+    assert (ended.action, ended.trained.model) == (winner, models[winner])
     assert set(ended.scores) == {FINE_TUNE, RETRAIN}
     assert ended.seconds == 4.0, "both were paid for"
 

@@ -23,7 +23,7 @@ from maintenance_contract.paths import REQUEST_FILE
 from maintenance_trainer import job, redaction
 from maintenance_trainer import report as reports
 from maintenance_trainer.errors import TimeOver
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 from maintenance_trainer.redaction import RedactedStream, learn, redacted
 
 CANARY = "Xq7canaryZ9"
@@ -162,7 +162,7 @@ def closed_port() -> int:
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A Job takes signals; a test gives them back. It gives up soon on who does not answer."""
-    monkeypatch.setattr("maintenance_trainer.bucket.RETRIES", 0)
+    monkeypatch.setattr("maintenance_trainer.store.bucket.RETRIES", 0)
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)

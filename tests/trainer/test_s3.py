@@ -30,15 +30,16 @@ from maintenance_contract import (
     TrainingReport,
     TrainingRequest,
 )
-from maintenance_trainer import bucket as client
-from maintenance_trainer import checkpoints
-from maintenance_trainer.data import take_snapshot
+from maintenance_trainer.data.snapshot import take_snapshot
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
 from maintenance_trainer.job import perform
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 from maintenance_trainer.progress import LogProgress
-from maintenance_trainer.store import Store
-from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.store import bucket as client
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.store import Store
+from maintenance_trainer.tasks.text_classification import TASK
+from maintenance_trainer.tasks.texts import SOURCE
 
 OWNER = ResourceRef("finance", "news", "uid-1")
 PROVENANCE = {
@@ -124,8 +125,8 @@ def test_a_model_to_begin_with_goes_from_one_bucket_into_another(
     lab = Lab(tmp_path, base_model, QUICK)
     write_csv(lab.original / "first.csv", headlines(["finance", "sport"], 200, seed=1))
     lab.updates.mkdir()
-    brought = task.from_base_model(base_model, ["finance", "sport"], 1)
-    task.save(brought, tmp_path / "brought")
+    brought = TASK.with_head(base_model, ["finance", "sport"], 1)
+    TASK.save(brought, tmp_path / "brought")
     (tmp_path / "brought/optimizer.pt").write_bytes(b"a pickle")
     s3.upload(tmp_path / "brought", f"s3://{name}/2025-11")
     model = ModelRef(
@@ -274,31 +275,31 @@ def test_two_trainers_never_get_the_same_number(store: Store, places: Places) ->
 
     def write(mine: Store, number: int) -> int:
         barrier.wait()
-        return checkpoints.write(mine, save, {**PROVENANCE, "requestDigest": str(number)}).number
+        return versions.write(mine, save, {**PROVENANCE, "requestDigest": str(number)}).number
 
     with ThreadPoolExecutor(len(stores)) as pool:
         numbers = list(pool.map(write, stores, range(len(stores))))
     assert sorted(numbers) == [1, 2, 3, 4]
     assert store.state().highest_version == 4
     for number, mine in enumerate(numbers):
-        found = checkpoints.trained_by(store, str(number))
+        found = versions.trained_by(store, str(number))
         assert found is not None
         assert found.number == mine
 
 
 def test_a_champion_is_checked_to_the_byte(store: Store, places: Places, s3: S3, name: str) -> None:
-    written = checkpoints.write(store, save, PROVENANCE)
+    written = versions.write(store, save, PROVENANCE)
     reference = ChampionRef(written.number, written.digest)
     elsewhere = Store.open(store.uri, OWNER, places, SECRET)
-    found = checkpoints.champion(elsewhere, reference)
+    found = versions.champion(elsewhere, reference)
     assert (found.folder / "model.safetensors").read_bytes() == b"weights"
     assert found.folder != written.folder
     s3.client(f"s3://{name}/models/news").put("versions/1/model.safetensors", b"weightz")
     with pytest.raises(ConfigurationError, match=r"model\.safetensors is not the file") as caught:
-        checkpoints.champion(Store.open(store.uri, OWNER, places, SECRET), reference)
+        versions.champion(Store.open(store.uri, OWNER, places, SECRET), reference)
     assert caught.value.reason == "ChampionChanged"
     with pytest.raises(ConfigurationError, match="Version 9 is not in"):
-        checkpoints.champion(elsewhere, ChampionRef(9, written.digest))
+        versions.champion(elsewhere, ChampionRef(9, written.digest))
 
 
 class Cut(ThreadingHTTPServer):
@@ -376,15 +377,15 @@ def test_an_upload_that_is_cut_leaves_nothing_that_counts(
     )
     torn = Store.open(store.uri, OWNER, places, secret)
     with pytest.raises(TransientError) as caught:
-        checkpoints.write(torn, save, PROVENANCE)
+        versions.write(torn, save, PROVENANCE)
     assert cut.broken.is_set()
     assert caught.value.reason == "StorageUnreachable"
     assert store.state().highest_version == 0
-    assert checkpoints.find(store, 1) is None
-    assert checkpoints.trained_by(store, "sha256:r") is None
-    whole = checkpoints.write(store, save, PROVENANCE)
+    assert versions.find(store, 1) is None
+    assert versions.trained_by(store, "sha256:r") is None
+    whole = versions.write(store, save, PROVENANCE)
     assert whole.number == 2, "a number is never given twice"
-    assert checkpoints.trained_by(store, "sha256:r") == whole
+    assert versions.trained_by(store, "sha256:r") == whole
 
 
 def test_what_a_killed_trainer_left_is_swept_after_a_day(s3: S3, store: Store, name: str) -> None:
@@ -392,7 +393,7 @@ def test_what_a_killed_trainer_left_is_swept_after_a_day(s3: S3, store: Store, n
     for left in ("versions/7/model.safetensors", "versions/8/model.safetensors"):
         bucket.put(left, b"half")
     os.utime(s3.objects / name / "models/news/versions/7/model.safetensors", (0, 0))
-    assert checkpoints.write(store, save, PROVENANCE).number == 1
+    assert versions.write(store, save, PROVENANCE).number == 1
     names = {found.name for found in bucket.list("versions")}
     assert "versions/7/model.safetensors" not in names
     assert "versions/8/model.safetensors" in names
@@ -404,7 +405,7 @@ def test_a_version_that_fails_on_the_way_leaves_nothing(store: Store, s3: S3, na
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        checkpoints.write(store, torn, PROVENANCE)
+        versions.write(store, torn, PROVENANCE)
     assert not s3.client(f"s3://{name}/models/news").list("versions")
 
 
@@ -464,7 +465,7 @@ def test_a_prefix_without_original_data_is_named(name: str, places: Places) -> N
         f"s3://{name}/o", f"s3://{name}/u", original_secret=SECRET, updates_secret=SECRET
     )
     with pytest.raises(DataError, match=rf"data\.original: s3://{name}/o holds no settled"):
-        take_snapshot(data, places, known=frozenset(), champion_holdout=None)
+        take_snapshot(data, places, SOURCE, known=frozenset(), champion_holdout=None)
 
 
 class _Identity(BaseHTTPRequestHandler):

@@ -8,11 +8,12 @@ import pytest
 from support.laboratory import age
 
 from maintenance_contract import DataRef
-from maintenance_trainer import settled
-from maintenance_trainer.data import take_snapshot
+from maintenance_trainer.data import stable_files
+from maintenance_trainer.data.reading import SUFFIXES
+from maintenance_trainer.data.snapshot import take_snapshot
 from maintenance_trainer.errors import DataError, TransientError
-from maintenance_trainer.places import Places
-from maintenance_trainer.reading import SUFFIXES
+from maintenance_trainer.locations import Places
+from maintenance_trainer.tasks.texts import SOURCE
 
 NOW = 1_800_000_000.0
 
@@ -32,7 +33,7 @@ def look(folder: Path, meanwhile: Callable[[], object]) -> tuple[list[str], list
         waited.append(seconds)
         meanwhile()
 
-    found = settled.find(folder, SUFFIXES, clock=lambda: NOW, wait=wait)
+    found = stable_files.find(folder, SUFFIXES, clock=lambda: NOW, wait=wait)
     return (
         [path.relative_to(folder).as_posix() for path in found.settled],
         [path.relative_to(folder).as_posix() for path in found.unsettled],
@@ -97,7 +98,7 @@ def test_a_file_that_is_written_while_it_is_read_is_worth_a_retry(
     path.write_text(rows)
     age(tmp_path)
     data = DataRef(f"file://{tmp_path}/original", f"file://{tmp_path}/updates")
-    digest = "maintenance_trainer.data.sha256"
+    digest = "maintenance_trainer.data.reading.sha256"
 
     def written_meanwhile(_path: Path, _where: str) -> str:
         path.write_text(path.read_text() + "b,y\n")
@@ -105,11 +106,11 @@ def test_a_file_that_is_written_while_it_is_read_is_worth_a_retry(
 
     monkeypatch.setattr(digest, written_meanwhile)
     with pytest.raises(TransientError, match=r"original/a\.csv was written") as caught:
-        take_snapshot(data, Places(""), known=frozenset(), champion_holdout=None)
+        take_snapshot(data, Places(""), SOURCE, known=frozenset(), champion_holdout=None)
     assert caught.value.exit_code == 1
     monkeypatch.setattr(digest, lambda _path, _where: "sha256:x")
     age(tmp_path)
     path.write_text("text,label\na\n")
     age(tmp_path)
     with pytest.raises(DataError):
-        take_snapshot(data, Places(""), known=frozenset(), champion_holdout=None)
+        take_snapshot(data, Places(""), SOURCE, known=frozenset(), champion_holdout=None)

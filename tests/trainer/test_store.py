@@ -18,11 +18,12 @@ from maintenance_contract import (
     TrainingReport,
     TrainingRequest,
 )
-from maintenance_trainer import checkpoints
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.given import Given
-from maintenance_trainer.places import Places
-from maintenance_trainer.store import Store
+from maintenance_trainer.locations import Places
+from maintenance_trainer.model_field import Given
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.store import Store
+from maintenance_trainer.tasks.huggingface.folder import check_model
 
 OWNER = ResourceRef("finance", "news", "uid-1")
 PROVENANCE = {
@@ -92,12 +93,12 @@ def test_a_report_that_succeeded_is_never_replaced(store: Store) -> None:
 
 
 def test_versions_are_numbered_whole_and_found_by_their_request(store: Store) -> None:
-    first = checkpoints.write(store, save, PROVENANCE)
-    second = checkpoints.write(store, save, {**PROVENANCE, "requestDigest": "sha256:s"})
+    first = versions.write(store, save, PROVENANCE)
+    second = versions.write(store, save, {**PROVENANCE, "requestDigest": "sha256:s"})
     assert (first.number, second.number) == (1, 2)
     assert store.state().highest_version == 2
-    assert checkpoints.trained_by(store, "sha256:r") == first
-    assert checkpoints.trained_by(store, "sha256:none") is None
+    assert versions.trained_by(store, "sha256:r") == first
+    assert versions.trained_by(store, "sha256:none") is None
     manifest = json.loads((first.folder / "manifest.json").read_text())
     assert list(manifest["files"]) == ["model.safetensors"]
     modes = {path.stat().st_mode & 0o777 for path in first.folder.iterdir()}
@@ -112,7 +113,7 @@ def test_a_version_that_fails_on_the_way_leaves_nothing(store: Store) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        checkpoints.write(store, torn, PROVENANCE)
+        versions.write(store, torn, PROVENANCE)
     assert not list((store.root / "versions").iterdir())
 
 
@@ -121,24 +122,24 @@ def test_what_a_killed_trainer_left_is_swept_after_a_day(store: Store) -> None:
     for folder in (left, at_work):
         folder.mkdir()
     os.utime(left, (0, 0))
-    checkpoints.write(store, save, PROVENANCE)
+    versions.write(store, save, PROVENANCE)
     assert not left.exists()
     assert at_work.exists()
 
 
 def test_a_champion_is_checked_to_the_byte(store: Store) -> None:
-    version = checkpoints.write(store, save, PROVENANCE)
+    version = versions.write(store, save, PROVENANCE)
     reference = ChampionRef(version.number, version.digest)
-    assert checkpoints.champion(store, reference) == version
+    assert versions.champion(store, reference) == version
     with pytest.raises(ConfigurationError, match="Version 9 is not in") as missing:
-        checkpoints.champion(store, ChampionRef(9, version.digest))
+        versions.champion(store, ChampionRef(9, version.digest))
     assert missing.value.reason == "ChampionMissing"
     with pytest.raises(ConfigurationError, match="its manifest is") as other:
-        checkpoints.champion(store, ChampionRef(1, "sha256:other"))
+        versions.champion(store, ChampionRef(1, "sha256:other"))
     assert other.value.reason == "ChampionChanged"
     (version.folder / "model.safetensors").write_bytes(b"weightz")
     with pytest.raises(ConfigurationError, match=r"model\.safetensors is not the file"):
-        checkpoints.champion(store, reference)
+        versions.champion(store, reference)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_a_base_model_that_cannot_be_read_safely_is_refused(
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     with pytest.raises(ConfigurationError) as caught:
-        checkpoints.check_model("pvc://models/base", tmp_path, Given.BASE)
+        check_model("pvc://models/base", tmp_path, Given.BASE)
     assert caught.value.reason == reason
     assert words in caught.value.message
     assert "pvc://models/base" in caught.value.message

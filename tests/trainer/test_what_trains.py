@@ -11,11 +11,13 @@ import pytest
 from support.laboratory import Lab, headlines
 
 from maintenance_contract import Operation
+from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
-from maintenance_trainer.tasks import rehearsal
-from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.tasks.huggingface import rehearsal
+from maintenance_trainer.tasks.text_classification import TASK
+from maintenance_trainer.tasks.texts import make_row
 
 SMALL = {
     "vocab_size": 60,
@@ -112,14 +114,15 @@ KINDS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
 def test_other_architectures_train_on_all_texts(tmp_path: Path, kind: str) -> None:
     name, special, fields = KINDS[kind]
     folder = base(tmp_path / "base", name, special, **fields)
-    assert rehearsal.check(folder, Given.BASE, Silent()) is not None
-    made = task.from_base_model(folder, ["one", "other"], 1)
+    assert TASK.rehearse(folder, Given.BASE, Silent()) is not None
+    made = TASK.with_head(folder, ["one", "other"], 1)
     texts = ["shares fell", "", f"banks {special[2 % len(special)]} fell", "shares " * 700]
-    read = task.read(made, texts, Silent(), "")
+    rows = [make_row(text, "one", Origin.ORIGINAL, new=False) for text in texts]
+    read = TASK.outputs(made, rows, Silent(), "")
     assert all(map(math.isfinite, read.embeddings.ravel()))
     if name == "fnet":
         return  # it mixes all tokens, padding too
-    alone = task.read(made, texts[:1], Silent(), "")
+    alone = TASK.outputs(made, rows[:1], Silent(), "")
     assert alone.probabilities[0] == pytest.approx(read.probabilities[0], abs=1e-4), (
         "what stands beside a text in its batch does not change the answer"
     )
@@ -136,7 +139,7 @@ def test_an_architecture_that_cannot_is_refused_with_its_reason(tmp_path: Path) 
         vocab_size=60,
     )
     with pytest.raises(ConfigurationError, match="a tiny reformer failed at texts of") as refused:
-        rehearsal.check(folder, Given.BASE, Silent())
+        TASK.rehearse(folder, Given.BASE, Silent())
     assert refused.value.reason == "BaseModelUnreadable"
     assert "axial_pos_shape" in refused.value.message
 
@@ -228,7 +231,7 @@ def test_a_base_model_of_which_more_than_the_head_is_absent_is_refused(
     spoil, told = BAD[case]
     spoil(spoiled)
     with pytest.raises(ConfigurationError) as refused:
-        rehearsal.check(spoiled, Given.BASE, Silent())
+        TASK.rehearse(spoiled, Given.BASE, Silent())
     assert refused.value.reason == "BaseModelUnreadable"
     assert told in refused.value.message
 
@@ -257,7 +260,7 @@ def test_a_head_may_be_absent_and_old_spellings_are_known(
     spoiled: Path, change: Callable[[Path], None]
 ) -> None:
     change(spoiled)
-    assert rehearsal.check(spoiled, Given.BASE, Silent()) is not None
+    assert TASK.rehearse(spoiled, Given.BASE, Silent()) is not None
 
 
 @pytest.mark.parametrize(
@@ -284,11 +287,11 @@ def test_arguments_that_only_the_training_looks_at_are_tried_and_named(
 ) -> None:
     from maintenance_contract import TrainingAction  # noqa: PLC0415
 
-    tiny = rehearsal.rehearse(bert, Given.BASE, Silent())
+    tiny = rehearsal.rehearse(TASK, bert, Given.BASE, Silent())
     assert tiny is not None
-    rehearsal.check_arguments(tiny, TrainingAction.RETRAIN, {"fp16": True, "tf32": True}, 30)
+    TASK.try_arguments(tiny, TrainingAction.RETRAIN, {"fp16": True, "tf32": True}, 30)
     with pytest.raises(ConfigurationError) as refused:
-        rehearsal.check_arguments(tiny, TrainingAction.RETRAIN, given, 30)
+        TASK.try_arguments(tiny, TrainingAction.RETRAIN, given, 30)
     assert refused.value.reason == "ArgumentInvalid"
     assert refused.value.message.startswith("training.retrain.arguments: a rehearsal with ")
     assert told in refused.value.message
@@ -306,7 +309,7 @@ def test_the_rehearsal_leaves_no_trace(bert: Path) -> None:
         return [dict(os.environ), random.getstate(), list(numbers), torch.get_rng_state().tolist()]
 
     before = state()
-    assert rehearsal.rehearse(bert, Given.BASE, Silent()) is not None
+    assert rehearsal.rehearse(TASK, bert, Given.BASE, Silent()) is not None
     assert state() == before
 
 

@@ -23,24 +23,20 @@ from support.laboratory import (
 
 from maintenance_contract import (
     Answer,
-    Columns,
     DataRef,
     Holdout,
     Operation,
     Sampling,
     TrainingAction,
     TrainingReport,
+    columns_of,
 )
-from maintenance_trainer.data import (
-    Dataset,
-    Origin,
-    Snapshot,
-    make_row,
-    read_again,
-    take_snapshot,
-)
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
+from maintenance_trainer.tasks.texts import SOURCE, make_row
 
 First = tuple[Lab, TrainingReport]
 ONSET = "2026-11-20T12:00:00Z"
@@ -57,8 +53,10 @@ def folders(tmp_path: Path) -> Path:
 def taken(folders: Path, **changes: Any) -> tuple[Snapshot, Dataset]:
     ref = DataRef(f"file://{folders}/original", f"file://{folders}/updates", **changes)
     age(folders)
-    snapshot, dataset = take_snapshot(ref, Places(""), known=frozenset(), champion_holdout=None)
-    assert read_again(Snapshot.from_json(snapshot.to_json()), ref, Places(""), 1) == dataset
+    snapshot, dataset = take_snapshot(
+        ref, Places(""), SOURCE, known=frozenset(), champion_holdout=None
+    )
+    assert read_again(Snapshot.from_json(snapshot.to_json()), ref, Places(""), SOURCE, 1) == dataset
     return snapshot, dataset
 
 
@@ -149,7 +147,7 @@ def test_rows_from_before_the_onset_are_not_new(folders: Path, before: Any, afte
     page = "".join(json.dumps(row) + "\n" for row in dated(before, after))
     (folders / "updates/u.jsonl").write_text(page)
 
-    _, dataset = taken(folders, columns=Columns(time="at"), since=ONSET)
+    _, dataset = taken(folders, columns=columns_of("TextClassification", time="at"), since=ONSET)
 
     assert new_texts(dataset) == {"t1"}
     assert "t0" in {row.text for row in dataset.rows}, "it still teaches"
@@ -182,7 +180,7 @@ def test_parquet_has_times_of_its_own(folders: Path, times: pa.Array) -> None:
         folders / "updates/u.parquet", {"text": ["a", "b"], "label": ["x", "y"], "at": times}
     )
 
-    _, dataset = taken(folders, columns=Columns(time="at"), since=ONSET)
+    _, dataset = taken(folders, columns=columns_of("TextClassification", time="at"), since=ONSET)
 
     assert new_texts(dataset) == {"b"}
 
@@ -208,7 +206,7 @@ def test_times_of_parquet_that_are_none_are_named(
     )
 
     with pytest.raises(DataError) as error:
-        taken(folders, columns=Columns(time="at"))
+        taken(folders, columns=columns_of("TextClassification", time="at"))
 
     for word in ["updates/u.parquet", "'at'", *words]:
         assert word in error.value.message
@@ -219,7 +217,7 @@ def test_two_ways_to_write_times_in_a_column_are_told(folders: Path) -> None:
     page = "".join(json.dumps(row) + "\n" for row in dated(*times))
     (folders / "updates/u.jsonl").write_text(page)
 
-    remarks = taken(folders, columns=Columns(time="at"))[1].remarks
+    remarks = taken(folders, columns=columns_of("TextClassification", time="at"))[1].remarks
 
     assert "line 2: column 'at' holds ISO 8601 with a zone, and seconds since 1970 in" in remarks[0]
     assert [remark.split(":")[0] for remark in remarks] == [
@@ -231,7 +229,7 @@ def test_rows_that_are_too_early_to_be_new_are_counted(folders: Path) -> None:
     page = "".join(json.dumps(row) + "\n" for row in dated(*["2026-11-19"] * 200))
     (folders / "updates/u.jsonl").write_text(page)
 
-    _, dataset = taken(folders, columns=Columns(time="at"), since=ONSET)
+    _, dataset = taken(folders, columns=columns_of("TextClassification", time="at"), since=ONSET)
 
     assert not new_texts(dataset)
     (told,) = dataset.remarks
@@ -243,7 +241,9 @@ def test_without_an_onset_or_a_column_all_rows_of_new_files_are_new(folders: Pat
     page = "".join(json.dumps(row) + "\n" for row in dated("2020-01-01", "2026-11-21"))
     (folders / "updates/u.jsonl").write_text(page)
 
-    assert len(new_texts(taken(folders, columns=Columns(time="at"))[1])) == 2
+    assert (
+        len(new_texts(taken(folders, columns=columns_of("TextClassification", time="at"))[1])) == 2
+    )
     assert len(new_texts(taken(folders, since=ONSET)[1])) == 2
 
 
@@ -293,7 +293,7 @@ def test_a_time_that_is_none_is_named(folders: Path, at: Any, words: list[str]) 
     (folders / "updates/u.jsonl").write_text(json.dumps(dated(at)[0]) + "\n")
 
     with pytest.raises(DataError) as error:
-        taken(folders, columns=Columns(time="at"))
+        taken(folders, columns=columns_of("TextClassification", time="at"))
 
     assert error.value.reason == "TimeUnreadable"
     assert all(word in error.value.message for word in words), error.value.message
@@ -303,7 +303,7 @@ def test_only_updates_need_the_column(folders: Path) -> None:
     write_csv(folders / "updates/u.csv", [("a", "x")])
 
     with pytest.raises(DataError, match=r"updates/u\.csv, line 1: there is no column 'at'"):
-        taken(folders, columns=Columns(time="at"))
+        taken(folders, columns=columns_of("TextClassification", time="at"))
 
 
 # --- spec.data.updates.sampling ---------------------------------------------------------
@@ -364,7 +364,7 @@ def test_old_rows_again_are_no_news(trained: Trained) -> None:
     reason, message = trained.refusal()
 
     assert reason == "RowsRepeated"
-    assert "new rows are old rows again, text and label" in message
+    assert "new rows are old rows again, input and label" in message
 
 
 def test_texts_that_come_again_with_another_label_are_no_copies(trained: Trained) -> None:

@@ -13,6 +13,7 @@ from maintenance_contract.holdout import (
     more_held_out,
     rows_to_hold_out,
 )
+from maintenance_contract.kinds import Columns, Role, Task, columns_of
 from maintenance_contract.report import (
     LEAST_ROWS,
     Answer,
@@ -36,7 +37,6 @@ from maintenance_contract.request import (
     DEFAULT_MAX_ROWS,
     DEFAULT_TRAIN_BATCH,
     ChampionRef,
-    Columns,
     DataRef,
     ModelRef,
     Operation,
@@ -44,10 +44,10 @@ from maintenance_contract.request import (
     ResourceRef,
     Sampling,
     Snapshot,
-    Task,
     TrainingAction,
     TrainingRequest,
 )
+from maintenance_contract.scores import PairedScore, PairedScores, ScoreMetric
 from maintenance_contract.storage import StorageUri
 
 __all__ = [
@@ -73,12 +73,16 @@ __all__ = [
     "Operation",
     "Outcome",
     "PairedCounts",
+    "PairedScore",
+    "PairedScores",
     "Question",
     "Recipes",
     "Reference",
     "ResourceRef",
+    "Role",
     "RowCounts",
     "Sampling",
+    "ScoreMetric",
     "Snapshot",
     "StorageUri",
     "StoreState",
@@ -86,6 +90,7 @@ __all__ = [
     "TrainingAction",
     "TrainingReport",
     "TrainingRequest",
+    "columns_of",
     "held_out_rows",
     "more_held_out",
     "rows_to_hold_out",

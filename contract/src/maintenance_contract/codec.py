@@ -50,6 +50,11 @@ class Fields:
         """Whether the field is there and not null."""
         return self._value.get(key) is not None
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the fields that are there."""
+        return tuple(str(key) for key in self._value if self.has(key))
+
     def string(self, key: str, *, most: int = 1024) -> str:
         """A string of at most ``most`` characters."""
         value = self._value.get(key)
@@ -90,6 +95,13 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
             raise self._fail(key, "a finite number")
         return float(value)
+
+    def share(self, key: str) -> float:
+        """A number from 0 to 1."""
+        value = self.number(key)
+        if not 0.0 <= value <= 1.0:
+            raise self._fail(key, "a number from 0 to 1")
+        return value
 
     def one_of(self, key: str, kind: type[E]) -> E:
         """A member of an enumeration."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 from maintenance_contract.codec import Fields, canonical, load
 from maintenance_contract.plain import printable
 from maintenance_contract.request import Operation, TrainingAction
+from maintenance_contract.scores import PairedScores
 
 REPORT_VERSION: Final = 1
 MESSAGE_BYTES: Final = 4096
@@ -149,11 +150,39 @@ class PairedCounts:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Paired counts on held-out rows, new and old; None where there are no such rows."""
+    """Paired counts on held-out rows, new and old; None where there are no such rows.
+
+    ``scores``: the same by the metric that the request asks for, where it is not Accuracy; None
+    where it has no value on the rows.
+    """
 
     reference: Reference
     new: PairedCounts | None = None
     old: PairedCounts | None = None
+    scores: PairedScores | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As reports and manifests spell it."""
+        return {
+            "reference": self.reference.value,
+            "new": _counts_document(self.new),
+            "old": _counts_document(self.old),
+            **({"scores": self.scores.document()} if self.scores else {}),
+        }
+
+    @classmethod
+    def read(cls, fields: Fields) -> "Evaluation":
+        """From a report or a manifest.
+
+        Raises:
+            ContractError: with the dotted path of the field that is wrong.
+        """
+        return cls(
+            reference=fields.one_of("reference", Reference),
+            new=fields.optional("new", lambda key: _counts(fields.fields(key))),
+            old=fields.optional("old", lambda key: _counts(fields.fields(key))),
+            scores=PairedScores.read(fields.fields("scores")) if fields.has("scores") else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +287,7 @@ class TrainingReport:
             diagnosis=document.optional("diagnosis", lambda key: _diagnosis(document.fields(key))),
             candidate=document.optional("candidate", lambda key: _candidate(document.fields(key))),
             evaluation=document.optional(
-                "evaluation", lambda key: _evaluation(document.fields(key))
+                "evaluation", lambda key: Evaluation.read(document.fields(key))
             ),
             timings=_timings(document),
             truncated=document.boolean("truncated"),
@@ -329,12 +358,7 @@ def _document(report: TrainingReport) -> dict[str, Any]:
             "digest": report.candidate.digest,
             "action": report.candidate.action.value,
         },
-        "evaluation": report.evaluation
-        and {
-            "reference": report.evaluation.reference.value,
-            "new": _counts_document(report.evaluation.new),
-            "old": _counts_document(report.evaluation.old),
-        },
+        "evaluation": report.evaluation and report.evaluation.document(),
         "timings": {name: round(seconds, 3) for name, seconds in report.timings.items()},
         "truncated": report.truncated,
         **({"leftOut": _left_out_document(report.left_out)} if report.left_out.count else {}),
@@ -450,14 +474,6 @@ def _candidate(fields: Fields) -> Candidate:
         fields.integer("version", least=1),
         fields.string("digest", most=128),
         fields.one_of("action", TrainingAction),
-    )
-
-
-def _evaluation(fields: Fields) -> Evaluation:
-    return Evaluation(
-        reference=fields.one_of("reference", Reference),
-        new=fields.optional("new", lambda key: _counts(fields.fields(key))),
-        old=fields.optional("old", lambda key: _counts(fields.fields(key))),
     )
 
 

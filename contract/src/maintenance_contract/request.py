@@ -9,11 +9,14 @@ from typing import Any, Final
 from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_contract.errors import ContractError
 from maintenance_contract.holdout import Holdout
+from maintenance_contract.kinds import ROLES, Columns, Task, columns_of
+from maintenance_contract.scores import ScoreMetric
 
 REQUEST_VERSION: Final = 1
 DEFAULT_MAX_ROWS: Final = 5000
 DEFAULT_TRAIN_BATCH: Final = 32
 """``per_device_train_batch_size`` where the user's arguments do not say it."""
+TASK_NAME: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
 SECRET_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
@@ -33,12 +36,6 @@ class TrainingAction(StrEnum):
     RETRAIN = "Retrain"
 
 
-class Task(StrEnum):
-    """Kinds of model."""
-
-    TEXT_CLASSIFICATION = "TextClassification"
-
-
 @dataclass(frozen=True, slots=True)
 class ResourceRef:
     """The ModelMaintenance that asks."""
@@ -50,14 +47,15 @@ class ResourceRef:
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """Where a retrain starts and where versions are kept (storage URIs).
+    """The kind of model, where a retrain starts and where versions are kept (storage URIs).
 
+    ``task`` is one of ``Task``, or what a trainer image of another release knows.
     ``revision`` is of a base model from a hub, empty: its newest. The secrets are names of mounted
     Secrets, never what is in them; empty: the identity that the pod has anyway. ``initial_model``
     is to become the first version; empty: none is, or there is a champion already.
     """
 
-    task: Task
+    task: str
     base_model: str
     storage: str
     revision: str = ""
@@ -84,15 +82,6 @@ class Sampling(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
-    """Names of the columns of the data files; ``time`` is of the updates, empty: there is none."""
-
-    text: str = "text"
-    label: str = "label"
-    time: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class DataRef:
     """Where the data lie (storage URIs), with which mounted Secrets, and how they are read.
 
@@ -103,7 +92,7 @@ class DataRef:
 
     original: str
     updates: str
-    columns: Columns = field(default_factory=Columns)
+    columns: Columns = field(default_factory=lambda: columns_of(Task.TEXT_CLASSIFICATION))
     holdout: Holdout = field(default_factory=Holdout)
     original_secret: str = ""
     updates_secret: str = ""
@@ -163,7 +152,8 @@ class TrainingRequest:
     (after concept drift). ``max_rows``: a diagnosis looks at so many of the newly labelled rows,
     and of those that the champion was trained on; at held-out rows it looks always. ``race``: train
     both ways, ``action`` first, and let the better one meet the champion. ``old_at_new_mix``: old
-    held-out rows are scored in the shares that the classes have among the new ones.
+    held-out rows are scored in the shares that the classes have among the new ones. ``metric``:
+    what challenger and champion are compared by.
     """
 
     operation: Operation
@@ -180,6 +170,7 @@ class TrainingRequest:
     max_rows: int = DEFAULT_MAX_ROWS
     race: bool = False
     old_at_new_mix: bool = False
+    metric: ScoreMetric = ScoreMetric.ACCURACY
 
     def to_json(self) -> str:
         """The canonical spelling; its digest names the request."""
@@ -202,7 +193,7 @@ class TrainingRequest:
             },
             "run": self.run,
             "model": {
-                "task": self.model.task.value,
+                "task": str(self.model.task),
                 "baseModel": self.model.base_model,
                 "storage": self.model.storage,
                 **_given(
@@ -217,11 +208,7 @@ class TrainingRequest:
             "data": {
                 "original": self.data.original,
                 "updates": self.data.updates,
-                "columns": {
-                    "text": self.data.columns.text,
-                    "label": self.data.columns.label,
-                    **_given(time=self.data.columns.time),
-                },
+                "columns": dict(self.data.columns.names),
                 "holdout": self.data.holdout.document(),
                 **_given(
                     originalSecret=self.data.original_secret,
@@ -250,6 +237,7 @@ class TrainingRequest:
             **({} if self.max_rows == DEFAULT_MAX_ROWS else {"maxRows": self.max_rows}),
             **({"race": True} if self.race else {}),
             **({"oldAtNewMix": True} if self.old_at_new_mix else {}),
+            **({} if self.metric is ScoreMetric.ACCURACY else {"metric": self.metric.value}),
         }
 
     @classmethod
@@ -260,12 +248,13 @@ class TrainingRequest:
             ContractError: with the dotted path of the field that is wrong.
         """
         document = load(text, version=REQUEST_VERSION, kind="request")
+        model = _model(document.fields("model"))
         return cls(
             operation=document.one_of("operation", Operation),
             resource=_resource(document.fields("resource")),
             run=document.integer("run", least=1),
-            model=_model(document.fields("model")),
-            data=_data(document.fields("data")),
+            model=model,
+            data=_data(document.fields("data"), model.task),
             recipes=_recipes(document.fields("recipes")),
             champion=document.optional("champion", lambda key: _champion(document.fields(key))),
             action=document.optional("action", lambda key: document.one_of(key, TrainingAction)),
@@ -277,6 +266,9 @@ class TrainingRequest:
             else DEFAULT_MAX_ROWS,
             race=document.has("race") and document.boolean("race"),
             old_at_new_mix=document.has("oldAtNewMix") and document.boolean("oldAtNewMix"),
+            metric=document.one_of("metric", ScoreMetric)
+            if document.has("metric")
+            else ScoreMetric.ACCURACY,
         )
 
 
@@ -311,7 +303,7 @@ def _secret(fields: Fields, key: str) -> str:
 
 def _model(fields: Fields) -> ModelRef:
     return ModelRef(
-        fields.one_of("task", Task),
+        _task(fields),
         fields.string("baseModel", most=4096),
         fields.string("storage", most=4096),
         revision=_optional(fields, "revision"),
@@ -323,14 +315,25 @@ def _model(fields: Fields) -> ModelRef:
     )
 
 
-def _data(fields: Fields) -> DataRef:
-    columns = fields.fields("columns")
+def _task(fields: Fields) -> str:
+    name = fields.string("task")
+    if not TASK_NAME.fullmatch(name):
+        raise ContractError(f"{fields.name('task')}: {name!r} is no name of a kind of model")
+    return name
+
+
+def _columns(fields: Fields, task: str) -> Columns:
+    """Those that the kind needs must be there; of a kind of another release, whatever is there."""
+    needed = [role.name for role in ROLES.get(task, ()) if role.default]
+    names = dict.fromkeys([*needed, *fields.keys])
+    return Columns({role: fields.string(role) for role in names})
+
+
+def _data(fields: Fields, task: str) -> DataRef:
     return DataRef(
         original=fields.string("original", most=4096),
         updates=fields.string("updates", most=4096),
-        columns=Columns(
-            columns.string("text"), columns.string("label"), _optional(columns, "time")
-        ),
+        columns=_columns(fields.fields("columns"), task),
         holdout=Holdout.read(fields.fields("holdout")),
         original_secret=_secret(fields, "originalSecret"),
         updates_secret=_secret(fields, "updatesSecret"),

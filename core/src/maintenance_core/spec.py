@@ -10,16 +10,24 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
-from maintenance_contract import Columns, ContractError, Holdout, Sampling, StorageUri, Task
+from maintenance_contract import (
+    Columns,
+    ContractError,
+    Holdout,
+    Sampling,
+    ScoreMetric,
+    StorageUri,
+    Task,
+    columns_of,
+)
 from maintenance_contract.codec import Fields, bounded, canonical
+from maintenance_contract.kinds import ROLES
 from maintenance_contract.request import SECRET_NAME
 from maintenance_core.errors import SpecError
-from maintenance_core.evidence import Thresholds
 from maintenance_core.model import (
     DEFAULT_MIN_EXPECTED_GAIN,
     DEFAULT_OLD_WEIGHT,
     DEFAULT_WEIGHED_CONFIDENCE,
-    Access,
     DiagnosisJob,
     Gate,
     Limits,
@@ -28,14 +36,16 @@ from maintenance_core.model import (
     OnAmbiguous,
     OnConceptDrift,
     OnMissing,
-    Outcomes,
+    OutcomeCounters,
     Pod,
     Policy,
     Proof,
     SamplesQuery,
     Schedule,
+    SecretRefs,
     Spec,
     ThresholdRange,
+    Thresholds,
     Training,
     Triggers,
 )
@@ -132,14 +142,15 @@ def parse_duration(text: str) -> timedelta:
 def _spec(fields: Fields) -> Spec:
     model, data, decision = fields.fields("model"), fields.fields("data"), fields.fields("decision")
     initial = model.fields_or_none("initialModel")
+    task = model.one_of("task", Task)
     spec = Spec(
         suspend=fields.boolean("suspend") if fields.has("suspend") else False,
-        task=model.one_of("task", Task),
+        task=task,
         base_model=_place(model, "baseModel", HUB_TOO),
         storage=_place(model, "storage"),
         original=_place(data, "original"),
         updates=_place(data, "updates"),
-        columns=_columns(data),
+        columns=_columns(data, task),
         holdout=_holdout(data),
         metrics=_metrics(fields.fields("metrics")),
         policy=decision.one_of("policy", Policy),
@@ -189,8 +200,8 @@ def _place(parent: Fields, key: str, schemes: tuple[str, ...] = STORES) -> Stora
     return place
 
 
-def _access(model: Fields, data: Fields) -> Access:
-    return Access(
+def _access(model: Fields, data: Fields) -> SecretRefs:
+    return SecretRefs(
         base_model=_secret(model.fields("baseModel")),
         storage=_secret(model.fields("storage")),
         original=_secret(data.fields("original")),
@@ -256,12 +267,20 @@ def _thresholds(decision: Fields) -> Thresholds:
     return thresholds
 
 
-def _columns(data: Fields) -> Columns:
+def _columns(data: Fields, task: Task) -> Columns:
+    """What the kind of model reads; what the resource does not name has the kind's default."""
     if not data.has("columns"):
-        return Columns()
+        return columns_of(task)
     columns = data.fields("columns")
-    time = columns.string("time", most=256) if columns.has("time") else ""
-    return Columns(columns.string("text", most=256), columns.string("label", most=256), time)
+    roles = [role.name for role in ROLES[task]]
+    for name in columns.keys:
+        if name not in roles:
+            raise SpecError(
+                columns.name(name),
+                f"{task.value} reads no such column, only {', '.join(roles)}: remove it",
+            )
+    named = {role: columns.string(role, most=256) for role in roles if columns.has(role)}
+    return columns_of(task, **named)
 
 
 def _sampling(updates: Fields) -> Sampling:
@@ -274,7 +293,7 @@ def _holdout(data: Fields) -> Holdout:
     return Holdout.read(data.fields("holdout"))
 
 
-def _metrics(fields: Fields) -> Metrics | Outcomes:
+def _metrics(fields: Fields) -> Metrics | OutcomeCounters:
     if fields.has("outcomes") == fields.has("performance"):
         raise SpecError(
             fields.name("performance"),
@@ -283,10 +302,10 @@ def _metrics(fields: Fields) -> Metrics | Outcomes:
     return _outcomes(fields) if fields.has("outcomes") else _gauge(fields)
 
 
-def _outcomes(metrics: Fields) -> Outcomes:
+def _outcomes(metrics: Fields) -> OutcomeCounters:
     fields = metrics.fields("outcomes")
     labels = fields.raw("matchLabels") if fields.has("matchLabels") else {}
-    found = Outcomes(
+    found = OutcomeCounters(
         server=metrics.string("server", most=63),
         interval=_duration(metrics, "interval"),
         counter=_name(fields, "counter", _METRIC),
@@ -537,6 +556,9 @@ def _gate(fields: Fields) -> Gate:
         max_old_loss=old.number("maxLoss"),
         on_concept_drift=old.one_of("onConceptDrift", OnConceptDrift),
         proof=old.one_of("proof", Proof) if old.has("proof") else Proof.AUTO,
+        metric=fields.one_of("metric", ScoreMetric)
+        if fields.has("metric")
+        else ScoreMetric.ACCURACY,
         old_weight=_share(old, "weight", DEFAULT_OLD_WEIGHT),
         weighed_confidence=(
             _confidence(old, "weighedConfidence")

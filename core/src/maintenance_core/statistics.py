@@ -108,30 +108,22 @@ def paired_lower_bound(n: int, wins: int, losses: int, confidence: float) -> flo
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
-    """How a challenger fared on ``n`` rows against the champion, and what they weigh in a sum."""
+class Part:
+    """An estimate with its one-sided lower bound, and what it weighs in a sum."""
 
     weight: float
-    n: int
-    wins: int
-    losses: int
+    estimate: float
+    bound: float
 
 
-def weighted_lower_bound(parts: Sequence[Paired], confidence: float) -> float:
-    """The one-sided lower bound of the weighted sum of independent paired differences.
+def weighted_lower_bound(parts: Sequence[Part]) -> float:
+    """The one-sided lower bound of the weighted sum of independent estimates.
 
-    By the method of variance estimates recovery (Zou and Donner, section 2) from Tango's bounds of
-    the parts: each part's distance to its own bound stands for its standard error. Parts without
-    rows or weight count for nothing.
+    By the method of variance estimates recovery (Zou and Donner, section 2) from the bounds of the
+    parts: each part's distance to its own bound stands for its standard error.
     """
-    total = distance = 0.0
-    for part in parts:
-        if part.n == 0 or part.weight == 0.0:
-            continue
-        difference = (part.wins - part.losses) / part.n
-        bound = paired_lower_bound(part.n, part.wins, part.losses, confidence)
-        total += part.weight * difference
-        distance += (part.weight * (difference - bound)) ** 2
+    total = math.fsum(part.weight * part.estimate for part in parts)
+    distance = math.fsum((part.weight * (part.estimate - part.bound)) ** 2 for part in parts)
     return total - math.sqrt(distance)
 
 

@@ -10,16 +10,21 @@ from maintenance_contract.codec import Fields
 from maintenance_core.errors import SpecError
 from maintenance_core.model import (
     Action,
+    Alarm,
     Baseline,
+    Breach,
     Champion,
     Condition,
+    Counts,
     Decision,
     HistoryEntry,
+    Kind,
     Monitor,
     PathStep,
     Power,
     Reading,
     Recheck,
+    ReferenceCounts,
     RejectedAction,
     Run,
     RunOutcome,
@@ -28,10 +33,9 @@ from maintenance_core.model import (
     StatusEvidence,
     Step,
     Stopping,
+    TrainingPlan,
     Trigger,
-    Trouble,
 )
-from maintenance_core.sequential import Alarm, Counts, Kind, Reference
 
 HISTORY: Final = 50
 """What the schema holds; ``spec.history.runs`` says how many of these are kept."""
@@ -198,7 +202,7 @@ def _monitor_in(fields: Fields) -> Monitor:
         version=fields.integer("version", least=1),
         counter=fields.string("counter"),
         checkpoint_time=_time(fields, "checkpointTime"),
-        reference=Reference(
+        reference=ReferenceCounts(
             _time(reference, "time"),
             {
                 item.string("name"): _counts_in(item)
@@ -288,6 +292,7 @@ def _decision_in(fields: Fields) -> Decision:
         time=_time(fields, "time"),
         escalated_from=fields.optional("escalatedFrom", fields.integer),
         power=_optional(fields, "power", _power_in),
+        plan=_optional(fields, "trainingPlan", _plan_in),
     )
 
 
@@ -317,6 +322,24 @@ def _power_out(power: Power) -> dict[str, Any]:
     }
 
 
+def _plan_in(fields: Fields) -> TrainingPlan:
+    return TrainingPlan(
+        exclude_contradicted=fields.boolean("excludeContradicted"),
+        race=fields.boolean("race"),
+        old_at_new_mix=fields.boolean("oldRowsAtNewMix"),
+        cause_open=fields.boolean("causeOpen"),
+    )
+
+
+def _plan_out(plan: TrainingPlan) -> dict[str, bool]:
+    return {
+        "race": plan.race,
+        "excludeContradicted": plan.exclude_contradicted,
+        "oldRowsAtNewMix": plan.old_at_new_mix,
+        "causeOpen": plan.cause_open,
+    }
+
+
 def _decision_out(decision: Decision) -> dict[str, Any]:
     return _without_none(
         {
@@ -340,6 +363,7 @@ def _decision_out(decision: Decision) -> dict[str, Any]:
             ],
             "time": timestamp(decision.time),
             "power": decision.power and _power_out(decision.power),
+            "trainingPlan": decision.plan and _plan_out(decision.plan),
         }
     )
 
@@ -392,7 +416,7 @@ def _run_in(fields: Fields) -> Run:
         )
         if fields.has("championVersion")
         else None,
-        trouble=_optional(fields, "trouble", _trouble_in),
+        breach=_optional(fields, "trouble", _breach_in),
         escalated_from=fields.optional("escalatedFrom", fields.integer),
         action=fields.optional("action", lambda key: fields.one_of(key, Action)),
         subject=fields.optional("subject", lambda key: fields.one_of(key, Step)),
@@ -421,7 +445,7 @@ def _run_out(run: Run) -> dict[str, Any]:
             "jobUID": run.job_uid,
             "championVersion": run.champion and run.champion.version,
             "championDigest": run.champion and run.champion.digest,
-            "trouble": run.trouble and _trouble_out(run.trouble),
+            "trouble": run.breach and _breach_out(run.breach),
             "escalatedFrom": run.escalated_from,
             "action": run.action and run.action.value,
             "subject": run.subject and run.subject.value,
@@ -437,8 +461,8 @@ def _run_out(run: Run) -> dict[str, Any]:
     )
 
 
-def _trouble_in(fields: Fields) -> Trouble:
-    return Trouble(
+def _breach_in(fields: Fields) -> Breach:
+    return Breach(
         _time(fields, "observedTime"),
         _float(fields, "value"),
         fields.integer("breached"),
@@ -450,17 +474,17 @@ def _trouble_in(fields: Fields) -> Trouble:
     )
 
 
-def _trouble_out(trouble: Trouble) -> dict[str, Any]:
+def _breach_out(breach: Breach) -> dict[str, Any]:
     return _without_none(
         {
-            "observedTime": timestamp(trouble.time),
-            "value": number(trouble.value),
-            "breached": trouble.breached,
-            "counted": trouble.counted,
-            "samples": _whole(trouble.samples),
-            "threshold": None if trouble.bound is None else number(trouble.bound),
-            "alarm": trouble.alarm and _alarm_out(trouble.alarm),
-            "onsetTime": trouble.onset and timestamp(trouble.onset),
+            "observedTime": timestamp(breach.time),
+            "value": number(breach.value),
+            "breached": breach.breached,
+            "counted": breach.counted,
+            "samples": _whole(breach.samples),
+            "threshold": None if breach.bound is None else number(breach.bound),
+            "alarm": breach.alarm and _alarm_out(breach.alarm),
+            "onsetTime": breach.onset and timestamp(breach.onset),
         }
     )
 

@@ -15,24 +15,24 @@ from pathlib import Path
 from typing import Any, Final
 
 if __name__ == "__main__":
-    import maintenance_operator.lean  # noqa: F401  # before kopf; nobody else is to be without
+    import maintenance_operator.slim_imports  # noqa: F401  # before kopf; nobody else is to be without
 
 import kopf
 from aiohttp import web
 
 from maintenance_core.errors import ClusterError, Gone, OperatorError
-from maintenance_core.jobs import TrainerImage
+from maintenance_core.lifecycle.jobs import TrainerImage
 from maintenance_core.names import GROUP, PLURAL
 from maintenance_operator import __version__
 from maintenance_operator.adapters.calendar import Clock
-from maintenance_operator.adapters.cluster import PAGE, Cluster, login
+from maintenance_operator.adapters.cluster import PAGE, Cluster
+from maintenance_operator.adapters.credentials import login
 from maintenance_operator.adapters.prometheus import Prometheus
-from maintenance_operator.conductor import Conductor
-from maintenance_operator.crowds import Crowds
+from maintenance_operator.fleet_breaches import FleetBreaches
 from maintenance_operator.handlers import register, resource_of_config_map
 from maintenance_operator.health import Watches, application
 from maintenance_operator.reconcile import Reconciler
-from maintenance_operator.resources import Key, Resources
+from maintenance_operator.resource_cache import Key, ResourceCache
 from maintenance_operator.settings import (
     DEFAULT_CONFIG,
     LOG_FORMATS,
@@ -44,6 +44,7 @@ from maintenance_operator.settings import (
 )
 from maintenance_operator.telemetry import Telemetry, configure_logging
 from maintenance_operator.watching import expected_watches, watch
+from maintenance_operator.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ FIRST_LOOK_SECONDS: Final = 60.0
 """The watches wait no longer for the first look at all resources."""
 
 GC_THRESHOLDS: Final = (20_000, 20, 50)
-"""Python's own are 700, 10, 10: a fifth of the time of a start with ten thousand resources."""
+"""Python's defaults (700, 10, 10) take a fifth of a start with ten thousand resources."""
 
 CONFIGURATION_EXIT: Final = 78
 FAILURE_EXIT: Final = 1
@@ -103,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _collect_seldom() -> None:
-    """Bodies are trees that reference counts free: looking for cycles in them is in vain."""
+    """Collect cycles less often: bodies are trees, which reference counting frees."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -165,7 +166,7 @@ def _settings(options: argparse.Namespace, environment: Mapping[str, str]) -> Se
 async def run(settings: Settings) -> None:
     """Wire the parts, and run them until SIGTERM or until one of them dies."""
     loop = asyncio.get_running_loop()
-    stop, telemetry, resources = asyncio.Event(), Telemetry(), Resources()
+    stop, telemetry, resources = asyncio.Event(), Telemetry(), ResourceCache()
     watches = Watches(expected_watches(settings.watch_namespaces), loop.time)
     agent = f"model-maintenance-operator/{__version__}"
     async with (
@@ -187,9 +188,9 @@ async def run(settings: Settings) -> None:
                 settings.scratch,
             ),
             clock=Clock(),
-            crowds=Crowds(settings.most_breaching_percent, telemetry),
+            fleet_breaches=FleetBreaches(settings.most_breaching_percent, telemetry),
         )
-        conductor = Conductor(
+        work_queue = WorkQueue(
             reconcile,
             resources,
             telemetry,
@@ -197,7 +198,7 @@ async def run(settings: Settings) -> None:
             relist_config_maps=lambda: _listed_config_maps(cluster, settings),
         )
         registry = kopf.OperatorRegistry()
-        register(registry, conductor, resources)
+        register(registry, work_queue, resources)
         logger.info(
             "Watching %s",
             ", ".join(settings.watch_namespaces) or "all namespaces",
@@ -206,13 +207,15 @@ async def run(settings: Settings) -> None:
                 "prometheus_servers": sorted(settings.prometheus_servers),
             },
         )
-        first = functools.partial(_first_look, cluster, settings, conductor, resources)
-        await _conduct(conductor, first, registry, settings.watch_namespaces, watches, stop)
+        first = functools.partial(_first_look, cluster, settings, work_queue, resources)
+        await _run_queue_and_watches(
+            work_queue, first, registry, settings.watch_namespaces, watches, stop
+        )
     logger.info("Stopped")
 
 
 async def _first_look(
-    cluster: Cluster, settings: Settings, conductor: Conductor, resources: Resources
+    cluster: Cluster, settings: Settings, work_queue: WorkQueue, resources: ResourceCache
 ) -> None:
     """List everything and look at it once, before the watches begin: they tell it one by one.
 
@@ -224,42 +227,42 @@ async def _first_look(
             async for key, config_map in _listed_config_maps(cluster, settings):
                 resources.config_map_seen(key, config_map)
             async for body in _listed(cluster, settings):
-                conductor.seen(body)
-                await conductor.drained(to=PAGE)
-            await conductor.drained()
+                work_queue.seen(body)
+                await work_queue.drained(to=PAGE)
+            await work_queue.drained()
     except (ClusterError, Gone, TimeoutError) as error:
         logger.warning("The first look was cut short, the watches tell the rest: %s", error)
 
 
-async def _conduct(
-    conductor: Conductor,
+async def _run_queue_and_watches(
+    work_queue: WorkQueue,
     first_look: Callable[[], Coroutine[Any, Any, None]],
     registry: kopf.OperatorRegistry,
     namespaces: Sequence[str],
     watches: Watches,
     stop: asyncio.Event,
 ) -> None:
-    """Run conductor and watches; the first to end, or ``stop``, ends the other in order."""
+    """Run work queue and watches; when one ends, or at ``stop``, end the other in order."""
     stop_watching, ready = asyncio.Event(), asyncio.Event()
-    conducting = asyncio.create_task(conductor.run(), name="conductor")
+    working = asyncio.create_task(work_queue.run(), name="work queue")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     looking = asyncio.create_task(first_look(), name="first look")
-    await asyncio.wait({looking, stopping, conducting}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({looking, stopping, working}, return_when=asyncio.FIRST_COMPLETED)
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
     await asyncio.sleep(0)  # kopf cancels, when it ends, what was begun after it
     watching = asyncio.create_task(
-        watch(registry, namespaces, watches, stop_watching, ready, conductor.relist_now),
+        watch(registry, namespaces, watches, stop_watching, ready, work_queue.relist_now),
         name="watches",
     )
     signals = asyncio.create_task(_signals_after(ready, stop), name="signals")
     try:
-        await asyncio.wait({conducting, stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         signals.cancel()
-        await conductor.stop(GRACE_SECONDS)
+        await work_queue.stop(GRACE_SECONDS)
         stop_watching.set()
-        results = await asyncio.gather(watching, conducting, return_exceptions=True)
+        results = await asyncio.gather(watching, working, return_exceptions=True)
         stopping.cancel()
     for result in results:
         if isinstance(result, BaseException):
@@ -273,7 +276,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 
 async def _signals_after(ready: asyncio.Event, stop: asyncio.Event) -> None:
-    """Take the signals back that kopf takes as it starts: passes in flight are to end well."""
+    """Handle signals again after kopf has taken them, so that passes in flight can end."""
     await ready.wait()
     _stop_on_signals(stop)
 

@@ -1,4 +1,4 @@
-"""kopf's doors. Each is a call.
+"""kopf's handlers; each one calls the work queue.
 
 Only ``on.event``: kopf then neither adds finalizers nor annotations, and writes nothing at all.
 """
@@ -19,8 +19,8 @@ from maintenance_core.names import (
     PLURAL,
     VERSION,
 )
-from maintenance_operator.conductor import Conductor
-from maintenance_operator.resources import Key, Resources, key_of
+from maintenance_operator.resource_cache import Key, ResourceCache, key_of
+from maintenance_operator.work_queue import WorkQueue
 
 OURS: Final = f"{LABEL_MANAGED_BY}={MANAGER}"
 CHILDREN: Final = (("batch", "v1", "jobs"), ("", "v1", "configmaps"))
@@ -29,33 +29,35 @@ JOB_NEWS: Final = ("ready", "succeeded", "failed", "terminating", "conditions")
 WATCHED: Final = (PLURAL, *(plural for _, _, plural in CHILDREN))
 
 
-def register(registry: kopf.OperatorRegistry, conductor: Conductor, resources: Resources) -> None:
-    """Hang the doors."""
+def register(
+    registry: kopf.OperatorRegistry, work_queue: WorkQueue, resources: ResourceCache
+) -> None:
+    """Register the handlers with kopf."""
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def resource(event: kopf.RawEvent, **_: object) -> None:
         body = event["object"]
         if event["type"] == "DELETED":
-            conductor.gone(body)
+            work_queue.gone(body)
         elif event["type"] is None:  # of the list that a watch begins with
-            conductor.listed(body)
+            work_queue.listed(body)
         else:
-            conductor.seen(body)
+            work_queue.seen(body)
 
     @kopf.on.event("batch", "v1", "jobs", registry=registry)
     async def job(event: kopf.RawEvent, **_: object) -> None:
         key = resource_of_job(event["object"])
         if key is not None and (event["type"] == "DELETED" or has_news(event["object"])):
-            conductor.wake(key)
+            work_queue.wake(key)
 
     @kopf.on.event("", "v1", "configmaps", registry=registry)
     async def config_map(event: kopf.RawEvent, **_: object) -> None:
         key = resource_of_config_map(event["object"])
         if key is not None and _is_news(event, key, resources):
-            conductor.wake(key)
+            work_queue.wake(key)
 
 
-def _is_news(event: kopf.RawEvent, key: Key, resources: Resources) -> bool:
+def _is_news(event: kopf.RawEvent, key: Key, resources: ResourceCache) -> bool:
     """Whether an event of a champion's ConfigMap tells more than is known."""
     config_map = event["object"]
     if event["type"] == "DELETED":

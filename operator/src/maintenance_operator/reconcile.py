@@ -1,73 +1,57 @@
-"""The story, read top to bottom: wake, observe, ask what is next, do it, look again.
+"""The pass of one resource, top to bottom: observe, ask what is next, do it, observe again.
 
 Level-triggered and safe to run twice: nothing is remembered here but what Prometheus would say
-again. What to do is decided by the pure core (``core.story``); this module only looks and acts.
+again. The pure core decides what to do (``lifecycle.next_effect``); here it is asked, and obeyed.
 Before anything is changed, the live object is read, and every status write carries its
 resourceVersion, so a second operator or a stale cache loses the write and looks again.
 """
 
-import asyncio
 import logging
-import math
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, Final, Protocol
+from datetime import timedelta
+from typing import Final
 
-from maintenance_core import champion as projection
-from maintenance_core import outcomes
 from maintenance_core import status as status_json
-from maintenance_core.assess import Bounds, assess, held_against, with_clocks
-from maintenance_core.conditions import DEGRADED, READY, STALLED, is_true, untold
 from maintenance_core.errors import (
     ClusterError,
     Conflict,
     Gone,
-    MetricsError,
     OperatorError,
     SpecError,
 )
-from maintenance_core.grid import reading_times
-from maintenance_core.guard import Guard
-from maintenance_core.jobs import Identity, TrainerImage
-from maintenance_core.looks import next_look, until_reading, until_the_others_are_read
-from maintenance_core.model import (
-    Assessment,
-    CreateJob,
-    Degraded,
-    DeleteJob,
-    Effect,
-    Healthy,
-    JobView,
-    Metrics,
-    Note,
-    Outcomes,
-    Request,
-    Schedule,
-    Series,
-    Spec,
-    Status,
-    Unknown,
-    WriteConfigMap,
-    WriteStatus,
-)
-from maintenance_core.names import ANNOTATION_BREAKER_RESET
-from maintenance_core.observation import Observation
-from maintenance_core.quiet import Quiet, quiet, stays_quiet
-from maintenance_core.reasons import EventReason, ReadyReason
-from maintenance_core.refusals import (
-    is_due,
+from maintenance_core.lifecycle.conditions import READY, STALLED, transitions_to_log
+from maintenance_core.lifecycle.jobs import TrainerImage
+from maintenance_core.lifecycle.next_effect import next_effect
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.refusals import (
     message_of,
-    refused,
     request_of,
     silences,
     still_asked,
 )
-from maintenance_core.story import next_effect, onset, wanted
-from maintenance_operator.alike import Alike
-from maintenance_operator.counting import Counting
-from maintenance_operator.crowds import Crowds, Look
+from maintenance_core.lifecycle.requeue import (
+    requeue_after,
+    until_reading,
+    until_the_others_are_read,
+)
+from maintenance_core.lifecycle.steady_state import SteadyState, stays_steady, steady_state
+from maintenance_core.model import (
+    CreateJob,
+    DeleteJob,
+    Effect,
+    JobView,
+    Note,
+    Request,
+    WriteConfigMap,
+    WriteStatus,
+)
+from maintenance_core.reasons import EventReason, ReadyReason
+from maintenance_core.watch.common_cause import CommonCause
+from maintenance_operator.assessor import MetricsSource
+from maintenance_operator.fleet_breaches import FleetBreaches
+from maintenance_operator.interning import Interner
+from maintenance_operator.observer import Observer, about
+from maintenance_operator.protocols import Body, Clock, Cluster, Jobs, Key, ResourceCache, Telemetry
 from maintenance_operator.refusals import (
     Refusals,
     in_vain,
@@ -76,144 +60,10 @@ from maintenance_operator.refusals import (
     log_refusal,
     not_of,
 )
-from maintenance_operator.specs import Due, read_spec
-
-Key = tuple[str, str]
-Body = Mapping[str, Any]
-
-Jobs = tuple[JobView, ...] | None
-"""Those of a resource, None until somebody looks."""
 
 EFFECTS_PER_PASS: Final = 12
 
 _log = logging.getLogger(__name__)
-
-
-class Cluster(Protocol):
-    """What the story needs of Kubernetes; errors are those of ``errors``."""
-
-    async def get(self, namespace: str, name: str) -> Body:
-        """The live resource."""
-
-    async def replace_status(self, body: Body) -> Body:
-        """Write status under the body's resourceVersion."""
-
-    async def jobs(self, namespace: str, uid: str) -> Sequence[JobView]:
-        """The live Jobs of a resource."""
-
-    async def job(self, namespace: str, name: str) -> JobView:
-        """One live Job, ours or not."""
-
-    async def create_job(self, manifest: Body) -> JobView:
-        """Create; Conflict where the name is taken."""
-
-    async def delete_job(
-        self, namespace: str, name: str, uid: str, *, pods_first: bool = ...
-    ) -> None:
-        """Delete it and its pods; Gone where somebody was faster."""
-
-    async def config_map(self, namespace: str, name: str) -> Body | None:
-        """The live ConfigMap."""
-
-    async def create_config_map(self, manifest: Body) -> Body:
-        """Create; Conflict where the name is taken."""
-
-    async def replace_config_map(self, manifest: Body) -> Body:
-        """Write under its resourceVersion."""
-
-    def event(self, body: Body, type_: str, reason: str, message: str) -> None:
-        """Tell, soon; never raises."""
-
-
-class MetricsSource(Protocol):
-    """What the story needs of Prometheus."""
-
-    async def admit(self, namespace: str, server: str, *queries: str) -> None:
-        """MetricsError where a namespace may not put these queries to a server."""
-
-    async def range(
-        self, server: str, query: str, times: Sequence[datetime], match: Mapping[str, str] = ...
-    ) -> tuple[Series, ...]:
-        """The query at each time, where ``match`` fits if it fits anywhere.
-
-        Raises:
-            MetricsError: there is no usable answer.
-        """
-
-    def skew(self, server: str) -> timedelta:
-        """How far the server's clock is ahead of ours, as far as it is known."""
-
-
-class Clock(Protocol):
-    """The time, and what it is time for."""
-
-    def now(self) -> datetime:
-        """In UTC."""
-
-    def due(self, schedule: Schedule, now: datetime) -> tuple[datetime, datetime]:
-        """The last time that was due, and the one after it; SpecError for no schedule."""
-
-
-class Resources(Protocol):
-    """The last that the watches saw; may be stale."""
-
-    def get(self, key: Key) -> Body | None:
-        """The resource; None where its body is not kept."""
-
-    def keep(self, body: Body) -> None:
-        """The next look will need it."""
-
-    def let_go(self, body: Body) -> None:
-        """The next look can do without."""
-
-    def config_map(self, key: Key) -> Body | None:
-        """The ConfigMap of the resource's champion."""
-
-    def known(self, key: Key) -> tuple[str, str, str] | None:
-        """Which resource (by uid) and which states of it and of its ConfigMap the others are."""
-
-    def seen(self, body: Body) -> bool:
-        """Remember a newer body, our own write."""
-
-    def version(self, key: Key) -> str:
-        """The resourceVersion of the resource."""
-
-    def read(self, body: Body, since: str) -> bool:
-        """Remember a body that was read when ``since`` was the last version."""
-
-    def forget(self, key: Key) -> None:
-        """The resource is gone."""
-
-    def __contains__(self, key: object) -> bool:
-        """Whether there is such a resource."""
-
-    def __len__(self) -> int:
-        """How many resources there are."""
-
-
-class Telemetry(Protocol):
-    """The operator's own counters."""
-
-    def decided(self, action: str, reason: str) -> None:
-        """A decision was recorded."""
-
-    def run_ended(self, action: str, outcome: str, seconds: float) -> None:
-        """A run ended."""
-
-    def metrics_error(self, server: str, reason: str) -> None:
-        """A resource's metric could not be read."""
-
-    def performance(self, namespace: str, name: str, value: float, floor: float) -> None:
-        """The latest reading and the bound it is held against."""
-
-    def reconcile_failed(self, error: str) -> None:
-        """A pass met an error of this type."""
-
-    def conditions(self, namespace: str, name: str, statuses: Mapping[str, str]) -> None:
-        """The conditions that status holds now."""
-
-    def forget(self, namespace: str, name: str) -> None:
-        """Drop the series of a resource."""
 
 
 class Reconciler:
@@ -224,23 +74,28 @@ class Reconciler:
         *,
         cluster: Cluster,
         metrics: MetricsSource,
-        resources: Resources,
+        resources: ResourceCache,
         telemetry: Telemetry,
         trainer: TrainerImage,
         clock: Clock,
-        crowds: Crowds,
+        fleet_breaches: FleetBreaches,
     ) -> None:
         self._cluster = cluster
-        self._metrics = metrics
         self._resources = resources
         self._telemetry = telemetry
-        self._trainer = trainer
-        self._clock = clock
-        self._counting = Counting(metrics)
-        self._crowds = crowds
         self._refusals = Refusals()
-        self._alike = Alike()
-        self._quiet: dict[Key, tuple[tuple[str, str, str], Quiet]] = {}
+        self._observer = Observer(
+            cluster=cluster,
+            metrics=metrics,
+            resources=resources,
+            telemetry=telemetry,
+            trainer=trainer,
+            clock=clock,
+            fleet_breaches=fleet_breaches,
+            refusals=self._refusals,
+        )
+        self._interner = Interner()
+        self._steady: dict[Key, tuple[tuple[str, str, str], SteadyState]] = {}
 
     async def __call__(self, key: Key) -> timedelta | None:
         """One pass.
@@ -253,36 +108,32 @@ class Reconciler:
             ClusterError: the API server is away or refuses; look again later.
         """
         try:
-            return await self._glance(key) or await self._pass(key)
+            return await self._steady_check(key) or await self._reconcile(key)
         except Gone:
             self._forget(key)
             return None
         except SpecError as error:
-            # Status was edited into what nobody can read. Writing would lose what is left of it.
+            # Status was edited into something unreadable; a write would lose the rest of it.
             self._complain(key, error)
             return None
 
-    async def _glance(self, key: Key) -> timedelta | None:
-        """A look at a resource that was quiet; None where it has to be a whole one."""
-        known, (about, kept) = self._resources.known(key), self._quiet.pop(key, (None, None))
+    async def _steady_check(self, key: Key) -> timedelta | None:
+        """A look at a resource that was steady; None where it has to be a whole one."""
+        known, (about, kept) = self._resources.known(key), self._steady.pop(key, (None, None))
         if known is None or kept is None or about != known:
             return None
-        metrics, bounds, now = kept.metrics(), kept.terms.bounds, self._clock.now()
-        try:
-            found = await self._assess_gauge(metrics, kept.since, bounds, now)
-        except MetricsError:
+        looked = await self._observer.steady(key, kept)
+        if looked is None:
             return None
-        if not isinstance(found, Healthy | Degraded):
+        found, common_cause, now = looked
+        if not stays_steady(kept, found, common_cause):
             return None
-        began = found.onset if isinstance(found, Degraded) else None
-        guard = self._crowded(key, metrics, found, began, now)
-        if not stays_quiet(kept, found, guard):
-            return None
-        self._quiet[key] = known, kept
-        self._telemetry.performance(*key, found.reading.value, bounds.threshold.bound)
-        if guard is Guard.WAIT:
+        self._steady[key] = known, kept
+        bound = kept.shared.bounds.threshold.bound
+        self._telemetry.performance(*key, found.reading.value, bound)
+        if common_cause is CommonCause.WAIT:
             return until_the_others_are_read(known[0])
-        return until_reading(known[0], metrics.interval, now)
+        return until_reading(known[0], kept.shared.metrics.interval, now)
 
     def _complain(self, key: Key, error: SpecError) -> None:
         body = self._resources.get(key)
@@ -296,17 +147,17 @@ class Reconciler:
             self._cluster.event(body, "Warning", ReadyReason.INVALID_STATUS, str(error))
             self._resources.keep(body)
 
-    async def _pass(self, key: Key) -> timedelta | None:
+    async def _reconcile(self, key: Key) -> timedelta | None:
         body, live = await self._body(key)
         jobs: Jobs = None
         done: Effect | None = None
         for _ in range(EFFECTS_PER_PASS):
             known = self._resources.known(key)
-            seen = await self._observe(body, jobs, live=live)
+            seen = await self._observer(body, jobs, live=live)
             effect = next_effect(seen)
             if effect is None:
                 self._settled(key, seen, body, known)
-                return next_look(seen)
+                return requeue_after(seen)
             if not live:
                 body, live, jobs = await self._live(key), True, None
                 continue
@@ -330,7 +181,7 @@ class Reconciler:
     def _settled(
         self, key: Key, seen: Observation, body: Body, known: tuple[str, str, str] | None
     ) -> None:
-        """There is no next step: tell the gauges, and keep what the next look needs."""
+        """There is no next step: export the conditions, and keep what the next look needs."""
         statuses = {row.type: row.status for row in seen.status.conditions}
         if silences(seen, seen.status) is not None:
             statuses |= {READY: "False", STALLED: "True"}  # though status may not say so
@@ -341,10 +192,10 @@ class Reconciler:
     def _refused(
         self, key: Key, seen: Observation, effect: Effect, body: Body, error: ClusterError
     ) -> None:
-        """The rest of the story goes on; a status that cannot be written is told otherwise."""
+        """Remember a refusal; everything else goes on. A refused status becomes an Event."""
         asked = request_of(seen, effect)
         refusal = self._refusals.add(key, seen.identity.uid, asked, error, seen.now)
-        log_refusal(refusal, error, _about(seen))
+        log_refusal(refusal, error, about(seen))
         self._telemetry.reconcile_failed(type(error).__name__)
         if asked[0] is Request.TELL_REFUSAL and is_told_now(refusal):
             message = message_of(seen, seen.status, refusal)
@@ -366,14 +217,14 @@ class Reconciler:
     def _remember(
         self, key: Key, seen: Observation, body: Body, known: tuple[str, str, str] | None
     ) -> None:
-        """What the next look needs: little where the resource is quiet, or else its body."""
+        """What the next look needs: little where the resource is steady, or else its body."""
         version = body["metadata"].get("resourceVersion")
-        kept = quiet(seen)
+        kept = steady_state(seen)
         still = known is not None and known[1] == version and known == self._resources.known(key)
         if kept is None or known is None or not still:
             self._resources.keep(body)
             return
-        self._quiet[key] = known, replace(kept, terms=self._alike(kept.terms))
+        self._steady[key] = known, replace(kept, shared=self._interner(kept.shared))
         self._resources.let_go(body)
 
     async def _taken(self, namespace: str, name: str) -> JobView:
@@ -385,208 +236,15 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._resources.forget(key)
-        self._quiet.pop(key, None)
-        self._counting.forget(key)
-        self._crowds.forget(key)
+        self._steady.pop(key, None)
+        self._observer.forget(key)
         self._refusals.forget(key)
         self._telemetry.forget(*key)
-
-    # --- observe ------------------------------------------------------------------------
-
-    async def _observe(self, body: Body, jobs: Jobs, *, live: bool) -> Observation:
-        now = self._clock.now()
-        metadata = body["metadata"]
-        identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
-        raw_spec = body.get("spec") or {}
-        spec, scheduled = await self._read(raw_spec, identity.namespace, now)
-        status = status_json.read(body.get("status") or {})
-        if status.observed_generation not in {-1, metadata["generation"]}:
-            status = replace(status, recheck=None)
-        seen = Observation(
-            identity=identity,
-            generation=metadata["generation"],
-            suspended=raw_spec.get("suspend") is True,
-            spec=spec,
-            raw_spec=raw_spec,
-            status=status,
-            assessment=await self._assess(identity, spec, status, now),
-            new_data=await self._new_data(identity, spec, now),
-            scheduled=scheduled,
-            created=_time(metadata.get("creationTimestamp")),
-            now=now,
-            trainer=self._trainer,
-            config_map=self._resources.config_map((identity.namespace, identity.name)),
-            breaker_reset=_breaker_reset(metadata),
-            jobs=jobs,
-            refusals=self._refusals.of((identity.namespace, identity.name), identity.uid),
-        )
-        guard = self._guard(seen)
-        seen = seen if guard is seen.guard else replace(seen, guard=guard)
-        return await self._look_closer(seen, live=live)
-
-    def _guard(self, seen: Observation) -> Guard:
-        """Whether a run may begin by the metric, by what the others of its server read."""
-        key = seen.identity.namespace, seen.identity.name
-        found, spec = seen.assessment, seen.spec
-        if isinstance(spec, Spec) and isinstance(found, Healthy | Degraded):
-            return self._crowded(key, spec.metrics, found, onset(seen), seen.now)
-        return self._crowds.looked(key, None, seen.now, len(self._resources))
-
-    def _crowded(
-        self,
-        key: Key,
-        metrics: Metrics | Outcomes,
-        found: Healthy | Degraded,
-        began: datetime | None,
-        now: datetime,
-    ) -> Guard:
-        time = reading_times(metrics, now)[-1]
-        down = isinstance(found, Degraded) and not found.recovering
-        look = Look(metrics.server, metrics.interval, time, (began or time) if down else None)
-        return self._crowds.looked(key, look, now, len(self._resources))
-
-    async def _read(
-        self, raw_spec: Body, namespace: str, now: datetime
-    ) -> tuple[Spec | SpecError, Due | None]:
-        """The spec, and when its schedule was and will be due; to find out may take fifty years."""
-        read = partial(
-            read_spec,
-            raw_spec,
-            self._clock,
-            now,
-            namespace=namespace,
-            allowed=self._trainer.allowed,
-        )
-        triggers = raw_spec.get("triggers")
-        scheduled = isinstance(triggers, Mapping) and "schedule" in triggers
-        return await asyncio.to_thread(read) if scheduled else read()
-
-    async def _new_data(
-        self, identity: Identity, spec: Spec | SpecError, now: datetime
-    ) -> float | None:
-        """The latest reading of ``spec.triggers.newData``; None where there is no single one."""
-        if isinstance(spec, SpecError) or spec.triggers.new_data is None:
-            return None
-        metrics, grid = spec.metrics, reading_times(spec.metrics, now)
-        query = spec.triggers.new_data.query
-        try:
-            await self._metrics.admit(identity.namespace, metrics.server, query)
-            found = await self._metrics.range(metrics.server, query, grid)
-        except MetricsError as error:
-            self._telemetry.metrics_error(metrics.server, error.reason)
-            return None
-        values = [value for series in found for time, value in series.points if time == grid[-1]]
-        return values[0] if len(values) == 1 and math.isfinite(values[0]) else None
-
-    async def _look_closer(self, seen: Observation, *, live: bool) -> Observation:
-        """Ask the API server for what only some passes need."""
-        identity, status = seen.identity, seen.status
-        unsure = status.champion is not None and (
-            seen.config_map is None
-            or not projection.says(seen.config_map, identity, status.champion)
-        )
-        may_adopt = live and status.champion is None and status.run is None
-        if unsure or may_adopt or refused(seen, Request.READ_CONFIG_MAP) is not None:
-            seen = await self._with_config_map(seen)
-        unread = refused(seen, Request.READ_JOBS) is not None
-        if seen.jobs is not None or (status.run is None and not unread and wanted(seen) is None):
-            return seen
-        if status.run is None and not live and not unread:
-            return replace(seen, jobs=())  # a run is to begin: that is looked at again, live
-        return await self._with_jobs(seen)
-
-    async def _with_config_map(self, seen: Observation) -> Observation:
-        identity = seen.identity
-        name = projection.config_map_name(identity.name)
-        try:
-            found = await self._cluster.config_map(identity.namespace, name)
-        except ClusterError as error:
-            return self._unread(seen, Request.READ_CONFIG_MAP, error)
-        return replace(self._read_again(seen, Request.READ_CONFIG_MAP), config_map=found)
-
-    async def _with_jobs(self, seen: Observation) -> Observation:
-        try:
-            jobs = await self._cluster.jobs(seen.identity.namespace, seen.identity.uid)
-        except ClusterError as error:
-            return self._unread(seen, Request.READ_JOBS, error)
-        return replace(self._read_again(seen, Request.READ_JOBS), jobs=tuple(jobs))
-
-    def _unread(self, seen: Observation, request: Request, error: ClusterError) -> Observation:
-        """What may not be read is not known; what does not need it goes on."""
-        if not error.refused:
-            raise error
-        key, uid = (seen.identity.namespace, seen.identity.name), seen.identity.uid
-        before = refused(seen, request)
-        if before is None or is_due(seen, before):
-            refusal = self._refusals.add(key, uid, (request, ""), error, seen.now)
-            log_refusal(refusal, error, _about(seen))
-        return replace(seen, refusals=self._refusals.of(key, uid))
-
-    def _read_again(self, seen: Observation, request: Request) -> Observation:
-        if refused(seen, request) is None:
-            return seen
-        key, uid = (seen.identity.namespace, seen.identity.name), seen.identity.uid
-        self._refusals.keep(key, uid, lambda one: one.request is not request)
-        return replace(seen, refusals=self._refusals.of(key, uid))
-
-    async def _assess(
-        self, identity: Identity, spec: Spec | SpecError, status: Status, now: datetime
-    ) -> Assessment:
-        if isinstance(spec, SpecError):
-            return Unknown(spec.reason, "spec cannot be followed, so the metric is not read.")
-        metrics = spec.metrics
-        try:
-            if isinstance(metrics, Outcomes):
-                found, bound = await self._assess_outcomes(identity, metrics, status, now)
-            else:
-                queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
-                await self._metrics.admit(identity.namespace, metrics.server, *queries)
-                since, bounds = held_against(metrics, status, degraded=is_true(status, DEGRADED))
-                found = await self._assess_gauge(metrics, since, bounds, now)
-                bound = bounds.threshold.bound
-        except MetricsError as error:
-            self._telemetry.metrics_error(metrics.server, error.reason)
-            return Unknown(error.reason, str(error))
-        if isinstance(found, Healthy | Degraded):
-            value = found.reading.value
-            self._telemetry.performance(identity.namespace, identity.name, value, bound)
-        return with_clocks(found, metrics.server, self._metrics.skew(metrics.server))
-
-    async def _assess_gauge(
-        self, metrics: Metrics, since: datetime | None, bounds: Bounds, now: datetime
-    ) -> Assessment:
-        grid = reading_times(metrics, now)
-        asked = self._metrics.range(metrics.server, metrics.query, grid, metrics.match)
-        if metrics.samples is None:
-            return assess(metrics, await asked, None, grid, since, bounds)
-        samples = self._metrics.range(metrics.server, metrics.samples.query, grid, metrics.match)
-        return assess(metrics, *await asyncio.gather(asked, samples), grid, since, bounds)
-
-    async def _assess_outcomes(
-        self, identity: Identity, metrics: Outcomes, status: Status, now: datetime
-    ) -> tuple[Assessment, float]:
-        """The same from counters, which the sequential test looks at."""
-        champion = status.champion
-        version = champion.version if champion is not None else None
-        query = outcomes.query(metrics, version)
-        await self._metrics.admit(identity.namespace, metrics.server, query)
-        if champion is None:
-            # Nothing counts yet. Whether they can be read at all is known before a version is made.
-            last = reading_times(metrics, now)[-1:]
-            outcomes.windows(metrics, await self._metrics.range(metrics.server, query, last))
-            return outcomes.unserved(), math.nan
-        counted = await self._counting.counted(
-            (identity.namespace, identity.name), metrics, champion, status.monitor, now
-        )
-        found = outcomes.assess(metrics, champion, counted)
-        monitor = counted.monitor
-        bound = math.nan if monitor is None else outcomes.floor(metrics, monitor.reference).bound
-        return found, bound
 
     # --- act ----------------------------------------------------------------------------
 
     async def _carry_out(self, seen: Observation, effect: Effect, body: Body) -> tuple[Body, Jobs]:
-        """Do it; the resource and its Jobs as they are then.
+        """Carry out an effect; returns the resource and its Jobs as they are afterwards.
 
         A Job that was created is handed on, so that one which is gone again at once (its owner was
         deleted) is not taken for one that was never made.
@@ -603,18 +261,18 @@ class Reconciler:
                     self._tell(body, note)
             case CreateJob(manifest=manifest):
                 job = await self._cluster.create_job(manifest)
-                _log.info("created Job %s", job.name, extra=_about(seen))
+                _log.info("created Job %s", job.name, extra=about(seen))
                 return body, (*(seen.jobs or ()), job)
             case DeleteJob(name=name, uid=uid, pods_first=pods_first):
                 try:
                     await self._cluster.delete_job(namespace, name, uid, pods_first=pods_first)
-                    _log.info("deleted Job %s", name, extra=_about(seen))
+                    _log.info("deleted Job %s", name, extra=about(seen))
                 except Gone:
-                    _log.info("Job %s is gone already", name, extra=_about(seen))
+                    _log.info("Job %s is gone already", name, extra=about(seen))
                 return body, None
             case WriteConfigMap(manifest=manifest, existing=None):
                 kept_as_written(await self._cluster.create_config_map(manifest), manifest)
-                _log.info("created ConfigMap %s", manifest["metadata"]["name"], extra=_about(seen))
+                _log.info("created ConfigMap %s", manifest["metadata"]["name"], extra=about(seen))
             case WriteConfigMap(manifest=manifest):
                 kept_as_written(await self._cluster.replace_config_map(manifest), manifest)
                 note = Note(EventReason.CHAMPION_PROJECTED, _projected(manifest))
@@ -637,14 +295,14 @@ class Reconciler:
             )
         for note in done.notes:
             _log_note(note, seen)
-        for changed in untold(seen.status, done.status):
+        for changed in transitions_to_log(seen.status, done.status):
             _log.info(
                 "%s is %s (%s): %s",
                 changed.type,
                 changed.status,
                 changed.reason,
                 changed.message,
-                extra=_about(seen),
+                extra=about(seen),
             )
 
 
@@ -661,26 +319,4 @@ def _projected(manifest: Body) -> str:
 
 def _log_note(note: Note, seen: Observation) -> None:
     level = logging.WARNING if note.warning else logging.INFO
-    _log.log(level, "%s: %s", note.reason, note.message, extra=_about(seen))
-
-
-def _about(seen: Observation) -> dict[str, Any]:
-    run = seen.status.run
-    return {
-        "namespace": seen.identity.namespace,
-        "resource": seen.identity.name,
-        "run": run.number if run else None,
-    }
-
-
-def _breaker_reset(metadata: Body) -> datetime | None:
-    """The time that an annotation names; what is no time is as if it were not there."""
-    return _time((metadata.get("annotations") or {}).get(ANNOTATION_BREAKER_RESET))
-
-
-def _time(text: object) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return time if time.tzinfo is not None else None
+    _log.log(level, "%s: %s", note.reason, note.message, extra=about(seen))

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from maintenance_core import status as status_json
 from maintenance_core.errors import ClusterError
+from maintenance_core.lifecycle.refusals import cause_of, wait_after
 from maintenance_core.model import (
     CreateJob,
     DeleteJob,
@@ -20,8 +21,7 @@ from maintenance_core.model import (
     WriteConfigMap,
     WriteStatus,
 )
-from maintenance_core.refusals import cause_of, wait_after
-from maintenance_operator.resources import Key
+from maintenance_operator.resource_cache import Key
 
 TOLD_EVERY: Final = 60
 """An Event is kept for an hour, and a refusal that stands is met about once a minute."""

@@ -40,10 +40,10 @@ import yaml
 
 from maintenance_contract.plain import address, plain
 from maintenance_core.allowed import NOTHING_MORE, OURS, OURS_IN_WORDS, Allowed
-from maintenance_core.guard import MOST_PERCENT
-from maintenance_core.jobs import SCRATCH
+from maintenance_core.lifecycle.jobs import SCRATCH
 from maintenance_core.model import Server
 from maintenance_core.quantities import spelled
+from maintenance_core.watch.common_cause import MOST_PERCENT
 
 DEFAULT_CONFIG: Final = Path("/etc/model-maintenance/config.yaml")
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")

@@ -17,7 +17,7 @@ from typing_extensions import override
 from maintenance_contract.plain import plain
 from maintenance_core.model import Action, RunOutcome
 from maintenance_operator import __version__
-from maintenance_operator.alike import Alike
+from maintenance_operator.interning import Interner
 
 PREFIX: Final = "model_maintenance"
 MESSAGE_CHARACTERS: Final = 8192
@@ -130,7 +130,7 @@ class Telemetry:
         self._conditions.forget(namespace, name)
         self._readings.rows.pop((namespace, name), None)
 
-    # --- told by the conductor and the adapters ------------------------------------------
+    # --- counted by the work queue and the adapters ------------------------------------------
 
     def reconciled(self, seconds: float) -> None:
         """A pass ended."""
@@ -161,13 +161,13 @@ class _Conditions(Collector):
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], _Row] = {}
-        self._alike = Alike()
+        self._interner = Interner()
 
     def tell(self, namespace: str, name: str, statuses: Mapping[str, str]) -> None:
         row = tuple(
             (kind, status == "True") for kind, status in statuses.items() if status != "Unknown"
         )
-        self._rows[namespace, name] = self._alike(row)
+        self._rows[namespace, name] = self._interner(row)
 
     def forget(self, namespace: str, name: str) -> None:
         self._rows.pop((namespace, name), None)

@@ -7,16 +7,16 @@ from typing import Any, Final
 
 import aiohttp
 import kopf
-from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 from kubernetes.aio.client import Configuration
 from typing_extensions import override
 from yarl import URL
 
 from maintenance_core.names import GROUP, VERSION
 from maintenance_operator.adapters import documents
-from maintenance_operator.adapters.cluster import authorization, login, tls
+from maintenance_operator.adapters.credentials import authorization, login, tls
 from maintenance_operator.handlers import CHILDREN, OURS, WATCHED
 from maintenance_operator.health import WATCH_SECONDS, Watch, Watches
+from maintenance_operator.kopf_internals import NoMemories, insist
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +27,6 @@ HTTP_OK: Final = 200
 PATIENCE: Final = (1, 1, 2, 3, 5, 8, *[10] * 60)
 """Seconds between tries: ten minutes, for an upgrade of the API server, and soon back after it."""
 
-KOPF_WATCHER: Final = "watcher for "
-"""How kopf names the tasks of its watches."""
-PATIENCE_SECONDS: Final = 3
 LATEST_SECONDS: Final = 10.0
 METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -52,12 +49,12 @@ async def watch(
     ``went_back`` is called where resourceVersions did: what was heard until then may be undone.
     """
     _register_login(registry, watches, went_back)
-    insisting = asyncio.create_task(_insist(), name="insist")
+    insisting = asyncio.create_task(insist(), name="insist")
     try:
         await kopf.operator(
             registry=registry,
             settings=_settings(),
-            memories=_NoMemories(),
+            memories=NoMemories(),
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,
@@ -66,28 +63,6 @@ async def watch(
         )
     finally:
         insisting.cancel()
-
-
-async def _insist() -> None:
-    """Cancel again the watches of kopf's that were cancelled and go on.
-
-    When one watch dies, kopf cancels the others, once, and waits for them without end. A
-    cancellation that meets the very end of a request is lost there, and the process would live on,
-    seeing nothing.
-    """
-    patience: dict[asyncio.Task[object], int] = {}
-    while True:
-        await asyncio.sleep(1.0)
-        deaf = {
-            task
-            for task in asyncio.all_tasks()
-            if task.get_name().startswith(KOPF_WATCHER) and task.cancelling()
-        }
-        patience = {task: patience.get(task, 0) + 1 for task in deaf}
-        for task, seconds in patience.items():
-            if seconds > PATIENCE_SECONDS:
-                logger.warning("%s does not stop: cancelled again", task.get_name())
-                task.cancel()
 
 
 class _NoDifferences(kopf.DiffBaseStorage):
@@ -104,23 +79,6 @@ class _NoDifferences(kopf.DiffBaseStorage):
     @override
     def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
         return None
-
-
-class _NoMemories(ResourceMemories):
-    """Keeps none: only daemons and indices need them, and each takes most of a kilobyte."""
-
-    @override
-    async def recall(
-        self,
-        raw_body: kopf.RawBody,
-        *,
-        memobase: Any = None,
-        noticed_by_listing: bool = False,
-        ephemeral: bool = False,
-    ) -> ResourceMemory:
-        return await super().recall(
-            raw_body, memobase=memobase, noticed_by_listing=noticed_by_listing, ephemeral=True
-        )
 
 
 def _settings() -> kopf.OperatorSettings:

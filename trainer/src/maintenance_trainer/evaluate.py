@@ -1,42 +1,130 @@
 """Champion and challenger on the same rows, by the same code."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from maintenance_contract import HeldOut, PairedCounts
-from maintenance_trainer.data import Row
+import numpy as np
+from numpy.typing import NDArray
+
+from maintenance_contract import (
+    Evaluation,
+    HeldOut,
+    PairedCounts,
+    PairedScore,
+    PairedScores,
+    Reference,
+    ScoreMetric,
+)
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.paired_scores import Predictions, paired_score
+
+Losses = NDArray[np.float64]
 
 RARE: Final = 0.01
+_TWO: Final = 2
 
 
-def paired_counts(
-    rows: Sequence[Row], champion: Sequence[str], challenger: Sequence[str]
-) -> PairedCounts | None:
-    """Count who is right where; None without rows.
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Of one model, or of the majority class, on n rows.
 
-    A label that a model does not know it cannot predict, so such rows count as wrong for it.
+    ``loss`` (n,). Where there are classes n ``predicted`` labels, and of a model that gives them
+    ``probabilities`` (n, c) in the order of its ``labels``.
+    """
+
+    loss: Losses
+    predicted: Sequence[str] = ()
+    probabilities: NDArray[np.float32] | None = None
+    labels: tuple[str, ...] = ()
+
+    def predictions(self, rows: slice, second: str) -> Predictions:
+        """On some of the rows, with the probability of a class; None if it does not know it."""
+        of = None
+        if self.probabilities is not None and second in self.labels:
+            of = self.probabilities[rows, self.labels.index(second)].astype(np.float64)
+        return Predictions(self.predicted[rows], of)
+
+
+def evaluation(
+    metric: ScoreMetric,
+    reference: Reference,
+    held_out: tuple[Sequence[Row], Sequence[Row]],
+    champion: Answers,
+    challenger: Answers,
+) -> Evaluation:
+    """Champion and challenger on the held-out rows.
 
     Args:
-        rows: n held-out rows.
-        champion: its n predicted labels.
-        challenger: its n predicted labels.
+        metric: beside the counts.
+        reference: what stands for the champion.
+        held_out: new rows and old ones.
+        champion: its answers on the new rows and then the old ones.
+        challenger: its answers on the same.
     """
-    if not rows:
-        return None
-    outcomes = Counter(
-        (old == row.label, new == row.label)
-        for row, old, new in zip(rows, champion, challenger, strict=True)
+    new, old = held_out
+    first, second = slice(0, len(new)), slice(len(new), len(new) + len(old))
+    counts = Evaluation(
+        reference,
+        new=paired_counts(champion.loss[first], challenger.loss[first]),
+        old=paired_counts(champion.loss[second], challenger.loss[second]),
     )
+    if metric is ScoreMetric.ACCURACY:
+        return counts
+    labels = [row.stratum for row in (*new, *old)]
+
+    def score(rows: slice) -> PairedScore | None:
+        label = max(labels[rows], default="")
+        models = (model.predictions(rows, label) for model in (champion, challenger))
+        return paired_score(metric, labels[rows], *models)
+
+    alone = reference is Reference.MAJORITY_CLASS
+    whole = score(slice(0, len(labels))) if alone else None
+    scores = PairedScores(metric, score(first), score(second), whole)
+    return replace(counts, scores=scores)
+
+
+def refuse_metric(metric: ScoreMetric, strata: Collection[str]) -> None:
+    """Refuse a metric that these rows can have no value of.
+
+    Raises:
+        ConfigurationError: MetricUndefined.
+    """
+    classes = len(set(strata) - {""})
+    if metric is ScoreMetric.AUROC and classes != _TWO:
+        problem = f"AUROC compares two classes, and the rows have {classes}"
+    elif metric is not ScoreMetric.ACCURACY and not classes:
+        problem = f"{metric.value} is of classes, and the rows have none"
+    else:
+        return
+    instead = "MacroF1, BalancedAccuracy or Accuracy" if classes else "Accuracy"
+    raise ConfigurationError(
+        "MetricUndefined", f"spec.gate.metric: {problem}: write {instead} instead."
+    )
+
+
+def paired_counts(champion: Losses, challenger: Losses) -> PairedCounts | None:
+    """Count who is right where; None without rows.
+
+    Args:
+        champion: (n,) its losses on n held-out rows, 0 where it is right and 1 where it is wrong.
+        challenger: (n,) its losses on the same rows.
+    """
+    if not len(champion):
+        return None
+    old, new = champion == 0, challenger == 0
     return PairedCounts(
-        len(rows), outcomes[True, True], outcomes[True, False], outcomes[False, True]
+        len(champion), int((old & new).sum()), int((old & ~new).sum()), int((new & ~old).sum())
     )
 
 
 def at_class_mix(rows: Sequence[Row], mix: Sequence[Row]) -> tuple[Row, ...]:
-    """As many rows as can be had in the class shares of others, drawn by the hash of the text.
+    """As many rows as can be had in the class shares of others, drawn by the hash of the input.
 
-    Classes of less than one in a hundred do not bound how many there are.
+    Classes of less than one in a hundred do not bound how many there are. Without classes the rows
+    stay as they are.
 
     Args:
         rows: m held-out rows.
@@ -44,8 +132,8 @@ def at_class_mix(rows: Sequence[Row], mix: Sequence[Row]) -> tuple[Row, ...]:
     """
     of: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        of[row.label].append(row)
-    counts = Counter(row.label for row in mix if row.label in of)
+        of[row.stratum].append(row)
+    counts = Counter(row.stratum for row in mix if row.stratum in of)
     total = sum(counts.values())
     if not total:
         return tuple(rows)
@@ -59,15 +147,12 @@ def at_class_mix(rows: Sequence[Row], mix: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(row for row in rows if row.key in chosen)
 
 
-def held_out(rows: Sequence[Row], predicted: Sequence[str]) -> HeldOut | None:
-    """Score one model; None without rows."""
-    if not rows:
-        return None
-    correct = sum(row.label == label for row, label in zip(rows, predicted, strict=True))
-    return HeldOut(len(rows), correct)
+def held_out(losses: Losses) -> HeldOut | None:
+    """Score one model by its losses on n rows, 0 or 1 each; None without rows."""
+    return HeldOut(len(losses), int((losses == 0).sum())) if len(losses) else None
 
 
 def majority_class(train: Sequence[Row]) -> str:
     """The most frequent label of the training rows; ties go to the first by name."""
-    counts = Counter(row.label for row in train)
+    counts = Counter(row.stratum for row in train)
     return min(counts, key=lambda label: (-counts[label], label))

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from maintenance_contract import StorageUri
 from maintenance_trainer.errors import ConfigurationError, TransientError
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.secrets import read_secret
 
 MODEL_FILES: Final = (

@@ -21,10 +21,10 @@ from maintenance_contract.paths import DECISION_FILE
 from maintenance_trainer import faults
 from maintenance_trainer import report as reports
 from maintenance_trainer.errors import Interrupted, TimeOver, TrainerError, is_panic
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 from maintenance_trainer.progress import LogProgress, Progress
 from maintenance_trainer.redaction import learn_mounted, redacted, redacted_streams
-from maintenance_trainer.store import REPORT_FILES, Store
+from maintenance_trainer.store.store import REPORT_FILES, Store
 from maintenance_trainer.work import Work
 
 FAILURE = 1

@@ -9,10 +9,11 @@ import json
 from pathlib import Path
 from typing import Final
 
-from maintenance_trainer import bounds, files
+from maintenance_trainer import files
+from maintenance_trainer.data import bounds
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.files import NotAFileError, shown
-from maintenance_trainer.given import Given
+from maintenance_trainer.model_field import Given
 
 MOST_CONFIGURATION: Final = 16 * 2**20
 """Bytes of a JSON file that is no vocabulary."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from maintenance_contract import Operation, Outcome, TrainingReport, TrainingRequest
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 from maintenance_trainer.redaction import redacted
-from maintenance_trainer.store import Store
+from maintenance_trainer.store.store import Store
 
 
 def emit(report: TrainingReport, termination_log: Path) -> None:

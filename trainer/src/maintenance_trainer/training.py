@@ -1,7 +1,7 @@
 """Train: one snapshot, one recipe, one version, one report. Top to bottom."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,20 +17,22 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_contract.codec import Fields
-from maintenance_trainer import arguments, checkpoints
-from maintenance_trainer.checkpoints import Version
-from maintenance_trainer.data import Dataset, Snapshot, read_again, refuse_too_little
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.snapshot import Snapshot, read_again
+from maintenance_trainer.data.split import Dataset, refuse_too_little
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.evaluate import at_class_mix, majority_class, paired_counts
-from maintenance_trainer.given import Given
-from maintenance_trainer.provenance import Made, provenance, read_evaluation, read_race, taken_over
+from maintenance_trainer.evaluate import Answers, at_class_mix, evaluation, majority_class
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.recipes import Trained, take_over
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
 from maintenance_trainer.recipes.race import Raced, race
 from maintenance_trainer.recipes.retrain import retrain
-from maintenance_trainer.store import Store
-from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.provenance import Made, provenance, read_race, taken_over
+from maintenance_trainer.store.store import Store
+from maintenance_trainer.store.versions import Version
+from maintenance_trainer.tasks.task import Fitted, Model
 from maintenance_trainer.work import Work
 
 
@@ -50,18 +52,18 @@ def train(work: Work) -> TrainingReport:
     snapshot, dataset, champion = _inputs(work)
     if request.old_at_new_mix:
         dataset = _with_new_mix(dataset)
-    classifier = task.from_version(champion.folder, champion.labels) if champion else None
-    reference = _reference_predictions(work, classifier, dataset)
+    model = work.task.load(champion.folder, champion.labels) if champion else None
+    reference = _reference(work, model, dataset)
     excluded = 0
-    if request.exclude_contradicted and classifier is not None:
-        dataset, excluded = _without_contradicted(work, classifier, dataset)
-    run = _run(work, classifier, champion, dataset, reference)
+    if request.exclude_contradicted and model is not None:
+        dataset, excluded = _without_contradicted(work, model, dataset)
+    run = _run(work, model, champion, dataset, reference)
     trained = run.trained
     if request.action is not TrainingAction.IMPORT:
         work.timings.add("train", run.seconds)
     work.progress.stage("writing the version")
     made = Made(
-        trained.classifier.labels,
+        trained.model.labels,
         trained.rows,
         excluded,
         run.scores[run.action],
@@ -72,13 +74,13 @@ def train(work: Work) -> TrainingReport:
     )
     if request.action is TrainingAction.IMPORT:
         source = work.initial_model
-        save = partial(take_over.copy, source, task.files_of(trained.classifier))
+        save = partial(take_over.copy, source, work.task.files(trained.model))
         its_provenance = taken_over(request, snapshot, made, source)
     else:
-        save = partial(task.save, trained.classifier)
+        save = partial(work.task.save, trained.model)
         its_provenance = provenance(request, snapshot, champion, made, work.base_model)
-    prove = task.proof(trained.classifier)
-    version = checkpoints.write(store, save, its_provenance, prove)
+    prove = work.task.proof(trained.model)
+    version = versions.write(store, save, its_provenance, prove)
     report = _report(request, store, version)
     work.keep(report)
     return report
@@ -93,7 +95,7 @@ def _done_before(work: Work) -> TrainingReport | None:
         and report.outcome is Outcome.SUCCEEDED
     ):
         return report
-    version = checkpoints.trained_by(store, request.digest)
+    version = versions.trained_by(store, request.digest)
     if version is None:
         return None
     report = _report(request, store, version)
@@ -112,10 +114,10 @@ def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
     _check(work, action)
     with work.timings.of("read"):
         snapshot = work.store.read_snapshot(request.snapshot)
-        dataset = read_again(snapshot, request.data, work.places, request.snapshot.run)
-        champion = checkpoints.champion(work.store, request.champion) if request.champion else None
+        dataset = read_again(snapshot, request.data, work.places, work.source, request.snapshot.run)
+        champion = work.champion()
     if champion is not None:
-        checkpoints.refuse_full(work.store, champion.folder)
+        versions.refuse_full(work.store, champion.folder)
     refuse_too_little(dataset, request.action, fresh=champion is None)
     return snapshot, dataset, champion
 
@@ -125,19 +127,19 @@ def _check(work: Work, action: TrainingAction) -> None:
     model, recipes = work.request.model, work.request.recipes
     match action:
         case TrainingAction.FINE_TUNE:
-            arguments.check(action, recipes.fine_tune_arguments)
+            work.task.check_arguments(action, recipes.fine_tune_arguments)
             if work.request.race:
                 _check(work, TrainingAction.RETRAIN)
         case TrainingAction.RETRAIN:
-            arguments.check(action, recipes.retrain_arguments)
-            checkpoints.check_model(model.base_model, work.base_model, Given.BASE)
-            checkpoints.refuse_full(work.store, work.base_model)
+            work.task.check_arguments(action, recipes.retrain_arguments)
+            work.source.check_model(model.base_model, work.base_model, Given.BASE)
+            versions.refuse_full(work.store, work.base_model)
         case TrainingAction.IMPORT:
             if work.request.champion is not None or not model.initial_model:
                 message = "request: Import needs an initial model, and no champion."
                 raise ConfigurationError("InitialModelMissing", message)
-            checkpoints.check_model(model.initial_model, work.initial_model, Given.INITIAL)
-            checkpoints.refuse_full(work.store, work.initial_model)
+            work.source.check_model(model.initial_model, work.initial_model, Given.INITIAL)
+            versions.refuse_full(work.store, work.initial_model)
 
 
 def _with_new_mix(dataset: Dataset) -> Dataset:
@@ -146,26 +148,26 @@ def _with_new_mix(dataset: Dataset) -> Dataset:
     return replace(dataset, old_held_out=at_class_mix(dataset.old_held_out, mix))
 
 
-def _reference_predictions(
-    work: Work, classifier: task.Classifier | None, dataset: Dataset
-) -> tuple[str, ...]:
-    """What the reference says of the held-out rows, new ones first."""
+def _reference(work: Work, model: Model | None, dataset: Dataset) -> Answers:
+    """Of the champion, or of the majority class, on the held-out rows, new ones first."""
     rows = dataset.new_held_out + dataset.old_held_out
-    if classifier is None:
-        return (majority_class(dataset.old_train + dataset.new_train),) * len(rows)
+    if model is None:
+        known = dataset.old_train + dataset.new_train
+        return Answers(work.task.baseline(known, rows), (majority_class(known),) * len(rows))
     with work.timings.of("scoreChampion"):
-        texts = [row.text for row in rows]
-        return task.read(classifier, texts, work.progress, "scoring the champion, rows").predicted
+        return _answers(work, model, rows, "scoring the champion, rows")
 
 
-def _without_contradicted(
-    work: Work, classifier: task.Classifier, dataset: Dataset
-) -> tuple[Dataset, int]:
+def _answers(work: Work, model: Model, rows: Sequence[Row], stage: str) -> Answers:
+    made = work.task.outputs(model, rows, work.progress, stage)
+    return Answers(made.loss, made.predicted, made.probabilities, model.labels)
+
+
+def _without_contradicted(work: Work, model: Model, dataset: Dataset) -> tuple[Dataset, int]:
     old, new = dataset.old_train, dataset.new_train
     with work.timings.of("contradicted"):
-        texts = [row.text for row in old + new]
-        embeddings = task.read(
-            classifier, texts, work.progress, "looking for contradicted rows"
+        embeddings = work.task.outputs(
+            model, old + new, work.progress, "looking for contradicted rows"
         ).embeddings
         flags = contradicted(old, new, embeddings[: len(old)], embeddings[len(old) :])
     excluded = int(flags.sum())
@@ -176,22 +178,22 @@ def _without_contradicted(
 
 def _run(
     work: Work,
-    classifier: task.Classifier | None,
+    model: Model | None,
     champion: Version | None,
     dataset: Dataset,
-    reference: tuple[str, ...],
+    reference: Answers,
 ) -> Raced:
     """Train what is asked for, or both ways; score it."""
     action = _action(work.request)
     other = (
         TrainingAction.RETRAIN if action is TrainingAction.FINE_TUNE else TrainingAction.FINE_TUNE
     )
-    races = work.request.race and classifier is not None and champion is not None
+    races = work.request.race and model is not None and champion is not None
     ways = (action, other) if races else (action,)
     if races:
         work.progress.say(f"{' and '.join(ways)} race; the better one meets the champion")
     return race(
-        {way: partial(_run_recipe, work, way, classifier, champion, dataset) for way in ways},
+        {way: partial(_run_recipe, work, way, model, champion, dataset) for way in ways},
         lambda challenger: _evaluate(work, challenger, dataset, reference),
     )
 
@@ -199,36 +201,28 @@ def _run(
 def _run_recipe(
     work: Work,
     action: TrainingAction,
-    classifier: task.Classifier | None,
+    model: Model | None,
     champion: Version | None,
     dataset: Dataset,
 ) -> Trained:
-    recipes = work.request.recipes
+    task, recipes, progress = work.task, work.request.recipes, work.progress
     if action is TrainingAction.IMPORT:
-        return Trained(
-            task.from_initial_model(work.initial_model), {"new": 0, "old": 0}, task.Fitted()
-        )
+        return Trained(task.from_initial(work.initial_model), {"new": 0, "old": 0}, Fitted())
     with tempfile.TemporaryDirectory(prefix="training-") as name:
         scratch = Path(name)
-        if action is TrainingAction.RETRAIN or classifier is None or champion is None:
-            return retrain(work.base_model, dataset, recipes, scratch, work.progress)
-        return fine_tune(classifier, champion.folder, dataset, recipes, scratch, work.progress)
+        if action is TrainingAction.RETRAIN or model is None or champion is None:
+            base = work.base_model
+            return retrain(task, base, dataset, recipes, scratch=scratch, progress=progress)
+        start = champion.folder
+        return fine_tune(task, model, start, dataset, recipes, scratch=scratch, progress=progress)
 
 
-def _evaluate(
-    work: Work, challenger: task.Classifier, dataset: Dataset, reference: tuple[str, ...]
-) -> Evaluation:
+def _evaluate(work: Work, challenger: Model, dataset: Dataset, reference: Answers) -> Evaluation:
     new, old = dataset.new_held_out, dataset.old_held_out
     with work.timings.of("scoreChallenger"):
-        texts = [row.text for row in new + old]
-        predicted = task.read(
-            challenger, texts, work.progress, "scoring the challenger, rows"
-        ).predicted
-    return Evaluation(
-        Reference.CHAMPION if work.request.champion else Reference.MAJORITY_CLASS,
-        new=paired_counts(new, reference[: len(new)], predicted[: len(new)]),
-        old=paired_counts(old, reference[len(new) :], predicted[len(new) :]),
-    )
+        answers = _answers(work, challenger, new + old, "scoring the challenger, rows")
+    against = Reference.CHAMPION if work.request.champion else Reference.MAJORITY_CLASS
+    return evaluation(work.request.metric, against, (new, old), reference, answers)
 
 
 def _action(request: TrainingRequest) -> TrainingAction:
@@ -256,7 +250,7 @@ def _report(request: TrainingRequest, store: Store, version: Version) -> Trainin
         candidate=Candidate(
             version.number, version.digest, manifest.one_of("action", TrainingAction)
         ),
-        evaluation=read_evaluation(manifest.fields("evaluation")),
+        evaluation=Evaluation.read(manifest.fields("evaluation")),
         timings={name: float(value) for name, value in manifest.raw("timings").items()},
     )
 

@@ -2,14 +2,22 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maintenance_contract import TrainingReport, TrainingRequest
-from maintenance_trainer.errors import TrainerError
-from maintenance_trainer.given import Given
-from maintenance_trainer.places import Places
+from maintenance_trainer import tasks
+from maintenance_trainer.data.sources import AnySource
+from maintenance_trainer.errors import ConfigurationError, TrainerError
+from maintenance_trainer.locations import Places
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress
-from maintenance_trainer.store import Store
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.store import Store
+from maintenance_trainer.store.versions import Version
 from maintenance_trainer.timing import Timings
+
+if TYPE_CHECKING:
+    from maintenance_trainer.tasks.task import AnyTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,38 @@ class Work:
             self.store.write_report(report)
         except (OSError, TrainerError) as error:
             self.progress.say(f"the report is not kept in the store: {error}")
+
+    @property
+    def task(self) -> "AnyTask":
+        """The kind of model; imported when it is first asked for.
+
+        Raises:
+            ConfigurationError: TaskUnknown.
+        """
+        return tasks.find(self.request.model.task)
+
+    @property
+    def source(self) -> AnySource:
+        """How its rows are read."""
+        return tasks.source(self.request.model.task)
+
+    def champion(self) -> Version | None:
+        """The version in service, every byte of it checked; None where there is none.
+
+        Raises:
+            ConfigurationError: ChampionMissing, ChampionChanged; ChampionOfOtherTask.
+        """
+        if self.request.champion is None:
+            return None
+        version, task = versions.champion(self.store, self.request.champion), self.task.name
+        if version.task != task:
+            message = (
+                f"model.task: version {version.number}, which is in service, is a {version.task} "
+                f"and {task} is asked for: write task: {version.task}, or name another folder in "
+                "model.storage for a model of the other kind."
+            )
+            raise ConfigurationError("ChampionOfOtherTask", message)
+        return version
 
     @property
     def base_model(self) -> Path:

@@ -17,7 +17,7 @@ MOST_BYTES: Final = 64 * 1024
 """A mounted secret is small; a wrong path may name anything."""
 
 
-class Access:
+class ServerCredentials:
     """The headers and the TLS context of one server."""
 
     def __init__(self, name: str, server: Server) -> None:

@@ -7,13 +7,11 @@ them; so its transport is used, and its login, and nothing else of it.
 import asyncio
 import contextlib
 import logging
-import os
 import re
 import secrets
-import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
@@ -21,14 +19,12 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.client.rest import RESTResponse
 
-from maintenance_contract.plain import address, plain
+from maintenance_contract.plain import plain
 from maintenance_core.errors import ClusterError, Conflict, Gone
 from maintenance_core.model import JobPhase, JobView
 from maintenance_core.names import (
-    ANNOTATION_DIGEST,
     GROUP,
     KIND,
     LABEL_MANAGED_BY,
@@ -38,23 +34,14 @@ from maintenance_core.names import (
     VERSION,
 )
 from maintenance_operator.adapters import documents
+from maintenance_operator.adapters.credentials import authorization, way
+from maintenance_operator.adapters.job_views import is_new, job_view
 from maintenance_operator.adapters.pods import (
-    Cause,
     awaited,
-    endings,
-    how_it_ended,
-    how_pod_ended,
-    in_short,
-    suspended,
     told_apart,
     told_by,
     unmounted,
-    waits_since,
-    when,
-    work,
-    worked_too_long,
 )
-from maintenance_operator.adapters.proxies import proxy_for, variable_for
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +55,6 @@ MOST_EVENTS: Final = 20_000
 PAGE: Final = 100
 """As objects a page of resources with a long history takes some 5 MB for a moment."""
 CHUNK_BYTES: Final = 65_536
-BUFFER_BYTES: Final = 262_144
-"""Of a reply that is not read yet, and as much again."""
 INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 NO_QUERY: Final[Mapping[str, str]] = MappingProxyType({})
 STREAMING: Final[Mapping[str, str]] = MappingProxyType(
@@ -82,16 +67,6 @@ STREAMING: Final[Mapping[str, str]] = MappingProxyType(
 )
 NOTE_BYTES: Final = 1024
 """What an Event's note may hold, by its validation."""
-OOM_KILLED: Final = "OOMKilled"
-FAILURE_TARGET: Final = "FailureTarget"
-"""A Job's condition: Kubernetes has given it up, and waits for its pods to go."""
-SUSPENDED: Final = (
-    "Suspended: a queue such as Kueue, or a person, holds the Job (its spec.suspend); this time "
-    "does not count for pendingTimeout"
-)
-CONTRADICT: Final = "each ended this Job, with different reports"
-A_LITTLE: Final = timedelta(seconds=5)
-"""A Job that has not waited that long is about to start: nobody asks why it waits."""
 CONTROLLER: Final = f"{GROUP}/operator"
 NO_SUCH_PATH: Final = b"404 page not found"
 """What the API server says where it serves no such kind."""
@@ -135,69 +110,6 @@ class _NoStreamError(Exception):
             f"HTTP {status}" if status != HTTPStatus.OK else "the stream ended before its end"
         )
         self.never = status == HTTPStatus.UNPROCESSABLE_ENTITY
-
-
-def _annotations(body: Mapping[str, Any]) -> Mapping[str, str]:
-    return body["metadata"].get("annotations") or {}
-
-
-# --- login ------------------------------------------------------------------------------
-
-
-async def login() -> Configuration:
-    """Credentials of the service account, or else of the kubeconfig.
-
-    Raises:
-        ClusterError: neither can be read.
-    """
-    configuration = Configuration()
-    try:
-        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    except ConfigException:
-        try:
-            await load_kube_config(  # type: ignore[no-untyped-call]
-                os.environ.get("KUBECONFIG"), client_configuration=configuration
-            )
-        except (ConfigException, OSError, ValueError, KeyError, TypeError) as error:
-            raise ClusterError(
-                f"neither a service account nor a usable kubeconfig: {error}; "
-                "set KUBECONFIG or run in a pod"
-            ) from None
-    by_way_of_the_proxy(configuration)
-    return configuration
-
-
-def by_way_of_the_proxy(configuration: Configuration) -> None:
-    """Take the kubeconfig's proxy, or else the environment's, as kubectl does."""
-    configuration.proxy = configuration.proxy or proxy_for(configuration.host)
-    # Or the session reads the environment again for each request, in threads, and otherwise.
-    configuration.client_session_kwargs = {"trust_env": False, "read_bufsize": BUFFER_BYTES}
-
-
-def way(configuration: Configuration) -> str:
-    """How the API server is reached, for messages; empty where it is directly."""
-    if not configuration.proxy:
-        return ""
-    variable = variable_for(configuration.host)
-    source = f"by {variable} and NO_PROXY" if variable else "by proxy-url of the kubeconfig"
-    return f" through the proxy {address(configuration.proxy)} ({source})"
-
-
-async def authorization(configuration: Configuration) -> dict[str, str]:
-    """The header that says who we are; read anew each time, for tokens rotate."""
-    settings: Mapping[str, Any] = await configuration.auth_settings()
-    return {
-        str(auth["key"]): str(auth["value"])
-        for auth in settings.values()
-        if auth.get("in") == "header" and auth.get("value")
-    }
-
-
-def tls(configuration: Configuration) -> ssl.SSLContext:
-    """The TLS context of the credentials: CA and client certificate."""
-    context = RESTClientObject(configuration).ssl_context
-    assert isinstance(context, ssl.SSLContext)  # noqa: S101 - the library has no types
-    return context
 
 
 # --- paths ------------------------------------------------------------------------------
@@ -313,7 +225,9 @@ class Cluster:
                     kind, body = await _event_of(line)
                     if kind == "ADDED":
                         yield body
-                    elif kind == "BOOKMARK" and INITIAL_EVENTS_END in _annotations(body):
+                    elif kind == "BOOKMARK" and INITIAL_EVENTS_END in (
+                        body["metadata"].get("annotations") or {}
+                    ):
                         return
         raise _NoStreamError(HTTPStatus.OK)
 
@@ -355,7 +269,7 @@ class Cluster:
         own, _ = told_apart(job, pods)
         pod = awaited(own)
         hangs = view.phase is JobPhase.PENDING and not view.suspended
-        if not hangs or (pod is not None and view.detail) or _is_new(view):
+        if not hangs or (pod is not None and view.detail) or is_new(view):
             return view
         about = job if pod is None else pod
         selector = {
@@ -512,7 +426,7 @@ class Cluster:
 
 @contextlib.asynccontextmanager
 async def _broken_off(stream: aiohttp.ClientResponse) -> AsyncIterator[aiohttp.ClientResponse]:
-    """A stream whose rest nobody wants: no goodbye, which a busy server is slow to return."""
+    """A stream whose rest is not needed: close the connection without awaiting its end."""
     try:
         yield stream
     finally:
@@ -595,124 +509,3 @@ def _event(body: Mapping[str, Any], type_: str, reason: str, message: str) -> Bo
             "resourceVersion": body["metadata"].get("resourceVersion", ""),
         },
     }
-
-
-# --- Jobs as decisions see them ----------------------------------------------------------
-
-
-def _is_new(view: JobView) -> bool:
-    """Whether the Job has not waited long. A clock that is behind ours or ahead makes it old."""
-    since = view.waits_since
-    return since is not None and timedelta(0) <= datetime.now(UTC) - since < A_LITTLE
-
-
-def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobView:
-    """A Job and its pods, as far as decisions need them."""
-    metadata, status = job["metadata"], job.get("status") or {}
-    own, foreign = told_apart(job, pods)
-    phase, failure, detail, finished = _end(status)
-    view = JobView(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        owner_uid=next(
-            (
-                owner["uid"]
-                for owner in metadata.get("ownerReferences") or ()
-                if owner.get("controller")
-            ),
-            "",
-        ),
-        request_digest=_annotations(job).get(ANNOTATION_DIGEST, ""),
-        phase=phase or JobPhase.PENDING,
-        failure=failure,
-        detail=detail,
-        finished=finished,
-        deadline_exceeded=any(map(worked_too_long, own)),
-        foreign=foreign,
-        waits_since=waits_since(job, own),
-        deleted=when(metadata.get("deletionTimestamp")),
-        finalizers=tuple(map(str, metadata.get("finalizers") or ())),
-    )
-    return _living(view, job, own) if phase is None else _ended(view, own)
-
-
-def _living(view: JobView, job: Mapping[str, Any], pods: list[Mapping[str, Any]]) -> JobView:
-    """A Job that has not ended, with how far its newest pod has come."""
-    status = job.get("status") or {}
-    done, held = work(pods), suspended(job)
-    cause = Cause("Suspended", SUSPENDED) if held and not done.cause else done.cause
-    running = done.phase is JobPhase.RUNNING or (not pods and bool(status.get("ready")))
-    view = replace(
-        view,
-        phase=JobPhase.RUNNING if running else JobPhase.PENDING,
-        message=(done.terminated or {}).get("message") or None,
-        detail=cause.sentence,
-        cause=cause.word,
-        unmounted=not running and unmounted(cause),
-        suspended=held,
-        started=done.started,
-        ended=done.ended,
-        kept_by=done.kept_by,
-    )
-    condemned = next(
-        (row for row in status.get("conditions") or () if _is_true(row, FAILURE_TARGET)), None
-    )
-    if condemned is None:
-        return view if not done.terminated else replace(view, failure=_failure("", done.terminated))
-    told = in_short(f"{FAILURE_TARGET}: {condemned.get('message') or condemned.get('reason')}")
-    return replace(
-        view,
-        failure=str(condemned.get("reason") or ""),
-        detail=in_short("; ".join(part for part in (told, view.detail) if part)),
-        cause=FAILURE_TARGET,
-        condemned=when(condemned.get("lastTransitionTime")),
-    )
-
-
-def _ended(view: JobView, pods: list[Mapping[str, Any]]) -> JobView:
-    """A Job that has ended, with what its trainer said and how its pods went."""
-    ends = endings(pods)
-    if view.phase is JobPhase.COMPLETE:
-        # Only one pod of a Job can have completed it; of two that differ none is believed.
-        said = {str(one.get("message") or "") for one in ends if not one.get("exitCode")}
-        if len(said) > 1:
-            names = ", ".join(str(pod["metadata"].get("name", "?")) for pod in pods)
-            foreign = "; ".join(part for part in (view.foreign, f"{names} {CONTRADICT}") if part)
-            return replace(view, foreign=foreign)
-        return replace(view, message=next(iter(said), None))
-    last = ends[-1] if ends else {}
-    how = (pods and how_pod_ended(pods[-1])) or ""
-    parts = [f"pod: {how}" if how else "", f"trainer: {how_it_ended(last)}" if last else ""]
-    told = "; ".join(part for part in parts if part)
-    return replace(
-        view,
-        message=last.get("message") if last else None,
-        failure=_failure(view.failure, last),
-        detail=in_short(f"{view.detail} ({told})" if told else view.detail),
-    )
-
-
-def _failure(failure: str, terminated: Mapping[str, Any]) -> str:
-    return OOM_KILLED if terminated.get("reason") == OOM_KILLED else failure
-
-
-def _end(status: Mapping[str, Any]) -> tuple[JobPhase | None, str, str, datetime | None]:
-    """Phase, failure, detail and time of a Job's end; no phase while it lives."""
-    for condition in status.get("conditions") or ():
-        if condition.get("status") != "True":
-            continue
-        time = when(condition.get("lastTransitionTime"))
-        if condition.get("type") == "Complete":
-            return JobPhase.COMPLETE, "", "", when(status.get("completionTime")) or time
-        if condition.get("type") == "Failed":
-            return (
-                JobPhase.FAILED,
-                str(condition.get("reason", "")),
-                str(condition.get("message", "")),
-                time,
-            )
-    return None, "", "", None
-
-
-def _is_true(row: Mapping[str, Any], kind: str) -> bool:
-    return row.get("type") == kind and row.get("status") == "True"

@@ -23,7 +23,7 @@ from maintenance_contract.plain import address, plain
 from maintenance_core.errors import MetricsError
 from maintenance_core.model import Series, Server
 from maintenance_core.reasons import MetricsReason
-from maintenance_operator.adapters.access import Access
+from maintenance_operator.adapters.access import ServerCredentials
 from maintenance_operator.adapters.proxies import proxy_for, variable_for
 from maintenance_operator.adapters.replies import ENCODINGS, answer_of, body_of, merged
 from maintenance_operator.adapters.selectors import objection
@@ -173,7 +173,7 @@ class Prometheus:
         self._slots = {name: asyncio.Semaphore(CONCURRENCY_PER_SERVER) for name in servers}
         self._away: dict[str, tuple[float, MetricsError]] = {}
         self._strikes = dict.fromkeys(servers, 0)
-        self._access = {name: Access(name, server) for name, server in servers.items()}
+        self._access = {name: ServerCredentials(name, server) for name, server in servers.items()}
         self._warned: dict[tuple[str, str], frozenset[str]] = {}
         self._skew: dict[str, timedelta] = {}
         self._withholding: set[str] = set()

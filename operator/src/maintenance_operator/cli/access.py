@@ -25,13 +25,8 @@ from maintenance_core.names import (
     VERSION,
 )
 from maintenance_operator import __version__
-from maintenance_operator.adapters.cluster import (
-    Body,
-    Cluster,
-    authorization,
-    by_way_of_the_proxy,
-    tls,
-)
+from maintenance_operator.adapters.cluster import Body, Cluster
+from maintenance_operator.adapters.credentials import authorization, by_way_of_the_proxy, tls
 
 DEFAULT_NAMESPACE: Final = "default"
 _AGENT: Final = f"kubectl-mm/{__version__}"

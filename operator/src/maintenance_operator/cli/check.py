@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import yaml
 
-from maintenance_core import outcomes as counters
 from maintenance_core.allowed import EVERYTHING, NOTHING_MORE, admit
 from maintenance_core.errors import (
     ClusterError,
@@ -19,16 +18,17 @@ from maintenance_core.errors import (
     OperatorError,
     SpecError,
 )
-from maintenance_core.grid import reading_times
-from maintenance_core.model import Metrics, Outcomes, Series, Spec
+from maintenance_core.model import Metrics, OutcomeCounters, Series, Spec
 from maintenance_core.names import GROUP, KIND, VERSION
-from maintenance_core.sequential import Window
+from maintenance_core.watch import counters
+from maintenance_core.watch.e_detector import Window
+from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.adapters.selectors import selections
 from maintenance_operator.cli import findings, hints, rehearsal, schema, servers
 from maintenance_operator.cli.access import Access
-from maintenance_operator.cli.findings import UNKNOWN_FIELD, Answers, Checked, Finding, wrong
+from maintenance_operator.cli.findings import UNKNOWN_FIELD, Answers, Checked, CheckFinding, wrong
 from maintenance_operator.cli.resource import Resource
 from maintenance_operator.cli.resource import read as read_resource
 from maintenance_operator.cli.schema import Schema
@@ -185,7 +185,7 @@ async def check(source: Source, around: Surroundings, before: Sequence[Source] =
 
 def _same_name(
     document: Mapping[str, Any], around: Surroundings, before: Sequence[Source]
-) -> list[Finding]:
+) -> list[CheckFinding]:
     name = _name(document, around)
     return [
         findings.hint("metadata.name", f"{other.name} has the same name, and is overwritten")
@@ -196,7 +196,7 @@ def _same_name(
 
 def _same_store(
     document: Mapping[str, Any], spec: Spec, around: Surroundings, before: Sequence[Source]
-) -> list[Finding]:
+) -> list[CheckFinding]:
     name = _name(document, around)
     namespace = name.partition("/")[0]
     return [
@@ -210,7 +210,7 @@ def _same_store(
 
 async def _around(
     resource: Resource, spec: Spec, around: Surroundings, points: Sequence[findings.Point]
-) -> list[Finding]:
+) -> list[CheckFinding]:
     """What stands in the way in the cluster, and what happens first."""
     found, served = (
         ([], False)
@@ -226,7 +226,7 @@ async def _around(
     return found
 
 
-async def _pod(spec: Spec, namespace: str, around: Surroundings) -> list[Finding]:
+async def _pod(spec: Spec, namespace: str, around: Surroundings) -> list[CheckFinding]:
     """Whether the resource may choose its pods so."""
     access = around.access
     known = None if access is None else await servers.allowed(access, around.operator_namespace)
@@ -246,7 +246,7 @@ def _about(field: str, other: str) -> bool:
     return bool(field) and f"{other}.".startswith(f"{field}.")
 
 
-def _shape(document: Any, around: Surroundings) -> Iterator[Finding]:
+def _shape(document: Any, around: Surroundings) -> Iterator[CheckFinding]:
     """What keeps a document from being a resource at all."""
     if isinstance(document, yaml.YAMLError):
         yield wrong("", f"no YAML: {document}")
@@ -279,7 +279,7 @@ def _name(document: Any, around: Surroundings) -> str:
 
 async def _written(
     document: Mapping[str, Any], around: Surroundings
-) -> tuple[list[Finding], Resource]:
+) -> tuple[list[CheckFinding], Resource]:
     """What the schema says; the resource with defaults, and with its status if it is there."""
     if around.access is None:
         assert around.crd is not None, "the command asks for one of them"  # noqa: S101
@@ -287,7 +287,7 @@ async def _written(
         return found, read_resource(_filled(document, around.crd))
     status, answer = await around.access.dry_run(document)
     if status < HTTPStatus.MULTIPLE_CHOICES:
-        accepted = Finding("", "the API server accepts it (a dry run: nothing was stored)")
+        accepted = CheckFinding("", "the API server accepts it (a dry run: nothing was stored)")
         return [accepted], read_resource(answer)
     _must_be_an_answer(status, answer)
     published = await _published(around.access)
@@ -318,7 +318,7 @@ def _must_be_an_answer(status: int, answer: Mapping[str, Any]) -> None:
         raise ClusterError(f"the API server answers {status}: {said}; try again")
 
 
-def _by_schema(document: Mapping[str, Any], crd: Schema) -> list[Finding]:
+def _by_schema(document: Mapping[str, Any], crd: Schema) -> list[CheckFinding]:
     known = (crd.get("properties") or {}).get("spec") or {}
     spec = document.get("spec")
     if not isinstance(spec, Mapping):
@@ -329,7 +329,7 @@ def _by_schema(document: Mapping[str, Any], crd: Schema) -> list[Finding]:
     ]
     beyond = [wrong(path, told) for path, told in schema.violations(spec, known, "spec")]
     return unknown + beyond or [
-        Finding(
+        CheckFinding(
             "",
             "every field is known and within its bounds; the schema's rules across fields "
             "(CEL) are left to the API server",
@@ -345,7 +345,7 @@ async def _published(access: Access) -> Schema:
         return {}
 
 
-def _suggesting(finding: Finding, published: Schema) -> Finding:
+def _suggesting(finding: CheckFinding, published: Schema) -> CheckFinding:
     if finding.told != UNKNOWN_FIELD:
         return finding
     instead = schema.suggestion(finding.field, published)
@@ -362,7 +362,7 @@ def _spec_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 async def _readings(
     resource: Resource, spec: Spec, around: Surroundings
-) -> tuple[list[Finding], tuple[findings.Point, ...]]:
+) -> tuple[list[CheckFinding], tuple[findings.Point, ...]]:
     """Ask as the operator does, on the same grid, with the same client."""
     metrics, namespace = spec.metrics, resource.identity.namespace
     try:
@@ -370,9 +370,9 @@ async def _readings(
     except MetricsError as error:
         return [wrong("spec.metrics.server", str(error), error.reason)], ()
     grid = reading_times(metrics, around.now)
-    found = [Finding("spec.metrics.server", server.told)]
+    found = [CheckFinding("spec.metrics.server", server.told)]
     points: tuple[findings.Point, ...] = ()
-    if isinstance(metrics, Outcomes):
+    if isinstance(metrics, OutcomeCounters):
         labels = await _windows(server, metrics, grid, namespace)
         found += findings.of_labels(metrics, labels)
         queries = {f"{findings.OUTCOMES}.counter": counters.query(metrics, None)}
@@ -391,7 +391,7 @@ async def _readings(
     return _with_the_way(found, server.told), points
 
 
-def _with_the_way(found: Sequence[Finding], told: str) -> list[Finding]:
+def _with_the_way(found: Sequence[CheckFinding], told: str) -> list[CheckFinding]:
     """What is wrong with the server, and which way it was asked."""
     field = "spec.metrics.server"
     return [
@@ -403,14 +403,14 @@ def _with_the_way(found: Sequence[Finding], told: str) -> list[Finding]:
 
 
 async def _spacing(
-    server: servers.Server,
-    metrics: Metrics | Outcomes,
+    server: servers.ReachableServer,
+    metrics: Metrics | OutcomeCounters,
     queries: Mapping[str, str],
     grid: tuple[datetime, ...],
     namespace: str,
-) -> list[Finding]:
+) -> list[CheckFinding]:
     """Whether windows hold enough samples; nothing where Prometheus does not tell."""
-    found: list[Finding] = []
+    found: list[CheckFinding] = []
     async with reaching(server, metrics.server) as prometheus:
         for where, query in queries.items():
             for selected in selections(query)[0]:
@@ -427,8 +427,8 @@ async def _spacing(
 
 
 async def _new_data(
-    server: servers.Server, spec: Spec, grid: tuple[datetime, ...], namespace: str
-) -> list[Finding]:
+    server: servers.ReachableServer, spec: Spec, grid: tuple[datetime, ...], namespace: str
+) -> list[CheckFinding]:
     """The trigger's own query, which the operator lets pass in silence where it cannot be asked."""
     trigger, name = spec.triggers.new_data, spec.metrics.server
     if trigger is None:
@@ -443,7 +443,10 @@ async def _new_data(
 
 
 async def _windows(
-    server: servers.Server, outcomes: Outcomes, grid: tuple[datetime, ...], namespace: str
+    server: servers.ReachableServer,
+    outcomes: OutcomeCounters,
+    grid: tuple[datetime, ...],
+    namespace: str,
 ) -> tuple[Window, ...] | MetricsError:
     """What the counters say of the last interval, whichever version is in service."""
     try:
@@ -455,18 +458,18 @@ async def _windows(
         return error
 
 
-def reaching(server: servers.Server, name: str) -> Prometheus:
+def reaching(server: servers.ReachableServer, name: str) -> Prometheus:
     """The operator's own client of a server."""
     options: dict[str, Any] = {} if server.connect is None else {"connect": server.connect}
     return Prometheus({name: server.asked}, Silent(), **options)
 
 
 async def chosen(
-    metrics: Metrics | Outcomes,
+    metrics: Metrics | OutcomeCounters,
     access: Access | None,
     prometheus: str | None,
     operator_namespace: str,
-) -> servers.Server:
+) -> servers.ReachableServer:
     """The Prometheus to ask: the one given, or the operator's of that name."""
     if prometheus is not None:
         return servers.given(prometheus)
@@ -475,7 +478,7 @@ async def chosen(
 
 
 async def asked(
-    server: servers.Server, metrics: Metrics, grid: tuple[datetime, ...], namespace: str
+    server: servers.ReachableServer, metrics: Metrics, grid: tuple[datetime, ...], namespace: str
 ) -> Answers:
     """Both queries of a resource of that namespace, each answered or refused."""
     async with reaching(server, metrics.server) as prometheus:

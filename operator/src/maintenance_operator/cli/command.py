@@ -355,7 +355,7 @@ def _no_such_run(resource: Resource, number: int) -> str:
 
 async def _why(context: Context) -> int:
     options = context.options
-    wish = deciding.Wish(
+    wish = deciding.WhyOptions(
         options.output,
         options.filename,
         options.run,
@@ -372,7 +372,7 @@ async def _why(context: Context) -> int:
 
 async def _logs(context: Context) -> int:
     options = context.options
-    wish = logs.Wish(options.run, options.step, options.follow)
+    wish = logs.LogOptions(options.run, options.step, options.follow)
     await logs.show(context.access, await _resource(context), wish, sys.stdout.buffer)
     return 0
 

@@ -14,8 +14,8 @@ from maintenance_contract import ContractError
 from maintenance_contract.decision import DecisionRecord
 from maintenance_contract.svg import Drawing, document, text
 from maintenance_core.errors import ClusterError, MetricsError, OperatorError
-from maintenance_core.outcomes import as_gauge
-from maintenance_core.records import decision_of
+from maintenance_core.lifecycle.records import decision_of
+from maintenance_core.watch.counters import as_gauge
 from maintenance_operator.cli import why
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.history import found
@@ -34,7 +34,7 @@ _ZOOM: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class WhyOptions:
     """What the person asked for. ``file`` is None where the form says where it goes."""
 
     form: str
@@ -53,7 +53,9 @@ class Shown:
     file: Path | None
 
 
-async def shown(access: Access, resource: Resource, wish: Wish, page: Page, now: datetime) -> Shown:
+async def shown(
+    access: Access, resource: Resource, wish: WhyOptions, page: Page, now: datetime
+) -> Shown:
     """The decision as it is wished for.
 
     Raises:
@@ -94,7 +96,7 @@ def write(result: Shown, output: BinaryIO) -> None:
     print(f"written: {result.file}", file=sys.stderr)
 
 
-def _file(wish: Wish, case: Case) -> Path | None:
+def _file(wish: WhyOptions, case: Case) -> Path | None:
     if wish.file is not None:
         return None if wish.file == STDOUT else Path(wish.file)
     if wish.form not in PICTURES:
@@ -121,7 +123,7 @@ def with_record(resource: Resource, file: str) -> Resource:
     return replace(resource, status=replace(resource.status, decision=decision))
 
 
-def _remembered(resource: Resource, wish: Wish, page: Page) -> Shown:
+def _remembered(resource: Resource, wish: WhyOptions, page: Page) -> Shown:
     entry = None if wish.run is None else found(resource, wish.run)
     if entry is None:
         raise OperatorError(_nothing_of_it(resource, wish.run))
@@ -145,13 +147,12 @@ def _nothing_of_it(resource: Resource, run: int | None) -> str:
     return f"{which} is not in the status; there are: {why.known(resource)}"
 
 
-async def _readings(access: Access, case: Case, wish: Wish, now: datetime) -> Readings:
+async def _readings(access: Access, case: Case, wish: WhyOptions, now: datetime) -> Readings:
     """Of Prometheus; where it cannot be asked, what status remembers, and says so."""
     kept = why.remembered_readings(case)
     if case.spec is None:
         return Readings(kept, "The spec cannot be read: only the readings that status holds.")
-    status = case.resource.status
-    metrics = as_gauge(case.spec.metrics, status.champion, status.monitor)
+    metrics = as_gauge(case.spec.metrics, case.resource.status)
     ask = (wish.prometheus, wish.operator_namespace)
     grid = why.window(case, metrics, now)
     namespace = case.resource.identity.namespace

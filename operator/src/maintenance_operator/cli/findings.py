@@ -9,21 +9,21 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from maintenance_contract.plain import plain
-from maintenance_core.assess import assess
 from maintenance_core.errors import MESSAGE_CHARACTERS, MetricsError, SpecError
 from maintenance_core.model import (
     Assessment,
     Degraded,
     Healthy,
     Metrics,
-    Outcomes,
+    OutcomeCounters,
     Series,
     Unknown,
 )
 from maintenance_core.numbers import duration, figure, moment
 from maintenance_core.reasons import MetricsReason, ReadyReason
-from maintenance_core.sequential import Window
 from maintenance_core.status import timestamp
+from maintenance_core.watch.assess import assess
+from maintenance_core.watch.e_detector import Window
 from maintenance_operator.cli.layout import NOTHING, Page, Tone, paragraph, table
 
 PERFORMANCE: Final = "spec.metrics.performance"
@@ -44,7 +44,7 @@ _FIELDS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckFinding:
     """One sentence on a field. ``reason`` is the runbook's entry, empty where there is none.
 
     ``hint``: it works as it is written, and is probably not meant so.
@@ -64,17 +64,17 @@ class Finding:
         return ("HINT", Tone.CARE) if self.hint else ("ok", Tone.GOOD)
 
 
-def wrong(where: str, told: str, reason: str = ReadyReason.INVALID_SPEC) -> Finding:
+def wrong(where: str, told: str, reason: str = ReadyReason.INVALID_SPEC) -> CheckFinding:
     """What is to be mended."""
-    return Finding(where, told, ok=False, reason=str(reason))
+    return CheckFinding(where, told, ok=False, reason=str(reason))
 
 
-def hint(where: str, told: str) -> Finding:
+def hint(where: str, told: str) -> CheckFinding:
     """What to look at twice."""
-    return Finding(where, told, hint=True)
+    return CheckFinding(where, told, hint=True)
 
 
-def settled(found: Iterable[Finding]) -> tuple[Finding, ...]:
+def settled(found: Iterable[CheckFinding]) -> tuple[CheckFinding, ...]:
     """Each once; what is wrong is not called right, whatever else is known of the field."""
     once = tuple(dict.fromkeys(found))
     bad = {finding.field for finding in once if not finding.ok}
@@ -98,7 +98,7 @@ class Checked:
 
     source: str
     name: str
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckFinding, ...]
     points: tuple[Point, ...] = ()
     metrics: Metrics | None = field(default=None, compare=False)
 
@@ -119,7 +119,7 @@ class Answers:
 # --- the API server's words -------------------------------------------------------------
 
 
-def of_refusal(status: int, document: Mapping[str, Any]) -> list[Finding]:
+def of_refusal(status: int, document: Mapping[str, Any]) -> list[CheckFinding]:
     """The API server's refusal, a finding per field."""
     causes = (document.get("details") or {}).get("causes") or ()
     found = [
@@ -146,7 +146,7 @@ def _words(message: str) -> str:
     return plain(message, MESSAGE_CHARACTERS)
 
 
-def of_spec_error(error: SpecError) -> Finding:
+def of_spec_error(error: SpecError) -> CheckFinding:
     """What the operator's own parser refuses."""
     return wrong(error.field, str(error).removeprefix(f"{error.field}: "), error.reason)
 
@@ -156,7 +156,7 @@ def of_spec_error(error: SpecError) -> Finding:
 
 def of_answers(
     metrics: Metrics, answers: Answers, grid: Sequence[datetime], since: datetime | None
-) -> tuple[list[Finding], tuple[Point, ...]]:
+) -> tuple[list[CheckFinding], tuple[Point, ...]]:
     """What the operator would make of the answers, and the readings that it rests on."""
     findings = [_interval(metrics, grid)]
     findings += _of_query("query", answers.performance, metrics)
@@ -169,7 +169,9 @@ def of_answers(
     return [*findings, *_of_assessment(metrics, found)], read
 
 
-def of_labels(outcomes: Outcomes, answer: Sequence[Window] | MetricsError) -> Iterator[Finding]:
+def of_labels(
+    outcomes: OutcomeCounters, answer: Sequence[Window] | MetricsError
+) -> Iterator[CheckFinding]:
     """What the counters of right and wrong say of the last interval."""
     where = OUTCOMES
     if isinstance(answer, MetricsError):
@@ -185,20 +187,20 @@ def of_labels(outcomes: Outcomes, answer: Sequence[Window] | MetricsError) -> It
         )
         return
     total = answer[-1].total
-    yield Finding(
+    yield CheckFinding(
         f"{where}.counter",
         f"{figure(total.samples)} labelled predictions of {len(answer[-1].classes)} classes in the "
         f"last {duration(outcomes.interval)}, {figure(total.errors)} of them wrong",
     )
-    yield Finding(
+    yield CheckFinding(
         f"{where}.baselineSamples",
         f"the first {outcomes.baseline_samples} after a promotion tell what a version achieves; "
         "the test begins then",
     )
 
 
-def _interval(metrics: Metrics, grid: Sequence[datetime]) -> Finding:
-    return Finding(
+def _interval(metrics: Metrics, grid: Sequence[datetime]) -> CheckFinding:
+    return CheckFinding(
         "spec.metrics.interval",
         f"a reading every {duration(metrics.interval)}, the last one at {_time(metrics, grid[-1])}",
     )
@@ -206,24 +208,24 @@ def _interval(metrics: Metrics, grid: Sequence[datetime]) -> Finding:
 
 def _of_query(
     name: str, answer: Sequence[Series] | MetricsError, metrics: Metrics
-) -> Iterator[Finding]:
+) -> Iterator[CheckFinding]:
     where = f"{PERFORMANCE}.{name}"
     if isinstance(answer, MetricsError):
         at = "spec.metrics.server" if answer.reason in _OF_THE_SERVER else where
         yield wrong(at, str(answer), answer.reason)
         return
     fitting = sum(metrics.match.items() <= series.labels.items() for series in answer)
-    yield Finding(where, f"{_count(len(answer), 'series')} in the last readings")
+    yield CheckFinding(where, f"{_count(len(answer), 'series')} in the last readings")
     if metrics.match and fitting:  # none: the assessment has more to say
         picked = f"picks {fitting} of the {len(answer)} series of {where.removeprefix('spec.')}"
-        yield Finding(f"{PERFORMANCE}.match", picked)
+        yield CheckFinding(f"{PERFORMANCE}.match", picked)
 
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number else f"no {what}"
 
 
-def _of_assessment(metrics: Metrics, found: Assessment) -> Iterator[Finding]:
+def _of_assessment(metrics: Metrics, found: Assessment) -> Iterator[CheckFinding]:
     match found:
         case Unknown(reason=reason, message=message):
             where = _FIELDS.get(reason, "query")
@@ -235,7 +237,7 @@ def _of_assessment(metrics: Metrics, found: Assessment) -> Iterator[Finding]:
             yield _of_breach(metrics, found)
 
 
-def _of_threshold(metrics: Metrics, found: Healthy | Degraded) -> Finding:
+def _of_threshold(metrics: Metrics, found: Healthy | Degraded) -> CheckFinding:
     low = metrics.threshold.min is not None
     side = "below" if low else "above"
     bad = metrics.threshold.breached_by(found.reading.value)
@@ -243,17 +245,17 @@ def _of_threshold(metrics: Metrics, found: Healthy | Degraded) -> Finding:
     samples = (
         "" if found.reading.samples is None else f", on {figure(found.reading.samples)} samples"
     )
-    return Finding(
+    return CheckFinding(
         f"{PERFORMANCE}.thresholdRange",
         f"the last reading that counts, {figure(found.reading.value)}{samples}, is {stand} "
         f"({'min' if low else 'max'} {figure(metrics.threshold.bound)})",
     )
 
 
-def _of_breach(metrics: Metrics, found: Healthy | Degraded) -> Finding:
+def _of_breach(metrics: Metrics, found: Healthy | Degraded) -> CheckFinding:
     degraded = isinstance(found, Degraded)
     verdict = "Degraded: a run would begin" if degraded else "not Degraded"
-    return Finding(
+    return CheckFinding(
         f"{PERFORMANCE}.breach",
         f"{found.breached} of {found.counted} readings are bad; it takes {metrics.breach_count} of "
         f"{metrics.breach_of}, the last among them: {verdict}",

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from maintenance_core.decide.worth import could_show
 from maintenance_core.model import Decision, Metrics, NewData, Series, Spec
 from maintenance_core.numbers import duration, figure, moment
-from maintenance_core.worth import could_show
 from maintenance_operator.adapters.selectors import Selection, selections
-from maintenance_operator.cli.findings import PERFORMANCE, Finding, Point, hint, wrong
+from maintenance_operator.cli.findings import PERFORMANCE, CheckFinding, Point, hint, wrong
 
 ANOTHER_SCALE: Final = 10.0
 """A bound so many times a reading, or the other way about, is no matter of a model's quality."""
@@ -27,7 +27,7 @@ _NEW_DATA: Final = "spec.triggers.newData"
 # --- bounds against readings ------------------------------------------------------------
 
 
-def of_scale(metrics: Metrics, points: Sequence[Point]) -> Iterator[Finding]:
+def of_scale(metrics: Metrics, points: Sequence[Point]) -> Iterator[CheckFinding]:
     """Percent against fraction, and a range that no reading lies in."""
     values = [point.value for point in points if point.value is not None]
     values = [value for value in values if math.isfinite(value)]
@@ -91,7 +91,7 @@ def queries(spec: Spec) -> dict[str, str]:
     return found
 
 
-def of_windows(where: str, query: str, interval: timedelta) -> Iterator[Finding]:
+def of_windows(where: str, query: str, interval: timedelta) -> Iterator[CheckFinding]:
     """Whether readings are apart: each over its own interval, whole and alone."""
     selected, windows = selections(query)
     if not selected or interval in windows:
@@ -121,7 +121,7 @@ def spacing_query(selected: Selection, interval: timedelta) -> tuple[str, timede
 
 def of_spacing(
     where: str, selected: Selection, interval: timedelta, every: timedelta
-) -> Iterator[Finding]:
+) -> Iterator[CheckFinding]:
     """Whether a window, or the time between two readings, holds what it takes."""
     apart = duration(timedelta(seconds=max(1, round(every.total_seconds()))))
     window = selected.window
@@ -147,7 +147,7 @@ def of_spacing(
 # --- triggers ---------------------------------------------------------------------------
 
 
-def of_new_data(trigger: NewData, answer: Sequence[Series], last: datetime) -> Finding:
+def of_new_data(trigger: NewData, answer: Sequence[Series], last: datetime) -> CheckFinding:
     """What the trigger reads now; it takes exactly one series."""
     values = [value for series in answer for time, value in series.points if time == last]
     if len(values) > 1:
@@ -160,36 +160,38 @@ def of_new_data(trigger: NewData, answer: Sequence[Series], last: datetime) -> F
     if not values or not math.isfinite(values[0]):
         return hint(f"{_NEW_DATA}.query", "yields nothing now; until it does it begins nothing")
     side = "a look would begin" if values[0] >= trigger.min else "nothing begins"
-    return Finding(
+    return CheckFinding(
         f"{_NEW_DATA}.min",
         f"the last reading is {figure(values[0])}, it takes {figure(trigger.min)}: {side}",
     )
 
 
-def of_schedule(due: datetime) -> Finding:
+def of_schedule(due: datetime) -> CheckFinding:
     """When it is due next, in words that show a mistaken time zone."""
-    return Finding("spec.triggers.schedule", f"the next look is due at {moment(due)}")
+    return CheckFinding("spec.triggers.schedule", f"the next look is due at {moment(due)}")
 
 
 # --- the labelled rows ------------------------------------------------------------------
 
 
-def of_rows(decision: Decision) -> Iterator[Finding]:
+def of_rows(decision: Decision) -> Iterator[CheckFinding]:
     """What the labelled rows could show at the last look, where that was counted."""
     if decision.power is not None:
         told = f"at the last look (decision {decision.number}) {could_show(decision.power)}"
-        yield Finding("spec.data.updates", told)
+        yield CheckFinding("spec.data.updates", told)
 
 
 # --- the first version ------------------------------------------------------------------
 
 
-def of_first_version(spec: Spec, *, read: bool) -> Finding:
+def of_first_version(spec: Spec, *, read: bool) -> CheckFinding:
     """What becomes version 1 where none is in service; ``read``: the metric has readings."""
     where = "spec.model.initialModel"
     when = "once spec.suspend is false" if spec.suspend else "as soon as this is applied"
     if spec.initial_model is not None:
-        return Finding(where, f"becomes version 1 {when}: copied and scored, nothing is trained")
+        return CheckFinding(
+            where, f"becomes version 1 {when}: copied and scored, nothing is trained"
+        )
     told = f"is not given: version 1 will be trained from spec.model.baseModel {when}"
     if read:
         told += (

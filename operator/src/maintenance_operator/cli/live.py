@@ -4,27 +4,20 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
-from maintenance_core import outcomes
-from maintenance_core.assess import assess, in_force
-from maintenance_core.conditions import DEGRADED, is_true
 from maintenance_core.errors import ClusterError, Gone, MetricsError, SpecError
-from maintenance_core.grid import reading_times
-from maintenance_core.jobs import work_time
+from maintenance_core.lifecycle.jobs import work_time
 from maintenance_core.model import (
     Assessment,
     JobPhase,
     JobView,
     Metrics,
-    Outcomes,
     Run,
-    Spec,
-    Unknown,
 )
 from maintenance_core.spec import parse
+from maintenance_operator.assessor import Assessor, not_followed, unread
 from maintenance_operator.cli import check, findings
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.resource import LiveJob, Resource, moment_of
-from maintenance_operator.counting import Counting
 
 
 async def job_of(access: Access, resource: Resource) -> LiveJob | None:
@@ -61,49 +54,16 @@ async def assessment_of(
     prometheus: str | None,
     operator_namespace: str,
 ) -> Assessment:
-    """The last readings, judged as the operator judges them."""
-    if not isinstance(resource.spec, Spec):
-        return Unknown(resource.spec.reason, str(resource.spec))
-    metrics, champion = resource.spec.metrics, resource.status.champion
-    if isinstance(metrics, Outcomes):
-        return await _of_counters(access, resource, metrics, now, (prometheus, operator_namespace))
-    grid = reading_times(metrics, now)
+    """The metric read now, by the operator's own observation."""
+    identity, spec, status = resource.identity, resource.spec, resource.status
+    if isinstance(spec, SpecError):
+        return not_followed(spec).assessment
     try:
-        server = await check.chosen(metrics, access, prometheus, operator_namespace)
-        answers = await check.asked(server, metrics, grid, resource.identity.namespace)
-        for answer in (answers.performance, answers.samples):
-            if isinstance(answer, MetricsError):
-                raise answer
+        server = await check.chosen(spec.metrics, access, prometheus, operator_namespace)
     except MetricsError as error:
-        return Unknown(error.reason, str(error))
-    assert not isinstance(answers.performance, MetricsError)  # noqa: S101 - looked above
-    assert not isinstance(answers.samples, MetricsError)  # noqa: S101 - looked above
-    since = champion.promoted_time if champion is not None else None
-    bounds = in_force(metrics, champion, degraded=is_true(resource.status, DEGRADED))
-    return assess(metrics, answers.performance, answers.samples, grid, since, bounds)
-
-
-async def _of_counters(
-    access: Access,
-    resource: Resource,
-    metrics: Outcomes,
-    now: datetime,
-    ask: tuple[str | None, str],
-) -> Assessment:
-    identity, status = resource.identity, resource.status
-    if status.champion is None:
-        return outcomes.unserved()
-    try:
-        server = await check.chosen(metrics, access, *ask)
-        async with check.reaching(server, metrics.server) as prometheus:
-            query = outcomes.query(metrics, status.champion.version)
-            await prometheus.admit(identity.namespace, metrics.server, query)
-            counted = await Counting(prometheus).counted(
-                (identity.namespace, identity.name), metrics, status.champion, status.monitor, now
-            )
-    except MetricsError as error:
-        return Unknown(error.reason, str(error))
-    return outcomes.assess(metrics, status.champion, counted)
+        return unread(error).assessment
+    async with check.reaching(server, spec.metrics.server) as asked:
+        return (await Assessor(asked).assess(identity, spec, status, now)).assessment
 
 
 async def readings_of(

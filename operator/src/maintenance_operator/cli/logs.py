@@ -20,7 +20,7 @@ _JOB_NAME: Final = "batch.kubernetes.io/job-name"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class LogOptions:
     """Which log: of a run and a step, None for the newest; ``follow``: also what comes."""
 
     run: int | None = None
@@ -28,7 +28,7 @@ class Wish:
     follow: bool = False
 
 
-async def show(access: Access, resource: Resource, wish: Wish, out: BinaryIO) -> None:
+async def show(access: Access, resource: Resource, wish: LogOptions, out: BinaryIO) -> None:
     """Write the log of the newest pod that the wish fits.
 
     Raises:
@@ -43,7 +43,7 @@ async def show(access: Access, resource: Resource, wish: Wish, out: BinaryIO) ->
         out.flush()
 
 
-async def _started(access: Access, resource: Resource, wish: Wish) -> Mapping[str, Any]:
+async def _started(access: Access, resource: Resource, wish: LogOptions) -> Mapping[str, Any]:
     """A pod that has begun; with ``follow`` one that is to come is waited for."""
     told = ""
     while True:
@@ -59,7 +59,7 @@ async def _started(access: Access, resource: Resource, wish: Wish) -> Mapping[st
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _newest(access: Access, resource: Resource, wish: Wish) -> Mapping[str, Any] | None:
+async def _newest(access: Access, resource: Resource, wish: LogOptions) -> Mapping[str, Any] | None:
     """Of the run asked for; else of the live one; else of the last one that still has pods."""
     live = resource.status.run
     run = wish.run if wish.run is not None or live is None else live.number
@@ -97,7 +97,7 @@ async def _waiting(access: Access, pod: Mapping[str, Any]) -> str:
     return clean(f"pod {metadata['name']} has not begun: {detail or waits}")
 
 
-def _no_pod(resource: Resource, wish: Wish) -> str:
+def _no_pod(resource: Resource, wish: LogOptions) -> str:
     status, name = resource.status, resource.identity.name
     live, known = status.run, _runs(resource)
     number = wish.run if wish.run is not None or live is None else live.number

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from maintenance_core.conditions import DEGRADED, TRAINING, is_true
-from maintenance_core.first import NOTHING_YET, waits_for_metrics
-from maintenance_core.grid import next_reading
-from maintenance_core.jobs import TrainerImage, is_light
+from maintenance_core.lifecycle.conditions import DEGRADED, TRAINING, is_true
+from maintenance_core.lifecycle.first_version import NOTHING_YET, waits_for_metrics
+from maintenance_core.lifecycle.jobs import TrainerImage, is_light
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.triggers import wanted
 from maintenance_core.model import (
     Action,
     Assessment,
@@ -23,10 +24,9 @@ from maintenance_core.model import (
     ThresholdRange,
     Unknown,
 )
-from maintenance_core.observation import Observation
-from maintenance_core.outcomes import as_gauge, bound_of
 from maintenance_core.reasons import MetricsReason, RunReason, TrainingReason
-from maintenance_core.story import wanted
+from maintenance_core.watch.counters import as_gauge, bound_of
+from maintenance_core.watch.reading_times import next_reading
 from maintenance_operator.cli.resource import NEVER_SEEN, LiveJob, Resource
 
 PATIENCE: Final = timedelta(minutes=2)
@@ -84,7 +84,7 @@ class Next:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ActionNeeded:
     """What a person must do; ``reason`` is the runbook's entry."""
 
     reason: str
@@ -128,8 +128,7 @@ def bound(resource: Resource) -> ThresholdRange | None:
     """What the metric is held against, where that is known."""
     if not isinstance(resource.spec, Spec):
         return None
-    status = resource.status
-    return bound_of(resource.spec.metrics, status.champion, status.monitor)
+    return bound_of(resource.spec.metrics, resource.status)
 
 
 def _running(resource: Resource, run: Run) -> State:
@@ -262,7 +261,7 @@ def _assessment(resource: Resource, spec: Spec, now: datetime) -> Assessment:
     if resource.unread is not None:
         return Unknown(resource.unread.reason, resource.unread.message)
     status = resource.status
-    metrics = as_gauge(spec.metrics, status.champion, status.monitor)
+    metrics = as_gauge(spec.metrics, status)
     reading = status.performance or Reading(now, metrics.threshold.bound)
     if is_true(resource.status, DEGRADED):
         return Degraded(reading, metrics.breach_count, metrics.breach_of, metrics.threshold)
@@ -272,35 +271,37 @@ def _assessment(resource: Resource, spec: Spec, now: datetime) -> Assessment:
 # --- a person's part --------------------------------------------------------------------
 
 
-def tasks(resource: Resource, now: datetime, job: LiveJob | None = None) -> tuple[Task, ...]:
+def actions_needed(
+    resource: Resource, now: datetime, job: LiveJob | None = None
+) -> tuple[ActionNeeded, ...]:
     """What a person must do, most urgent first; empty where it goes on by itself."""
     return tuple(_tasks(resource, now, job))
 
 
-def _tasks(resource: Resource, now: datetime, job: LiveJob | None) -> Iterator[Task]:
+def _tasks(resource: Resource, now: datetime, job: LiveJob | None) -> Iterator[ActionNeeded]:
     if resource.unreadable is not None:
-        yield Task("InvalidStatus", str(resource.unreadable))
+        yield ActionNeeded("InvalidStatus", str(resource.unreadable))
         return
     if resource.stalled is not None:
-        yield Task(resource.stalled.reason, resource.stalled.message)
+        yield ActionNeeded(resource.stalled.reason, resource.stalled.message)
         return
     if not resource.seen:
         yield from _nobody_looks(resource, now)
         return
     if resource.unread is not None and resource.unread.reason != MetricsReason.AWAITING_READINGS:
-        yield Task(resource.unread.reason, resource.unread.message)
+        yield ActionNeeded(resource.unread.reason, resource.unread.message)
     if resource.status.run is not None:
         if job is not None and job.waiting_for:
-            yield Task(TrainingReason.QUEUED, f"Job {job.name} waits: {job.waiting_for}")
+            yield ActionNeeded(TrainingReason.QUEUED, f"Job {job.name} waits: {job.waiting_for}")
         return
     yield from _last_word(resource)
 
 
-def _nobody_looks(resource: Resource, now: datetime) -> Iterator[Task]:
+def _nobody_looks(resource: Resource, now: datetime) -> Iterator[ActionNeeded]:
     if resource.created is None or now - resource.created < PATIENCE:
         return
     never = resource.status.observed_generation == NEVER_SEEN
-    yield Task(
+    yield ActionNeeded(
         "NotLookedAt",
         f"No operator has looked at {'it' if never else 'the spec as it is now'}. Is one running, "
         "and does it watch this namespace? kubectl get deployments --all-namespaces "
@@ -308,19 +309,19 @@ def _nobody_looks(resource: Resource, now: datetime) -> Iterator[Task]:
     )
 
 
-def _last_word(resource: Resource) -> Iterator[Task]:
+def _last_word(resource: Resource) -> Iterator[ActionNeeded]:
     """The last run or decision, where it ended in something that waits for a person."""
     decision, history = resource.status.decision, resource.status.history
     last = history[0] if history else None
     if last is not None and (decision is None or decision.number <= last.number):
         if last.outcome is RunOutcome.FAILED:
-            yield Task(last.reason, last.message)
+            yield ActionNeeded(last.reason, last.message)
         elif last.outcome is RunOutcome.STOPPED and resource.suspended:
-            yield Task(RunReason.SUSPENDED, "To go on: set spec.suspend to false.")
+            yield ActionNeeded(RunReason.SUSPENDED, "To go on: set spec.suspend to false.")
         return
     troubled = resource.status.champion is None or is_true(resource.status, DEGRADED)
     if decision is not None and troubled and decision.action in _FOR_A_PERSON:
-        yield Task(decision.reason, decision.message)
+        yield ActionNeeded(decision.reason, decision.message)
 
 
 _FOR_A_PERSON: Final = {Action.BLOCKED, Action.WAIT, Action.NONE}

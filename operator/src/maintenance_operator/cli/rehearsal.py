@@ -11,15 +11,15 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from maintenance_contract import ContractError
-from maintenance_core import champion as projection
-from maintenance_core.conditions import hindered
 from maintenance_core.errors import ClusterError
-from maintenance_core.first import champion_missing
-from maintenance_core.jobs import TrainerImage, job_name, manifest, request
+from maintenance_core.lifecycle import projection
+from maintenance_core.lifecycle.conditions import blocking_problem
+from maintenance_core.lifecycle.first_version import champion_missing
+from maintenance_core.lifecycle.jobs import TrainerImage, job_name, manifest, request
 from maintenance_core.model import Action, Run, Spec, Step, Trigger, Unknown
 from maintenance_core.reasons import ReadyReason, RunReason
 from maintenance_operator.cli.access import Access
-from maintenance_operator.cli.findings import Finding, wrong
+from maintenance_operator.cli.findings import CheckFinding, wrong
 from maintenance_operator.cli.outlook import observation_of
 from maintenance_operator.cli.resource import Resource
 
@@ -39,7 +39,7 @@ _WHERE: Final[Mapping[str, str]] = {
 
 async def obstacles(
     access: Access, resource: Resource, spec: Spec, now: datetime
-) -> tuple[list[Finding], bool]:
+) -> tuple[list[CheckFinding], bool]:
     """What stands in the way, and whether a version is in service already."""
     found = [finding async for finding in _jobs(access, resource, spec, now)]
     found += [finding async for finding in _stores(access, resource, spec)]
@@ -49,7 +49,7 @@ async def obstacles(
         assessment=Unknown("", ""),  # what the metric says is told from its readings
         config_map=await _config_map(access, resource),
     )
-    problem = hindered(seen, seen.status)
+    problem = blocking_problem(seen, seen.status)
     if problem is not None:
         reason, message = problem
         found.append(wrong(_WHERE.get(reason, "status"), message, reason))
@@ -66,7 +66,7 @@ async def _config_map(access: Access, resource: Resource) -> Mapping[str, Any] |
 
 async def _jobs(
     access: Access, resource: Resource, spec: Spec, now: datetime
-) -> AsyncIterator[Finding]:
+) -> AsyncIterator[CheckFinding]:
     """The Jobs of a run, as the operator makes them; none of a resource that cannot be made."""
     if not resource.identity.uid:
         return
@@ -92,7 +92,7 @@ async def _jobs(
             yield wrong(where, f"the API server refuses its Job: {message}", RunReason.JOB_REFUSED)
 
 
-async def _stores(access: Access, resource: Resource, spec: Spec) -> AsyncIterator[Finding]:
+async def _stores(access: Access, resource: Resource, spec: Spec) -> AsyncIterator[CheckFinding]:
     """Others of the namespace that keep their versions in the same place."""
     try:
         async for body in access.resources(resource.identity.namespace):
@@ -115,7 +115,7 @@ def same_store(raw_spec: object, spec: Spec) -> bool:
         return False
 
 
-def shared_store(other: str) -> Finding:
+def shared_store(other: str) -> CheckFinding:
     """What the first diagnosis would find."""
     return wrong(
         STORAGE,

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from maintenance_core import status as status_json
-from maintenance_core.conditions import METRICS_AVAILABLE, READY
 from maintenance_core.errors import SpecError
-from maintenance_core.jobs import Identity
+from maintenance_core.lifecycle.conditions import METRICS_AVAILABLE, READY
+from maintenance_core.lifecycle.jobs import Identity
 from maintenance_core.model import Condition, Spec, Status, Step
 from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.specs import read_spec

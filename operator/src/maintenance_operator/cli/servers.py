@@ -23,7 +23,7 @@ _HINT: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ReachableServer:
     """``asked``: as the operator's configuration has it, or only an address that a person gave.
 
     ``told``: the way to it. ``connect``: None for a plain session.
@@ -52,17 +52,17 @@ class Service:
         return f"/api/v1/namespaces/{namespace}/services/{target}/proxy{self.path}"
 
 
-def given(url: str) -> Server:
+def given(url: str) -> ReachableServer:
     """The server that the person names.
 
     Raises:
         ConfigurationError: it is no address.
     """
     server = model.Server(check_url(url, "--prometheus"))
-    return Server(server, f"asked at {without_password(url)}")
+    return ReachableServer(server, f"asked at {without_password(url)}")
 
 
-async def configured(access: Access, namespace: str, name: str) -> Server:
+async def configured(access: Access, namespace: str, name: str) -> ReachableServer:
     """The server of that name in the operator's configuration.
 
     Raises:
@@ -79,8 +79,8 @@ async def configured(access: Access, namespace: str, name: str) -> Server:
     found = _without_files(servers[name])
     service = service_of(found.url, namespace)
     if service is None or not await _exists(access, service):
-        return Server(found, f"{name}, asked at {without_password(found.url)}")
-    return Server(
+        return ReachableServer(found, f"{name}, asked at {without_password(found.url)}")
+    return ReachableServer(
         replace(found, url=access.host + service.proxy),
         f"{name}, asked through the API server: Service {service.namespace}/{service.name}",
         access.session,

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from maintenance_contract.evidence_names import in_words
 from maintenance_core import status as status_json
-from maintenance_core.findings import TOO_FEW
+from maintenance_core.decide.explain import shown
+from maintenance_core.decide.findings import TOO_FEW
+from maintenance_core.decide.worth import could_show
 from maintenance_core.model import (
     Assessment,
     Degraded,
@@ -20,21 +23,18 @@ from maintenance_core.model import (
     ThresholdRange,
     Unknown,
 )
-from maintenance_core.narrate import shown
 from maintenance_core.numbers import duration, figure, moment
-from maintenance_core.words import in_words
-from maintenance_core.worth import could_show
 from maintenance_operator.cli.history import what_ran
 from maintenance_operator.cli.layout import NOTHING, Page, Tone, clean, paragraph, span, table
 from maintenance_operator.cli.outlook import (
     SENTENCES,
+    ActionNeeded,
     Next,
     State,
-    Task,
+    actions_needed,
     bound,
     outlook,
     state,
-    tasks,
 )
 from maintenance_operator.cli.resource import LiveJob, Resource
 
@@ -76,7 +76,7 @@ def explained(view: View, page: Page) -> str:
     resource = view.resource
     word = state(resource)
     name = f"{resource.identity.namespace}/{resource.identity.name}"
-    waits = " It waits for you." if tasks(resource, view.now, view.job) else ""
+    waits = " It waits for you." if actions_needed(resource, view.now, view.job) else ""
     head = paragraph(f"{name} {SENTENCES[word]}.{waits}", page)
     parts = [page.paint(head, _TONES[word]), ""]
     for label, lines in (
@@ -86,7 +86,7 @@ def explained(view: View, page: Page) -> str:
         ("Decision", _decision(view)),
         ("Last run", _last_run(view)),
         ("Next", [_told(outlook(resource, view.now, view.job), view.now)]),
-        ("You", _yours(tasks(resource, view.now, view.job))),
+        ("You", _yours(actions_needed(resource, view.now, view.job))),
     ):
         parts += _section(label, list(lines), page)
     return "\n".join(parts)
@@ -235,7 +235,7 @@ def _told(coming: Next, now: datetime) -> str:
     return f"{coming.what}: {when}{latest} ({moment(coming.time)})."
 
 
-def _yours(mine: Sequence[Task]) -> list[str]:
+def _yours(mine: Sequence[ActionNeeded]) -> list[str]:
     if not mine:
         return ["nothing to do."]
     return [f"{task.what} (runbook: {task.reason})" for task in mine]
@@ -251,7 +251,7 @@ def listed(views: Sequence[View], page: Page, *, namespaces: bool) -> str:
         ((view.resource.identity.namespace,) if namespaces else ()) + _row(view) for view in views
     ]
     text = table(header, rows, page)
-    waiting = sum(bool(tasks(view.resource, view.now)) for view in views)
+    waiting = sum(bool(actions_needed(view.resource, view.now)) for view in views)
     if not waiting:
         return text
     hint = "1 waits" if waiting == 1 else f"{waiting} wait"
@@ -295,7 +295,7 @@ def document(view: View) -> dict[str, Any]:
         "next": {"what": coming.what, "time": _timestamp(coming.time)},
         "tasks": [
             {"reason": str(task.reason), "what": clean(task.what)}
-            for task in tasks(resource, view.now, view.job)
+            for task in actions_needed(resource, view.now, view.job)
         ],
         "performance": written.get("performance"),
         "bound": None if threshold is None else {"min": threshold.min, "max": threshold.max},

@@ -8,18 +8,17 @@ from typing import Any, Final
 
 from maintenance_contract import Answer
 from maintenance_contract import svg as drawing
+from maintenance_contract.evidence_names import in_words
 from maintenance_contract.flowchart import QUESTIONS, flowchart, title
 from maintenance_core import status as status_json
-from maintenance_core.assess import in_force
-from maintenance_core.counterfactual import (
-    Change,
-    Counterfactual,
-    Turn,
-    counterfactual,
-)
-from maintenance_core.findings import TOO_FEW
+from maintenance_core.decide.counterfactual import Change, Counterfactual, Turn, counterfactual
+from maintenance_core.decide.explain import interval
+from maintenance_core.decide.findings import TOO_FEW
+from maintenance_core.decide.pivotal_tests import HypotheticalTest
+from maintenance_core.lifecycle.records import record_of
 from maintenance_core.model import (
     Action,
+    Breach,
     Decision,
     HistoryEntry,
     Metrics,
@@ -30,15 +29,10 @@ from maintenance_core.model import (
     Spec,
     StatusEvidence,
     Trigger,
-    Trouble,
 )
-from maintenance_core.narrate import interval
 from maintenance_core.numbers import figure, moment
-from maintenance_core.outcomes import as_gauge
 from maintenance_core.reasons import DecisionReason
-from maintenance_core.records import record_of
-from maintenance_core.turning import Moved
-from maintenance_core.words import in_words
+from maintenance_core.watch.counters import as_gauge, bound_of
 from maintenance_operator.cli.history import found, what_ran
 from maintenance_operator.cli.layout import Page, Tone, paragraph
 from maintenance_operator.cli.resource import Resource, parsed
@@ -223,12 +217,12 @@ def _changed(change: Change, would: Counterfactual) -> str:
 
 def _turned(turn: Turn, would: Counterfactual) -> str:
     tests = " and ".join(
-        f"{test.name} {_moved(move)} ({_as_it_was(test)})" for test, move in turn.tests
+        f"{test.name} {_hypothetical(move)} ({_as_it_was(test)})" for test, move in turn.tests
     )
     return f"Had {tests}, {_instead(turn, would)}."
 
 
-def _moved(move: Moved) -> str:
+def _hypothetical(move: HypotheticalTest) -> str:
     if move.at_least is not None:
         return f"been shown at {figure(move.at_least)} or more"
     if move.below is not None:
@@ -355,9 +349,7 @@ def picture(case: Case, readings: Readings, now: datetime) -> str:
     record = record_of(case.resource.identity, case.decision)
     drawings = [flowchart(record)]
     if case.spec is not None:
-        status = case.resource.status
-        metrics = as_gauge(case.spec.metrics, status.champion, status.monitor)
-        drawings.append(timeline(_timeline(case, metrics, readings, now)))
+        drawings.append(timeline(_timeline(case, case.spec, readings, now)))
     return drawing.document(title(record), drawings)
 
 
@@ -389,21 +381,21 @@ def remembered_readings(case: Case) -> tuple[tuple[datetime, float], ...]:
     """What status holds of the metric: the breach that began a live run, the last transition."""
     known: dict[datetime, float] = {}
     last: Reading | None = case.resource.status.performance
-    trouble: Trouble | None = case.run.trouble if case.run is not None else None
-    for reading in (last, trouble):
+    breach: Breach | None = case.run.breach if case.run is not None else None
+    for reading in (last, breach):
         if reading is not None and math.isfinite(reading.value):
             known[reading.time] = reading.value
     return tuple(sorted(known.items()))
 
 
-def _timeline(case: Case, metrics: Metrics, readings: Readings, now: datetime) -> Timeline:
+def _timeline(case: Case, spec: Spec, readings: Readings, now: datetime) -> Timeline:
+    metrics = as_gauge(spec.metrics, case.resource.status)
     times = window(case, metrics, now)
     start, end = _window(case, metrics, now)
     step = times[1] - times[0] if len(times) > 1 else metrics.interval
-    threshold = in_force(metrics, case.resource.status.champion, degraded=False).threshold
     return Timeline(
         tuple(point for point in readings.points if start <= point[0] <= end),
-        threshold,
+        bound_of(metrics, case.resource.status) or metrics.threshold,
         start,
         end,
         step,

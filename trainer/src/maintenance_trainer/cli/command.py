@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from maintenance_contract import AUTO, paths
-from maintenance_trainer import job
+from maintenance_contract import AUTO, Task, paths
+from maintenance_trainer import job, tasks
 from maintenance_trainer.cli import local
 from maintenance_trainer.errors import Interrupted, TrainerError
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
 
 BROKEN_PIPE: Final = 141
 """As a shell says it of a program that SIGPIPE ended."""
 DESCRIPTION: Final = """\
-Keeps a text classifier good: says why it got worse (diagnose), trains a challenger (train) and
-lets it meet the champion on rows that neither was trained on (compare). All on your machine."""
+Keeps a classifier of texts or images good: says why it got worse (diagnose), trains a challenger
+(train) and lets it meet the champion on rows that neither was trained on (compare). All on your
+machine."""
 
 EXAMPLE: Final = """\
 a first round, with your rows in news/original/*.csv (columns text and label):
@@ -33,6 +34,8 @@ files, never change one) and give the same two commands again: diagnose says wha
 what the operator's rules make of it; train follows them (or --action) and asks the operator's gate
 whether the new version may serve; compare shows the last contest again. Files: CSV with a header,
 JSON lines (UTF-8) or Parquet. Base model: any encoder in Hugging Face's format with safetensors.
+Images: add --task ImageClassification; files are PNG or JPEG in folders named after their class,
+like parts/original/scratched/1.png, or Parquet with an image column.
 Nothing is downloaded, nothing is sent."""
 
 
@@ -109,8 +112,8 @@ def _by_hand(options: argparse.Namespace) -> int:
         updates=options.updates,
         base_model=options.base_model,
         store=options.store,
-        text_column=options.text_column,
-        label_column=options.label_column,
+        task=options.task,
+        columns=_columns(options),
         original_percent=options.holdout_original,
         updates_percent=options.holdout_updates,
         replay_percent=options.replay_percent,
@@ -163,8 +166,23 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
         "--updates", type=Path, metavar="DIR", help="newly labelled rows, file by file"
     )
     verb.add_argument("--base-model", type=Path, metavar="DIR", help="where a retrain starts")
-    verb.add_argument("--text-column", default="text", metavar="NAME")
-    verb.add_argument("--label-column", default="label", metavar="NAME")
+    verb.add_argument(
+        "--task",
+        choices=sorted(tasks.MODULES),
+        default=Task.TEXT_CLASSIFICATION.value,
+        help="the kind of model (%(default)s)",
+    )
+    verb.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        type=_column,
+        metavar="FOR=NAME",
+        help="the name of a column by what it is for, for example text=headline or "
+        "label=section; may be repeated",
+    )
+    verb.add_argument("--text-column", metavar="NAME", help="the same as --column text=NAME")
+    verb.add_argument("--label-column", metavar="NAME", help="the same as --column label=NAME")
     verb.add_argument(
         "--holdout-original",
         type=_percent,
@@ -212,6 +230,19 @@ def _percent(text: str) -> int | None:
     except ValueError:
         message = f"{text!r}: write auto, or a whole number of per cent"
         raise argparse.ArgumentTypeError(message) from None
+
+
+def _columns(options: argparse.Namespace) -> dict[str, str]:
+    named = {"text": options.text_column, "label": options.label_column}
+    return {role: name for role, name in named.items() if name} | dict(options.column)
+
+
+def _column(text: str) -> tuple[str, str]:
+    role, equals, name = text.partition("=")
+    if not equals or not role or not name:
+        message = f"{text!r}: write what the column is for, and its name, like label=section"
+        raise argparse.ArgumentTypeError(message)
+    return role, name
 
 
 def _assignment(text: str) -> tuple[str, Any]:

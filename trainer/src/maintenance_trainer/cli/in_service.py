@@ -9,10 +9,10 @@ from typing import Final
 
 from maintenance_contract import ContractError
 from maintenance_contract.codec import Fields, canonical, load
-from maintenance_trainer import checkpoints
-from maintenance_trainer.checkpoints import Version
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.store import Store
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.store import Store
+from maintenance_trainer.store.versions import Version
 
 CHAMPION_FILE: Final = "champion.json"
 CHAMPION_VERSION: Final = 1
@@ -40,7 +40,7 @@ def champion(store: Store, chosen: int | None) -> Version | None:
     number = chosen or (named[0] if named else store.state().highest_version)
     if not number:
         return None
-    version = checkpoints.find(store, number)
+    version = versions.find(store, number)
     if version is None:
         where = f"--champion {chosen}" if chosen else CHAMPION_FILE
         message = f"{where}: there is no version {number} in {store.root}."

@@ -8,27 +8,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from maintenance_contract import (
-    Columns,
     Holdout,
     Operation,
     Outcome,
     ResourceRef,
     Snapshot,
+    Task,
     TrainingAction,
     TrainingReport,
     TrainingRequest,
+    columns_of,
 )
 from maintenance_contract.holdout import LEAST_PERCENT, MOST_PERCENT
+from maintenance_contract.kinds import ROLES
 from maintenance_contract.paths import OWNER_FILE
 from maintenance_core.model import Action, Decision, Spec, Verdict
-from maintenance_trainer import checkpoints, files
+from maintenance_trainer import files, tasks
 from maintenance_trainer.cli import in_service, rules, tables
 from maintenance_trainer.errors import ConfigurationError, TrainerError
-from maintenance_trainer.given import Given
 from maintenance_trainer.job import perform
-from maintenance_trainer.places import Places
+from maintenance_trainer.locations import Places
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import BarProgress, LogProgress
-from maintenance_trainer.store import Store
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.store import Store
 
 OWNER: Final = ResourceRef(rules.IDENTITY.namespace, rules.IDENTITY.name, rules.IDENTITY.uid)
 ACTIONS: Final = {"fine-tune": TrainingAction.FINE_TUNE, "retrain": TrainingAction.RETRAIN}
@@ -52,8 +55,8 @@ class Folders:
     updates: Path
     base_model: Path
     store: Path
-    text_column: str = "text"
-    label_column: str = "label"
+    task: str = Task.TEXT_CLASSIFICATION
+    columns: dict[str, str] = field(default_factory=dict)
     original_percent: int | None = None
     updates_percent: int | None = None
     replay_percent: int = 50
@@ -86,9 +89,18 @@ class Folders:
                 )
                 raise ConfigurationError("ArgumentInvalid", message)
         places = rules.Places(self.original, self.updates, self.base_model, self.store)
-        columns = Columns(self.text_column, self.label_column)
+        known = [role.name for role in ROLES[self.task]]
+        if strangers := sorted(self.columns.keys() - set(known)):
+            message = (
+                f"--column {strangers[0]}={self.columns[strangers[0]]}: {self.task} reads columns "
+                f"for {', '.join(known)}; name one of these."
+            )
+            raise ConfigurationError("ArgumentInvalid", message)
+        columns = columns_of(self.task, **self.columns)
         holdout = Holdout(self.original_percent, self.updates_percent)
-        return rules.spec(places, columns, holdout, self.replay_percent, self.arguments)
+        return rules.spec(
+            Task(self.task), places, columns, holdout, self.replay_percent, self.arguments
+        )
 
 
 def diagnose(folders: Folders) -> int:
@@ -103,7 +115,7 @@ def diagnose(folders: Folders) -> int:
     report = _do(rules.diagnose_request(spec, number, champion))
     print(tables.diagnosis(report), end="\n\n")
     if champion is not None and not tables.new_rows(report):
-        print(tables.nothing_new(report))
+        print(tables.nothing_new(report, tasks.source(folders.task).suffixes))
         return 0
     print(tables.decision(rules.decision_on(report, spec, champion, _now())))
     return 0
@@ -181,7 +193,7 @@ def _steps(report: TrainingReport, store: Store) -> int | None:
     """How many optimizer steps made the version, where its manifest tells."""
     if report.candidate is None:
         return None
-    version = checkpoints.find(store, report.candidate.version)
+    version = versions.find(store, report.candidate.version)
     steps = version.provenance.get("steps") if version else None
     return steps if isinstance(steps, int) else None
 
@@ -197,7 +209,8 @@ def _do(request: TrainingRequest) -> TrainingReport:
         places = stack.enter_context(Places(""))
         uri = request.model.base_model
         # Said at once, not when torch has been loaded.
-        checkpoints.check_model(uri, places.model(uri, "", ""), Given.BASE)
+        source = tasks.source(request.model.task)
+        source.check_model(uri, places.model(uri, "", ""), Given.BASE)
         progress: BarProgress | LogProgress
         if sys.stderr.isatty():
             progress = BarProgress()

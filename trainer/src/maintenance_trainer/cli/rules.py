@@ -12,13 +12,15 @@ from maintenance_contract import (
     Holdout,
     Snapshot,
     StorageUri,
+    Task,
     TrainingAction,
     TrainingReport,
     TrainingRequest,
 )
-from maintenance_core.decide import decide
-from maintenance_core.jobs import Identity, request
-from maintenance_core.judge import gate_for, judge
+from maintenance_core.decide.decision import decide
+from maintenance_core.decide.gate import gate_for, judge
+from maintenance_core.decide.training_plan import plan_of
+from maintenance_core.lifecycle.jobs import Identity, request
 from maintenance_core.model import (
     Action,
     Champion,
@@ -30,9 +32,8 @@ from maintenance_core.model import (
     Trigger,
     Verdict,
 )
-from maintenance_core.plan import plan_of
 from maintenance_core.spec import parse
-from maintenance_trainer.checkpoints import Version
+from maintenance_trainer.store.versions import Version
 
 IDENTITY: Final = Identity("local", "by-hand", "")
 DEFAULTS: Final[Mapping[str, Any]] = {
@@ -44,7 +45,6 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "data": {
         "original": {"storageUri": "pvc://local/original"},
         "updates": {"storageUri": "pvc://local/updates", "sampling": "Random"},
-        "columns": {"text": "text", "label": "label"},
         "holdout": {"originalPercent": "Auto", "updatesPercent": "Auto"},
     },
     "metrics": {
@@ -85,7 +85,8 @@ class Places:
     store: Path
 
 
-def spec(
+def spec(  # each is a field of its own
+    task: Task,
     places: Places,
     columns: Columns,
     holdout: Holdout,
@@ -96,6 +97,7 @@ def spec(
     filled = parse(DEFAULTS)
     return replace(
         filled,
+        task=task,
         base_model=_uri(places.base_model),
         storage=_uri(places.store),
         original=_uri(places.original),

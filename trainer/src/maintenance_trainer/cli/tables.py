@@ -1,6 +1,6 @@
 """Reports as a person reads them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from maintenance_contract import (
     Evidence,
@@ -23,12 +23,17 @@ EVIDENCE = {
     "toldApartAuc": "old and new rows can be told apart (AUC)",
     "errorRiseAtEqualClass": "rise of the error at equal class, familiar rows",
     "errorRiseGivenInput": "rise of the error given the input",
-    "relabelledTexts": "texts that came again with another label",
+    "relabelledTexts": "inputs that came again with another label",
     "newLabels": "new rows with a label it does not know",
     "unknownTokens": "rise of unknown tokens",
     "subwordsPerWord": "subwords per word, new over old",
     "truncatedTexts": "rise of texts too long for it",
     "emptyTexts": "rise of empty texts",
+    "unseenImageSizes": "new images of a size that old ones do not have",
+    "unseenChannels": "new images with channels that old ones lack",
+    "unseenBitDepths": "new images with bits that old ones do not have",
+    "unseenImageModes": "new images in a mode that old ones do not have",
+    "imageSides": "length of sides, new over old (medians)",
     "vanishedLabels": "old rows whose label has vanished",
     "newColumns": "columns that only new files have",
     "lostColumns": "columns that only old files have",
@@ -78,13 +83,19 @@ def new_rows(report: TrainingReport) -> int:
     return rows.new_train + rows.new_held_out
 
 
-def nothing_new(report: TrainingReport) -> str:
-    """What to do where no row has arrived that the champion does not know."""
+def nothing_new(report: TrainingReport, suffixes: Sequence[str]) -> str:
+    """What to do where no row has arrived that the champion does not know.
+
+    Args:
+        report: of the diagnosis.
+        suffixes: of the files that hold rows of this kind.
+    """
     left = report.left_out.told()
+    files = f"{', '.join(suffixes[:-1])} or {suffixes[-1]} files"
     return (
         "No new data: there is no newly labelled row that the champion was not trained on, so "
-        "there is nothing to train. Add rows to --updates as .csv, .jsonl, .ndjson or .parquet "
-        f"files{f'; not read: {left}' if left else ''}."
+        f"there is nothing to train. Add rows to --updates as {files}"
+        f"{f'; not read: {left}' if left else ''}."
     )
 
 

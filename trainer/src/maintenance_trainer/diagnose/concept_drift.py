@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from maintenance_trainer.data import Recurrence
+from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
@@ -25,7 +25,7 @@ def measures(
 
     Args:
         old_x: (m, k) embeddings of old held-out rows, reduced.
-        new_x: (n, k) embeddings of new rows whose texts the champion has not seen.
+        new_x: (n, k) embeddings of new rows whose inputs the champion has not seen.
         old: the m rows as the champion scored them.
         new: the n rows as the champion scored them.
         inside: n flags: the row lies where the champion was trained.
@@ -52,7 +52,7 @@ def measures(
 
 
 def relabelled(recurrence: Recurrence) -> list[Measure]:
-    """Texts that come again with another label, where enough come again."""
+    """Inputs that come again with another label, where enough come again."""
     if recurrence.n < at.LEAST_ROWS:
         return []
     found = statistics.relabelled(recurrence.n, recurrence.relabelled)

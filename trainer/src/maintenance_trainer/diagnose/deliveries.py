@@ -7,7 +7,7 @@ learnt by heart.
 
 from typing import Final
 
-from maintenance_trainer.data import Dataset
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.errors import DataError
 
@@ -15,7 +15,7 @@ MOST_COPIES: Final = 0.5
 """Of the delivered rows; short phrases repeat by nature, so old rows are asked too."""
 TIMES_AS_BEFORE: Final = 2.0
 MOST_KNOWN: Final = 0.5
-"""Of the new rows: what the champion was trained on, text and label."""
+"""Of the new rows: what the champion was trained on, input and label."""
 
 
 def check(dataset: Dataset) -> None:
@@ -35,8 +35,9 @@ def _many(dataset: Dataset) -> None:
     now, before = copies.new / copies.new_of, copies.old / max(1, copies.old_of)
     if now > MOST_COPIES and now > TIMES_AS_BEFORE * before:
         message = (
-            f"data.updates: {copies.new} of {copies.new_of} new rows say what another of them "
-            f"says, but for case, digits and punctuation ({now:.0%}; of old rows {before:.0%}). "
+            f"data.updates: {copies.new} of {copies.new_of} new rows say what another of them says "
+            f"({now:.0%}; of old rows {before:.0%}); case, digits and punctuation make no text "
+            "another one. "
             "Whoever delivers the rows must send each once."
         )
         raise DataError("RowsDuplicated", message)
@@ -47,7 +48,7 @@ def _new(dataset: Dataset) -> None:
     total = dataset.recurrence.of
     if total >= at.LEAST_ROWS and again > MOST_KNOWN * total:
         message = (
-            f"data.updates: {again} of {total} new rows are old rows again, text and label: they "
+            f"data.updates: {again} of {total} new rows are old rows again, input and label: they "
             "tell nothing of what has changed, and the champion knows them. Whoever delivers the "
             "rows must send only newly labelled ones."
         )

@@ -10,34 +10,30 @@ from maintenance_contract import (
     Evidence,
     Finding,
     LeftOut,
+    LeftOutFile,
     Operation,
     Outcome,
     Sampling,
     TrainingAction,
     TrainingReport,
 )
-from maintenance_trainer import arguments, checkpoints, folders, labels
-from maintenance_trainer.auto_holdout import Before
-from maintenance_trainer.checkpoints import Version
-from maintenance_trainer.data import (
-    Dataset,
-    Row,
-    Snapshot,
-    read_again,
-    refuse_too_little,
-    take_snapshot,
-)
+from maintenance_trainer.data import folders, labels
+from maintenance_trainer.data.auto_holdout import Before
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
+from maintenance_trainer.data.split import Dataset, refuse_too_little
 from maintenance_trainer.diagnose import deliveries, examine, feature_space, quality
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.diagnose.samples import Sample
+from maintenance_trainer.diagnose.statistics import Floats
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.evaluate import held_out
-from maintenance_trainer.given import Given
-from maintenance_trainer.progress import Progress
+from maintenance_trainer.evaluate import held_out, refuse_metric
+from maintenance_trainer.model_field import Given
 from maintenance_trainer.recipes import fine_tune, retrain
-from maintenance_trainer.tasks import rehearsal
-from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.store import versions
+from maintenance_trainer.store.versions import Version
+from maintenance_trainer.tasks.task import Model, Outputs
 from maintenance_trainer.work import Work
 
 
@@ -51,19 +47,26 @@ def diagnose(work: Work) -> TrainingReport:
     request, store = work.request, work.store
     with work.timings.of("check"):
         tiny = check(work)
-        champion = checkpoints.champion(store, request.champion) if request.champion else None
+        champion = work.champion()
     work.progress.stage("reading data")
     with work.timings.of("read"):
         snapshot, dataset = _snapshot(work, champion)
-        left_out = folders.left_out(
-            request.data, work.places, {(file.origin, file.name) for file in snapshot.files}
+        left_out = (
+            *_updates_first(dataset.left_out),
+            *folders.left_out(
+                request.data,
+                work.places,
+                {(file.origin, file.name) for file in snapshot.files},
+                work.source.suffixes,
+            ),
         )
     if champion is None:
         refuse_too_little(dataset, None, fresh=True)
+    refuse_metric(request.metric, _strata(dataset))
     known: Collection[str] = champion.labels if champion else ()
     with work.timings.of("rehearse"):
         _check_arguments(work, tiny, dataset, fresh=champion is None)
-    diagnosis = Diagnosis(rows=dataset.counts, labels=len({row.label for row in dataset.rows}))
+    diagnosis = Diagnosis(rows=dataset.counts, labels=len(_strata(dataset)))
     if champion is not None:
         deliveries.check(dataset)
         diagnosis = _compare(work, champion, snapshot, dataset, diagnosis)
@@ -85,7 +88,11 @@ def diagnose(work: Work) -> TrainingReport:
     return report
 
 
-def check(work: Work) -> task.Classifier | None:
+def _updates_first(left: Sequence[LeftOutFile]) -> list[LeftOutFile]:
+    return sorted(left, key=lambda each: each.name.startswith(f"{folders.Origin.ORIGINAL}/"))
+
+
+def check(work: Work) -> Model | None:
     """Refuse what a training would stumble over, before a GPU is asked for.
 
     Returns:
@@ -95,27 +102,25 @@ def check(work: Work) -> task.Classifier | None:
         ConfigurationError: BaseModelMissing, BaseModelUnreadable, InitialModelMissing,
             InitialModelUnreadable, ArgumentUnknown, ArgumentInvalid.
     """
-    model, recipes = work.request.model, work.request.recipes
-    checkpoints.check_model(model.base_model, work.base_model, Given.BASE)
+    task, model, recipes = work.task, work.request.model, work.request.recipes
+    work.source.check_model(model.base_model, work.base_model, Given.BASE)
     if model.initial_model:
-        checkpoints.check_model(model.initial_model, work.initial_model, Given.INITIAL)
-    checkpoints.refuse_full(work.store, work.base_model)
-    arguments.check(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments)
-    arguments.check(TrainingAction.RETRAIN, recipes.retrain_arguments)
+        work.source.check_model(model.initial_model, work.initial_model, Given.INITIAL)
+    versions.refuse_full(work.store, work.base_model)
+    task.check_arguments(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments)
+    task.check_arguments(TrainingAction.RETRAIN, recipes.retrain_arguments)
     work.progress.stage("rehearsing with a tiny model")
     if model.initial_model:
-        rehearsal.check(work.initial_model, Given.INITIAL, work.progress)
-    return rehearsal.check(work.base_model, Given.BASE, work.progress)
+        task.rehearse(work.initial_model, Given.INITIAL, work.progress)
+    return task.rehearse(work.base_model, Given.BASE, work.progress)
 
 
-def _check_arguments(
-    work: Work, tiny: task.Classifier | None, dataset: Dataset, *, fresh: bool
-) -> None:
+def _check_arguments(work: Work, tiny: Model | None, dataset: Dataset, *, fresh: bool) -> None:
     """Try the arguments of what may follow: without a champion that is a retrain."""
     if tiny is None:
         return
     recipes = work.request.recipes
-    rehearsal.check_arguments(
+    work.task.try_arguments(
         tiny,
         TrainingAction.RETRAIN,
         recipes.retrain_arguments,
@@ -123,7 +128,7 @@ def _check_arguments(
     )
     rows = len(fine_tune.rows_of(dataset, recipes))
     if not fresh and rows:
-        rehearsal.check_arguments(tiny, TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, rows)
+        work.task.try_arguments(tiny, TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, rows)
 
 
 def _snapshot(work: Work, champion: Version | None) -> tuple[Snapshot, Dataset]:
@@ -131,10 +136,11 @@ def _snapshot(work: Work, champion: Version | None) -> tuple[Snapshot, Dataset]:
     request = work.request
     taken = work.store.stored_snapshot(request.run)
     if taken is not None:
-        return taken, read_again(taken, request.data, work.places, request.run)
+        return taken, read_again(taken, request.data, work.places, work.source, request.run)
     snapshot, dataset = take_snapshot(
         request.data,
         work.places,
+        work.source,
         known=champion.data if champion else frozenset(),
         champion_holdout=champion.past.fair if champion else None,
         before=_before(work, champion),
@@ -158,11 +164,17 @@ class _View:
     """Rows with what the champion makes of them."""
 
     rows: Sequence[Row]
-    outputs: task.Outputs
+    outputs: Outputs
+
+    @property
+    def x(self) -> Floats:
+        return self.outputs.embeddings.astype(np.float64)
 
     def sample(self) -> Sample:
+        """With classes; raises where there are none."""
+        assert self.outputs.probabilities is not None  # noqa: S101  # its caller has asked
         return Sample(
-            self.outputs.embeddings.astype(np.float64),
+            self.x,
             self.outputs.probabilities.astype(np.float64),
             np.array([row.label for row in self.rows], str),
             np.array(self.outputs.predicted, str),
@@ -182,30 +194,28 @@ def _compare(
     work: Work, champion: Version, snapshot: Snapshot, dataset: Dataset, diagnosis: Diagnosis
 ) -> Diagnosis:
     with work.timings.of("load"):
-        classifier = task.from_version(champion.folder, champion.labels)
+        model = work.task.load(champion.folder, champion.labels)
     with work.timings.of("readRows"):
         most = work.request.max_rows
         new = [*dataset.new_held_out, *_few(dataset.new_train, most)]
         views = _Views(
-            _view(classifier, new, work.progress, "reading new rows"),
-            _view(classifier, dataset.old_held_out, work.progress, "reading old held-out rows"),
+            _view(work, model, new, "reading new rows"),
+            _view(work, model, dataset.old_held_out, "reading old held-out rows"),
             _view(
-                classifier,
+                work,
+                model,
                 _few(dataset.old_train, most),
-                work.progress,
                 "reading old training rows",
             ),
         )
     work.progress.stage("testing")
     with work.timings.of("test"):
-        findings = _findings(classifier, snapshot, dataset, views)
+        findings = _findings(work, model, snapshot, dataset, views)
     return replace(
         diagnosis,
         findings=findings,
-        new=held_out(
-            dataset.new_held_out, views.new.outputs.predicted[: len(dataset.new_held_out)]
-        ),
-        old=held_out(dataset.old_held_out, views.old.outputs.predicted),
+        new=held_out(views.new.outputs.loss[: len(dataset.new_held_out)]),
+        old=held_out(views.old.outputs.loss),
         new_labels=feature_space.new_labels(
             [*dataset.new_train, *dataset.new_held_out], champion.labels
         ),
@@ -220,31 +230,30 @@ def _introduce(
     Returns the labels that it answers with beside the diagnosis.
     """
     with work.timings.of("load"):
-        classifier = task.from_initial_model(work.initial_model)
-    there = {row.label for row in dataset.rows}
-    labels.refuse_doubled(dataset.spellings, there, classifier.labels, Given.INITIAL)
-    if not there & set(classifier.labels):
+        model = work.task.from_initial(work.initial_model)
+    there = _strata(dataset)
+    labels.refuse_doubled(dataset.spellings, there, model.labels, Given.INITIAL)
+    if there and not there & set(model.labels):
         message = (
-            f"model.initialModel: it answers {', '.join(classifier.labels)[:200]}, and no row is "
+            f"model.initialModel: it answers {', '.join(model.labels)[:200]}, and no row is "
             f"labelled so, but {', '.join(sorted(there))[:200]}: write the labels of the data "
             "into id2label of its config.json, or name the model of these data."
         )
         raise ConfigurationError("InitialModelLabels", message)
     new, old = dataset.new_held_out, dataset.old_held_out
     with work.timings.of("readRows"):
-        texts = [row.text for row in new + old]
-        predicted = task.read(classifier, texts, work.progress, "scoring the model, rows").predicted
+        loss = work.task.outputs(model, new + old, work.progress, "scoring the model, rows").loss
     scored = replace(
         diagnosis,
-        new=held_out(new, predicted[: len(new)]),
-        old=held_out(old, predicted[len(new) :]),
-        new_labels=tuple(sorted(there - set(classifier.labels))),
+        new=held_out(loss[: len(new)]),
+        old=held_out(loss[len(new) :]),
+        new_labels=tuple(sorted(there - set(model.labels))),
     )
-    return scored, classifier.labels
+    return scored, model.labels
 
 
 def _findings(
-    classifier: task.Classifier, snapshot: Snapshot, dataset: Dataset, views: _Views
+    work: Work, model: Model, snapshot: Snapshot, dataset: Dataset, views: _Views
 ) -> tuple[Finding, ...]:
     """Raises DataError: LabelsConstant, LabelsUnpredictable."""
     columns = feature_space.changed_columns(snapshot.files)
@@ -256,36 +265,45 @@ def _findings(
     if snapshot.sampling is Sampling.TARGETED:
         # Hard cases differ from what the model meets because they were chosen to.
         return examine.findings(examine.Measures(), told)
+    measured = (
+        _of_classes(model, dataset, views)
+        if views.new.outputs.probabilities is not None
+        else examine.measure_inputs(views.seen.x, views.old.x, views.new.x)
+    )
+    return examine.findings(replace(measured, space=_space(work, model, views)), told)
+
+
+def _of_classes(model: Model, dataset: Dataset, views: _Views) -> examine.Measures:
+    """Raises DataError: LabelsConstant, LabelsUnpredictable."""
     seen, old, new = (view.sample() for view in (views.seen, views.old, views.new))
     # A label that is new to the champion is a question of its own.
-    known = np.isin(new.labels, classifier.labels)
+    known = np.isin(new.labels, model.labels)
     quality.check(old, new.part(known))
     trained = {row.key for row in dataset.old_train}
     fresh = np.array([row.key not in trained for row in views.new.rows], bool)
-    measured = examine.measure(seen, old, new.part(known), fresh[known], dataset.recurrence)
-    return examine.findings(replace(measured, space=_space(classifier, views)), told)
+    return examine.measure(seen, old, new.part(known), fresh[known], dataset.recurrence)
 
 
-def _space(classifier: task.Classifier, views: _Views) -> tuple[Measure, ...]:
+def _space(work: Work, model: Model, views: _Views) -> tuple[Measure, ...]:
     if len(views.new.rows) < at.LEAST_ROWS:
         return ()
-    # A tokenizer sees rows alike, trained on or not: those that were stand in where no others are.
+    # Their form is seen alike, trained on or not: rows that were stand in where no others are.
     enough = len(views.old.rows) >= at.LEAST_ROWS
     old = views.old.rows if enough else (*views.old.rows, *views.seen.rows)
     if not old:
         return ()
-    before, after = (
-        task.count_tokens(classifier, [row.text for row in rows]) for rows in (old, views.new.rows)
-    )
-    return tuple(feature_space.measures(old, views.new.rows, classifier.labels, before, after))
+    changes = work.task.input_changes(model, old, views.new.rows)
+    return tuple(feature_space.measures(old, views.new.rows, model.labels, changes))
 
 
-def _view(
-    classifier: task.Classifier, rows: Sequence[Row], progress: Progress, stage: str
-) -> _View:
-    return _View(rows, task.read(classifier, [row.text for row in rows], progress, stage))
+def _view(work: Work, model: Model, rows: Sequence[Row], stage: str) -> _View:
+    return _View(rows, work.task.outputs(model, rows, work.progress, stage))
+
+
+def _strata(dataset: Dataset) -> set[str]:
+    return {row.stratum for row in dataset.rows} - {""}
 
 
 def _few(rows: Sequence[Row], most: int) -> list[Row]:
-    """At most so many, drawn by the hash of the text, which nothing can favour."""
+    """At most so many, drawn by the hash of the input, which nothing can favour."""
     return sorted(rows, key=lambda row: row.key[16:])[:most]

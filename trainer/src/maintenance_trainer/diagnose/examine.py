@@ -11,7 +11,7 @@ import numpy as np
 
 from maintenance_contract import Answer, Evidence, Finding, Question
 from maintenance_contract.holm import holm
-from maintenance_trainer.data import SEED, Recurrence
+from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import (
     concept_drift,
     distribution_shift,
@@ -24,7 +24,8 @@ from maintenance_trainer.diagnose import posterior as likely
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure, gravest
 from maintenance_trainer.diagnose.samples import Sample
-from maintenance_trainer.diagnose.statistics import Flags
+from maintenance_trainer.diagnose.statistics import Flags, Floats
+from maintenance_trainer.seed import SEED
 
 MOST_ROWS: Final = 5000
 """Of each sample; more make every answer a little surer, and the diagnosis minutes longer."""
@@ -76,6 +77,28 @@ def measure(
         old_x, new_x[fresh], old.scored, new.part(fresh).scored, inside[fresh]
     )
     return Measures(tuple(inputs), (*drift, *again, *_rise(old, new, expected, inside & fresh)))
+
+
+def measure_inputs(seen: Floats, old: Floats, new: Floats) -> Measures:
+    """Measure shift of the inputs alone; of a kind without classes nothing else is asked.
+
+    Args:
+        seen: (l, d) embeddings of rows that the model was trained on.
+        old: (m, d) of rows of their time that it was not trained on.
+        new: (n, d) of newly labelled rows.
+    """
+    seen, old, new = (x[few(len(x))] for x in (seen, old, new))
+    if min(len(new), len(old), len(seen)) < at.LEAST_ROWS:
+        return Measures()
+    old_x, new_x, seen_x = statistics.reduce(old, new, seen)
+    outside, _ = statistics.outside_support(seen_x, old_x, new_x)
+    apart = statistics.told_apart(old_x, new_x)
+    return Measures(
+        (
+            Measure.of("outsideSupport", outside, at.OUTSIDE_SUPPORT),
+            Measure.of("toldApartAuc", apart, at.TOLD_APART),
+        )
+    )
 
 
 def few(count: int) -> Flags:

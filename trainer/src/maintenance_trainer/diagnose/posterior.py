@@ -15,9 +15,9 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from maintenance_trainer.data import SEED
 from maintenance_trainer.diagnose.samples import Names, Sample, expanded, log_odds
 from maintenance_trainer.diagnose.statistics import Floats
+from maintenance_trainer.seed import SEED
 
 FOLDS: Final = 5
 STRENGTHS: Final = (0.003, 0.03, 0.3)

@@ -14,12 +14,12 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from maintenance_trainer.data import SEED
 from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.samples import Names, Sample, expanded, log_odds
 from maintenance_trainer.diagnose.statistics import Flags, Floats
 from maintenance_trainer.errors import DataError
+from maintenance_trainer.seed import SEED
 
 FOLDS: Final = 5
 STRENGTH: Final = 0.03

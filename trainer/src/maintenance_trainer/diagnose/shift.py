@@ -13,11 +13,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from maintenance_trainer.data import SEED
 from maintenance_trainer.diagnose.posterior import ExpectedError
 from maintenance_trainer.diagnose.samples import Sample, expanded, log_odds
 from maintenance_trainer.diagnose.statistics import Floats, Measured
 from maintenance_trainer.diagnose.thresholds import INTERVAL_Z
+from maintenance_trainer.seed import SEED
 
 LEAST_IN_CLASS: Final = 10
 STRENGTH: Final = 0.02

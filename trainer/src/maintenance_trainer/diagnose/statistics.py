@@ -20,8 +20,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from maintenance_trainer.data import SEED
 from maintenance_trainer.diagnose.thresholds import INTERVAL_Z, RELABELLED
+from maintenance_trainer.seed import SEED
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -59,7 +59,7 @@ def reduce(*samples: Floats) -> tuple[Floats, ...]:
         return tuple(np.split(scaled, np.cumsum([len(sample) for sample in samples])[:-1]))
     components = max(1, min(COMPONENTS, together.shape[1], len(together) // ROWS_PER_COMPONENT))
     scaled = StandardScaler().fit_transform(together)
-    if not scaled.any():  # a champion to which all texts are alike: nothing varies
+    if not scaled.any():  # a champion to which all rows are alike: nothing varies
         return tuple(np.zeros((len(sample), components)) for sample in samples)
     projected = PCA(components, random_state=SEED, svd_solver="full").fit_transform(scaled)
     projected /= projected.std(axis=0).mean() or 1.0
@@ -245,7 +245,7 @@ class Scored:
 
 
 def relabelled(n: int, changed: int) -> Measured:
-    """Share of texts that come again with another label; exact test against the tolerated noise."""
+    """Share of inputs that come again with another label; exact test against tolerated noise."""
     test = stats.binomtest(changed, n, RELABELLED.minor, alternative="greater")
     upper = stats.binomtest(changed, n).proportion_ci(0.90, "wilson").high
     return Measured(changed / n, float(upper), float(test.pvalue), n)

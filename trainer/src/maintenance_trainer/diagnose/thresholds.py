@@ -54,7 +54,7 @@ TOO_DIFFERENT: Final = 0.85
 same inputs mean something else: there are no same inputs."""
 
 RELABELLED: Final = Bounds(minor=0.03, major=0.10, tolerance=0.10)
-"""Share of texts that were seen before and come back with another label: the same measure on
+"""Share of inputs that were seen before and come back with another label: the same measure on
 identical rows."""
 
 NEW_LABELS: Final = Bounds(minor=0.01, major=0.30, tolerance=0.01)
@@ -72,6 +72,10 @@ TRUNCATED: Final = Bounds(minor=0.10, major=0.30, tolerance=0.10)
 
 EMPTY: Final = Bounds(minor=0.05, major=0.20, tolerance=0.05)
 """Rise of the share of texts without a visible character."""
+
+IMAGE_FORM: Final = Bounds(minor=0.05, major=0.30, tolerance=0.05)
+"""Share of new images of a size, with channels or with bits that hardly an old image has. A
+twentieth may come from one more device; from a third on it is another source."""
 
 ONLY_TOLD: Final = Bounds(minor=float("inf"), major=float("inf"), tolerance=float("inf"))
 """For numbers that inform and answer nothing."""

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from maintenance_trainer.tasks.text_classification import Classifier, Fitted
+from maintenance_trainer.tasks.task import Fitted, Model
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """A challenger. ``rows`` counts what it was trained on by kind."""
 
-    classifier: Classifier
+    model: Model
     rows: dict[str, int]
     fitted: Fitted

@@ -10,9 +10,10 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from maintenance_trainer.data import SEED, Row
+from maintenance_trainer.data.rows import Row
 from maintenance_trainer.diagnose.samples import expanded
 from maintenance_trainer.diagnose.statistics import Floats
+from maintenance_trainer.seed import SEED
 
 LEAST_ROWS_PER_LABEL: Final = 5
 REFUTED: Final = 0.3
@@ -32,10 +33,12 @@ def contradicted(
 ) -> NDArray[np.bool_]:
     """Mark old rows whose label the new rows refute.
 
-    Two rules. The same text carries only other labels now. Or: given the champion's embedding, a
+    Two rules. The same input carries only other labels now. Or: given the champion's embedding, a
     classifier of the new rows finds the old label far less likely than one of other old rows does;
     it is believed only where new rows lie, so regions that they do not cover stay as they were. The
     ratio, not the likelihood itself: an old label that always was doubtful is no sign of change.
+
+    Without classes nothing is marked.
 
     Args:
         old: m old training rows.
@@ -49,8 +52,11 @@ def contradicted(
     now: dict[str, set[str]] = {}
     for row in new:
         now.setdefault(row.key, set()).add(row.label)
-    same_text = np.array([row.key in now and row.label not in now[row.key] for row in old], bool)
-    return same_text | _improbable(old, new, old_embeddings, new_embeddings)
+    same_input = np.array(
+        [bool(row.stratum) and row.key in now and row.label not in now[row.key] for row in old],
+        bool,
+    )
+    return same_input | _improbable(old, new, old_embeddings, new_embeddings)
 
 
 def _improbable(
@@ -59,12 +65,12 @@ def _improbable(
     old_embeddings: NDArray[np.float32],
     new_embeddings: NDArray[np.float32],
 ) -> NDArray[np.bool_]:
-    labels = np.array([row.label for row in new], str)
+    labels = np.array([row.stratum for row in new], str)
     names, counts = np.unique(labels, return_counts=True)
     usable = np.isin(labels, names[counts >= LEAST_ROWS_PER_LABEL])
     if len(old) < 2 or len(set(labels[usable])) < 2:  # noqa: PLR2004  # two labels to tell apart
         return np.zeros(len(old), bool)
-    was = np.array([row.label for row in old], str)
+    was = np.array([row.stratum for row in old], str)
     x, of_new = (expanded(e.astype(np.float64)) for e in (old_embeddings, new_embeddings[usable]))
     now = _likelihood(of_new, labels[usable], x, was)
     before = _among_themselves(x, was)

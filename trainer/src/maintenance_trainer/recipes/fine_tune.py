@@ -6,24 +6,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maintenance_contract import Recipes, TrainingAction
-from maintenance_trainer import arguments
-from maintenance_trainer.data import SEED, Dataset, Row
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.recipes import Trained
-from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.seed import SEED
+from maintenance_trainer.tasks.task import AnyTask, How, Model
 
 
-def fine_tune(
-    champion: task.Classifier,
+def fine_tune(  # noqa: PLR0913  # each is a fact of its own
+    task: AnyTask,
+    champion: Model,
     folder: Path,
     dataset: Dataset,
     recipes: Recipes,
+    *,
     scratch: Path,
     progress: Progress,
 ) -> Trained:
     """Train on new rows plus ``replay_percent`` old ones per hundred new.
 
     Args:
+        task: the kind of model.
         champion: the model in service; it is trained in place.
         folder: where it lies.
         dataset: the snapshot's rows; contradicted old ones are already gone.
@@ -33,10 +37,10 @@ def fine_tune(
     """
     rows = rows_of(dataset, recipes)
     new = len(dataset.new_train)
-    classifier = task.grown(champion, folder, [row.label for row in dataset.new_train], SEED)
-    how = arguments.build(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, scratch)
-    fitted = task.fit(classifier, rows, how, progress, arguments.where(TrainingAction.FINE_TUNE))
-    return Trained(classifier, {"new": new, "old": len(rows) - new}, fitted)
+    model = task.extend(champion, folder, dataset.new_train, SEED)
+    how = How(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, scratch)
+    fitted = task.fit(model, rows, how, progress)
+    return Trained(model, {"new": new, "old": len(rows) - new}, fitted)
 
 
 def rows_of(dataset: Dataset, recipes: Recipes) -> list[Row]:
@@ -46,18 +50,18 @@ def rows_of(dataset: Dataset, recipes: Recipes) -> list[Row]:
 
 
 def replay(old: Sequence[Row], count: int) -> list[Row]:
-    """A stratified sample: each label keeps its share, the largest remainders round up."""
+    """A stratified sample: each stratum keeps its share, the largest remainders round up."""
     if count >= len(old):
         return list(old)
-    by_label: defaultdict[str, list[Row]] = defaultdict(list)
+    by_stratum: defaultdict[str, list[Row]] = defaultdict(list)
     for row in old:
-        by_label[row.label].append(row)
-    exact = {label: count * len(rows) / len(old) for label, rows in by_label.items()}
-    shares = {label: int(share) for label, share in exact.items()}
-    by_remainder = sorted(exact, key=lambda label: (shares[label] - exact[label], label))
-    for label in by_remainder[: count - sum(shares.values())]:
-        shares[label] += 1
+        by_stratum[row.stratum].append(row)
+    exact = {name: count * len(rows) / len(old) for name, rows in by_stratum.items()}
+    shares = {name: int(share) for name, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: (shares[name] - exact[name], name))
+    for name in by_remainder[: count - sum(shares.values())]:
+        shares[name] += 1
     chance = random.Random(SEED)  # noqa: S311  # a sample, no secret
     return [
-        row for label in sorted(by_label) for row in chance.sample(by_label[label], shares[label])
+        row for name in sorted(by_stratum) for row in chance.sample(by_stratum[name], shares[name])
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from maintenance_contract import Evaluation, TrainingAction
 from maintenance_trainer.recipes import Trained
-from maintenance_trainer.tasks.text_classification import Classifier
+from maintenance_trainer.tasks.task import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Raced:
 
 def race(
     arms: Mapping[TrainingAction, Callable[[], Trained]],
-    score: Callable[[Classifier], Evaluation],
+    score: Callable[[Model], Evaluation],
 ) -> Raced:
     """Train each arm and keep the better one; where they tie the first, which is the cheaper.
 
@@ -36,14 +36,21 @@ def race(
     for action, train in arms.items():
         trained = train()
         seconds += trained.fitted.seconds
-        scores[action] = score(trained.classifier)
-        if best is None or _right(scores[action]) > _right(scores[best[0]]):
+        scores[action] = score(trained.model)
+        if best is None or _worth(scores[action]) > _worth(scores[best[0]]):
             best = action, trained
     assert best is not None  # noqa: S101 - there are arms
     return Raced(*best, scores, seconds)
 
 
-def _right(evaluation: Evaluation) -> int:
-    """Held-out rows that a challenger gets right: new ones, or old ones where none are new."""
+def _worth(evaluation: Evaluation) -> float:
+    """A challenger's score on new held-out rows, or on old ones where none are new.
+
+    By the metric of the gate where it has a value there, else by the rows that are right.
+    """
+    if evaluation.scores is not None:
+        score = evaluation.scores.new or evaluation.scores.old
+        if score is not None:
+            return score.challenger
     counts = evaluation.new or evaluation.old
-    return 0 if counts is None else counts.both_correct + counts.challenger_only
+    return 0.0 if counts is None else counts.challenger_accuracy

@@ -5,20 +5,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maintenance_contract import Recipes, TrainingAction
-from maintenance_trainer import arguments
-from maintenance_trainer.data import SEED, Dataset, Row
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.recipes import Trained
-from maintenance_trainer.tasks import text_classification as task
+from maintenance_trainer.seed import SEED
+from maintenance_trainer.tasks.task import AnyTask, How
 
 
-def retrain(
-    base_model: Path, dataset: Dataset, recipes: Recipes, scratch: Path, progress: Progress
+def retrain(  # each is a fact of its own
+    task: AnyTask,
+    base_model: Path,
+    dataset: Dataset,
+    recipes: Recipes,
+    *,
+    scratch: Path,
+    progress: Progress,
 ) -> Trained:
     """Train a fresh head and the base model's body on the training side of all rows.
 
     Args:
-        base_model: a folder in Hugging Face's format.
+        task: the kind of model.
+        base_model: the folder of the model to start from.
         dataset: the snapshot's rows; contradicted old ones are already gone.
         recipes: the least share of new rows and the user's arguments.
         scratch: an empty folder for the library.
@@ -26,11 +34,10 @@ def retrain(
     """
     rows = rows_of(dataset, recipes)
     old = len(dataset.old_train)
-    labels = sorted({row.label for row in rows})
-    classifier = task.from_base_model(base_model, labels, SEED)
-    how = arguments.build(TrainingAction.RETRAIN, recipes.retrain_arguments, scratch)
-    fitted = task.fit(classifier, rows, how, progress, arguments.where(TrainingAction.RETRAIN))
-    return Trained(classifier, {"new": len(rows) - old, "old": old}, fitted)
+    model = task.from_base(base_model, rows, SEED)
+    how = How(TrainingAction.RETRAIN, recipes.retrain_arguments, scratch)
+    fitted = task.fit(model, rows, how, progress)
+    return Trained(model, {"new": len(rows) - old, "old": old}, fitted)
 
 
 def rows_of(dataset: Dataset, recipes: Recipes) -> list[Row]:

@@ -11,11 +11,11 @@ from typing import Any, Final
 from maintenance_contract import ContractError
 from maintenance_contract.codec import load
 from maintenance_contract.paths import MANIFEST_FILE
-from maintenance_trainer.checkpoints import MANIFEST_VERSION, sha256
+from maintenance_trainer.data.shares import Shares
 from maintenance_trainer.files import shown
-from maintenance_trainer.given import Given
 from maintenance_trainer.hub import MODEL_FILES, NEVER
-from maintenance_trainer.shares import Shares
+from maintenance_trainer.model_field import Given
+from maintenance_trainer.store.versions import MANIFEST_VERSION, sha256
 
 NOTHING_KNOWN: Final = 0
 """Buckets of the original rows that are known to have been held out of an unknown training."""

@@ -1,1 +1,58 @@
-"""One module per kind of model: how to load, grow, fit, read and save it."""
+"""The kinds of model, by name: two modules each, imported when they are asked for."""
+
+import importlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from maintenance_trainer.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from maintenance_trainer.data.sources import AnySource
+    from maintenance_trainer.tasks.task import AnyTask
+
+
+class Modules(NamedTuple):
+    """Where a kind is: its ``SOURCE``, which imports nothing slow, and its ``TASK``."""
+
+    source: str
+    task: str
+
+
+MODULES: Final[dict[str, Modules]] = {
+    "ImageClassification": Modules(
+        "maintenance_trainer.tasks.image_files", "maintenance_trainer.tasks.image_classification"
+    ),
+    "TextClassification": Modules(
+        "maintenance_trainer.tasks.texts", "maintenance_trainer.tasks.text_classification"
+    ),
+}
+
+
+def source(name: str) -> "AnySource":
+    """How the files of a kind are read, which a command says before anything slow is imported.
+
+    Raises:
+        ConfigurationError: TaskUnknown.
+    """
+    found: AnySource = importlib.import_module(_modules(name).source).SOURCE
+    return found
+
+
+def find(name: str) -> "AnyTask":
+    """The kind of this name, as ``spec.model.task`` has it.
+
+    Raises:
+        ConfigurationError: TaskUnknown; nothing slow is imported for it.
+    """
+    found: AnyTask = importlib.import_module(_modules(name).task).TASK
+    return found
+
+
+def _modules(name: str) -> Modules:
+    if name not in MODULES:
+        message = (
+            f"spec.model.task: this trainer knows no {name[:60]!r}, only "
+            f"{', '.join(sorted(MODULES))}: write one of these, or take a trainer image that "
+            "knows it."
+        )
+        raise ConfigurationError("TaskUnknown", message)
+    return MODULES[name]

@@ -1,0 +1,97 @@
+"""The numbers that evidence rests on: their names, and what they measure in plain words.
+
+The trainer writes the names into its report, the rules look them up, status and pictures show them.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from maintenance_contract.report import LEAST_ROWS
+
+ACCURACY: Final = "accuracy"
+ERROR_RATE: Final = "errorRate"
+BREACHED_READINGS: Final = "breachedReadings"
+ERROR_EVIDENCE: Final = "errorEvidence"
+ERROR_AT_EQUAL_CLASS_EVIDENCE: Final = "errorAtEqualClassEvidence"
+ACCURACY_ON_NEW_ROWS: Final = "accuracyOnNewRows"
+OUTSIDE_SUPPORT: Final = "outsideSupport"
+CLASS_MIX: Final = "classMix"
+GAIN_AT_NEW_MIX: Final = "gainAtNewMix"
+TOLD_APART_AUC: Final = "toldApartAuc"
+INPUT_SHIFT_AUC: Final = "inputShiftAuc"
+SHIFT_WITHIN_CLASSES_AUC: Final = "shiftWithinClassesAuc"
+EXPECTED_ERROR_RISE: Final = "expectedErrorRise"
+ERROR_RISE_OUTSIDE: Final = "errorRiseOutside"
+UNEXPLAINED_ERROR_RISE: Final = "unexplainedErrorRise"
+ERROR_RISE_IN_REGION: Final = "errorRiseInRegion"
+REGION_SHARE: Final = "regionShare"
+ERROR_RISE_AT_EQUAL_CLASS: Final = "errorRiseAtEqualClass"
+ERROR_RISE_GIVEN_INPUT: Final = "errorRiseGivenInput"
+RELABELLED_TEXTS: Final = "relabelledTexts"
+NEW_LABELS: Final = "newLabels"
+VANISHED_LABELS: Final = "vanishedLabels"
+UNKNOWN_TOKENS: Final = "unknownTokens"
+SUBWORDS_PER_WORD: Final = "subwordsPerWord"
+TRUNCATED_TEXTS: Final = "truncatedTexts"
+EMPTY_TEXTS: Final = "emptyTexts"
+UNSEEN_IMAGE_SIZES: Final = "unseenImageSizes"
+UNSEEN_CHANNELS: Final = "unseenChannels"
+UNSEEN_BIT_DEPTHS: Final = "unseenBitDepths"
+UNSEEN_IMAGE_MODES: Final = "unseenImageModes"
+IMAGE_SIDES: Final = "imageSides"
+NEW_COLUMNS: Final = "newColumns"
+LOST_COLUMNS: Final = "lostColumns"
+NEW_ROWS_TO_COMPARE: Final = "newRowsToCompare"
+OLD_ROWS_TO_COMPARE: Final = "oldRowsToCompare"
+TRAINED_ROWS_TO_COMPARE: Final = "trainedRowsToCompare"
+
+WORDS: Final[Mapping[str, str]] = {
+    ACCURACY: "accuracy in production",
+    ERROR_RATE: "error rate in production",
+    BREACHED_READINGS: "bad readings among the last",
+    ERROR_EVIDENCE: "evidence that the error rose, in labels",
+    ERROR_AT_EQUAL_CLASS_EVIDENCE: "the same at equal class mix",
+    ACCURACY_ON_NEW_ROWS: "the champion's accuracy on new held-out rows",
+    OUTSIDE_SUPPORT: "share of new rows that lie outside what the champion was trained on",
+    CLASS_MIX: "share of rows that would have to change class to get the old mix",
+    GAIN_AT_NEW_MIX: "what the champion would gain if it knew the classes' new shares",
+    TOLD_APART_AUC: "how well new and old rows can be told apart (.5 not at all, 1 always)",
+    INPUT_SHIFT_AUC: "how well inputs alone tell new rows from old (.5 not at all, 1 always)",
+    SHIFT_WITHIN_CLASSES_AUC: "the same within classes: a moved class mix alone is none",
+    EXPECTED_ERROR_RISE: "rise of the error that the inputs lead to expect",
+    ERROR_RISE_OUTSIDE: "the champion's error on rows outside, less that on old rows",
+    UNEXPLAINED_ERROR_RISE: "rise of the error that neither inputs nor class mix explain",
+    ERROR_RISE_IN_REGION: "that rise where it is clearest",
+    REGION_SHARE: "share of the new rows that lie there",
+    ERROR_RISE_AT_EQUAL_CLASS: "rise of the error on familiar rows of the same class",
+    ERROR_RISE_GIVEN_INPUT: "rise of the error that the inputs do not explain",
+    RELABELLED_TEXTS: "share of known inputs that come back with another label",
+    NEW_LABELS: "share of new rows whose label the champion does not know",
+    VANISHED_LABELS: "share of old rows whose label is seen no more",
+    UNKNOWN_TOKENS: "rise of the share of tokens that the tokenizer does not know",
+    SUBWORDS_PER_WORD: "subwords per word, new over old",
+    TRUNCATED_TEXTS: "rise of the share of texts too long for the model",
+    EMPTY_TEXTS: "rise of the share of empty texts",
+    UNSEEN_IMAGE_SIZES: "share of new images of a size or shape that hardly an old image has",
+    UNSEEN_CHANNELS: "share of new images with channels that hardly an old image has",
+    UNSEEN_BIT_DEPTHS: "share of new images with bits per channel that hardly an old image has",
+    UNSEEN_IMAGE_MODES: (
+        "share of new images in a mode (palette, CMYK) that hardly an old one has"
+    ),
+    IMAGE_SIDES: "length of the images' sides, new over old (medians)",
+    NEW_COLUMNS: "columns that are new",
+    LOST_COLUMNS: "columns that are gone",
+    NEW_ROWS_TO_COMPARE: f"newly labelled rows; with fewer than {LEAST_ROWS} no test is made",
+    OLD_ROWS_TO_COMPARE: f"old held-out rows; with fewer than {LEAST_ROWS} no test is made",
+    TRAINED_ROWS_TO_COMPARE: (
+        f"rows it was trained on; with fewer than {LEAST_ROWS} no test is made"
+    ),
+}
+
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def in_words(name: str) -> str:
+    """What a number measures; a name that is not known here is spelled out."""
+    return WORDS.get(name) or _HUMP.sub(" ", name).lower()

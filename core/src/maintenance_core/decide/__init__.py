@@ -1,0 +1,1 @@
+"""From a diagnosis to an action, and from two scores to a verdict."""

@@ -1,0 +1,193 @@
+"""Champion and challenger on the same held-out rows, by what ``spec.gate.metric`` asks for."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from maintenance_contract import PairedCounts, PairedScore, ScoreMetric
+from maintenance_core.decide import score_tests
+from maintenance_core.numbers import figure, percent
+from maintenance_core.statistics import (
+    EXACT_ROWS,
+    mcnemar,
+    non_inferiority_p,
+    paired_lower_bound,
+)
+
+
+class Compared(Protocol):
+    """What the gate asks of two models on the same rows; differences are challenger less champion.
+
+    Values lie between 0 and 1, more is better.
+    """
+
+    @property
+    def n(self) -> int:
+        """How many rows; at least one."""
+
+    @property
+    def champion(self) -> float:
+        """Its value."""
+
+    @property
+    def challenger(self) -> float:
+        """Its value."""
+
+    @property
+    def difference(self) -> float:
+        """How much better the challenger is."""
+
+    def win_p(self) -> float:
+        """The one-sided p-value that it looks this much better by chance alone."""
+
+    def gain_bound(self, confidence: float) -> float:
+        """The one-sided lower bound of the difference, for a question about 0."""
+
+    def loss_bounds(self, confidence: float) -> tuple[float, float]:
+        """The one-sided bounds of the difference, for questions about a loss that is allowed."""
+
+    def keeps(self, margin: float, confidence: float) -> bool:
+        """Whether it is shown to lose no more than ``margin``."""
+
+    def values(self) -> str:
+        """Both values in words, to be followed by the rows."""
+
+    def evidence(self) -> str:
+        """What the test rests on, in words."""
+
+    def against_majority(self) -> str:
+        """Both values in words, where the champion is the majority class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """By the rows that each gets right: exact tests."""
+
+    counts: PairedCounts
+
+    @property
+    def n(self) -> int:
+        """How many rows."""
+        return self.counts.n
+
+    @property
+    def champion(self) -> float:
+        """Share of rows that it gets right."""
+        return self.counts.champion_accuracy
+
+    @property
+    def challenger(self) -> float:
+        """Share of rows that it gets right."""
+        return self.counts.challenger_accuracy
+
+    @property
+    def difference(self) -> float:
+        """Of these shares."""
+        return (self.counts.challenger_only - self.counts.champion_only) / self.counts.n
+
+    def win_p(self) -> float:
+        """By McNemar's exact test."""
+        return mcnemar(self.counts.challenger_only, self.counts.champion_only)
+
+    def gain_bound(self, confidence: float) -> float:
+        """Tango's."""
+        won, lost = self.counts.challenger_only, self.counts.champion_only
+        return paired_lower_bound(self.n, won, lost, confidence)
+
+    def loss_bounds(self, confidence: float) -> tuple[float, float]:
+        """Tango's."""
+        won, lost = self.counts.challenger_only, self.counts.champion_only
+        upper = -paired_lower_bound(self.n, lost, won, confidence)
+        return self.gain_bound(confidence), upper
+
+    def keeps(self, margin: float, confidence: float) -> bool:
+        """By the score bound; on few rows it is a little bold, and the exact test must agree."""
+        if self.gain_bound(confidence) < -margin:
+            return False
+        if self.n > EXACT_ROWS or not 0.0 <= margin < 1.0:
+            return True
+        won, lost = self.counts.challenger_only, self.counts.champion_only
+        return non_inferiority_p(self.n, won, lost, margin) <= 1.0 - confidence
+
+    def values(self) -> str:
+        """As accuracies."""
+        return f"{percent(self.challenger)} right, the champion {percent(self.champion)},"
+
+    def evidence(self) -> str:
+        """Rows that only one of the two gets right."""
+        return f"{self.counts.challenger_only} won and {self.counts.champion_only} lost"
+
+    def against_majority(self) -> str:
+        """As accuracies."""
+        return (
+            f"{percent(self.challenger)} of {self.n} held-out rows right, against "
+            f"{percent(self.champion)}"
+        )
+
+
+NAMES: Final = {
+    ScoreMetric.BALANCED_ACCURACY: "balanced accuracy",
+    ScoreMetric.MACRO_F1: "macro F1",
+    ScoreMetric.AUROC: "AUROC",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """By a metric that is no mean over rows: tests by the jackknife's standard error."""
+
+    score: PairedScore
+
+    @property
+    def n(self) -> int:
+        """How many rows."""
+        return self.score.n
+
+    @property
+    def champion(self) -> float:
+        """Its value of the metric."""
+        return self.score.champion
+
+    @property
+    def challenger(self) -> float:
+        """Its value of the metric."""
+        return self.score.challenger
+
+    @property
+    def difference(self) -> float:
+        """Of these values."""
+        return self.score.difference
+
+    def win_p(self) -> float:
+        """By Student's t."""
+        return score_tests.win_p(self.score)
+
+    def gain_bound(self, confidence: float) -> float:
+        """By Student's t."""
+        return score_tests.gain_bound(self.score, confidence)
+
+    def loss_bounds(self, confidence: float) -> tuple[float, float]:
+        """By the adjusted error."""
+        return score_tests.loss_bounds(self.score, confidence)
+
+    def keeps(self, margin: float, confidence: float) -> bool:
+        """By the adjusted error."""
+        return self.loss_bounds(confidence)[0] >= -margin
+
+    def values(self) -> str:
+        """With the metric's name."""
+        return (
+            f"{NAMES[self.score.metric]} {figure(self.challenger)}, "
+            f"the champion {figure(self.champion)},"
+        )
+
+    def evidence(self) -> str:
+        """The difference and its error."""
+        error = figure(self.score.standard_error)
+        return f"difference {figure(self.difference)}, standard error {error}"
+
+    def against_majority(self) -> str:
+        """With the metric's name."""
+        return (
+            f"{NAMES[self.score.metric]} {figure(self.challenger)} on {self.n} held-out rows, "
+            f"against {figure(self.champion)}"
+        )

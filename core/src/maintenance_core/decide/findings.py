@@ -1,0 +1,183 @@
+"""What a situation's numbers say, read in one place by rules and by those who narrate them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from maintenance_contract import (
+    LEAST_ROWS,
+    Answer,
+    Diagnosis,
+    Finding,
+    HeldOut,
+    Outcome,
+    Question,
+    RowCounts,
+    Sampling,
+)
+from maintenance_contract.evidence_names import (
+    GAIN_AT_NEW_MIX,
+    NEW_ROWS_TO_COMPARE,
+    OLD_ROWS_TO_COMPARE,
+    TRAINED_ROWS_TO_COMPARE,
+)
+from maintenance_core.decide.evidence import Cause, Tests, answers, cause
+from maintenance_core.model import OutcomeCounters, PathStep, Policy, Situation, Trigger
+from maintenance_core.statistics import binomial_at_least, fewer_right
+
+TOO_FEW: Final = frozenset({NEW_ROWS_TO_COMPARE, OLD_ROWS_TO_COMPARE, TRAINED_ROWS_TO_COMPARE})
+"""Evidence: sides of a comparison that are too small for a test."""
+
+CAUSES: Final = (
+    Question.DATA_DISTRIBUTION_SHIFT,
+    Question.CONCEPT_DRIFT,
+    Question.FEATURE_SPACE_CHANGE,
+)
+"""The questions that a diagnosis answers, in the workflow's order."""
+
+
+def usable(situation: Situation) -> bool:
+    """Whether there is a diagnosis to decide on.
+
+    An escalation is decided on the data of the fine-tune before it: its numbers may be gone.
+    """
+    report = situation.report
+    return report.outcome is Outcome.SUCCEEDED and (
+        report.diagnosis is not None or situation.trigger is Trigger.ESCALATION
+    )
+
+
+def diagnosis_of(situation: Situation) -> Diagnosis:
+    """The diagnosis; without rows where there is none, so that every rule is total."""
+    return situation.report.diagnosis or Diagnosis(RowCounts())
+
+
+def new_rows(situation: Situation) -> int:
+    """Newly labelled rows, on both sides of the split."""
+    rows = diagnosis_of(situation).rows
+    return rows.new_train + rows.new_held_out
+
+
+def findings(situation: Situation) -> tuple[Finding, ...]:
+    """One finding a question, in the workflow's order.
+
+    Undetermined where the report is silent, or says Yes, which is no answer to these questions.
+    Under ``Evidence`` the answers follow from the tests, as one family.
+    """
+    found = tuple(_finding(situation, question) for question in CAUSES)
+    if situation.spec.policy is not Policy.EVIDENCE:
+        return found
+    return answers(found, situation.spec.thresholds)
+
+
+def where_expected(situation: Situation) -> str:
+    """What ``expected_accuracy`` is taken from, in words."""
+    old = diagnosis_of(situation).old
+    return f"of {rows(old)} old ones" if rows(old) else "where spec.metrics asks for"
+
+
+def _finding(situation: Situation, question: Question) -> Finding:
+    for finding in diagnosis_of(situation).findings:
+        if finding.question is question:
+            settled = finding.answer is not Answer.YES
+            return finding if settled else Finding(question, Answer.UNDETERMINED, finding.evidence)
+    return Finding(question, Answer.UNDETERMINED)
+
+
+def answered(situation: Situation, answer: Answer) -> tuple[Finding, ...]:
+    """The findings with that answer."""
+    return tuple(finding for finding in findings(situation) if finding.answer is answer)
+
+
+def cause_open(steps: Iterable[Finding | PathStep]) -> bool:
+    """Whether findings, or a decision's path, name no cause: each is answered No or left open."""
+    return not any(
+        step.question in CAUSES and step.answer in {Answer.MINOR, Answer.MAJOR} for step in steps
+    )
+
+
+def gain_at_new_mix(situation: Situation) -> float | None:
+    """What the champion would gain on new rows if it knew the classes' new shares; None: nothing.
+
+    A fine-tune can gain that much, however well the champion does already.
+    """
+    spec, found = situation.spec, findings(situation)
+    if spec.policy is not Policy.EVIDENCE or cause(found, spec.thresholds) is not Cause.LABEL_SHIFT:
+        return None
+    tests = Tests.of(found, spec.thresholds)
+    return tests.by_name[GAIN_AT_NEW_MIX].value if tests.rejects_alone(GAIN_AT_NEW_MIX) else None
+
+
+def accuracy(held_out: HeldOut | None) -> float | None:
+    """The champion's accuracy on held-out rows; None without rows."""
+    return None if held_out is None or held_out.n == 0 else held_out.correct / held_out.n
+
+
+def rows(held_out: HeldOut | None) -> int:
+    """How many held-out rows there are."""
+    return 0 if held_out is None else held_out.n
+
+
+def too_few_to_compare(situation: Situation) -> tuple[str, int] | None:
+    """The side of the comparison that has too few rows for any test, and how many; else None."""
+    counts = diagnosis_of(situation).rows
+    sides = {
+        NEW_ROWS_TO_COMPARE: counts.new_train + counts.new_held_out,
+        OLD_ROWS_TO_COMPARE: counts.old_held_out,
+        TRAINED_ROWS_TO_COMPARE: counts.old_train,
+    }
+    few = ((name, rows) for name, rows in sides.items() if rows < LEAST_ROWS)
+    return next(few, None)
+
+
+def targeted(situation: Situation) -> bool:
+    """Whether the new rows were chosen because they are hard: they tell nothing of what changed."""
+    return situation.spec.sampling is Sampling.TARGETED
+
+
+def unprompted(situation: Situation) -> bool:
+    """Whether the run began without a drop of the metric: then the labels must show one."""
+    return situation.degraded is None and situation.trigger in {Trigger.SCHEDULE, Trigger.NEW_DATA}
+
+
+def drop_p_value(situation: Situation) -> float | None:
+    """How likely chance alone makes the champion so bad on new held-out rows.
+
+    Against its old held-out rows; without those, against the metric's threshold. None without
+    rows, or without anything to hold them against.
+    """
+    new, old = diagnosis_of(situation).new, diagnosis_of(situation).old
+    if new is None or new.n == 0:
+        return None
+    if old is not None and old.n > 0:
+        return fewer_right(new.correct, new.n, old.correct, old.n)
+    expected = expected_accuracy(situation)
+    return None if expected is None else 1.0 - binomial_at_least(new.correct + 1, new.n, expected)
+
+
+def expected_accuracy(situation: Situation) -> float | None:
+    """What the champion is worth where nothing has changed: its accuracy on old held-out rows.
+
+    Without such rows the metric's threshold stands in, or with counters what it achieved when it
+    was new; None where that is no share.
+    """
+    old = accuracy(diagnosis_of(situation).old)
+    if old is not None:
+        return old
+    metrics, champion = situation.spec.metrics, situation.champion
+    if isinstance(metrics, OutcomeCounters):
+        baseline = champion.baseline if champion is not None else None
+        return None if baseline is None else baseline.value
+    threshold = metrics.threshold
+    floor = threshold.bound if threshold.min is not None else 1.0 - threshold.bound
+    return floor if 0.0 <= floor <= 1.0 else None
+
+
+def concept_drift(steps: Iterable[PathStep]) -> bool:
+    """Whether a decision's path says that the same inputs now mean something else, at large.
+
+    Then the old held-out labels are wrong by construction, and contradicted old rows are not
+    trained on.
+    """
+    return any(
+        step.question is Question.CONCEPT_DRIFT and step.answer is Answer.MAJOR for step in steps
+    )

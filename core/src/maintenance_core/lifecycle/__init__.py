@@ -1,0 +1,1 @@
+"""From what is seen of a resource to the one next effect."""

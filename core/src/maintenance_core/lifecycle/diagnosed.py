@@ -1,0 +1,152 @@
+"""A diagnosis is in: decide, and write the decision before anything acts on it."""
+
+from dataclasses import replace
+from typing import Final
+
+from maintenance_contract import ContractError, Operation, Outcome, TrainingReport
+from maintenance_core.decide.decision import decide
+from maintenance_core.lifecycle.jobs import job_name
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.run import (
+    degraded_by,
+    find,
+    next_number,
+    read_report,
+    request_of_step,
+    with_job,
+)
+from maintenance_core.lifecycle.settle import later_recheck, settle
+from maintenance_core.model import (
+    Action,
+    Decision,
+    Effect,
+    HistoryEntry,
+    Note,
+    Run,
+    Situation,
+    Spec,
+    Step,
+    Trigger,
+)
+from maintenance_core.reasons import EventReason, ReadyReason
+
+RUN_NUMBER_TAKEN: Final = "RunNumberTaken"
+STORE_IN_USE: Final = "StoreInUse"
+_BEGINS: Final = {Action.IMPORT: EventReason.IMPORT_STARTED}
+
+
+def diagnosed(seen: Observation, run: Run, spec: Spec, report: TrainingReport) -> Effect | None:
+    """The diagnosis is in: decide, and write the decision before anything acts on it."""
+    if report.outcome is Outcome.FAILED and report.reason == RUN_NUMBER_TAKEN:
+        number = max(run.number, report.store.highest_run) + 1
+        again = with_job(
+            seen.identity, replace(run, number=number, job_uid="", step=Step.DIAGNOSE, subject=None)
+        )
+        return settle(seen, replace(seen.status, run=again))
+    decision = decide(
+        Situation(
+            number=run.number,
+            trigger=run.trigger,
+            spec=spec,
+            report=report,
+            now=seen.now,
+            degraded=degraded_by(run, spec),
+            champion=seen.status.champion,
+            history=seen.status.history,
+            escalated_from=run.escalated_from,
+            generation=run.generation,
+        )
+    )
+    if report.outcome is Outcome.FAILED and report.reason == STORE_IN_USE:
+        decision = replace(decision, reason=ReadyReason.STORE_IN_USE)
+    return decided(
+        seen,
+        replace(run, snapshot_run=run.number, data_digest=report.snapshot_digest),
+        spec,
+        decision,
+    )
+
+
+def decided(
+    seen: Observation,
+    run: Run,
+    spec: Spec,
+    decision: Decision,
+    *notes: Note,
+    ended: HistoryEntry | None = None,
+) -> Effect | None:
+    """Train, or look again later."""
+    status = replace(seen.status, decision=decision)
+    if ended is not None:
+        status = replace(status, history=(ended, *status.history))
+    note = Note(
+        EventReason.DECIDED,
+        f"Run {decision.number}: {decision.action.value} ({decision.reason}). {decision.message}",
+        warning=decision.action is Action.BLOCKED,
+    )
+    if decision.action.training is None:
+        status = replace(status, run=None, recheck=later_recheck(seen, spec, run.data_digest))
+    else:
+        status = replace(
+            status,
+            run=with_job(
+                seen.identity,
+                replace(
+                    run,
+                    step=Step.TRAIN,
+                    subject=None,
+                    job_uid="",
+                    action=decision.action,
+                    train_start_time=None if decision.action is Action.IMPORT else seen.now,
+                ),
+            ),
+        )
+        begins = f"Run {decision.number}: {decision.action.value} begins."
+        notes = (*notes, Note(_BEGINS.get(decision.action, EventReason.TRAINING_STARTED), begins))
+    return settle(seen, status, note, *notes, decided=decision, ended=ended)
+
+
+def escalate(
+    seen: Observation, run: Run, spec: Spec, entry: HistoryEntry, rejected: Note
+) -> Effect | None:
+    """A rejected fine-tune escalates once: a new number, the same snapshot, a retrain."""
+    number = max(next_number(seen), run.number + 1)
+    decision = decide(
+        Situation(
+            number=number,
+            trigger=Trigger.ESCALATION,
+            spec=spec,
+            report=diagnosis_of(seen, run, spec),
+            now=seen.now,
+            degraded=degraded_by(run, spec),
+            champion=seen.status.champion,
+            history=(entry, *seen.status.history),
+            escalated_from=run.number,
+            generation=run.generation,
+        )
+    )
+    retrain = replace(
+        run,
+        number=number,
+        trigger=Trigger.ESCALATION,
+        start_time=seen.now,
+        escalated_from=run.number,
+        snapshot_run=run.snapshot_run or run.number,
+    )
+    return decided(seen, retrain, spec, decision, rejected, ended=entry)
+
+
+def diagnosis_of(seen: Observation, run: Run, spec: Spec) -> TrainingReport:
+    """The diagnosis a fine-tune was decided on; without its numbers where its Job is gone."""
+    asked = request_of_step(seen, run, spec, Step.DIAGNOSE)
+    job = find(seen, job_name(seen.identity, run.number, Step.DIAGNOSE))
+    try:
+        return read_report(job.message if job and job.message else "", asked)
+    except ContractError:
+        return TrainingReport(
+            Operation.DIAGNOSE,
+            run.number,
+            asked.digest,
+            Outcome.SUCCEEDED,
+            snapshot_digest=run.data_digest,
+        )

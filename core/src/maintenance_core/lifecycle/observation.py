@@ -1,0 +1,43 @@
+"""Everything a pass has seen, in one immutable value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from maintenance_core.errors import SpecError
+from maintenance_core.lifecycle.jobs import Identity, TrainerImage
+from maintenance_core.model import Assessment, JobView, Refusal, Spec, Status
+from maintenance_core.watch.common_cause import CommonCause
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A snapshot of one resource and what belongs to it.
+
+    ``spec`` is the error where it cannot be followed; ``jobs`` is None as long as nobody needed
+    to look; ``config_map`` is the champion's projection, None where there is none; ``refusals``
+    are requests that the API server did not carry out. Runs that ended before
+    ``breaker_reset`` are forgiven. ``scheduled`` is the last time that was due by
+    ``spec.triggers.schedule`` and the one after it; ``new_data`` the latest reading of
+    ``spec.triggers.newData``. ``common_cause`` says whether a run may begin by the metric: many
+    may have left their range together.
+    """
+
+    identity: Identity
+    generation: int
+    suspended: bool
+    spec: Spec | SpecError
+    raw_spec: Mapping[str, Any]
+    status: Status
+    assessment: Assessment
+    now: datetime
+    trainer: TrainerImage
+    jobs: tuple[JobView, ...] | None = None
+    config_map: Mapping[str, Any] | None = None
+    refusals: tuple[Refusal, ...] = ()
+    breaker_reset: datetime | None = None
+    created: datetime | None = None
+    scheduled: tuple[datetime, datetime] | None = None
+    new_data: float | None = None
+    common_cause: CommonCause = CommonCause.ALLOW

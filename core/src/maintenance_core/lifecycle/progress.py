@@ -1,0 +1,217 @@
+"""A live run: its Job is made, awaited, given up or read.
+
+What the step's report says is for ``diagnosed`` and ``trained``.
+"""
+
+from dataclasses import replace
+
+from maintenance_contract import ContractError, Outcome, TrainingRequest
+from maintenance_core.allowed import admit
+from maintenance_core.errors import SpecError
+from maintenance_core.lifecycle.deadlines import WHY_FAILED, overdue, to_be_read
+from maintenance_core.lifecycle.diagnosed import diagnosed
+from maintenance_core.lifecycle.jobs import manifest
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.refusals import (
+    is_hopeless,
+    is_told,
+    message_of,
+    refused,
+    request_of,
+    waits,
+)
+from maintenance_core.lifecycle.run import (
+    find,
+    history_entry,
+    is_terminal,
+    read_report,
+    record_of_training,
+    request_of_step,
+    with_job,
+)
+from maintenance_core.lifecycle.settle import end, fail, settle
+from maintenance_core.lifecycle.trained import retry_after_oom, trained
+from maintenance_core.model import (
+    CreateJob,
+    DeleteJob,
+    Effect,
+    JobPhase,
+    JobView,
+    Note,
+    Refusal,
+    Run,
+    RunOutcome,
+    Spec,
+    Step,
+    Stopping,
+)
+from maintenance_core.reasons import EventReason, ReadyReason, RunReason, VerdictReason
+from maintenance_core.spec import parse
+
+
+def stop(seen: Observation, run: Run) -> Effect | None:
+    """``spec.suspend``: the Job goes first, then the run."""
+    job = find(seen, run.job_name)
+    if job is not None and job.owner_uid == seen.identity.uid and not is_terminal(job):
+        return _delete(seen, job)
+    message = "Stopped by spec.suspend; nothing that it trained is in service."
+    entry = history_entry(seen, run, RunOutcome.STOPPED, RunReason.SUSPENDED, message)
+    return end(
+        seen,
+        entry,
+        seen.status.recheck,
+        Note(EventReason.RUN_STOPPED, f"Run {run.number}: {message}"),
+    )
+
+
+def advance(seen: Observation, run: Run) -> Effect | None:
+    """Whatever the run's Job, or its absence, asks for next."""
+    try:
+        spec = parse(run.spec)
+    except SpecError as error:
+        return fail(seen, run, ReadyReason.INVALID_STATUS, f"status.run.spec was changed: {error}")
+    asked = request_of_step(seen, run, spec, run.step)
+    job = find(seen, run.job_name)
+    if job is None:
+        return _without_job(seen, run, spec, asked)
+    if job.deleted is not None and not is_terminal(job):
+        # What comes of it is seen once it is gone; where its report is known, nothing more comes.
+        return _reported(seen, run, spec, run.report) if run.report else settle(seen, seen.status)
+    if not _is_of(seen, run, asked, job):
+        return fail(
+            seen,
+            run,
+            RunReason.JOB_FOREIGN,
+            f"Job {job.name} exists and is not of this run: delete it.",
+        )
+    return (_over if is_terminal(job) else _living)(seen, run, spec, job)
+
+
+def _is_of(seen: Observation, run: Run, asked: TrainingRequest, job: JobView) -> bool:
+    """Whether a Job is the one that the run has made: another one may have come by its name."""
+    same = not run.job_uid or job.uid == run.job_uid
+    return same and (job.owner_uid, job.request_digest) == (seen.identity.uid, asked.digest)
+
+
+def _over(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | None:
+    """A Job that has ended. What was seen of its pods is said before their report ends the step."""
+    warned = settle(seen, seen.status) if job.foreign else None
+    if warned is not None:
+        return warned
+    # It may have been written down, and the Job's deletion refused until its pod was taken away.
+    if message := run.report or job.message:
+        return _reported(seen, run, spec, message)
+    if run.stopping is not None and job.phase is JobPhase.FAILED:
+        return _given_up(seen, run, spec, run.stopping)
+    return _ended_without_report(seen, run, spec, job)
+
+
+def _living(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | None:
+    """A Job that has not ended: it is waited for, given up, or done though its pod runs on."""
+    if run.stopping is not None or run.report:
+        return _delete(seen, job)
+    run = replace(run, job_uid=job.uid)
+    if to_be_read(run, job, seen.now):
+        run = replace(run, report=job.message or "")
+    else:
+        run = replace(run, stopping=overdue(run, spec, job, seen.now))
+    return settle(seen, replace(seen.status, run=run))
+
+
+def _reported(seen: Observation, run: Run, spec: Spec, message: str) -> Effect | None:
+    """The trainer has said what came of a step."""
+    about = run.subject if run.step is Step.REPORT and run.subject else run.step
+    expected = request_of_step(seen, run, spec, about)
+    try:
+        report = read_report(message, expected)
+    except ContractError as error:
+        return fail(seen, run, VerdictReason.REPORT_INVALID, f"Job {run.job_name}: {error}")
+    if report.outcome is Outcome.FAILED and report.reason == RunReason.DEADLINE_EXCEEDED:
+        return fail(seen, run, report.reason, report.message)
+    if about is Step.DIAGNOSE:
+        return diagnosed(seen, run, spec, report)
+    return trained(seen, run, spec, report)
+
+
+def _delete(seen: Observation, job: JobView) -> Effect | None:
+    """Ask once; then wait for the Job to go, or for a refusal to be tried again."""
+    delete = DeleteJob(job.name, job.uid, pods_first=bool(job.finalizers))
+    if job.deleted is not None or waits(seen, delete):
+        return settle(seen, seen.status)
+    return delete
+
+
+def _without_job(seen: Observation, run: Run, spec: Spec, asked: TrainingRequest) -> Effect | None:
+    """Not yet created; given up; or seen once, and somebody deleted it."""
+    if run.report:
+        return _reported(seen, run, spec, run.report)
+    if run.stopping is not None:
+        return _given_up(seen, run, spec, run.stopping)
+    if not run.job_uid:
+        try:  # the run's spec may be from before this was asked
+            admit(spec.training.pod, seen.identity.namespace, seen.trainer.allowed)
+        except SpecError as error:
+            return fail(seen, run, RunReason.JOB_REFUSED, str(error))
+        decision = record_of_training(seen, run)
+        create = CreateJob(
+            manifest(seen.identity, run, spec, asked, seen.trainer, decision=decision)
+        )
+        refusal = refused(seen, *request_of(seen, create))
+        return create if refusal is None else _without_leave(seen, run, spec, create, refusal)
+    message = f"Job {run.job_name} was deleted before its result was read."
+    if run.step is Step.TRAIN:
+        return _ask_for_report(seen, run, message)
+    return fail(seen, run, RunReason.JOB_DELETED, message)
+
+
+def _without_leave(
+    seen: Observation, run: Run, spec: Spec, create: CreateJob, refusal: Refusal
+) -> Effect | None:
+    """The Job was refused: wait for leave as long as for a node, unless asking so is in vain."""
+    began = run.train_start_time if run.step is Step.TRAIN else None
+    waited = seen.now - (began or run.start_time)
+    message = message_of(seen, seen.status, refusal)
+    if is_told(refusal) and isinstance(seen.spec, Spec) and run.generation != seen.generation:
+        entry = history_entry(seen, run, RunOutcome.FAILED, RunReason.JOB_REFUSED, message)
+        note = f"Run {run.number}: {RunReason.JOB_REFUSED}, and the spec has changed. {message}"
+        return end(seen, entry, None, Note(EventReason.RUN_FAILED, note, warning=True))
+    if is_hopeless(refusal) or waited > spec.training.pending_timeout:
+        return fail(seen, run, RunReason.JOB_REFUSED, message)
+    return settle(seen, seen.status) if waits(seen, create) else create
+
+
+def _given_up(seen: Observation, run: Run, spec: Spec, why: Stopping) -> Effect | None:
+    """The operator has stopped the Job; why, status has kept."""
+    if why.reason == RunReason.OUT_OF_MEMORY:
+        return retry_after_oom(seen, run, spec, why.message)
+    return fail(seen, run, why.reason, why.message)
+
+
+def _ended_without_report(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | None:
+    """The Job ended and its pod says nothing: crashed, or the pod was collected."""
+    if job.phase is JobPhase.FAILED:
+        reason = WHY_FAILED.get(job.failure, RunReason.JOB_FAILED)
+        why = job.detail or job.failure or "no pod is left to say why"
+        if reason is RunReason.OUT_OF_MEMORY:
+            return retry_after_oom(seen, run, spec, f"Job {job.name} failed: {why}.")
+        look = (
+            f"kubectl mm logs {seen.identity.name} --run {run.number} -n {seen.identity.namespace}"
+        )
+        return fail(seen, run, reason, f"Job {job.name} failed: {why}. What it wrote last: {look}")
+    if run.step is Step.REPORT:
+        return fail(seen, run, RunReason.REPORT_MISSING, f"Job {job.name} left no message.")
+    return _ask_for_report(seen, run, f"Job {job.name} ended, but its pod is gone.")
+
+
+def _ask_for_report(seen: Observation, run: Run, why: str) -> Effect | None:
+    """A finished training is never repeated for a lost message: the store has the report."""
+    asking = with_job(seen.identity, replace(run, step=Step.REPORT, subject=run.step, job_uid=""))
+    return settle(
+        seen,
+        replace(seen.status, run=asking),
+        Note(
+            RunReason.REPORT_MISSING,
+            f"Run {run.number}: {why} Looking for the stored report.",
+            warning=True,
+        ),
+    )

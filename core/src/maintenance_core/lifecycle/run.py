@@ -1,0 +1,157 @@
+"""A run: its names and numbers, what its Jobs are asked, what their reports say, how it is kept."""
+
+from dataclasses import replace
+from typing import Final
+
+from maintenance_contract import (
+    ChampionRef,
+    ContractError,
+    Operation,
+    Outcome,
+    TrainingReport,
+    TrainingRequest,
+)
+from maintenance_contract.plain import plain
+from maintenance_core.decide.training_plan import plan_of
+from maintenance_core.lifecycle.jobs import Identity, job_name, request, run_number
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.records import record_of
+from maintenance_core.model import (
+    Action,
+    Champion,
+    Degraded,
+    HistoryEntry,
+    JobPhase,
+    JobView,
+    Metrics,
+    OutcomeCounters,
+    Reading,
+    Run,
+    RunOutcome,
+    Spec,
+    Step,
+    ThresholdRange,
+    TrainingPlan,
+)
+
+REPORT_CHARACTERS: Final = 4096
+"""Of a report's message; a termination message holds no more."""
+REASON_CHARACTERS: Final = 128
+
+
+def next_number(seen: Observation) -> int:
+    """One more than that of every run that is known."""
+    status = seen.status
+    numbers = [run_number(job) for job in seen.jobs or ()]
+    numbers += [entry.number for entry in status.history]
+    numbers += [status.decision.number] if status.decision else []
+    return max(numbers, default=0) + 1
+
+
+def with_job(identity: Identity, run: Run) -> Run:
+    """The run at the beginning of its step, whose Job has a name and is not seen yet."""
+    named = job_name(identity, run.number, run.step)
+    return replace(run, job_name=named, stopping=None, report="")
+
+
+def live_run(seen: Observation) -> Run:
+    """The run of a resource that has one."""
+    run = seen.status.run
+    assert run is not None  # noqa: S101 - the caller looked
+    return run
+
+
+def find(seen: Observation, name: str) -> JobView | None:
+    """The Job of that name, if it is there."""
+    return next((job for job in seen.jobs or () if job.name == name), None)
+
+
+def is_terminal(job: JobView) -> bool:
+    """Whether a Job has ended."""
+    return job.phase in {JobPhase.COMPLETE, JobPhase.FAILED}
+
+
+def reference_to(champion: Champion | None) -> ChampionRef | None:
+    """The champion as a request names it."""
+    return ChampionRef(champion.version, champion.digest) if champion is not None else None
+
+
+def request_of_step(seen: Observation, run: Run, spec: Spec, step: Step) -> TrainingRequest:
+    """What the Job of a step of the run is asked to do."""
+    return request(seen.identity, run, spec, step, plan_of_run(seen, spec))
+
+
+def plan_of_run(seen: Observation, spec: Spec) -> TrainingPlan:
+    """How the run trains, by the decision that it follows."""
+    return plan_of(seen.status.decision, spec)
+
+
+def record_of_training(seen: Observation, run: Run) -> str:
+    """The decision that a training is for, to be kept in its folder; empty for other steps."""
+    decision = seen.status.decision
+    if run.step is not Step.TRAIN or decision is None or decision.number != run.number:
+        return ""
+    return record_of(seen.identity, decision).to_json()
+
+
+def read_report(message: str, expected: TrainingRequest) -> TrainingReport:
+    """What a trainer said, as an answer to that request.
+
+    Raises:
+        ContractError: it is no report, or one of another request.
+    """
+    report = TrainingReport.from_json(message)
+    # Its words go into status and Events, and the pod may have written whatever it likes.
+    report = replace(
+        report,
+        reason=plain(report.reason, REASON_CHARACTERS),
+        message=plain(report.message, REPORT_CHARACTERS),
+    )
+    if report.operation is Operation.REPORT and report.outcome is Outcome.FAILED:
+        return report
+    answered = (report.operation, report.run, report.request_digest)
+    if answered != (expected.operation, expected.run, expected.digest):
+        msg = "the report is not of this run's request"
+        raise ContractError(msg)
+    return report
+
+
+def degraded_by(run: Run, spec: Spec) -> Degraded | None:
+    """The breach that began the run, as an assessment."""
+    breach = run.breach
+    if breach is None:
+        return None
+    low = isinstance(spec.metrics, OutcomeCounters) or spec.metrics.threshold.min is not None
+    bound = breach.bound
+    if bound is None:  # by a version that did not write it down
+        assert isinstance(spec.metrics, Metrics)  # noqa: S101 - counters came later
+        bound = spec.metrics.threshold.bound
+    return Degraded(
+        Reading(breach.time, breach.value, breach.samples),
+        breach.breached,
+        breach.counted,
+        ThresholdRange(min=bound) if low else ThresholdRange(max=bound),
+        alarm=breach.alarm,
+        onset=breach.onset,
+    )
+
+
+def history_entry(
+    seen: Observation, run: Run, outcome: RunOutcome, reason: str, message: str
+) -> HistoryEntry:
+    """The run as the history keeps it, ending now."""
+    return HistoryEntry(
+        number=run.number,
+        trigger=run.trigger,
+        action=run.action or Action.NONE,
+        reason=reason,
+        outcome=outcome,
+        message=message,
+        start_time=run.start_time,
+        end_time=seen.now,
+        generation=run.generation,
+        data_digest=run.data_digest,
+        champion_version=run.champion.version if run.champion else None,
+        champion_digest=run.champion.digest if run.champion else "",
+        trained=run.train_start_time is not None,
+    )

@@ -1,0 +1,126 @@
+"""What a pass leaves behind: conditions brought up to date, and only what changed is written."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from maintenance_core.lifecycle.conditions import conditions, transitions
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.refusals import is_due, is_told, refused, waits
+from maintenance_core.lifecycle.run import history_entry
+from maintenance_core.model import (
+    Decision,
+    Effect,
+    Healthy,
+    HistoryEntry,
+    Note,
+    OutcomeCounters,
+    Recheck,
+    Refusal,
+    Request,
+    Run,
+    RunOutcome,
+    Spec,
+    Status,
+    WriteStatus,
+)
+from maintenance_core.reasons import EventReason
+from maintenance_core.watch.counters import beginning, still_holds
+
+RECHECK_AT_MOST: Final = timedelta(hours=24)
+
+
+def settle(
+    seen: Observation,
+    status: Status,
+    *notes: Note,
+    decided: Decision | None = None,
+    ended: HistoryEntry | None = None,
+) -> Effect | None:
+    """Bring conditions and the last reading up to date; write only what changes."""
+    refusal = refused(seen, Request.WRITE_STATUS, str(seen.generation))
+    if refusal is not None and not is_due(seen, refusal):
+        return _tell(seen, refusal)
+    kept = seen.spec.history_runs if isinstance(seen.spec, Spec) else None
+    settled = conditions(
+        seen,
+        replace(status, history=status.history[:kept], observed_generation=seen.generation),
+    )
+    if settled == seen.status:
+        return None
+    settled = _with_later_checkpoint(settled, seen.now)
+    notes = (*notes, *transitions(seen.status, settled))
+    return WriteStatus(settled, notes, decided, ended)
+
+
+def _tell(seen: Observation, refusal: Refusal) -> Effect | None:
+    """What was to be written was refused: write nothing but that, if even this is taken."""
+    told = conditions(seen, replace(seen.status, observed_generation=seen.generation))
+    if told == seen.status or not is_told(refusal):
+        return None
+    write = WriteStatus(told, transitions(seen.status, told), instead=True)
+    return None if waits(seen, write) else write
+
+
+def _with_later_checkpoint(status: Status, now: datetime) -> Status:
+    """Where the test is rebuilt from rides on other writes."""
+    monitor = status.monitor
+    if monitor is None:
+        return status
+    later = beginning(monitor.checkpoint_time, now)
+    return replace(status, monitor=replace(monitor, checkpoint_time=later))
+
+
+def with_baseline(seen: Observation) -> Status:
+    """Remember what the champion achieves when it is new, if ``maxDrop`` or a test needs that."""
+    status, found = seen.status, seen.assessment
+    champion = status.champion
+    if champion is None or not isinstance(seen.spec, Spec) or not isinstance(found, Healthy):
+        return status
+    metrics = seen.spec.metrics
+    if isinstance(metrics, OutcomeCounters):
+        if found.monitor is None or still_holds(metrics, champion, status.monitor):
+            return status
+        champion = replace(champion, baseline=found.level)
+        return replace(status, champion=champion, monitor=found.monitor)
+    known = champion.baseline is not None and status.monitor is None
+    if metrics.max_drop is None or known or found.level is None:
+        return status
+    return replace(status, champion=replace(champion, baseline=found.level), monitor=None)
+
+
+def later_recheck(seen: Observation, spec: Spec, data_digest: str) -> Recheck:
+    """Doubling while the data stay the same."""
+    before = seen.status.recheck
+    same = before is not None and before.data_digest == data_digest
+    count = before.count + 1 if before is not None and same else 1
+    longest = max(RECHECK_AT_MOST, spec.recheck_after)
+    wait = min(spec.recheck_after * 2 ** min(count - 1, 16), longest)
+    return Recheck(count, seen.now + wait, data_digest)
+
+
+def end(
+    seen: Observation, entry: HistoryEntry, recheck: Recheck | None, note: Note
+) -> Effect | None:
+    """The run is over, and kept in the history."""
+    status = replace(seen.status, run=None, recheck=recheck, history=(entry, *seen.status.history))
+    return settle(seen, status, note, ended=entry)
+
+
+def fail(seen: Observation, run: Run, reason: str, message: str) -> Effect | None:
+    """The run ends without a verdict; the next look waits as long as after a training."""
+    entry = history_entry(seen, run, RunOutcome.FAILED, reason, message)
+    recheck = seen.status.recheck
+    if isinstance(seen.spec, Spec):
+        recheck = later_recheck(seen, seen.spec, run.data_digest)
+        recheck = replace(recheck, time=max(recheck.time, seen.now + seen.spec.limits.cooldown))
+    return end(
+        seen,
+        entry,
+        recheck,
+        Note(
+            EventReason.RUN_FAILED,
+            f"Run {run.number} ({run.step.value}): {reason}. {message}",
+            warning=True,
+        ),
+    )

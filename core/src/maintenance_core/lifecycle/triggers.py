@@ -1,0 +1,81 @@
+"""Why a run should begin, and why not yet."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from maintenance_core.lifecycle.conditions import DEGRADED, blocking_problem
+from maintenance_core.lifecycle.first_version import waits_for_metrics
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.promotion import in_service
+from maintenance_core.model import Degraded, Metrics, RunOutcome, Spec, Status, Trigger
+from maintenance_core.watch.common_cause import CommonCause
+
+MISSED_BY_AT_MOST: Final = timedelta(hours=24)
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def wanted(seen: Observation) -> Trigger | None:
+    """Why a run should begin now, if it should and no brake holds it."""
+    status = seen.status
+    if (
+        seen.suspended
+        or not isinstance(seen.spec, Spec)
+        or blocking_problem(seen, status) is not None
+    ):
+        return None
+    if status.recheck is not None and seen.now < status.recheck.time:
+        return None
+    if status.champion is None:
+        held = in_service(seen) is not None or waits_for_metrics(seen, status)
+        return None if held else Trigger.INITIAL
+    if seen.now < _cooled_down(status, seen.spec):
+        return None
+    return _occasion(seen, seen.spec)
+
+
+def _occasion(seen: Observation, spec: Spec) -> Trigger | None:
+    """What asks for a look at the champion."""
+    down = isinstance(seen.assessment, Degraded) and not seen.assessment.recovering
+    if down and seen.common_cause is CommonCause.ALLOW:
+        return Trigger.PERFORMANCE_DROP
+    if seen.scheduled is not None and _is_due(seen, seen.scheduled[0]):
+        return Trigger.SCHEDULE
+    new_data = spec.triggers.new_data
+    if new_data is not None and seen.new_data is not None and seen.new_data >= new_data.min:
+        return Trigger.NEW_DATA
+    return None
+
+
+def _is_due(seen: Observation, due: datetime) -> bool:
+    """Whether nobody has acted on a scheduled time yet; one missed by far is let go."""
+    status = seen.status
+    acted = [entry.start_time for entry in status.history]
+    acted += [status.decision.time] if status.decision else []
+    acted += [status.champion.promoted_time] if status.champion else []
+    acted += [seen.created] if seen.created else []
+    return due > max(acted, default=_LONG_AGO) and seen.now - due <= MISSED_BY_AT_MOST
+
+
+def _cooled_down(status: Status, spec: Spec) -> datetime:
+    """When the pause after the last training is over."""
+    ends = [
+        entry.end_time
+        for entry in status.history
+        if entry.outcome in {RunOutcome.PROMOTED, RunOutcome.REJECTED}
+    ]
+    return max(ends) + spec.limits.cooldown if ends else _LONG_AGO
+
+
+def onset(seen: Observation) -> datetime | None:
+    """Since when performance is down: by the readings, or longer, by what status says."""
+    down = seen.assessment
+    if not isinstance(down, Degraded) or down.onset is None:
+        return None
+    held = seen.status.condition(DEGRADED)
+    known = held is not None and held.status == "True"
+    spec = seen.spec
+    if not known or held is None or not isinstance(spec, Spec):
+        return down.onset
+    # It became True with the last of the readings that a breach takes.
+    taken = spec.metrics.breach_of if isinstance(spec.metrics, Metrics) else 1
+    return min(down.onset, held.last_transition_time - taken * spec.metrics.interval)

@@ -1,0 +1,116 @@
+"""What counters of right and wrong predictions come to: counts, and what they are held against."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from maintenance_core.statistics import clopper_pearson
+
+CONFIDENCE: Final = 0.8
+"""Of the two-sided interval whose upper end bounds what was counted when the champion was new. Both
+numbers were chosen on development seeds of ``benchmarks/decision alarm``."""
+
+
+_PRIOR: Final = 20.0
+"""Labels that the overall error weighs in that of a class, so that a rare class has one too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Labelled predictions and how many of them were wrong; fractions, as Prometheus gives them."""
+
+    samples: float
+    errors: float
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(self.samples + other.samples, self.errors + other.errors)
+
+    @property
+    def rate(self) -> float:
+        """The share of errors; zero without samples."""
+        return self.errors / self.samples if self.samples > 0 else 0.0
+
+
+NOTHING: Final = Counts(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceCounts:
+    """What the champion did when it was new, by true class, up to a time."""
+
+    end: datetime
+    classes: Mapping[str, Counts]
+    total: Counts = field(init=False)
+    bound: float = field(init=False)
+    """Upper bound of the error."""
+    _rates: Mapping[str, float] = field(init=False)
+    _variances: Mapping[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive what every window is held against."""
+        total = sum(self.classes.values(), NOTHING)
+        n, k = max(1, round(total.samples)), round(total.errors)
+        rates = {
+            name: (counts.errors + _PRIOR * total.rate) / (counts.samples + _PRIOR)
+            for name, counts in self.classes.items()
+        }
+        variances = {
+            name: _variance(rates[name], counts.samples + _PRIOR)
+            for name, counts in self.classes.items()
+        }
+        for name, value in (
+            ("total", total),
+            ("bound", clopper_pearson(min(k, n), n, CONFIDENCE)[1]),
+            ("_rates", rates),
+            ("_variances", variances),
+        ):
+            object.__setattr__(self, name, value)
+
+    def expected(self, classes: Mapping[str, Counts]) -> float:
+        """The error that these classes would have had when the champion was new."""
+        samples = sum(counts.samples for counts in classes.values())
+        return (
+            sum(
+                counts.samples * self._rates.get(name, self.total.rate)
+                for name, counts in classes.items()
+            )
+            / samples
+        )
+
+    def deviation(self, mix: Mapping[str, float]) -> float:
+        """Standard error of ``expected`` for a class mix (labels by class)."""
+        samples = sum(mix.values())
+        unknown = _variance(self.total.rate, _PRIOR)
+        return math.sqrt(
+            sum(
+                (count / samples) ** 2 * self._variances.get(name, unknown)
+                for name, count in mix.items()
+            )
+        )
+
+
+def _variance(rate: float, samples: float) -> float:
+    return max(rate * (1.0 - rate), 1.0 / (samples + 1.0)) / samples
+
+
+class Kind(StrEnum):
+    """Which of the two tests."""
+
+    ERROR = "error"
+    ERROR_AT_EQUAL_CLASS = "errorAtEqualClass"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """The error is up: which one, the evidence against its threshold, and what came since onset."""
+
+    kind: Kind
+    statistic: float
+    threshold: float
+    bound: float
+    """The error that it is held against: the reference's upper bound and the tolerance."""
+    onset: datetime
+    since: Counts

@@ -1,0 +1,1 @@
+"""From a metric's readings to an assessment: is performance down?"""

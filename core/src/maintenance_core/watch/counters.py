@@ -1,0 +1,340 @@
+"""Counters of right and wrong predictions: what is asked of Prometheus, and what its answer means.
+
+The operator writes the query itself, so that resets of counters are seen and windows never overlap.
+A window ends a little before it is asked for: whatever was scraped for it is in by then, and the
+answer is the same later.
+"""
+
+import hashlib
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from maintenance_core.errors import MetricsError
+from maintenance_core.model import (
+    NOTHING,
+    Assessment,
+    Baseline,
+    Champion,
+    Counts,
+    Degraded,
+    Healthy,
+    Metrics,
+    Monitor,
+    OutcomeCounters,
+    Reading,
+    ReferenceCounts,
+    Series,
+    Status,
+    ThresholdRange,
+    Unknown,
+)
+from maintenance_core.reasons import MetricsReason
+from maintenance_core.status import MOST_CLASSES
+from maintenance_core.watch import e_detector
+from maintenance_core.watch.assess import WARM_UP_INTERVALS, held_against
+from maintenance_core.watch.e_detector import DetectorState, Window
+
+SETTLE: Final = timedelta(seconds=30)
+BLOCK: Final = timedelta(days=8)
+"""The test looks back this far, and at most twice as far."""
+SILENCE: Final = timedelta(days=1)
+"""Without a single label for so long, the counters are stale."""
+NAME_CHARACTERS: Final = 256
+"""The longest class name that status holds."""
+RECENT_LABELS: Final = 100
+"""Labels that the displayed value rests on; the test itself counts every label."""
+OTHER_CLASSES: Final = "(others)"
+"""Classes beyond the most frequent ones count together."""
+
+_CORRECT: Final = {"true": True, "false": False}
+
+
+def query(outcomes: OutcomeCounters, version: int | None) -> str:
+    """PromQL for the labelled predictions of one interval, by true class and whether right."""
+    labels = f"{outcomes.class_label}, {outcomes.correct_label}"
+    return f"sum by ({labels}) ({_increase(outcomes, version)})"
+
+
+def accuracy_query(outcomes: OutcomeCounters, version: int | None) -> str:
+    """PromQL for the share of right predictions, to show to people."""
+    right = {outcomes.correct_label: "true"}
+    return f"sum({_increase(outcomes, version, right)}) / sum({_increase(outcomes, version)})"
+
+
+def _increase(
+    outcomes: OutcomeCounters, version: int | None, further: Mapping[str, str] | None = None
+) -> str:
+    labels = {**outcomes.match_labels, **(further or {})}
+    if outcomes.version_label and version is not None:
+        labels[outcomes.version_label] = str(version)
+    matchers = ", ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in sorted(labels.items())
+    )
+    seconds = int(outcomes.interval.total_seconds())
+    late = int(settle(outcomes).total_seconds())
+    return f"increase({outcomes.counter}{{{matchers}}}[{seconds}s] offset {late}s)"
+
+
+def settle(outcomes: OutcomeCounters) -> timedelta:
+    """How long before the time of a reading its window ends."""
+    return min(SETTLE, outcomes.interval)
+
+
+def digest(outcomes: OutcomeCounters) -> str:
+    """A digest of what is counted: a reference of one counter says nothing about another."""
+    counted = json.dumps([outcomes.server, query(outcomes, None), outcomes.version_label])
+    return hashlib.sha256(counted.encode()).hexdigest()[:12]
+
+
+# --- the grid ---------------------------------------------------------------------------
+
+
+def times(outcomes: OutcomeCounters, after: datetime, until: datetime) -> tuple[datetime, ...]:
+    """The times of the grid in ``(after, until]``: multiples of the interval since the epoch."""
+    seconds = int(outcomes.interval.total_seconds())
+    first, last = int(after.timestamp()) // seconds + 1, int(until.timestamp()) // seconds
+    return tuple(datetime.fromtimestamp(at * seconds, UTC) for at in range(first, last + 1))
+
+
+def first_count(outcomes: OutcomeCounters, champion: Champion) -> datetime:
+    """The champion's predictions count from windows that are asked for after this time.
+
+    Where the counter has no label for the version, servers may take a while to change over.
+    """
+    warm_up = 0 if outcomes.version_label else WARM_UP_INTERVALS
+    whole = (1 + warm_up) * outcomes.interval + settle(outcomes)
+    return champion.promoted_time + whole - timedelta(microseconds=1)
+
+
+def beginning(checkpoint: datetime, now: datetime) -> datetime:
+    """Where the test is rebuilt from: the checkpoint, or some whole ``BLOCK`` later.
+
+    Between one and two blocks are looked back on. What is kept in memory begins there as well, so
+    that a state is the same after a restart.
+    """
+    blocks = (now - checkpoint) // BLOCK - 1
+    return checkpoint + max(0, blocks) * BLOCK
+
+
+# --- the answer -------------------------------------------------------------------------
+
+
+def windows(outcomes: OutcomeCounters, answer: Sequence[Series]) -> tuple[Window, ...]:
+    """The answer of ``query``, a window for each of its times, in order.
+
+    Raises:
+        MetricsError: the labels are not there, or say neither true nor false.
+    """
+    found: dict[datetime, dict[str, Counts]] = defaultdict(dict)
+    for series in answer:
+        name, right = _labels(outcomes, series.labels)
+        for time, value in series.points:
+            if not math.isfinite(value) or value < 0.0:
+                continue
+            counts = Counts(value, 0.0 if right else value)
+            found[time][name] = found[time].get(name, NOTHING) + counts
+    return tuple(Window(time, found[time]) for time in sorted(found))
+
+
+def _labels(outcomes: OutcomeCounters, labels: Mapping[str, str]) -> tuple[str, bool]:
+    field = "spec.metrics.outcomes"
+    if outcomes.class_label not in labels:
+        raise _unreadable(
+            f"{outcomes.counter} has series without the label {outcomes.class_label!r}: write the "
+            f"label of the true class into {field}.classLabel"
+        )
+    said = labels.get(outcomes.correct_label)
+    right = _CORRECT.get(said.lower()) if said is not None else None
+    if right is None:
+        has = "no such label" if said is None else f"{said[:40]!r}"
+        raise _unreadable(
+            f"the label {outcomes.correct_label!r} ({field}.correctLabel) of {outcomes.counter} "
+            f"says whether a prediction was right, true or false; a series has {has}"
+        )
+    return labels[outcomes.class_label][:NAME_CHARACTERS], right
+
+
+def _unreadable(message: str) -> MetricsError:
+    return MetricsError(MetricsReason.OUTCOMES_UNREADABLE, message)
+
+
+def bounded(reference: ReferenceCounts) -> ReferenceCounts:
+    """The reference as status holds it: the most frequent classes, counts to a thousandth."""
+    ranked = sorted(reference.classes.items(), key=lambda item: (-item[1].samples, item[0]))
+    named = ranked if len(ranked) <= MOST_CLASSES else ranked[: MOST_CLASSES - 1]
+    classes = dict(named)
+    if len(named) < len(ranked):
+        others = (counts for _, counts in ranked[len(named) :])
+        classes[OTHER_CLASSES] = sum(others, NOTHING)
+    return ReferenceCounts(
+        reference.end,
+        {
+            name: Counts(round(counts.samples, 3), round(counts.errors, 3))
+            for name, counts in classes.items()
+        },
+    )
+
+
+# --- what it comes to -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted of one version up to ``time``: towards a reference, and then of the test.
+
+    ``begins``: the test takes windows after it, and of those before it only what seasons need;
+    None before there is a reference. ``silent``: no series answered at ``time``.
+    """
+
+    time: datetime
+    begins: datetime | None = None
+    silent: bool = False
+    gathered: Mapping[str, Counts] = field(default_factory=dict)
+    monitor: Monitor | None = None
+    state: DetectorState = field(default_factory=DetectorState)
+
+
+def started(
+    outcomes: OutcomeCounters, champion: Champion, known: Monitor | None, now: datetime
+) -> Counted:
+    """The state before anything is counted; ``known`` is the reference that status holds."""
+    first = first_count(outcomes, champion)
+    if known is None:
+        return Counted(beginning(first, now))
+    begins = beginning(known.checkpoint_time, now)
+    return Counted(max(first, begins - e_detector.HISTORY), begins, monitor=known)
+
+
+def still_holds(outcomes: OutcomeCounters, champion: Champion, monitor: Monitor | None) -> bool:
+    """Whether a monitor is about this champion and these counters."""
+    return monitor is not None and (monitor.version, monitor.counter) == (
+        champion.version,
+        digest(outcomes),
+    )
+
+
+def taken(
+    outcomes: OutcomeCounters,
+    champion: Champion,
+    counted: Counted,
+    asked: Sequence[datetime],
+    found: Iterable[Window],
+) -> Counted:
+    """What is counted once the windows of the times that were ``asked`` are in."""
+    gathered, monitor, begins = dict(counted.gathered), counted.monitor, counted.begins
+    before: list[Window] = []
+    later: list[Window] = []
+    last = None
+    for window in found:
+        last = window.end
+        if begins is not None and last > begins:
+            later.append(window)
+            continue
+        before.append(window)
+        if monitor is not None:
+            continue
+        for name, counts in window.classes.items():
+            gathered[name] = gathered.get(name, NOTHING) + counts
+        if sum(counts.samples for counts in gathered.values()) >= outcomes.baseline_samples:
+            reference = bounded(ReferenceCounts(window.end, gathered))
+            begins, monitor = last, Monitor(champion.version, digest(outcomes), last, reference)
+    state = e_detector.remember(counted.state, before)
+    if monitor is not None:
+        gathered = {}
+        state = e_detector.advance(state, later, monitor.reference, outcomes.tolerance)
+    return Counted(asked[-1], begins, last != asked[-1], gathered, monitor, state)
+
+
+def assess(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> Assessment:
+    """Judge what was counted of the champion in service."""
+    monitor = counted.monitor
+    if counted.silent:
+        return Unknown(MetricsReason.NO_DATA, _no_series(outcomes, champion))
+    if monitor is None:
+        samples = sum(counts.samples for counts in counted.gathered.values())
+        return Unknown(
+            MetricsReason.AWAITING_READINGS,
+            f"{samples:.0f} of {outcomes.baseline_samples} labelled predictions of version "
+            f"{champion.version} are counted that tell what it achieves when it is new "
+            "(spec.metrics.outcomes.baselineSamples).",
+        )
+    heard = e_detector.latest_hour(counted.state) or monitor.checkpoint_time
+    if counted.time - heard > max(SILENCE, 2 * outcomes.interval):
+        return Unknown(
+            MetricsReason.STALE,
+            f"{outcomes.counter} has counted no labelled prediction since about "
+            f"{heard:%Y-%m-%d %H:%M} UTC: check that labels still arrive.",
+        )
+    return _judged(outcomes, counted, monitor)
+
+
+def unserved() -> Unknown:
+    """No version is in service that could be right or wrong."""
+    return Unknown(
+        MetricsReason.AWAITING_READINGS, "No version is in service yet; its predictions count then."
+    )
+
+
+def _judged(outcomes: OutcomeCounters, counted: Counted, monitor: Monitor) -> Healthy | Degraded:
+    state, reference = counted.state, monitor.reference
+    found = e_detector.alarm(state, reference, outcomes.tolerance)
+    season = e_detector.season(state, found) if found is not None else None
+    if found is not None and season is None:
+        since = found.since
+        return Degraded(
+            Reading(counted.time, 1.0 - since.rate, since.samples),
+            1,
+            1,
+            floor(outcomes, reference),
+            alarm=found,
+            onset=found.onset - outcomes.interval - settle(outcomes),
+        )
+    latest = e_detector.recent(state, RECENT_LABELS)
+    if latest.samples <= 0.0:
+        latest = reference.total
+    level = Baseline(1.0 - reference.total.rate, reference.end, reference.total.samples)
+    reading = Reading(counted.time, 1.0 - latest.rate, latest.samples)
+    return Healthy(reading, 0, 1, level, monitor, season)
+
+
+def floor(outcomes: OutcomeCounters, reference: ReferenceCounts) -> ThresholdRange:
+    """The least accuracy that the tolerance allows, as surely as the reference knows."""
+    return ThresholdRange(min=max(0.0, 1.0 - reference.bound - outcomes.tolerance))
+
+
+def as_gauge(metrics: Metrics | OutcomeCounters, status: Status) -> Metrics:
+    """The metric as readings for people to look at; counters as the accuracy of each interval."""
+    if isinstance(metrics, Metrics):
+        return metrics
+    bound = bound_of(metrics, status) or ThresholdRange(min=0.0)
+    version = status.champion.version if status.champion is not None else None
+    return Metrics(
+        metrics.server, metrics.interval, accuracy_query(metrics, version), {}, bound, 1, 1, None
+    )
+
+
+def bound_of(metrics: Metrics | OutcomeCounters, status: Status) -> ThresholdRange | None:
+    """What the metric is held against; None where counters have yet to tell."""
+    if isinstance(metrics, Metrics):
+        return held_against(metrics, status, degraded=False)[1].threshold
+    champion, monitor = status.champion, status.monitor
+    if champion is None or monitor is None or not still_holds(metrics, champion, monitor):
+        return None
+    return floor(metrics, monitor.reference)
+
+
+def _no_series(outcomes: OutcomeCounters, champion: Champion) -> str:
+    labels = {**outcomes.match_labels}
+    if outcomes.version_label:
+        labels[outcomes.version_label] = str(champion.version)
+    spelled = ", ".join(f"{name}={value!r}" for name, value in sorted(labels.items()))
+    return (
+        f"No series of {outcomes.counter} with {spelled or 'any labels'} counts anything: check "
+        "spec.metrics.outcomes, and that the labelled predictions of the version in service are "
+        "scraped."
+    )

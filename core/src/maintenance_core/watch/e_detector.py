@@ -1,0 +1,288 @@
+"""Is the error up? Counts of right and wrong, looked at as often as one likes.
+
+A Shiryaev-Roberts e-detector (J. Shin, A. Ramdas and A. Rinaldo, "E-detectors: a nonparametric
+framework for sequential change detection", New England Journal of Statistics in Data Science 2
+(2024), sections 2 and 3). With ``k`` errors in a window of ``n`` labels and a bet ``b``::
+
+    M = (M + n) * (1 + b (1 - m))^k * (1 - b m)^(n - k)
+
+While the mean error is at most ``m``, M minus the labels seen never rises on average, so the first
+M above ``AVERAGE_RUN_LENGTH`` is expected after at least that many labels, however often one looks.
+``m`` is the upper bound of the champion's error when it was new, plus a tolerance. Two such tests
+run: on the error itself, and at equal class mix, where ``m`` is what the window's own classes would
+make of the champion's errors per class. They share the budget, and so do the bets of each, made for
+drops of several sizes; M is their mean.
+
+Everything is folded from windows of a fixed grid, so a state is the same whether it was kept or
+rebuilt.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from maintenance_core.model import CONFIDENCE, NOTHING, Alarm, Counts, Kind, ReferenceCounts
+from maintenance_core.statistics import normal_quantile
+
+AVERAGE_RUN_LENGTH: Final = 10_000
+"""Labels until a false alarm, on average and at worst: a champion that has just lost as much as the
+tolerance allows."""
+
+RISES: Final = (0.05, 0.1, 0.2)
+"""Of the error beyond its bound: the drops that the bets are made for."""
+
+
+LEAVING: Final = 10.0
+"""An alarm ends once the evidence is this many times below what raises one."""
+
+SEASONS: Final = (timedelta(days=1), timedelta(days=7))
+_HOUR: Final = 3600
+HISTORY: Final = timedelta(days=8)
+"""Of hours that are remembered: last week's season, and a day more."""
+_HOURS_KEPT: Final = HISTORY // timedelta(hours=1)
+_SAME_SEASON: Final = 0.05
+"""One-sided p-value from which the error is no worse than a season ago."""
+_LEAST_OF_A_SEASON: Final = 30
+_ODDS_OF_AN_END: Final = math.log(100.0)
+_SURE: Final = 1.0 - 1e-9
+_SIGMAS: Final = normal_quantile((1.0 + CONFIDENCE) / 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was counted up to a time of the grid, by true class."""
+
+    end: datetime
+    classes: Mapping[str, Counts]
+
+    @property
+    def total(self) -> Counts:
+        """Over all classes."""
+        counts = self.classes.values()
+        return Counts(sum(each.samples for each in counts), sum(each.errors for each in counts))
+
+
+@dataclass(frozen=True, slots=True)
+class Bet:
+    """One bet: log M; and the evidence since its onset (a CUSUM), when it was, what came since."""
+
+    log_m: float = -math.inf
+    evidence: float = 0.0
+    onset: datetime | None = None
+    since: Counts = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One of the two tests. ``alarmed`` holds until the evidence has fallen by ``LEAVING``."""
+
+    bets: tuple[Bet, ...] = (Bet(),) * len(RISES)
+    alarmed: bool = False
+
+    @property
+    def statistic(self) -> float:
+        """The mean of the bets, in labels: comparable with ``AVERAGE_RUN_LENGTH``."""
+        return sum(math.exp(bet.log_m) for bet in self.bets) / len(self.bets)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorState:
+    """Both tests after the window that ended at ``time``; ``hours`` since the epoch → counts."""
+
+    time: datetime | None = None
+    tracks: Mapping[Kind, Track] = field(default_factory=lambda: {kind: Track() for kind in Kind})
+    mix: Mapping[str, float] = field(default_factory=dict)
+    hours: Mapping[int, Counts] = field(default_factory=dict)
+
+
+def threshold() -> float:
+    """What either test must reach; together they keep the average run length."""
+    return AVERAGE_RUN_LENGTH * float(len(Kind))
+
+
+def advance(
+    state: DetectorState, windows: Iterable[Window], reference: ReferenceCounts, tolerance: float
+) -> DetectorState:
+    """The state after more windows, in order. Folding them in parts gives the same.
+
+    Args:
+        state: so far.
+        windows: each ends later than ``state.time``; those without labels may be left out.
+        reference: what the champion did when it was new.
+        tolerance: by how much its error may rise.
+    """
+    time, mix, hours = state.time, dict(state.mix), dict(state.hours)
+    games = {kind: _Game(track) for kind, track in state.tracks.items()}
+    for window in windows:
+        time, total = window.end, window.total
+        if total.samples <= 0.0:
+            continue
+        for name, counts in window.classes.items():
+            mix[name] = mix.get(name, 0.0) + counts.samples
+        games[Kind.ERROR].play(total, reference.bound + tolerance, time)
+        expected = reference.expected(window.classes) + _SIGMAS * reference.deviation(mix)
+        games[Kind.ERROR_AT_EQUAL_CLASS].play(total, expected + tolerance, time)
+        _add(hours, window)
+    tracks = {kind: game.track() for kind, game in games.items()}
+    return DetectorState(time, tracks, mix, _latest(hours))
+
+
+def remember(state: DetectorState, windows: Iterable[Window]) -> DetectorState:
+    """The state once it knows of windows before the test, which seasons are looked for in."""
+    hours = dict(state.hours)
+    for window in windows:
+        _add(hours, window)
+    return DetectorState(state.time, state.tracks, state.mix, _latest(hours))
+
+
+def _add(hours: dict[int, Counts], window: Window) -> None:
+    """A window belongs to the hour that it ends in."""
+    hour = _hour(window.end)
+    hours[hour] = hours.get(hour, NOTHING) + window.total
+
+
+def _latest(hours: Mapping[int, Counts]) -> Mapping[int, Counts]:
+    """The last eight days."""
+    oldest = max(hours, default=0) - _HOURS_KEPT
+    return {hour: counts for hour, counts in hours.items() if hour > oldest}
+
+
+class _Game:
+    """The bets of one test while windows are folded: lists, because there are many windows."""
+
+    _most = math.log(len(RISES) * threshold())
+    """No evidence beyond this is kept: it would take as long to go as it took to come."""
+
+    def __init__(self, track: Track) -> None:
+        self._log_m = [bet.log_m for bet in track.bets]
+        self._evidence = [bet.evidence for bet in track.bets]
+        self._onsets = [bet.onset for bet in track.bets]
+        self._since = [[bet.since.samples, bet.since.errors] for bet in track.bets]
+        self._alarmed = track.alarmed
+        self._factors: tuple[float, list[tuple[float, float]]] = (math.nan, [])
+
+    def track(self) -> Track:
+        """As it stands."""
+        bets = zip(self._log_m, self._evidence, self._onsets, self._since, strict=True)
+        return Track(
+            tuple(Bet(log_m, evidence, onset, Counts(*n)) for log_m, evidence, onset, n in bets),
+            self._alarmed,
+        )
+
+    def play(self, total: Counts, mean: float, time: datetime) -> None:
+        """One window, whose error should be at most ``mean``."""
+        if self._factors[0] != mean:
+            self._factors = (mean, [_log_factors(mean, rise) for rise in RISES])
+        samples, errors = total.samples, total.errors
+        log_samples, statistic = math.log(samples), 0.0
+        for at, (wrong, right) in enumerate(self._factors[1]):
+            gain = errors * wrong + (samples - errors) * right
+            before = self._log_m[at]
+            high, low = (before, log_samples) if before > log_samples else (log_samples, before)
+            log_m = min(self._most, high + math.log1p(math.exp(low - high)) + gain)
+            self._log_m[at] = log_m
+            statistic += math.exp(log_m)
+            self._follow(at, gain, samples, errors, time)
+        needed = threshold() / LEAVING if self._alarmed else threshold()
+        self._alarmed = statistic >= needed * len(RISES)
+
+    def _follow(self, at: int, gain: float, samples: float, errors: float, time: datetime) -> None:
+        """Since when the evidence speaks for a rise: a CUSUM, over at odds of a hundred to one."""
+        evidence = min(_ODDS_OF_AN_END, self._evidence[at] + gain)
+        if evidence <= 0.0:
+            if self._onsets[at] is not None:
+                self._evidence[at], self._onsets[at], self._since[at] = 0.0, None, [0.0, 0.0]
+            return
+        self._evidence[at] = evidence
+        if self._onsets[at] is None:
+            self._onsets[at] = time
+        self._since[at][0] += samples
+        self._since[at][1] += errors
+
+
+def _log_factors(mean: float, rise: float) -> tuple[float, float]:
+    """Logs of what an error and a right answer multiply a bet by.
+
+    The likelihood ratios of an error rate of ``mean + rise`` against ``mean``; zeros where no error
+    could be any worse.
+    """
+    rise = min(rise, _SURE - mean)
+    if rise <= 0.0 or mean <= 0.0:
+        return 0.0, 0.0
+    stake = rise / (mean * (1.0 - mean))
+    return math.log1p(stake * (1.0 - mean)), math.log1p(-stake * mean)
+
+
+def _hour(time: datetime) -> int:
+    return math.ceil(time.timestamp() / _HOUR) - 1
+
+
+def alarm(state: DetectorState, reference: ReferenceCounts, tolerance: float) -> Alarm | None:
+    """The stronger of the alarms that stand, if any does."""
+    standing = [(kind, track) for kind, track in state.tracks.items() if track.alarmed]
+    if not standing:
+        return None
+    kind, track = max(standing, key=lambda pair: pair[1].statistic)
+    best = max(track.bets, key=lambda bet: bet.log_m)
+    onset = best.onset or state.time
+    assert onset is not None  # noqa: S101 - nothing is alarmed before a window
+    return Alarm(kind, track.statistic, threshold(), reference.bound + tolerance, onset, best.since)
+
+
+def season(state: DetectorState, found: Alarm) -> timedelta | None:
+    """The season (a day, a week) after which the error is up just as it was then; else None.
+
+    Then the error was up too, came down again, and is no worse now than it was.
+    """
+    if state.time is None:
+        return None
+    first, last = _hour(found.onset), _hour(state.time)
+    return next(
+        (
+            each
+            for each in SEASONS
+            if _recurs(state.hours, first, last, int(each.total_seconds()) // _HOUR, found.bound)
+        ),
+        None,
+    )
+
+
+def _recurs(hours: Mapping[int, Counts], first: int, last: int, period: int, bound: float) -> bool:
+    now = _sum(hours, first, last)
+    then = _sum(hours, first - period, last - period)
+    between = _sum(hours, last - period + 1, first - 1)
+    known = then.samples >= max(_LEAST_OF_A_SEASON, now.samples / 2)
+    if not known or between.samples < _LEAST_OF_A_SEASON or last - first >= period:
+        return False
+    return then.rate > bound >= between.rate and not _worse(now, then)
+
+
+def _sum(hours: Mapping[int, Counts], first: int, last: int) -> Counts:
+    return sum((hours.get(hour, NOTHING) for hour in range(first, last + 1)), NOTHING)
+
+
+def _worse(now: Counts, then: Counts) -> bool:
+    """Whether the error is higher now, by a score test of two proportions."""
+    pooled = now + then
+    spread = pooled.rate * (1.0 - pooled.rate) * (1.0 / now.samples + 1.0 / then.samples)
+    if spread <= 0.0:
+        return False
+    return (now.rate - then.rate) / math.sqrt(spread) > normal_quantile(1.0 - _SAME_SEASON)
+
+
+def recent(state: DetectorState, least: float) -> Counts:
+    """The latest hours that hold ``least`` labels, or all there are."""
+    found = NOTHING
+    for hour in sorted(state.hours, reverse=True):
+        found += state.hours[hour]
+        if found.samples >= least:
+            break
+    return found
+
+
+def latest_hour(state: DetectorState) -> datetime | None:
+    """The end of the last hour in which labels were counted."""
+    hours = [hour for hour, counts in state.hours.items() if counts.samples > 0.0]
+    return datetime.fromtimestamp((max(hours) + 1) * _HOUR, UTC) if hours else None

@@ -1,0 +1,99 @@
+"""What was counted of each resource, kept between looks: a window is asked for once.
+
+Nothing here is the truth. It can be rebuilt from Prometheus at any time, and is after a restart.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from maintenance_core.model import Champion, Monitor, OutcomeCounters, Series
+from maintenance_core.watch import counters as core
+from maintenance_core.watch.counters import Counted
+
+POINTS_AT_ONCE: Final = 10_000
+"""Prometheus answers up to 11,000 points a series."""
+VALUES_AT_ONCE: Final = 30_000
+"""The most values of an answer over all its series, some 4 MB in memory."""
+
+FIRST_AT_ONCE: Final = 100
+"""The first request, before the number of series is known, asks for this many points."""
+
+Key = tuple[str, str]
+
+
+class RangeSource(Protocol):
+    """Who answers range queries."""
+
+    async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
+        """The query at each time; MetricsError where there is no usable answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    about: tuple[object, ...]
+    counted: Counted
+
+
+class CounterCache:
+    """The counters of all resources that have some."""
+
+    def __init__(self, source: RangeSource) -> None:
+        self._source = source
+        self._kept: dict[Key, _Kept] = {}
+
+    async def counted(
+        self,
+        key: Key,
+        outcomes: OutcomeCounters,
+        champion: Champion,
+        written: Monitor | None,
+        now: datetime,
+    ) -> Counted:
+        """What was counted of the champion up to now; ``written`` is what status holds.
+
+        Raises:
+            MetricsError: Prometheus does not answer; what was counted is kept.
+        """
+        kept = self._begun(key, outcomes, champion, written, now)
+        query = core.query(outcomes, champion.version)
+        missing = core.times(outcomes, kept.counted.time, now)
+        at_once = FIRST_AT_ONCE
+        while missing:
+            asked, missing = missing[:at_once], missing[at_once:]
+            answer = await self._source.range(outcomes.server, query, asked)
+            at_once = min(POINTS_AT_ONCE, max(1, VALUES_AT_ONCE // max(1, len(answer))))
+            found = core.windows(outcomes, answer)
+            counted = core.taken(outcomes, champion, kept.counted, asked, found)
+            kept = self._kept[key] = _Kept(kept.about, counted)
+        return kept.counted
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+        self._kept.pop(key, None)
+
+    def _begun(
+        self,
+        key: Key,
+        outcomes: OutcomeCounters,
+        champion: Champion,
+        written: Monitor | None,
+        now: datetime,
+    ) -> _Kept:
+        """The kept state if it is about the same counters and champion; otherwise a fresh one."""
+        known = written if core.still_holds(outcomes, champion, written) else None
+        about = (outcomes, champion.version, champion.promoted_time)
+        kept = self._kept.get(key)
+        if kept is not None and kept.about == about and _agree(kept.counted.monitor, known):
+            known, begins = kept.counted.monitor, kept.counted.begins
+            if known is None or core.beginning(known.checkpoint_time, now) == begins:
+                return kept
+        return _Kept(about, core.started(outcomes, champion, known, now))
+
+
+def _agree(kept: Monitor | None, written: Monitor | None) -> bool:
+    """Whether status holds the reference that is kept here, or none yet."""
+    if written is None:
+        return True
+    return kept is not None and kept.reference == written.reference

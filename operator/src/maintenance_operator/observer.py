@@ -1,0 +1,259 @@
+"""What a pass sees of a resource: spec, status, metric, Jobs and ConfigMap, in one value.
+
+Most of it is at hand. The API server is asked only for what this look needs.
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from maintenance_core import status as status_json
+from maintenance_core.errors import ClusterError, MetricsError, SpecError
+from maintenance_core.lifecycle import projection
+from maintenance_core.lifecycle.jobs import Identity, TrainerImage
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.refusals import is_due, refused
+from maintenance_core.lifecycle.steady_state import SteadyState
+from maintenance_core.lifecycle.triggers import onset, wanted
+from maintenance_core.model import (
+    Assessment,
+    Degraded,
+    Healthy,
+    Metrics,
+    OutcomeCounters,
+    Request,
+    Spec,
+    Status,
+)
+from maintenance_core.names import ANNOTATION_BREAKER_RESET
+from maintenance_core.watch.common_cause import CommonCause
+from maintenance_core.watch.reading_times import reading_times
+from maintenance_operator.assessor import Assessor, MetricsSource
+from maintenance_operator.fleet_breaches import FleetBreaches, Look
+from maintenance_operator.protocols import Body, Clock, Cluster, Jobs, Key, ResourceCache, Telemetry
+from maintenance_operator.refusals import Refusals, log_refusal
+from maintenance_operator.specs import Due, read_spec
+
+
+class Observer:
+    """Looks at resources; what it remembers can be rebuilt at any time."""
+
+    def __init__(  # noqa: PLR0913 - one for each neighbour
+        self,
+        *,
+        cluster: Cluster,
+        metrics: MetricsSource,
+        resources: ResourceCache,
+        telemetry: Telemetry,
+        trainer: TrainerImage,
+        clock: Clock,
+        fleet_breaches: FleetBreaches,
+        refusals: Refusals,
+    ) -> None:
+        self._cluster = cluster
+        self._metrics = metrics
+        self._resources = resources
+        self._telemetry = telemetry
+        self._trainer = trainer
+        self._clock = clock
+        self._assessor = Assessor(metrics)
+        self._fleet_breaches = fleet_breaches
+        self._refusals = refusals
+
+    async def steady(
+        self, key: Key, kept: SteadyState
+    ) -> tuple[Healthy | Degraded, CommonCause, datetime] | None:
+        """The readings of a resource that was steady; None where that is not enough to go by."""
+        metrics, now = kept.metrics(), self._clock.now()
+        try:
+            found = await self._assessor.gauge(metrics, kept.since, kept.shared.bounds, now)
+        except MetricsError:
+            return None
+        if not isinstance(found, Healthy | Degraded):
+            return None
+        began = found.onset if isinstance(found, Degraded) else None
+        return found, self._record(key, metrics, found, began, now), now
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+        self._assessor.forget(key)
+        self._fleet_breaches.forget(key)
+
+    async def __call__(self, body: Body, jobs: Jobs, *, live: bool) -> Observation:
+        """One look at a resource; what only a live look needs is asked for where it is ``live``."""
+        now = self._clock.now()
+        metadata = body["metadata"]
+        identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
+        raw_spec = body.get("spec") or {}
+        spec, scheduled = await self._read(raw_spec, identity.namespace, now)
+        status = status_json.read(body.get("status") or {})
+        if status.observed_generation not in {-1, metadata["generation"]}:
+            status = replace(status, recheck=None)
+        seen = Observation(
+            identity=identity,
+            generation=metadata["generation"],
+            suspended=raw_spec.get("suspend") is True,
+            spec=spec,
+            raw_spec=raw_spec,
+            status=status,
+            assessment=await self._assess(identity, spec, status, now),
+            new_data=await self._new_data(identity, spec, now),
+            scheduled=scheduled,
+            created=_time(metadata.get("creationTimestamp")),
+            now=now,
+            trainer=self._trainer,
+            config_map=self._resources.config_map((identity.namespace, identity.name)),
+            breaker_reset=_breaker_reset(metadata),
+            jobs=jobs,
+            refusals=self._refusals.of((identity.namespace, identity.name), identity.uid),
+        )
+        common_cause = self._common_cause(seen)
+        seen = (
+            seen if common_cause is seen.common_cause else replace(seen, common_cause=common_cause)
+        )
+        return await self._look_closer(seen, live=live)
+
+    def _common_cause(self, seen: Observation) -> CommonCause:
+        """Whether a run may begin by the metric, by what the others of its server read."""
+        key = seen.identity.namespace, seen.identity.name
+        found, spec = seen.assessment, seen.spec
+        if isinstance(spec, Spec) and isinstance(found, Healthy | Degraded):
+            return self._record(key, spec.metrics, found, onset(seen), seen.now)
+        return self._fleet_breaches.record(key, None, seen.now, len(self._resources))
+
+    def _record(
+        self,
+        key: Key,
+        metrics: Metrics | OutcomeCounters,
+        found: Healthy | Degraded,
+        began: datetime | None,
+        now: datetime,
+    ) -> CommonCause:
+        time = reading_times(metrics, now)[-1]
+        down = isinstance(found, Degraded) and not found.recovering
+        look = Look(metrics.server, metrics.interval, time, (began or time) if down else None)
+        return self._fleet_breaches.record(key, look, now, len(self._resources))
+
+    async def _read(
+        self, raw_spec: Body, namespace: str, now: datetime
+    ) -> tuple[Spec | SpecError, Due | None]:
+        """The spec, and when its schedule was and will be due; to find out may take fifty years."""
+        read = partial(
+            read_spec,
+            raw_spec,
+            self._clock,
+            now,
+            namespace=namespace,
+            allowed=self._trainer.allowed,
+        )
+        triggers = raw_spec.get("triggers")
+        scheduled = isinstance(triggers, Mapping) and "schedule" in triggers
+        return await asyncio.to_thread(read) if scheduled else read()
+
+    async def _new_data(
+        self, identity: Identity, spec: Spec | SpecError, now: datetime
+    ) -> float | None:
+        """The latest reading of ``spec.triggers.newData``; None where there is no single one."""
+        if isinstance(spec, SpecError) or spec.triggers.new_data is None:
+            return None
+        metrics, grid = spec.metrics, reading_times(spec.metrics, now)
+        query = spec.triggers.new_data.query
+        try:
+            await self._metrics.admit(identity.namespace, metrics.server, query)
+            found = await self._metrics.range(metrics.server, query, grid)
+        except MetricsError as error:
+            self._telemetry.metrics_error(metrics.server, error.reason)
+            return None
+        values = [value for series in found for time, value in series.points if time == grid[-1]]
+        return values[0] if len(values) == 1 and math.isfinite(values[0]) else None
+
+    async def _look_closer(self, seen: Observation, *, live: bool) -> Observation:
+        """Ask the API server for what only some passes need."""
+        identity, status = seen.identity, seen.status
+        unsure = status.champion is not None and (
+            seen.config_map is None
+            or not projection.says(seen.config_map, identity, status.champion)
+        )
+        may_adopt = live and status.champion is None and status.run is None
+        if unsure or may_adopt or refused(seen, Request.READ_CONFIG_MAP) is not None:
+            seen = await self._with_config_map(seen)
+        unread = refused(seen, Request.READ_JOBS) is not None
+        if seen.jobs is not None or (status.run is None and not unread and wanted(seen) is None):
+            return seen
+        if status.run is None and not live and not unread:
+            return replace(seen, jobs=())  # a run is to begin: that is looked at again, live
+        return await self._with_jobs(seen)
+
+    async def _with_config_map(self, seen: Observation) -> Observation:
+        identity = seen.identity
+        name = projection.config_map_name(identity.name)
+        try:
+            found = await self._cluster.config_map(identity.namespace, name)
+        except ClusterError as error:
+            return self._unread(seen, Request.READ_CONFIG_MAP, error)
+        return replace(self._read_again(seen, Request.READ_CONFIG_MAP), config_map=found)
+
+    async def _with_jobs(self, seen: Observation) -> Observation:
+        try:
+            jobs = await self._cluster.jobs(seen.identity.namespace, seen.identity.uid)
+        except ClusterError as error:
+            return self._unread(seen, Request.READ_JOBS, error)
+        return replace(self._read_again(seen, Request.READ_JOBS), jobs=tuple(jobs))
+
+    def _unread(self, seen: Observation, request: Request, error: ClusterError) -> Observation:
+        """Remember that a read was refused; steps that do not need it go on."""
+        if not error.refused:
+            raise error
+        key, uid = (seen.identity.namespace, seen.identity.name), seen.identity.uid
+        before = refused(seen, request)
+        if before is None or is_due(seen, before):
+            refusal = self._refusals.add(key, uid, (request, ""), error, seen.now)
+            log_refusal(refusal, error, about(seen))
+        return replace(seen, refusals=self._refusals.of(key, uid))
+
+    def _read_again(self, seen: Observation, request: Request) -> Observation:
+        if refused(seen, request) is None:
+            return seen
+        key, uid = (seen.identity.namespace, seen.identity.name), seen.identity.uid
+        self._refusals.keep(key, uid, lambda one: one.request is not request)
+        return replace(seen, refusals=self._refusals.of(key, uid))
+
+    async def _assess(
+        self, identity: Identity, spec: Spec | SpecError, status: Status, now: datetime
+    ) -> Assessment:
+        """The metric's assessment, which the operator's own gauges show as well."""
+        assessed = await self._assessor.assess(identity, spec, status, now)
+        found = assessed.assessment
+        if assessed.failure and isinstance(spec, Spec):
+            self._telemetry.metrics_error(spec.metrics.server, assessed.failure)
+        if isinstance(found, Healthy | Degraded):
+            value = found.reading.value
+            self._telemetry.performance(identity.namespace, identity.name, value, assessed.bound)
+        return found
+
+
+def about(seen: Observation) -> dict[str, Any]:
+    """Which resource and run a line of the log is about."""
+    run = seen.status.run
+    return {
+        "namespace": seen.identity.namespace,
+        "resource": seen.identity.name,
+        "run": run.number if run else None,
+    }
+
+
+def _breaker_reset(metadata: Body) -> datetime | None:
+    """The time that an annotation names; None for anything that is no time."""
+    return _time((metadata.get("annotations") or {}).get(ANNOTATION_BREAKER_RESET))
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None

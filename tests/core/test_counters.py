@@ -1,0 +1,250 @@
+"""Counters: the query that is asked, the windows of its answer, and what is made of them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from maintenance_contract import TrainingAction
+from maintenance_core import status as status_json
+from maintenance_core.errors import MetricsError
+from maintenance_core.model import (
+    Champion,
+    Counts,
+    Degraded,
+    Healthy,
+    Monitor,
+    OutcomeCounters,
+    ReferenceCounts,
+    Series,
+    Status,
+    ThresholdRange,
+    Unknown,
+)
+from maintenance_core.watch import counters as core
+from maintenance_core.watch.counters import Counted
+from maintenance_core.watch.e_detector import Window
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+COUNTED = OutcomeCounters(
+    "default", 5 * MINUTE, "predictions_total", {"model": "news"}, "true_class", "correct"
+)
+VERSIONED = replace(COUNTED, version_label="version")
+CHAMPION = Champion(3, "pvc://m/versions/3", "sha256:aa", NOW, TrainingAction.RETRAIN)
+
+
+def window(number: int, samples: float, errors: float, name: str = "sport") -> Window:
+    return Window(NOW + number * COUNTED.interval, {name: Counts(samples, errors)})
+
+
+def series(right: str, value: float, **labels: str) -> Series:
+    return Series({"true_class": "sport", "correct": right, **labels}, ((NOW, value),))
+
+
+def test_the_query_sees_resets_and_names_the_version() -> None:
+    assert core.query(COUNTED, 3) == (
+        'sum by (true_class, correct) (increase(predictions_total{model="news"}[300s] offset 30s))'
+    )
+    assert 'model="news", version="3"' in core.query(VERSIONED, 3)
+    assert "version" not in core.query(VERSIONED, None)
+    often = replace(COUNTED, interval=timedelta(seconds=5))
+    assert "[5s] offset 5s" in core.query(often, 3)
+
+
+def test_label_values_are_quoted() -> None:
+    odd = replace(COUNTED, match_labels={"model": 'a "b" \\ c\n'})
+
+    assert r'model="a \"b\" \\ c\n"' in core.query(odd, None)
+
+
+def test_times_lie_on_the_grid_after_one_time_up_to_another() -> None:
+    assert core.times(COUNTED, NOW, NOW + 11 * MINUTE) == (NOW + 5 * MINUTE, NOW + 10 * MINUTE)
+    assert core.times(COUNTED, NOW - MINUTE, NOW) == (NOW,)
+    assert core.times(COUNTED, NOW, NOW) == ()
+
+
+def test_only_windows_that_lie_wholly_after_the_promotion_count() -> None:
+    promoted = replace(CHAMPION, promoted_time=NOW + MINUTE)
+
+    def first(outcomes: OutcomeCounters) -> datetime:
+        return core.times(outcomes, core.first_count(outcomes, promoted), NOW + 60 * MINUTE)[0]
+
+    # Its window ends 30 s earlier and is five minutes long.
+    assert first(VERSIONED) == NOW + 10 * MINUTE
+    # Servers change over meanwhile.
+    assert first(COUNTED) == NOW + 20 * MINUTE
+
+
+def test_the_beginning_moves_by_whole_blocks_and_is_the_same_from_a_moved_checkpoint() -> None:
+    checkpoint = NOW
+    for hours in range(0, 24 * 60, 7):
+        now = checkpoint + timedelta(hours=hours)
+        start = core.beginning(checkpoint, now)
+        assert now - start < 2 * core.BLOCK
+        assert start == checkpoint or now - start >= core.BLOCK
+        assert core.beginning(start, now) == start
+
+
+def test_an_answer_becomes_windows_by_class() -> None:
+    points = ((NOW, 3.0), (NOW + MINUTE, 4.0))
+    answer = (
+        Series({"true_class": "a", "correct": "true"}, points),
+        Series({"true_class": "a", "correct": "false"}, ((NOW + MINUTE, 1.5),)),
+        Series({"true_class": "b", "correct": "True"}, ((NOW, math.nan), (NOW + MINUTE, 2.0))),
+    )
+
+    assert core.windows(COUNTED, answer) == (
+        Window(NOW, {"a": Counts(3, 0)}),
+        Window(NOW + MINUTE, {"a": Counts(5.5, 1.5), "b": Counts(2, 0)}),
+    )
+
+
+@pytest.mark.parametrize(
+    "labels, words",
+    [
+        ({"correct": "true"}, "without the label 'true_class'"),
+        ({"true_class": "a"}, "no such label"),
+        ({"true_class": "a", "correct": "1"}, "a series has '1'"),
+    ],
+)
+def test_labels_that_do_not_tell_are_named(labels: Mapping[str, str], words: str) -> None:
+    with pytest.raises(MetricsError, match=words) as error:
+        core.windows(COUNTED, (Series(labels, ((NOW, 1.0),)),))
+
+    assert error.value.reason == "OutcomesUnreadable"
+
+
+def test_rare_classes_beyond_a_hundred_count_together() -> None:
+    many = {f"class {number}": Counts(1000 - number, 10.00049) for number in range(150)}
+
+    held = core.bounded(ReferenceCounts(NOW, many))
+
+    assert len(held.classes) == status_json.MOST_CLASSES
+    assert held.classes["class 0"] == Counts(1000, 10.0)
+    assert held.total.samples == pytest.approx(sum(counts.samples for counts in many.values()))
+
+
+def fed(counted: Counted, *windows: Window) -> Counted:
+    return core.taken(COUNTED, CHAMPION, counted, [windows[-1].end], windows)
+
+
+def begun() -> Counted:
+    return core.started(COUNTED, CHAMPION, None, NOW)
+
+
+def test_first_a_reference_is_gathered_and_then_the_test_begins() -> None:
+    first = fed(begun(), *(window(number, 100, 10) for number in range(1, 20)))
+    assert first.monitor is None
+    waiting = core.assess(COUNTED, CHAMPION, first)
+    assert isinstance(waiting, Unknown)
+    assert waiting.reason == "AwaitingReadings"
+    assert "1900 of 2000 labelled predictions of version 3" in waiting.message
+
+    then = fed(first, window(20, 100, 10), window(21, 50, 5))
+    assert then.monitor is not None
+    assert then.monitor.checkpoint_time == window(20, 0, 0).end
+    assert then.monitor.reference.total == Counts(2000, 200)
+    assert then.state.hours, "what came later is of the test"
+    healthy = core.assess(COUNTED, CHAMPION, then)
+    assert isinstance(healthy, Healthy)
+    assert healthy.monitor == then.monitor
+    assert healthy.level is not None
+    assert (healthy.level.value, healthy.level.samples) == (0.9, 2000)
+
+
+def watched(*windows: Window) -> Counted:
+    reference = ReferenceCounts(NOW, {"sport": Counts(2000, 200)})
+    monitor = Monitor(3, core.digest(COUNTED), NOW, reference)
+    return fed(core.started(COUNTED, CHAMPION, monitor, NOW), *windows)
+
+
+def test_a_rise_is_degraded_and_says_since_when() -> None:
+    windows = [window(number, 20, 2) for number in range(1, 30)]
+    windows += [window(number, 20, 6) for number in range(30, 45)]
+
+    found = core.assess(COUNTED, CHAMPION, watched(*windows))
+
+    assert isinstance(found, Degraded)
+    assert found.alarm is not None
+    assert found.alarm.onset == windows[29].end
+    assert found.reading.value == pytest.approx(0.7)
+    assert found.reading.samples == 300
+    assert found.threshold.min == pytest.approx(1 - found.alarm.bound)
+
+
+def test_no_series_is_said_with_its_labels() -> None:
+    nothing = core.taken(VERSIONED, CHAMPION, begun(), [NOW + COUNTED.interval], [])
+
+    found = core.assess(VERSIONED, CHAMPION, nothing)
+
+    assert isinstance(found, Unknown)
+    assert found.reason == "NoData"
+    assert "model='news', version='3'" in found.message
+
+
+def test_labels_that_stop_arriving_are_stale_after_a_day() -> None:
+    counting = watched(window(1, 20, 2), window(2, 0, 0))
+    assert isinstance(core.assess(COUNTED, CHAMPION, counting), Healthy)
+    later = replace(counting, time=NOW + timedelta(hours=26))
+
+    found = core.assess(COUNTED, CHAMPION, later)
+
+    assert isinstance(found, Unknown)
+    assert found.reason == "Stale"
+
+
+def test_a_monitor_is_about_one_version_and_one_counter() -> None:
+    monitor = watched(window(1, 20, 2)).monitor
+    assert core.still_holds(COUNTED, CHAMPION, monitor)
+    assert core.still_holds(replace(COUNTED, tolerance=0.1), CHAMPION, monitor)
+    assert not core.still_holds(COUNTED, replace(CHAMPION, version=4), monitor)
+    assert not core.still_holds(replace(COUNTED, counter="other_total"), CHAMPION, monitor)
+    assert not core.still_holds(VERSIONED, CHAMPION, monitor)
+    assert not core.still_holds(COUNTED, CHAMPION, None)
+
+
+def test_a_reference_is_the_same_once_status_was_written_and_read() -> None:
+    """Or every restart would begin another test."""
+    windows = [window(number, 99.98765432, 9.87654321) for number in range(1, 22)]
+    monitor = fed(begun(), *windows).monitor
+    assert monitor is not None
+
+    read = status_json.read(status_json.write(Status(monitor=monitor)))
+
+    assert read.monitor == monitor
+
+
+def test_people_look_at_the_accuracy_of_each_interval() -> None:
+    counting = watched(window(1, 20, 2))
+    gauge = core.as_gauge(VERSIONED, Status(champion=CHAMPION))
+    assert gauge.query.startswith('sum(increase(predictions_total{correct="true", model="news"')
+    assert gauge.threshold == ThresholdRange(min=0.0)
+    assert core.bound_of(COUNTED, Status(champion=CHAMPION)) is None
+    known = Status(champion=CHAMPION, monitor=counting.monitor)
+    assert core.bound_of(COUNTED, known) == core.floor(
+        COUNTED, ReferenceCounts(NOW, {"sport": Counts(2000, 200)})
+    )
+
+
+def test_what_was_counted_before_the_test_tells_of_seasons_alone() -> None:
+    windows = [window(number, 100, 10) for number in range(1, 31)]
+    kept = fed(begun(), *windows)
+    assert kept.monitor is not None
+    assert sum(kept.state.mix.values()) == 1000, "of the test"
+    assert sum(counts.samples for counts in kept.state.hours.values()) == 3000
+
+    rebuilt = core.started(COUNTED, CHAMPION, kept.monitor, windows[-1].end)
+    asked = core.times(COUNTED, rebuilt.time, windows[-1].end)
+
+    assert core.taken(COUNTED, CHAMPION, rebuilt, asked, windows) == kept
+
+
+def test_a_class_of_any_length_fits_into_status() -> None:
+    long = Series({"true_class": "x" * 5000, "correct": "true"}, ((NOW, 1.0),))
+
+    (found,) = core.windows(COUNTED, (long,))
+
+    assert [len(name) for name in found.classes] == [core.NAME_CHARACTERS]

@@ -1,0 +1,205 @@
+"""What a story with counters writes, and when."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from support.world import DOWN, START, World, a_spec
+
+from maintenance_contract import Outcome
+from maintenance_core.lifecycle.next_effect import next_effect
+from maintenance_core.model import (
+    Alarm,
+    Baseline,
+    Counts,
+    Degraded,
+    Healthy,
+    Kind,
+    Monitor,
+    Reading,
+    ReferenceCounts,
+)
+from maintenance_core.model import OutcomeCounters as Counters
+from maintenance_core.spec import parse
+from maintenance_core.watch import counters as core
+
+COUNTED = a_spec(
+    metrics={"server": "default", "interval": "5m", "outcomes": {
+        "counter": "predictions_total", "classLabel": "true_class", "correctLabel": "correct",
+    }}
+)  # fmt: skip
+REFERENCE = ReferenceCounts(START, {"sport": Counts(2000, 200)})
+ALARM = Alarm(Kind.ERROR, 31000, 20000, 0.13, START + timedelta(hours=1), Counts(412, 120))
+
+
+def counters() -> Counters:
+    metrics = parse(COUNTED).metrics
+    assert isinstance(metrics, Counters)
+    return metrics
+
+
+def monitor(version: int) -> Monitor:
+    return Monitor(version, core.digest(counters()), START, REFERENCE)
+
+
+def healthy(world: World, season: timedelta | None = None) -> Healthy:
+    champion = world.parsed.champion
+    assert champion is not None
+    level = Baseline(0.9, START, 2000)
+    reading = Reading(world.now, 0.9, 100)
+    return Healthy(reading, 0, 1, level, monitor(champion.version), season)
+
+
+def served() -> World:
+    world = World(spec=COUNTED)
+    world.assessment = core.unserved()
+    world.with_champion()
+    world.assessment = healthy(world)
+    world.settle()
+    return world
+
+
+def down(world: World) -> World:
+    floor = core.floor(counters(), REFERENCE)
+    world.assessment = Degraded(Reading(world.now, 0.71, 412), 1, 1, floor, alarm=ALARM)
+    world.settle()
+    return world
+
+
+def test_what_a_version_achieves_is_written_once_and_watching_writes_nothing() -> None:
+    world = served()
+    status = world.parsed
+    assert status.monitor is not None
+    assert status.monitor.reference == REFERENCE
+    assert status.champion is not None
+    assert status.champion.baseline == Baseline(0.9, START, 2000)
+    assert world.condition("Degraded") == ("False", "WithinRange")
+    writes = world.writes
+
+    for minutes in range(5, 3 * 24 * 60, 60):
+        world.now = START + timedelta(days=1, minutes=minutes)
+        world.assessment = replace(healthy(world), reading=Reading(world.now, 0.88, 150))
+        world.settle()
+
+    assert world.writes == writes
+
+
+def test_a_rise_begins_a_run_that_remembers_what_the_test_showed() -> None:
+    world = down(served())
+
+    assert world.condition("Degraded") == ("True", "ErrorRose")
+    run = world.parsed.run
+    assert run is not None
+    assert run.breach is not None
+    assert run.breach.alarm == ALARM
+    world.finish(world.diagnosis())
+    decision = world.parsed.decision
+    assert decision is not None
+    assert (
+        "The error rate rose: 0.2913 of 412 labelled predictions since 2026-11-23 13:00 UTC were "
+        "wrong, where at most 0.13 may be (evidence 31000, threshold 20000)" in decision.message
+    )
+    accuracy, evidence = decision.path[0].evidence
+    assert (accuracy.name, accuracy.value, accuracy.n) == ("accuracy", "0.71", 412)
+    assert (evidence.name, evidence.value, evidence.threshold) == (
+        "errorEvidence",
+        "31000",
+        "20000",
+    )
+
+
+def test_a_promotion_forgets_what_the_version_before_achieved() -> None:
+    world = down(served())
+    world.finish(world.diagnosis())
+    world.finish(world.training())
+
+    status = world.parsed
+    assert status.champion is not None
+    assert (status.champion.baseline, status.monitor) == (None, None)
+    world.assessment = healthy(world)
+    world.settle()
+    assert world.parsed.monitor == monitor(status.champion.version)
+
+
+def test_a_season_is_said_and_begins_nothing() -> None:
+    world = served()
+    world.assessment = healthy(world, season=timedelta(days=7))
+    world.settle()
+
+    assert world.condition("Degraded") == ("False", "SeasonSeenBefore")
+    assert world.parsed.run is None
+    condition = world.parsed.condition("Degraded")
+    assert condition is not None
+    assert "no more than a week before" in condition.message
+
+
+def test_where_the_test_is_rebuilt_from_rides_on_other_writes() -> None:
+    world = served()
+    writes = world.writes
+    world.now = START + timedelta(days=40)
+    world.assessment = healthy(world)
+    assert next_effect(world.seen()) is None, "a checkpoint alone is no reason to write"
+
+    down(world)
+
+    assert world.writes > writes
+    held = world.parsed.monitor
+    assert held is not None
+    assert held.checkpoint_time == core.beginning(START, world.now) > START
+    assert held.reference == REFERENCE
+
+
+def test_another_counter_begins_another_reference() -> None:
+    world = served()
+    world.spec = a_spec(
+        metrics=COUNTED["metrics"] | {"outcomes": COUNTED["metrics"]["outcomes"] | {"counter": "b"}}
+    )
+    world.generation += 1
+    other = parse(world.spec).metrics
+    assert isinstance(other, Counters)
+    found = replace(monitor(world.parsed.champion.version), counter=core.digest(other))  # type: ignore[union-attr]
+    world.assessment = replace(healthy(world), monitor=found)
+    world.settle()
+
+    assert world.parsed.monitor == found
+
+
+def test_rows_from_before_the_onset_are_not_asked_for_as_new() -> None:
+    world = World(spec=a_spec(data=a_spec()["data"] | {"columns": {
+        "text": "text", "label": "label", "time": "published"}}))  # fmt: skip
+    world.with_champion()
+    onset = world.now - timedelta(minutes=5)
+    world.assessment = replace(DOWN, onset=onset)
+    world.settle()
+
+    (job,) = world.live
+    asked = world.requests[job].data
+    assert (asked.columns.time, asked.since) == ("published", "2026-11-24T11:55:00Z")
+
+
+def test_a_drop_that_is_known_for_long_began_then() -> None:
+    world = World(spec=a_spec(data=a_spec()["data"] | {"columns": {
+        "text": "text", "label": "label", "time": "published"}}))  # fmt: skip
+    world.degraded()
+    began = world.now
+    world.finish(world.diagnosis(diagnosis=None, outcome=Outcome.FAILED, reason="DataEmpty"))
+    world.now += timedelta(days=3)
+    world.assessment = replace(DOWN, onset=world.now - timedelta(minutes=5))
+    world.settle()
+
+    (job,) = world.live
+    since = datetime.fromisoformat(world.requests[job].data.since)
+    assert since == began - timedelta(minutes=5), "five readings of a minute before it was told"
+
+
+def test_a_gauge_instead_of_counters_learns_its_own_baseline() -> None:
+    world = served()
+    gauge = a_spec()["metrics"]
+    world.spec = a_spec(metrics=gauge | {"performance": gauge["performance"] | {"maxDrop": 0.02}})
+    world.generation += 1
+    level = Baseline(0.95, world.now, 500)
+    world.assessment = Healthy(Reading(world.now, 0.95, 500), 0, 5, level)
+    world.settle()
+
+    champion = world.parsed.champion
+    assert champion is not None
+    assert (champion.baseline, world.parsed.monitor) == (level, None)

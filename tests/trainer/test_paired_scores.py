@@ -1,0 +1,138 @@
+"""Metrics that are no mean over rows, and the error of their differences."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+
+from maintenance_contract import PairedScore, ScoreMetric
+from maintenance_trainer.paired_scores import Predictions, paired_score
+
+Labels = tuple[str, ...]
+
+
+def _drawn(seed: int, n: int, classes: int) -> tuple[Labels, Labels, Labels]:
+    """Labels, and two models that are right on some eight tenths of them."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, classes, n)
+
+    def model() -> Labels:
+        right = rng.random(n) < 0.8
+        return tuple(f"c{k}" for k in np.where(right, truth, rng.integers(0, classes + 1, n)))
+
+    return tuple(f"c{k}" for k in truth), model(), model()
+
+
+def _score(metric: ScoreMetric, truth: Labels, *models: Labels) -> PairedScore:
+    found = paired_score(metric, truth, *(Predictions(labels) for labels in models))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("classes", [2, 5, 20])
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_are_those_of_scikit_learn(seed: int, classes: int) -> None:
+    truth, champion, challenger = _drawn(seed, 60, classes)
+    balanced = _score(ScoreMetric.BALANCED_ACCURACY, truth, champion, challenger)
+    macro = _score(ScoreMetric.MACRO_F1, truth, champion, challenger)
+    of_rows = sorted(set(truth))
+    for model, recall, f1 in (
+        (champion, balanced.champion, macro.champion),
+        (challenger, balanced.challenger, macro.challenger),
+    ):
+        known = tuple(label if label in of_rows else of_rows[0] + "?" for label in model)
+        expected = np.mean(
+            [
+                np.mean([m == t for m, t in zip(model, truth, strict=True) if t == c])
+                for c in of_rows
+            ]
+        )
+        assert recall == pytest.approx(expected)
+        assert f1 == pytest.approx(
+            f1_score(truth, known, labels=of_rows, average="macro", zero_division=0)
+        )
+    within = tuple(label if label in of_rows else of_rows[0] for label in champion)
+    assert _score(
+        ScoreMetric.BALANCED_ACCURACY, truth, within, challenger
+    ).champion == pytest.approx(balanced_accuracy_score(truth, within))
+
+
+@pytest.mark.parametrize("digits", [1, 6])
+def test_the_area_under_the_curve_and_the_error_of_delong(digits: int) -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.random(150) < 0.3
+    champion = np.round(rng.normal(truth * 1.0, 1.0), digits)
+    challenger = np.round(champion + rng.normal(truth * 0.4, 0.5), digits)
+    labels = tuple("yes" if one else "no" for one in truth)
+    found = paired_score(
+        ScoreMetric.AUROC, labels, Predictions((), champion), Predictions((), challenger)
+    )
+    assert found is not None
+    assert found.champion == pytest.approx(roc_auc_score(truth, champion))
+    assert found.challenger == pytest.approx(roc_auc_score(truth, challenger))
+    assert found.standard_error == pytest.approx(_delong(truth, champion, challenger), rel=0.05)
+
+
+def _delong(
+    truth: NDArray[np.bool_], champion: NDArray[np.float64], challenger: NDArray[np.float64]
+) -> float:
+    """The standard error of the difference by the structural components, as published."""
+
+    def kernel(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        above = scores[truth][:, None] - scores[~truth][None]
+        return np.where(above > 0, 1.0, np.where(above == 0, 0.5, 0.0))
+
+    difference = kernel(challenger) - kernel(champion)
+    of_positive, of_negative = difference.mean(axis=1), difference.mean(axis=0)
+    return math.sqrt(
+        of_positive.var(ddof=1) / len(of_positive) + of_negative.var(ddof=1) / len(of_negative)
+    )
+
+
+def test_the_error_of_accuracy_is_that_of_a_paired_mean() -> None:
+    truth, champion, challenger = _drawn(1, 80, 3)
+    found = _score(ScoreMetric.ACCURACY, truth, champion, challenger)
+    gains = np.array(
+        [(b == t) - float(a == t) for t, a, b in zip(truth, champion, challenger, strict=True)]
+    )
+    assert found.difference == pytest.approx(gains.mean())
+    assert found.standard_error == pytest.approx(gains.std(ddof=1) / math.sqrt(80))
+
+
+@pytest.mark.parametrize("metric", [ScoreMetric.BALANCED_ACCURACY, ScoreMetric.MACRO_F1])
+def test_equal_models_differ_by_nothing_but_few_rows_show_little(metric: ScoreMetric) -> None:
+    few, _, _ = _drawn(2, 20, 4)
+    found = _score(metric, few, few, few)
+    assert (found.champion, found.challenger, found.standard_error) == (1.0, 1.0, 0.0)
+    many, _, _ = _drawn(2, 2000, 4)
+    assert found.adjusted_error > 5 * _score(metric, many, many, many).adjusted_error > 0.0
+
+
+def test_the_order_of_rows_and_labels_of_no_row_change_nothing() -> None:
+    truth, champion, challenger = _drawn(4, 50, 3)
+    turned = [tuple(reversed(one)) for one in (truth, champion, challenger)]
+    for metric in (ScoreMetric.BALANCED_ACCURACY, ScoreMetric.MACRO_F1):
+        there, back = _score(metric, truth, champion, challenger), _score(metric, *turned)
+        assert there.standard_error == pytest.approx(back.standard_error)
+        assert there.adjusted_error == pytest.approx(back.adjusted_error)
+
+
+@pytest.mark.parametrize(
+    "metric, labels",
+    [
+        (ScoreMetric.AUROC, ("a", "b", "c")),
+        (ScoreMetric.AUROC, ("a", "a")),
+        (ScoreMetric.BALANCED_ACCURACY, ("a",)),
+        (ScoreMetric.MACRO_F1, ()),
+    ],
+)
+def test_no_score_where_a_metric_has_none(metric: ScoreMetric, labels: Labels) -> None:
+    assert paired_score(metric, labels, Predictions(labels), Predictions(labels)) is None
+
+
+def test_many_rows_and_classes_are_scored_in_bounded_memory() -> None:
+    truth, champion, challenger = _drawn(5, 20_000, 40)
+    found = _score(ScoreMetric.MACRO_F1, truth, champion, challenger)
+    assert 0.0 < found.standard_error < found.adjusted_error < 0.01

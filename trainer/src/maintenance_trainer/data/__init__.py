@@ -1,0 +1,1 @@
+"""Labelled rows: which files, how they are read, how they are split."""

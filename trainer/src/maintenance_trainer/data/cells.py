@@ -1,0 +1,130 @@
+"""What a record says: content, label, time. Or why it is no row, or none that is read."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Generic, TypeVar
+
+from maintenance_contract import Columns
+from maintenance_trainer.data import dates, labels
+from maintenance_trainer.data.remarks import Remarks
+from maintenance_trainer.errors import DataError
+
+Record = Mapping[str, object]
+C = TypeVar("C")
+_KINDS: Final = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    bytes: "binary data",
+    list: "a list",
+    dict: "an object",
+}
+_SHOWN: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Cells(Generic[C]):
+    """What is read of one row; ``time`` is None where the column is not read."""
+
+    content: C
+    label: str
+    time: datetime | None
+
+
+@dataclass(slots=True)
+class CellReader(Generic[C]):
+    """Reads the records of one file.
+
+    ``content`` makes the input of a record, which stands at a place. ``known``: a version was
+    trained on this file, so nothing in it is refused that was not refused then; rules may have
+    become stricter since.
+    """
+
+    file: str
+    columns: Columns
+    known: bool
+    remarks: Remarks
+    content: Callable[[Record, str], C]
+    _names: Collection[str] = ()
+    _ways: dict[str, str] = field(default_factory=dict)
+
+    def read(self, place: str, record: Record) -> Cells[C] | None:
+        """The cells of a row; None for a line that repeats the header.
+
+        Raises:
+            DataError: DataUnreadable, LabelMissing, TimeUnreadable, with file, line and column.
+        """
+        where = f"{self.file}, {place}"
+        if self._is_header(record, where):
+            return None
+        columns = self.columns
+        content = self.content(record, where)
+        label = self._label(record[columns["label"]], where)
+        time = self._time(record[columns.time], where) if columns.time else None
+        return Cells(content, label, time)
+
+    def _is_header(self, record: Record, where: str) -> bool:
+        if not self._names:
+            self._names = {_folded(name) for name in (*record, *self.columns.used)}
+        if _folded(record[self.columns["label"]]) not in self._names:
+            return False
+        names, cells = (list(map(_folded, part)) for part in (record, record.values()))
+        if names == cells:
+            self.remarks.note("the header again, left out; were files joined?", where)
+            return True
+        read = self.columns.without_time().used
+        if not self.known and (
+            sorted(names) == sorted(cells)
+            or all(_folded(record[name]) == _folded(name) for name in read)
+        ):
+            shown = ", ".join(repr(str(cell)[:_SHOWN]) for cell in list(record.values())[:5])
+            message = (
+                f"{where}: a second header with other columns ({shown}); keep joined files apart, "
+                "each with its own header."
+            )
+            raise DataError("DataUnreadable", message)
+        return False
+
+    def _label(self, value: object, where: str) -> str:
+        where = f"{where}, column {self.columns['label']!r}"
+        label = labels.spelled(value)
+        if label is None:
+            message = (
+                f"{where}: a text or a whole number is expected, not {kind_of(value)} "
+                f"({str(value)[:_SHOWN]!r}); write labels as strings."
+            )
+            raise DataError("DataUnreadable", message)
+        if not label or not (self.known or labels.visible(label)):
+            message = (
+                f"{where}: the label is missing ({str(value)[:20]!r}); label the row or leave it "
+                "out."
+            )
+            raise DataError("LabelMissing", message)
+        fault = "" if self.known else labels.fault(label)
+        if fault:
+            message = (
+                f"{where}: the label {label[:_SHOWN]!r} {fault}; mend the row or leave it out."
+            )
+            raise DataError("DataUnreadable", message)
+        return label
+
+    def _time(self, value: object, where: str) -> datetime:
+        dated = dates.of(value, where, self.columns.time)
+        if self._ways.setdefault(dated.way, where) == where and len(self._ways) > 1:
+            before, first = list(self._ways.items())[-2]
+            what = (
+                f"column {self.columns.time!r} holds {dated.way}, and {before} in {first}: one "
+                "way to write times is safer (without a zone, a time is in UTC)"
+            )
+            self.remarks.note(what, where)
+        return dated.time
+
+
+def _folded(value: object) -> str:
+    return value.strip("\ufeff \t").casefold() if isinstance(value, str) else ""
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in words."""
+    return _KINDS.get(type(value), f"a {type(value).__name__}")

@@ -1,0 +1,55 @@
+"""Rows of CSV, JSON lines and Parquet files, for every kind whose inputs lie in their cells."""
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from maintenance_trainer.data.cells import CellReader, Record
+from maintenance_trainer.data.reading import Records
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.sources import Found, SourceFile
+
+C = TypeVar("C")
+R = TypeVar("R", bound=Row)
+
+
+class RecordReader(Generic[C, R]):
+    """Reads one file.
+
+    Args:
+        source: the file.
+        content: makes the input of a record; told where it stands.
+        row: makes a row of its input and its label.
+    """
+
+    may_be_empty = False
+
+    def __init__(
+        self,
+        source: SourceFile,
+        content: Callable[[Record, str], C],
+        row: Callable[[C, str], R],
+    ) -> None:
+        where, columns, remarks = source.file.where, source.columns, source.remarks
+        self._records = Records(
+            source.path, where, columns, remarks, known=source.known, name=source.file.name
+        )
+        self._cells = CellReader(where, columns, source.known, remarks, content)
+        self._row = row
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the file's columns, complete once all is read."""
+        return self._records.columns
+
+    def __iter__(self) -> Iterator[Found[R]]:
+        """Read.
+
+        Raises:
+            DataError: with file, line and column.
+        """
+        for place, record in self._records:
+            cells = self._cells.read(place, record)
+            if cells is not None:
+                label = sys.intern(cells.label)
+                yield Found(place, self._row(cells.content, label), cells.time)

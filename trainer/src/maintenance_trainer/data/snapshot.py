@@ -1,0 +1,381 @@
+"""Labelled rows: read, made unique, split. The same files always give the same rows and sides.
+
+Files are CSV (with a header line) or JSON lines, in UTF-8, or Parquet. A file counts once it is
+settled (see settled.py).
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from maintenance_contract import (
+    Columns,
+    DataRef,
+    Holdout,
+    LeftOut,
+    LeftOutFile,
+    RowCounts,
+    Sampling,
+)
+from maintenance_contract.codec import Fields, canonical, digest, load
+from maintenance_trainer.data import bounds, dates, folders, labels
+from maintenance_trainer.data.auto_holdout import NOTHING_BEFORE, Before, Kept, chosen, fair_to
+from maintenance_trainer.data.bounds import MOST_BYTES, ROW_BYTES
+from maintenance_trainer.data.folders import Named
+from maintenance_trainer.data.folders import Origin as Origin  # noqa: PLC0414  # part of a row
+from maintenance_trainer.data.remarks import Remarks
+from maintenance_trainer.data.rows import MARKS, DataFile
+from maintenance_trainer.data.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
+from maintenance_trainer.data.shares import BUCKETS, Shares, auto
+from maintenance_trainer.data.sources import AnySource, Reader, SourceFile
+from maintenance_trainer.data.split import Dataset, split
+from maintenance_trainer.data.stable_files import Mark
+from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
+from maintenance_trainer.locations import Places
+from maintenance_trainer.seed import SEED
+
+SNAPSHOT_VERSION: Final = 1
+MOST_FILES: Final = 1_000_000
+LARGE_BYTES: Final = 2**28
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Which files, in which state, split how. Its digest names it.
+
+    ``champion_holdout`` is what was held out of the champion: old rows that are not among it are no
+    fair test of it. ``gone`` are files of earlier runs that may come back.
+    """
+
+    files: tuple[DataFile, ...]
+    columns: Columns
+    holdout: Holdout
+    champion_holdout: Shares | None
+    counts: RowCounts
+    sampling: Sampling = Sampling.RANDOM
+    since: str = ""
+    gone: tuple[Kept, ...] = ()
+
+    @property
+    def held_out(self) -> Shares:
+        """What is held out of the files."""
+        return _held_out(self.files, self.holdout, self.sampling)
+
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """What later runs remember of this one and those before it."""
+        shares = self.held_out
+        here = (
+            Kept(
+                file.origin,
+                file.name,
+                file.digest,
+                shares.of(file.origin, file.digest),
+                file.marks,
+            )
+            for file in self.files
+        )
+        return (*here, *self.gone)
+
+    def to_json(self) -> str:
+        """The canonical spelling, as it lies in ``runs/<n>/data.json``."""
+        names = self.columns.names
+        return canonical(
+            {
+                "version": SNAPSHOT_VERSION,
+                "files": [
+                    {
+                        "origin": file.origin.value,
+                        "name": file.name,
+                        "digest": file.digest,
+                        "rows": file.rows,
+                        "new": file.new,
+                        "columns": list(file.columns),
+                        **({} if file.held_out is None else {"heldOut": file.held_out}),
+                        **({"marks": list(file.marks)} if file.marks else {}),
+                    }
+                    for file in self.files
+                ],
+                "columns": dict(names),
+                "split": {
+                    "by": f"sha256 of the {'normalised text' if 'text' in names else 'unit'}",
+                    "seed": SEED,
+                    **self.holdout.document(),
+                    **({"since": self.since} if self.since else {}),
+                    **({} if self.sampling is Sampling.RANDOM else {"sampling": self.sampling}),
+                },
+                "championSplit": self.champion_holdout and self.champion_holdout.document(),
+                "rows": counts_document(self.counts),
+                **({"gone": [kept.document() for kept in self.gone]} if self.gone else {}),
+            }
+        )
+
+    @property
+    def digest(self) -> str:
+        """``sha256:…`` of the canonical spelling."""
+        return digest(self.to_json())
+
+    @classmethod
+    def from_json(cls, text: str) -> "Snapshot":
+        """Read a stored snapshot.
+
+        Raises:
+            ContractError: it is no snapshot of this version.
+        """
+        fields = load(text, version=SNAPSHOT_VERSION, kind="snapshot")
+        columns, rows = fields.fields("columns"), fields.fields("rows")
+        split_by = fields.fields("split")
+        holdout = Holdout.read(split_by)
+        return cls(
+            files=tuple(
+                _read_file(file, holdout) for file in fields.items("files", most=MOST_FILES)
+            ),
+            columns=Columns({role: columns.string(role) for role in columns.keys}),
+            holdout=holdout,
+            champion_holdout=fields.optional(
+                "championSplit", lambda key: Shares.read(fields.fields(key))
+            ),
+            counts=RowCounts(
+                rows.integer("newTrain"),
+                rows.integer("newHeldOut"),
+                rows.integer("oldTrain"),
+                rows.integer("oldHeldOut"),
+            ),
+            sampling=split_by.one_of("sampling", Sampling)
+            if split_by.has("sampling")
+            else Sampling.RANDOM,
+            since=split_by.string("since") if split_by.has("since") else "",
+            gone=tuple(Kept.read(kept) for kept in fields.items("gone", most=MOST_FILES)),
+        )
+
+
+def _read_file(fields: Fields, holdout: Holdout) -> DataFile:
+    origin = fields.one_of("origin", Origin)
+    return DataFile(
+        origin,
+        fields.string("name", most=4096),
+        fields.string("digest"),
+        fields.integer("rows"),
+        fields.boolean("new"),
+        fields.strings("columns"),
+        fields.integer("heldOut", most=BUCKETS) if auto(holdout, origin) else None,
+        fields.strings("marks", most=MARKS),
+    )
+
+
+def counts_document(counts: RowCounts) -> dict[str, int]:
+    """As it is written into snapshots and manifests."""
+    return {
+        "newTrain": counts.new_train,
+        "newHeldOut": counts.new_held_out,
+        "oldTrain": counts.old_train,
+        "oldHeldOut": counts.old_held_out,
+    }
+
+
+def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of their own
+    data: DataRef,
+    places: Places,
+    source: AnySource,
+    *,
+    known: frozenset[str],
+    champion_holdout: Shares | None,
+    before: Before = NOTHING_BEFORE,
+    champion_labels: Collection[str] = (),
+    tell: Callable[[str], None] = print,
+) -> tuple[Snapshot, Dataset]:
+    """Read everything that is settled.
+
+    What lies there and is not read, ``folders.left_out`` tells.
+
+    Args:
+        data: where the data lie and how they are read.
+        places: where they are for this process.
+        source: how files become rows.
+        known: digests of the files that the champion was trained on.
+        champion_holdout: what was held out of it and its ancestors; None without a champion.
+        before: what was held out so far.
+        champion_labels: the labels that it answers with.
+        tell: told of each file that is left out, and of what was read otherwise than it is written.
+
+    Raises:
+        DataError: with file, line and column; LabelsDoubled.
+        TransientError: DataChanging.
+    """
+    files: list[DataFile] = []
+    read = _Read()
+    for origin in Origin:
+        root, found = folders.find(data, origin, places, source.suffixes)
+        for left in found.left_out:
+            tell(f"{origin}/{left.name} is left out: {left.why}")
+        folders.refuse_nothing(origin, found, data, source.suffixes)
+        for path in found.settled:
+            named = Named(origin, path.relative_to(root).as_posix())
+            place = folders.place(path, root, named)
+            files.append(read.file(source, place, named, data.columns, known, data.since))
+    for origin in Origin:
+        _refuse_all_left_out(origin, files, read.remarks.left_out)
+    labels.refuse_doubled(read.spelled, read.fresh, champion_labels)
+    its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
+    fair = champion_holdout and fair_to(champion_holdout, its_files)
+    held_out = _held_out(its_files, data.holdout, data.sampling)
+    dataset = read.told(split(read.rows, held_out, fair))
+    for left in dataset.left_out:
+        tell(f"{left.name} is left out: {left.why}")
+    for remark in dataset.remarks:
+        tell(remark)
+    return Snapshot(
+        its_files,
+        data.columns,
+        data.holdout,
+        fair,
+        dataset.counts,
+        data.sampling,
+        data.since,
+        before.gone(its_files) if any(file.held_out is not None for file in its_files) else (),
+    ), dataset
+
+
+def _refuse_all_left_out(
+    origin: Origin, files: Sequence[DataFile], left_out: Sequence[LeftOutFile]
+) -> None:
+    """Refuse files of which not one row can be read: that is no silence, but a mistake."""
+    its = [left for left in left_out if left.name.startswith(f"{origin}/")]
+    if its and not any(file.rows for file in files if file.origin is origin):
+        message = (
+            f"data.{origin}: not one row can be read. Left out: {LeftOut.of(its).told()}. Whoever "
+            "delivers them must mend these files, or remove them."
+        )
+        raise DataError("DataUnreadable", message)
+
+
+def _held_out(files: Sequence[DataFile], holdout: Holdout, sampling: Sampling) -> Shares:
+    chosen_ones = {file.digest: file.held_out for file in files if file.held_out is not None}
+    return Shares.written(holdout, sampling, chosen_ones)
+
+
+def read_again(
+    snapshot: Snapshot, data: DataRef, places: Places, source: AnySource, run: int
+) -> Dataset:
+    """The rows of a snapshot, no matter what has arrived since.
+
+    Raises:
+        ConfigurationError: SnapshotChanged, naming the file that is gone or was rewritten.
+    """
+    read = _Read()
+    for file in snapshot.files:
+        root = folders.root_of(data, file.origin, places, source.suffixes)[0]
+        named = Named(file.origin, file.name)
+        its_digest = folders.digest_of(root / file.name, root, named, source.digest)
+        if its_digest != file.digest:
+            message = (
+                f"{named.where} {'was rewritten' if its_digest else 'is gone'} "
+                f"since run {run} took its snapshot; never change a file once it is there, "
+                "add another. A new run is needed."
+            )
+            raise ConfigurationError("SnapshotChanged", message)
+        known = frozenset() if file.new else frozenset({file.digest})
+        path = folders.place(root / file.name, root, named)
+        read.file(source, path, named, snapshot.columns, known, snapshot.since)
+    return read.told(split(read.rows, snapshot.held_out, snapshot.champion_holdout))
+
+
+@dataclass(slots=True)
+class _Room:
+    """What the rows may still take of the memory, all files together."""
+
+    free: int = MOST_BYTES
+
+    def take(self, row: Row, where: str) -> None:
+        self.free -= row.size + ROW_BYTES
+        if self.free < 0:
+            raise bounds.too_large(where)
+
+
+@dataclass(slots=True)
+class _Read:
+    """What is read, all files together; ``fresh`` are the labels in files of no version before."""
+
+    rows: list[Row] = field(default_factory=list)
+    room: _Room = field(default_factory=_Room)
+    remarks: Remarks = field(default_factory=Remarks)
+    fresh: set[str] = field(default_factory=set)
+    places: dict[str, str] = field(default_factory=dict)
+    """Of each label, where it is first."""
+
+    @property
+    def spelled(self) -> tuple[labels.Spelling, ...]:
+        return tuple(labels.Spelling(label, where) for label, where in self.places.items())
+
+    def told(self, dataset: Dataset) -> Dataset:
+        return replace(
+            dataset,
+            spellings=self.spelled,
+            remarks=self.remarks.sentences,
+            left_out=self.remarks.left_out,
+        )
+
+    def file(  # the snapshot's facts beside the file's
+        self,
+        source: AnySource,
+        path: Path,
+        file: Named,
+        columns: Columns,
+        known: frozenset[str],
+        since: str,
+    ) -> DataFile:
+        """Read a file, all of the same bytes; its rows are added.
+
+        Rows of a new file are new unless they are dated before ``since``.
+
+        Raises:
+            TransientError: DataChanging, somebody wrote while it was read.
+        """
+        before = Mark.of(path)
+        undated = columns.without_time()
+        if before is not None and before.size > LARGE_BYTES:
+            # What is no file of rows is refused before it is read whole.
+            glance = SourceFile(path, file, "", undated, new=False, known=False)
+            next(iter(source.read(glance)), None)
+        its_digest = source.digest(path, file)
+        trained_on = its_digest in known
+        new = file.origin is Origin.UPDATES and not trained_on
+        columns = columns if new else undated
+        reader = source.read(
+            SourceFile(
+                path, file, its_digest, columns, new=new, known=trained_on, remarks=self.remarks
+            )
+        )
+        rows: list[Row] = []
+        try:
+            rows += self._rows(reader, file, since if columns.time else "")
+        except DataError:
+            if Mark.of(path) == before:
+                raise
+        if Mark.of(path) != before:
+            message = (
+                f"{file.where} was written while it was read; put files in place whole (write "
+                "under another name, then rename)."
+            )
+            raise TransientError("DataChanging", message)
+        if not rows and not reader.may_be_empty:
+            message = f"{file.where}: the file holds no rows; remove it or fill it."
+            raise DataError("DataEmpty", message)
+        self.rows += rows
+        if not trained_on:
+            self.fresh.update({row.stratum for row in rows if row.stratum})
+        return DataFile(file.origin, file.name, its_digest, len(rows), new, reader.columns)
+
+    def _rows(self, reader: Reader[Row], file: Named, since: str) -> Iterator[Row]:
+        onset = dates.parsed(since) if since else None
+        for found in reader:
+            row = found.row
+            where = f"{file.where}, {found.place}" if found.place else file.where
+            self.room.take(row, where)
+            if row.stratum:
+                self.places.setdefault(row.stratum, where)
+            early = onset is not None and found.time is not None and found.time < onset
+            if early:
+                self.remarks.note(f"dated before {since}, so it teaches, but is no new row", where)
+            yield replace(row, new=False) if early else row

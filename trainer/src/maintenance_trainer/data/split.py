@@ -1,0 +1,161 @@
+"""Rows made unique, each on its side: the same rows always give the same sides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from maintenance_contract import (
+    LeftOut,
+    LeftOutFile,
+    RowCounts,
+    TrainingAction,
+)
+from maintenance_trainer.data import labels
+from maintenance_trainer.data.folders import Origin as Origin  # noqa: PLC0414  # part of a row
+from maintenance_trainer.data.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
+from maintenance_trainer.data.shares import Shares
+from maintenance_trainer.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """Inputs of old rows that come again in new ones, and how many come with another label.
+
+    ``of``: distinct new rows.
+    """
+
+    n: int
+    relabelled: int
+    of: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Rows as they were delivered, and how many say what another one of the same age says.
+
+    The same but for case, digits, blanks and punctuation.
+    """
+
+    new: int = 0
+    new_of: int = 0
+    old: int = 0
+    old_of: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The snapshot's rows by age and side. Exact duplicates are gone, the newest stays.
+
+    ``spellings`` are its labels in the order of the files, ``remarks`` sentences on what was read
+    otherwise than it is written, or not at all; ``left_out`` are rows that could not be read.
+    """
+
+    new_train: tuple[Row, ...]
+    new_held_out: tuple[Row, ...]
+    old_train: tuple[Row, ...]
+    old_held_out: tuple[Row, ...]
+    recurrence: Recurrence
+    copies: Copies = Copies()
+    spellings: tuple[labels.Spelling, ...] = ()
+    remarks: tuple[str, ...] = ()
+    left_out: tuple[LeftOutFile, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All of them."""
+        return self.new_train + self.new_held_out + self.old_train + self.old_held_out
+
+    @property
+    def counts(self) -> RowCounts:
+        """Rows by age and side."""
+        return RowCounts(
+            len(self.new_train), len(self.new_held_out), len(self.old_train), len(self.old_held_out)
+        )
+
+
+def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset:
+    """Make rows unique and put each on its side.
+
+    A unit of which any row is held out is trained on nowhere: an old copy of a held-out new row
+    leaves the training side without becoming a held-out old row, for the champion has seen it.
+    What the champion may have been trained on, with the same label, is held out on neither side:
+    nothing is shown by how it fares there.
+
+    Args:
+        rows: as they were read, files in their order.
+        held_out: what is held out now.
+        fair: what was held out of the champion and its ancestors; None without a champion.
+    """
+    trained = _trained_on(rows, fair)
+    sealed = {row.unit for row in rows if row.held_out(held_out)}
+    # Of copies the newest stays, and of those of one age one that is held out.
+    by_age = sorted(rows, key=lambda row: (row.new, row.unit in sealed and row.held_out(held_out)))
+    unique = {(row.key, row.label): row for row in by_age}
+    new_train: list[Row] = []
+    new_held_out: list[Row] = []
+    old_train: list[Row] = []
+    old_held_out: list[Row] = []
+    for row in unique.values():
+        if row.unit not in sealed:
+            (new_train if row.new else old_train).append(row)
+        elif row.held_out(held_out) and (row.key, row.label) not in trained:
+            (new_held_out if row.new else old_held_out).append(row)
+    return Dataset(
+        tuple(new_train),
+        tuple(new_held_out),
+        tuple(old_train),
+        tuple(old_held_out),
+        _recurrence(rows),
+        _copies(rows),
+    )
+
+
+def refuse_too_little(dataset: Dataset, action: TrainingAction | None, *, fresh: bool) -> None:
+    """Refuse rows that nothing can be learnt from; a ``fresh`` classifier needs two labels.
+
+    Raises:
+        DataError: DataEmpty.
+    """
+    rows = dataset.new_train
+    if action is not TrainingAction.FINE_TUNE:
+        rows += dataset.old_train
+    labels = sorted({row.stratum for row in rows})
+    if not rows or (fresh and len(labels) == 1 and labels[0]):
+        only = f" ({labels[0]!r})" if labels else ""
+        left = LeftOut.of(dataset.left_out).told()
+        message = (
+            f"The snapshot leaves {len(rows)} rows of {len(labels)} labels{only} to learn from; "
+            f"add labelled rows of at least two labels.{f' Left out: {left}.' if left else ''}"
+        )
+        raise DataError("DataEmpty", message)
+
+
+def _recurrence(rows: Sequence[Row]) -> Recurrence:
+    before: dict[str, set[str]] = {}
+    for row in rows:
+        if not row.new:
+            before.setdefault(row.key, set()).add(row.label)
+    new = {(row.key, row.label) for row in rows if row.new}
+    again = {(key, label) for key, label in new if key in before}
+    relabelled = sum(label not in before[key] for key, label in again)
+    return Recurrence(len(again), relabelled, len(new))
+
+
+def _trained_on(rows: Sequence[Row], fair: Shares | None) -> set[tuple[str, str]]:
+    """What the champion may have seen: rows of which any copy was not held out of it."""
+    if fair is None:
+        return set()
+    return {(row.key, row.label) for row in rows if not row.new and not row.held_out(fair)}
+
+
+def _copies(rows: Sequence[Row]) -> Copies:
+    count = {True: 0, False: 0}
+    distinct: dict[bool, set[int]] = {True: set(), False: set()}
+    for row in rows:
+        count[row.new] += 1
+        distinct[row.new].add(hash(row.gist))
+    return Copies(
+        count[True] - len(distinct[True]),
+        count[True],
+        count[False] - len(distinct[False]),
+        count[False],
+    )

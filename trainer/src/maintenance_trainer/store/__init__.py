@@ -1,0 +1,1 @@
+"""Where versions and runs are kept, and what they remember."""

@@ -1,0 +1,167 @@
+"""What a version's manifest says about where it comes from."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from maintenance_contract import (
+    Evaluation,
+    TrainingAction,
+    TrainingRequest,
+)
+from maintenance_contract.codec import Fields
+from maintenance_trainer.data.shares import BUCKETS
+from maintenance_trainer.data.snapshot import Snapshot, counts_document
+from maintenance_trainer.recipes import take_over
+from maintenance_trainer.store import inheritance
+from maintenance_trainer.store.inheritance import Past, handed_on
+from maintenance_trainer.store.versions import Version, sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What training made: labels, rows by kind, contradicted rows left out, scores, seconds.
+
+    ``steps`` are the optimizer's.
+    """
+
+    labels: tuple[str, ...]
+    rows: Mapping[str, int]
+    excluded: int
+    evaluation: Evaluation
+    seconds: Mapping[str, float]
+    action: TrainingAction
+    steps: int = 0
+    race: Mapping[TrainingAction, Evaluation] = field(default_factory=dict)
+
+
+def provenance(
+    request: TrainingRequest,
+    snapshot: Snapshot,
+    champion: Version | None,
+    made: Made,
+    base_model: Path,
+) -> Mapping[str, Any]:
+    """The manifest without the files' digests.
+
+    A fine-tuned version knows all files that its ancestors knew, and a row is held out of it only
+    if it was held out of them.
+    """
+    parent = champion if made.action is TrainingAction.FINE_TUNE else None
+    held_out = inheritance.document(snapshot, handed_on(snapshot, parent.past if parent else None))
+    files = {file.digest for file in snapshot.files}
+    recipes = request.recipes
+    return {
+        "action": made.action.value,
+        "run": request.run,
+        "requestDigest": request.digest,
+        "resource": {"namespace": request.resource.namespace, "name": request.resource.name},
+        "task": str(request.model.task),
+        "labels": list(made.labels),
+        "parent": parent and {"version": parent.number, "digest": parent.digest},
+        "baseModel": (
+            parent.provenance.get("baseModel")
+            if parent
+            else _base_model(request.model.base_model, request.model.revision, base_model)
+        ),
+        "snapshot": request.snapshot
+        and {"run": request.snapshot.run, "digest": request.snapshot.digest},
+        "data": sorted(files | (parent.data if parent else frozenset())),
+        "rows": counts_document(snapshot.counts),
+        "trainedRows": dict(made.rows),
+        "steps": made.steps,
+        "excludedContradicted": made.excluded,
+        **held_out,
+        "arguments": recipes.fine_tune_arguments if parent else recipes.retrain_arguments,
+        "replayPercent": recipes.replay_percent if parent else None,
+        "evaluation": made.evaluation.document(),
+        **_race_document(made.race),
+        "timings": {name: round(seconds, 3) for name, seconds in made.seconds.items()},
+        "code": _code(),
+    }
+
+
+def _race_document(race: Mapping[TrainingAction, Evaluation]) -> dict[str, Any]:
+    if not race:
+        return {}
+    return {"race": {action.value: each.document() for action, each in race.items()}}
+
+
+def read_race(fields: Fields) -> dict[TrainingAction, Evaluation]:
+    """What both ways scored, by a manifest; empty where nothing raced."""
+    if not fields.has("race"):
+        return {}
+    its = fields.fields("race")
+    return {
+        action: Evaluation.read(its.fields(action.value))
+        for action in TrainingAction
+        if its.has(action.value)
+    }
+
+
+def taken_over(
+    request: TrainingRequest, snapshot: Snapshot, made: Made, folder: Path
+) -> Mapping[str, Any]:
+    """The manifest, without the files' digests, of a version that was made elsewhere.
+
+    Where it comes from and what its folder tells of its making; the scores are of here.
+    """
+    updates = BUCKETS if snapshot.holdout.updates_percent is None else snapshot.held_out.updates
+    past, model = take_over.past(folder, updates), request.model
+    return {
+        "action": request.action and request.action.value,
+        "run": request.run,
+        "requestDigest": request.digest,
+        "resource": {"namespace": request.resource.namespace, "name": request.resource.name},
+        "task": str(model.task),
+        "labels": list(made.labels),
+        "parent": None,
+        "initialModel": {
+            "storageUri": model.initial_model,
+            **({"revision": model.initial_revision} if model.initial_revision else {}),
+            "known": bool(past.manifest),
+        },
+        "baseModel": past.manifest.get("baseModel"),
+        "snapshot": request.snapshot
+        and {"run": request.snapshot.run, "digest": request.snapshot.digest},
+        "data": sorted(past.data),
+        "rows": counts_document(snapshot.counts),
+        "trainedRows": dict(made.rows),
+        "excludedContradicted": made.excluded,
+        **inheritance.document(snapshot, Past(handed_on(snapshot, None).own, past.fair_holdout)),
+        "arguments": {},
+        "replayPercent": None,
+        "evaluation": made.evaluation.document(),
+        "timings": {name: round(seconds, 3) for name, seconds in made.seconds.items()},
+        "code": _code(),
+    }
+
+
+def _base_model(uri: str, revision: str, folder: Path) -> dict[str, Any]:
+    return {
+        "storageUri": uri,
+        **({"revision": revision} if revision else {}),
+        "files": {
+            path.name: sha256(path)
+            for path in sorted(folder.glob("*"))
+            if path.suffix in {".safetensors", ".json", ".txt"}
+        },
+    }
+
+
+def _code() -> dict[str, str]:
+    names = ("maintenance-trainer", "torch", "transformers")
+    return {
+        "image": os.environ.get("MAINTENANCE_TRAINER_IMAGE", ""),
+        **{name: _version(name) for name in names},
+    }
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "source tree"

@@ -1,0 +1,1 @@
+"""What kinds of model in Hugging Face's format share: loading, training, scoring, rehearsing."""

@@ -1,0 +1,132 @@
+"""An optimisation by the library's trainer: its progress, its memory, its end."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import transformers
+from transformers import Trainer, TrainerCallback
+from typing_extensions import override  # of torch; typing has it from Python 3.12 on
+
+from maintenance_trainer.errors import ConfigurationError, OutOfMemoryError
+from maintenance_trainer.progress import Progress
+from maintenance_trainer.tasks.huggingface import loading
+from maintenance_trainer.tasks.task import Fitted
+
+Fields = dict[str, Any]
+"""What a model takes of one row."""
+
+
+class Examples(torch.utils.data.Dataset[Fields]):
+    """Rows as a model takes them, each made when it is asked for.
+
+    Args:
+        encoded: the fields of each row.
+        takes: names of the fields that the model takes.
+        answers: what it is to learn of each row.
+    """
+
+    def __init__(
+        self, encoded: Sequence[Fields], takes: frozenset[str], answers: Sequence[Any]
+    ) -> None:
+        self._encoded, self._takes, self._answers = encoded, takes, answers
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    @override
+    def __getitem__(self, number: int) -> Fields:
+        fields = self._encoded[number]
+        taken = {name: field for name, field in fields.items() if name in self._takes}
+        return {**taken, "labels": self._answers[number]}
+
+
+def trainer_of(
+    model: Any, examples: Examples, collator: Any, arguments: Any, told: TrainerCallback
+) -> Trainer:
+    """The library's trainer, which says nothing itself."""
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=examples,
+        data_collator=collator,
+        callbacks=[told],
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    return trainer
+
+
+def fit(trainer: Trainer, told: "Told", where: str) -> Fitted:
+    """Train in place.
+
+    Args:
+        trainer: of the model that is trained.
+        told: its callback.
+        where: the field that the arguments come from.
+
+    Raises:
+        OutOfMemoryError: of the GPU.
+        ConfigurationError: TrainingDiverged, the loss or weights are no numbers any more.
+    """
+    model: Any = trainer.model
+    model.train()
+    start = time.monotonic()
+    try:
+        trainer.train()
+    except torch.cuda.OutOfMemoryError:
+        message = (
+            "The GPU ran out of memory; lower per_device_train_batch_size in "
+            "training.*.arguments or give the trainer a larger GPU."
+        )
+        raise OutOfMemoryError("OutOfMemory", message) from None
+    seconds = time.monotonic() - start
+    # Mixed precision was for the training: it is scored as whoever loads it will run it.
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+    if told.diverged:
+        raise _diverged(told.diverged, trainer.args, where)
+    if names := loading.not_finite(model.state_dict()):
+        what = f"{len(names)} tensors hold NaN or infinity after step {told.steps}"
+        raise _diverged(what, trainer.args, where)
+    return Fitted(seconds, told.steps)
+
+
+def _diverged(what: str, arguments: Any, where: str) -> ConfigurationError:
+    halves = ", or use bf16 for fp16" if arguments.fp16 else ""
+    unclipped = "" if arguments.max_grad_norm else ", or give max_grad_norm a number above 0"
+    message = (
+        f"The training diverged: {what}. No version was written. Lower "
+        f"{where}.learning_rate (it is {arguments.learning_rate:g}){unclipped}{halves}."
+    )
+    return ConfigurationError("TrainingDiverged", message)
+
+
+class Told(TrainerCallback):
+    """Passes the trainer's steps on, and stops it where the loss is no number any more."""
+
+    def __init__(self, progress: Progress, rows: int) -> None:
+        self._progress = progress
+        self._rows = rows
+        self._loss = ""
+        self.steps = 0
+        self.diverged = ""
+
+    @override
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._progress.stage(f"training on {self._rows} rows, steps", state.max_steps)
+
+    @override
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        loss = (kwargs.get("logs") or {}).get("loss")
+        if loss is None:
+            return
+        self._loss = f", loss {float(loss):.4f}"
+        if not math.isfinite(float(loss)):
+            self.diverged = f"the loss is {loss} at step {state.global_step} of {state.max_steps}"
+            control.should_training_stop = True
+
+    @override
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.steps = state.global_step
+        self._progress.step(state.global_step, f"(epoch {state.epoch:.2f}{self._loss})")

@@ -1,0 +1,70 @@
+"""The folder of a model in Hugging Face's format, looked at before anything is loaded from it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from maintenance_contract import ContractError
+from maintenance_contract.codec import Fields
+from maintenance_trainer.model_field import Given
+
+
+def check_model(uri: str, folder: Path, given: Given) -> None:
+    """Refuse a model that cannot be read safely, before anything is paid for.
+
+    Raises:
+        ConfigurationError: BaseModelMissing, BaseModelUnreadable, or those of the initial model.
+    """
+    if not (folder / "config.json").is_file():
+        problem = f"{uri} holds no config.json; a folder in Hugging Face's format is expected."
+        raise given.missing(problem)
+    _refuse_code(folder, uri, given)
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickles = [
+            path.name
+            for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt")
+            for path in folder.glob(pattern)
+        ]
+        what = (
+            f"only {', '.join(sorted(pickles))}: loading a pickle can run code; convert it "
+            "to safetensors"
+            if pickles
+            else "no *.safetensors"
+        )
+        raise given.unreadable(f"{uri} holds {what}.")
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415  # imports numpy
+
+    for path in weights:
+        try:
+            with safe_open(path, framework="numpy") as file:
+                file.keys()
+        except (SafetensorError, OSError) as error:
+            problem = f"{uri}/{path.name} is torn: {error}; copy it again."
+            raise given.unreadable(problem) from None
+
+
+def config_document(folder: Path) -> dict[str, Any]:
+    """Its config.json as it is written.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        message = "config.json holds no JSON object"
+        raise ValueError(message)  # noqa: TRY004  # of the file's content, as json's own
+    return found
+
+
+def _refuse_code(folder: Path, uri: str, given: Given) -> None:
+    try:
+        config = Fields(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except (ValueError, ContractError, RecursionError, OSError) as error:
+        raise given.unreadable(f"{uri}/config.json cannot be read: {error}") from None
+    if config.has("auto_map"):
+        problem = (
+            f"{uri} brings code of its own (auto_map), which is never run; "
+            "use an architecture of the transformers library."
+        )
+        raise given.unreadable(problem)
