@@ -110,7 +110,11 @@ def test_what_all_kinds_share_knows_none(folder: str) -> None:
             "The operator has layers",
         ),
         ("operator/src/maintenance_operator/settings.py", "import torch", "never imports what tra"),
-        ("trainer/src/maintenance_trainer/data/snapshot.py", "import kubernetes", "The trainer never"),
+        (
+            "trainer/src/maintenance_trainer/data/snapshot.py",
+            "import kubernetes",
+            "The trainer never",
+        ),
         (
             "trainer/src/maintenance_trainer/training.py",
             "from maintenance_core.decide import rules",

@@ -8,13 +8,14 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from support.world import DOWN, World
 
 from maintenance_core.model import Action
@@ -99,15 +100,15 @@ def test_the_tutorial_gives_twelve_lines_that_the_trainer_understands() -> None:
 
 
 def test_the_server_of_the_page_counts_by_true_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A registry of its own: other servers of this process count under the same name.
+    registry = CollectorRegistry()
     monkeypatch.setattr("prometheus_client.start_http_server", lambda _: None)
+    monkeypatch.setattr("prometheus_client.Counter", partial(Counter, registry=registry))
     names: dict[str, Any] = {}
     exec("".join(blocks("instrument.md", "python")), names)  # noqa: S102 - the page is ours
-    try:
-        before = generate_latest().decode().count("model_predictions_total{")
-        names["label_arrived"]("1", predicted="quality", true="billing")
-        shown = generate_latest().decode()
-    finally:
-        REGISTRY.unregister(names["PREDICTIONS"])
+    before = generate_latest(registry).decode().count("model_predictions_total{")
+    names["label_arrived"]("1", predicted="quality", true="billing")
+    shown = generate_latest(registry).decode()
     assert before == shown.count("model_predictions_total{") == 6
     assert (
         'model_predictions_total{correct="false",model="churn-reasons",true_class="billing",'
