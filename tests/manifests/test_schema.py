@@ -535,7 +535,7 @@ def test_kubectl_shows_the_columns(cluster: Programs, api: Resources, minimal: N
     finally:
         api.delete("columns")
 
-    assert short[0].split() == ["NAME", "READY", "ACTION", "RUN", "VERSION", "ACCURACY", "AGE"]
+    assert short[0].split() == ["NAME", "READY", "ACTION", "RUN", "VERSION", "PERFORMANCE", "AGE"]
     assert short[1].split()[:6] == ["columns", "True", "Retrain", "Report", "6", "0.87"]
     assert wide[0].split()[7:] == ["METRICS", "DEGRADED", "DECISION", "REASON"]
     assert wide[1].split()[7:] == ["Unknown", "True", "7", "FineTuneRejected"]
