@@ -355,7 +355,7 @@ def test_what_fails_around_the_operation_is_reported_too(
     def fails(*_: object) -> None:
         raise PanicException("late")
 
-    owner = "places.Places" if where == "close" else "progress.LogProgress"
+    owner = "locations.Places" if where == "close" else "progress.LogProgress"
     monkeypatch.setattr(f"maintenance_trainer.{owner}.{where}", fails)
     if where == "say":
         monkeypatch.setattr("maintenance_trainer.job.perform", lambda *args: args[2].say("x"))
