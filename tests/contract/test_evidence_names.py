@@ -23,12 +23,22 @@ def test_a_constant_is_called_as_its_name_and_has_words_of_its_own(constant: str
     assert [other for other, said in names.WORDS.items() if said == words] == [name]
 
 
-def test_what_the_trainer_measures_has_words() -> None:
-    sources = (ROOT / "trainer/src/maintenance_trainer/diagnose").glob("*.py")
-    written = {
+def test_the_trainer_spells_no_name_of_its_own() -> None:
+    trainer = ROOT / "trainer/src/maintenance_trainer"
+    sources = [
+        source for part in ("diagnose", "tasks") for source in (trainer / part).rglob("*.py")
+    ]
+    used = {
         name
         for source in sources
-        for name in re.findall(r'Measure(?:\.of)?\(\s*"(\w+)"', source.read_text())
+        for name in re.findall(r"evidence_names\.([A-Z_]+)", source.read_text())
     }
-    assert {"outsideSupport", "relabelledTexts"} <= written
-    assert written <= set(names.WORDS)
+    assert {"OUTSIDE_SUPPORT", "RELABELLED_TEXTS", "UNSEEN_CHANNELS", "EMPTY_TEXTS"} <= used
+    assert used <= CONSTANTS.keys()
+    written = {
+        text
+        for source in sources
+        for text in re.findall(r'"(\w+)"', source.read_text())
+        if text in names.WORDS or re.search(rf'Measure(?:\.of)?\(\s*"{text}"', source.read_text())
+    }
+    assert not written

@@ -3,7 +3,6 @@
 import pytest
 
 from maintenance_contract.evidence_names import WORDS
-from maintenance_trainer.cli import tables
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.tasks.image_form import measures
 from maintenance_trainer.tasks.images import Format
@@ -62,5 +61,3 @@ def test_how_much_larger_is_told() -> None:
 def test_every_number_has_words() -> None:
     names = found([GREY], [GREY]).keys()
     assert names <= WORDS.keys()
-    assert names <= tables.EVIDENCE.keys()
-    assert all(len(tables.EVIDENCE[name]) < 50 for name in names)

@@ -1,6 +1,7 @@
 """Reports as a person reads them."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from maintenance_contract import (
     Evidence,
@@ -9,6 +10,7 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
 )
+from maintenance_contract.evidence_names import in_words
 from maintenance_core.model import Action, Decision, Verdict
 from maintenance_core.statistics import mcnemar
 
@@ -17,27 +19,8 @@ QUESTIONS = {
     "ConceptDrift": "Concept drift?",
     "FeatureSpaceChange": "Feature space change?",
 }
-EVIDENCE = {
-    "outsideSupport": "new rows unlike anything it was trained on",
-    "classMix": "change of the class mix (total variation)",
-    "toldApartAuc": "old and new rows can be told apart (AUC)",
-    "errorRiseAtEqualClass": "rise of the error at equal class, familiar rows",
-    "errorRiseGivenInput": "rise of the error given the input",
-    "relabelledTexts": "inputs that came again with another label",
-    "newLabels": "new rows with a label it does not know",
-    "unknownTokens": "rise of unknown tokens",
-    "subwordsPerWord": "subwords per word, new over old",
-    "truncatedTexts": "rise of texts too long for it",
-    "emptyTexts": "rise of empty texts",
-    "unseenImageSizes": "new images of a size that old ones do not have",
-    "unseenChannels": "new images with channels that old ones lack",
-    "unseenBitDepths": "new images with bits that old ones do not have",
-    "unseenImageModes": "new images in a mode that old ones do not have",
-    "imageSides": "length of sides, new over old (medians)",
-    "vanishedLabels": "old rows whose label has vanished",
-    "newColumns": "columns that only new files have",
-    "lostColumns": "columns that only old files have",
-}
+_WORDS_WIDTH: Final = 60
+"""Most of them fit; the numbers of those that do not stand a little to the right."""
 
 
 def diagnosis(report: TrainingReport) -> str:
@@ -135,7 +118,7 @@ def _diagnosis_lines(report: TrainingReport) -> Iterator[str]:
 
 
 def _evidence_line(evidence: Evidence) -> str:
-    line = f"      {EVIDENCE.get(evidence.name, evidence.name):<50}{evidence.value:7.3f}"
+    line = f"      {in_words(evidence.name):<{_WORDS_WIDTH}}{evidence.value:7.3f}"
     if evidence.threshold is not None:
         line += f"  bound {evidence.threshold:g}"
     if evidence.p_value is not None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from maintenance_contract import evidence_names
 from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
@@ -46,8 +47,8 @@ def measures(
         at_class, p=max(at_class.p, given_input.p), upper=min(at_class.upper, given_input.upper)
     )
     return [
-        Measure.of("errorRiseAtEqualClass", joint, at.ERROR_RISE),
-        Measure.of("errorRiseGivenInput", given_input, at.ERROR_RISE, counts=False),
+        Measure.of(evidence_names.ERROR_RISE_AT_EQUAL_CLASS, joint, at.ERROR_RISE),
+        Measure.of(evidence_names.ERROR_RISE_GIVEN_INPUT, given_input, at.ERROR_RISE, counts=False),
     ]
 
 
@@ -56,4 +57,4 @@ def relabelled(recurrence: Recurrence) -> list[Measure]:
     if recurrence.n < at.LEAST_ROWS:
         return []
     found = statistics.relabelled(recurrence.n, recurrence.relabelled)
-    return [Measure.of("relabelledTexts", found, at.RELABELLED)]
+    return [Measure.of(evidence_names.RELABELLED_TEXTS, found, at.RELABELLED)]

@@ -16,6 +16,7 @@ from maintenance_contract import (
     Sampling,
     TrainingAction,
     TrainingReport,
+    evidence_names,
 )
 from maintenance_trainer.data import folders, labels
 from maintenance_trainer.data.auto_holdout import Before
@@ -259,7 +260,9 @@ def _findings(
     columns = feature_space.changed_columns(snapshot.files)
     told = tuple(
         Evidence(name, len(names))
-        for name, names in zip(("newColumns", "lostColumns"), columns, strict=True)
+        for name, names in zip(
+            (evidence_names.NEW_COLUMNS, evidence_names.LOST_COLUMNS), columns, strict=True
+        )
         if names
     )
     if snapshot.sampling is Sampling.TARGETED:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from maintenance_contract import evidence_names
 from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
@@ -23,7 +24,7 @@ def measures(
     apart = statistics.told_apart(old_x, new_x)
     mix = statistics.class_mix(old, new)
     return [
-        Measure.of("outsideSupport", outside, at.OUTSIDE_SUPPORT),
-        Measure.of("classMix", mix, at.CLASS_MIX),
-        Measure.of("toldApartAuc", apart, at.TOLD_APART),
+        Measure.of(evidence_names.OUTSIDE_SUPPORT, outside, at.OUTSIDE_SUPPORT),
+        Measure.of(evidence_names.CLASS_MIX, mix, at.CLASS_MIX),
+        Measure.of(evidence_names.TOLD_APART_AUC, apart, at.TOLD_APART),
     ]

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from maintenance_contract import Answer, Evidence, Finding, Question
+from maintenance_contract import Answer, Evidence, Finding, Question, evidence_names
 from maintenance_contract.holm import holm
 from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import (
@@ -95,8 +95,8 @@ def measure_inputs(seen: Floats, old: Floats, new: Floats) -> Measures:
     apart = statistics.told_apart(old_x, new_x)
     return Measures(
         (
-            Measure.of("outsideSupport", outside, at.OUTSIDE_SUPPORT),
-            Measure.of("toldApartAuc", apart, at.TOLD_APART),
+            Measure.of(evidence_names.OUTSIDE_SUPPORT, outside, at.OUTSIDE_SUPPORT),
+            Measure.of(evidence_names.TOLD_APART_AUC, apart, at.TOLD_APART),
         )
     )
 
@@ -128,10 +128,13 @@ def _shifts(
     inside: Flags,
 ) -> list[Measure]:
     measured = (
-        ("errorRiseOutside", statistics.error_outside(old.scored, new.scored, inside)),
-        ("inputShiftAuc", shift.of_inputs(old, new)),
-        ("shiftWithinClassesAuc", shift.within_classes(old, new)),
-        ("expectedErrorRise", shift.of_outputs(old, new, expected)),
+        (
+            evidence_names.ERROR_RISE_OUTSIDE,
+            statistics.error_outside(old.scored, new.scored, inside),
+        ),
+        (evidence_names.INPUT_SHIFT_AUC, shift.of_inputs(old, new)),
+        (evidence_names.SHIFT_WITHIN_CLASSES_AUC, shift.within_classes(old, new)),
+        (evidence_names.EXPECTED_ERROR_RISE, shift.of_outputs(old, new, expected)),
     )
     return [
         Measure.of(name, found, at.ONLY_TOLD, counts=False)
@@ -143,7 +146,11 @@ def _shifts(
 def _at_new_mix(seen: Sample, new: Sample) -> list[Measure]:
     found = prior.at_new_mix(seen, new)
     told = at.ONLY_TOLD
-    return [] if found is None else [Measure.of("gainAtNewMix", found, told, counts=False)]
+    return (
+        []
+        if found is None
+        else [Measure.of(evidence_names.GAIN_AT_NEW_MIX, found, told, counts=False)]
+    )
 
 
 def _rise(
@@ -159,11 +166,21 @@ def _rise(
     propensity = statistics.propensity(old.x, part.x)
     rise = regions.error_rise(old, part, (expected[0], there), propensity)
     of_region = Measure(
-        "errorRiseInRegion", rise.in_region, 1.0, at.ONLY_TOLD, None, rise.measured.n, counts=False
+        evidence_names.ERROR_RISE_IN_REGION,
+        rise.in_region,
+        1.0,
+        at.ONLY_TOLD,
+        None,
+        rise.measured.n,
+        counts=False,
     )
-    share = Measure("regionShare", rise.share, 1.0, at.ONLY_TOLD, None, len(part), counts=False)
+    share = Measure(
+        evidence_names.REGION_SHARE, rise.share, 1.0, at.ONLY_TOLD, None, len(part), counts=False
+    )
     return [
-        Measure.of("unexplainedErrorRise", rise.measured, at.ONLY_TOLD, counts=False),
+        Measure.of(
+            evidence_names.UNEXPLAINED_ERROR_RISE, rise.measured, at.ONLY_TOLD, counts=False
+        ),
         of_region,
         share,
     ]

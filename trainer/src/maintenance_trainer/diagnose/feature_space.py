@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 
+from maintenance_contract import evidence_names
 from maintenance_trainer.data.rows import DataFile, Row
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
@@ -36,9 +37,9 @@ def measures(
     # A vanished label asks for no training by itself: a window misses rare labels.
     gone = _vanished(old, new)
     return [
-        Measure("newLabels", unknown, unknown, at.NEW_LABELS, None, n),
+        Measure(evidence_names.NEW_LABELS, unknown, unknown, at.NEW_LABELS, None, n),
         *inputs,
-        Measure("vanishedLabels", gone, gone, at.ONLY_TOLD, None, n),
+        Measure(evidence_names.VANISHED_LABELS, gone, gone, at.ONLY_TOLD, None, n),
     ]
 
 

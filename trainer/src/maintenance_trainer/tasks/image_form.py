@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from maintenance_contract import evidence_names
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.diagnose.statistics import Floats
@@ -29,15 +30,23 @@ def measures(old: Sequence[Format], new: Sequence[Format]) -> list[Measure]:
         new: of new images; there is one at least.
     """
     counted = (
-        ("unseenImageSizes", _other_sizes(old, new), at.IMAGE_FORM),
+        (evidence_names.UNSEEN_IMAGE_SIZES, _other_sizes(old, new), at.IMAGE_FORM),
         (
-            "unseenChannels",
+            evidence_names.UNSEEN_CHANNELS,
             _unseen([f.channels for f in old], [f.channels for f in new]),
             at.IMAGE_FORM,
         ),
-        ("unseenBitDepths", _unseen([f.bits for f in old], [f.bits for f in new]), at.IMAGE_FORM),
-        ("unseenImageModes", _unseen([f.mode for f in old], [f.mode for f in new]), at.ONLY_TOLD),
-        ("imageSides", _ratio(old, new), at.ONLY_TOLD),
+        (
+            evidence_names.UNSEEN_BIT_DEPTHS,
+            _unseen([f.bits for f in old], [f.bits for f in new]),
+            at.IMAGE_FORM,
+        ),
+        (
+            evidence_names.UNSEEN_IMAGE_MODES,
+            _unseen([f.mode for f in old], [f.mode for f in new]),
+            at.ONLY_TOLD,
+        ),
+        (evidence_names.IMAGE_SIDES, _ratio(old, new), at.ONLY_TOLD),
     )
     return [
         Measure(name, effect, effect, bounds, None, len(new)) for name, effect, bounds in counted

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
-from maintenance_contract import Task
+from maintenance_contract import Task, evidence_names
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
@@ -134,13 +134,21 @@ def measures(before: TokenCounts, after: TokenCounts) -> list[Measure]:
     n = after.texts
     counted = (
         (
-            "unknownTokens",
+            evidence_names.UNKNOWN_TOKENS,
             _share(after.unknown, after.tokens) - _share(before.unknown, before.tokens),
             at.UNKNOWN_TOKENS,
         ),
-        ("subwordsPerWord", _ratio(before, after), at.SUBWORDS_PER_WORD),
-        ("truncatedTexts", _share(after.cut, n) - _share(before.cut, before.texts), at.TRUNCATED),
-        ("emptyTexts", _share(after.empty, n) - _share(before.empty, before.texts), at.EMPTY),
+        (evidence_names.SUBWORDS_PER_WORD, _ratio(before, after), at.SUBWORDS_PER_WORD),
+        (
+            evidence_names.TRUNCATED_TEXTS,
+            _share(after.cut, n) - _share(before.cut, before.texts),
+            at.TRUNCATED,
+        ),
+        (
+            evidence_names.EMPTY_TEXTS,
+            _share(after.empty, n) - _share(before.empty, before.texts),
+            at.EMPTY,
+        ),
     )
     return [Measure(name, effect, effect, bounds, None, n) for name, effect, bounds in counted]
 
