@@ -26,8 +26,8 @@ from maintenance_trainer.paired_scores import Predictions, paired_score
 LEVELS: Final = (0.05, 0.2)
 """One less the gate's ``confidence`` and ``weighedConfidence``, by default."""
 ALIKE, LOSS, GAIN = 0.8, 0.04, 0.1
-PLENTY: Final = 50_000
-"""Rows of which the true difference is taken."""
+PLENTY: Final = {ScoreMetric.MACRO_F1: 1_000_000, ScoreMetric.AUROC: 300_000}
+"""Rows of which the true difference is taken, where it is not known exactly."""
 MIXES: Final = {
     "2 classes": (0.5, 0.5),
     "2 classes, 1 in 20": (0.95, 0.05),
@@ -91,12 +91,20 @@ def _normal(share: float) -> float:
 _GRID: Final = np.linspace(-8, 8, 4001)
 
 
+def _allowed(setting: Setting, random: np.random.Generator) -> float:
+    """What a loss of as much accuracy in every class costs in the metric."""
+    if setting.metric is ScoreMetric.BALANCED_ACCURACY:
+        return LOSS
+    score = _drawn(setting, -LOSS, PLENTY[setting.metric], random)
+    if score is None:
+        raise AssertionError(setting)
+    return -score.difference
+
+
 def cell(setting: Setting, draws: int, seed: int) -> dict[str, Any]:
     """How often the gate says so, of ``draws``, at each level."""
     random = np.random.default_rng([seed, *str(setting).encode()])
-    loss = _drawn(setting, -LOSS, PLENTY, random)
-    if loss is None:
-        raise AssertionError(setting)
+    allowed = _allowed(setting, random)
     equal, kept, better = ([0] * len(LEVELS) for _ in range(3))
     for _ in range(draws):
         for counts, gain in ((equal, 0.0), (kept, -LOSS), (better, GAIN)):
@@ -106,9 +114,7 @@ def cell(setting: Setting, draws: int, seed: int) -> dict[str, Any]:
             rows = Scored(score)
             for place, level in enumerate(LEVELS):
                 counts[place] += (
-                    rows.keeps(-loss.difference, 1.0 - level)
-                    if counts is kept
-                    else rows.win_p() <= level
+                    rows.keeps(allowed, 1.0 - level) if counts is kept else rows.win_p() <= level
                 )
     return {
         "metric": setting.metric.value,
@@ -119,7 +125,7 @@ def cell(setting: Setting, draws: int, seed: int) -> dict[str, Any]:
         "equal": equal,
         "loss": kept,
         "gain": better,
-        "allowed": round(-loss.difference, 4),
+        "allowed": round(allowed, 4),
     }
 
 
