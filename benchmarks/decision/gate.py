@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import results
 from intervals import wilson
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from maintenance_contract import PairedScore, ScoreMetric
 from maintenance_core.decide.compared import Scored
@@ -73,7 +73,7 @@ def _drawn(
     labels = [f"c{label:02}" for label in truth]
     if setting.metric is ScoreMetric.AUROC:
         sign = np.where(truth == 1, 1.0, -1.0)
-        margins = [sign * (_normal(right) + one) for right, one in ((before, own), (after, other))]
+        margins = [sign * (ndtri(right) + one) for right, one in ((before, own), (after, other))]
         models = [Predictions((), ndtr(margin)) for margin in margins]
     else:
         wrong = (truth + random.integers(1, len(shares), rows)) % len(shares)
@@ -82,13 +82,6 @@ def _drawn(
             for right, one in ((before, own), (after, other))
         ]
     return paired_score(setting.metric, labels, *models)
-
-
-def _normal(share: float) -> float:
-    return float(-np.interp(1.0 - share, ndtr(_GRID), _GRID))
-
-
-_GRID: Final = np.linspace(-8, 8, 4001)
 
 
 def _allowed(setting: Setting, random: np.random.Generator) -> float:

@@ -56,15 +56,15 @@ def _tail(k: int, n: int, p: float) -> float:
 def clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
     """The exact two-sided interval of a proportion, ``k`` of ``n``."""
     tail = (1.0 - confidence) / 2.0
-    low = 0.0 if k == 0 else _bisect(lambda p: binomial_at_least(k, n, p) < tail, 0.0, 1.0)
+    low = 0.0 if k == 0 else bisect(lambda p: binomial_at_least(k, n, p) < tail, 0.0, 1.0)
     high = (
-        1.0 if k == n else _bisect(lambda p: 1.0 - binomial_at_least(k + 1, n, p) >= tail, 0.0, 1.0)
+        1.0 if k == n else bisect(lambda p: 1.0 - binomial_at_least(k + 1, n, p) >= tail, 0.0, 1.0)
     )
     return low, high
 
 
-def _bisect(below: Callable[[float], bool], low: float, high: float) -> float:
-    """Where ``below`` turns from true to false, to double precision."""
+def bisect(below: Callable[[float], bool], low: float, high: float) -> float:
+    """Where ``below`` turns from true to false between two numbers, to double precision."""
     for _ in range(60):
         middle = (low + high) / 2.0
         if below(middle):
@@ -104,7 +104,7 @@ def paired_lower_bound(n: int, wins: int, losses: int, confidence: float) -> flo
     if n == 0:
         return -1.0
     z = normal_quantile(confidence)
-    return _bisect(lambda delta: score(n, wins, losses, delta) > z, -1.0, (wins - losses) / n)
+    return bisect(lambda delta: score(n, wins, losses, delta) > z, -1.0, (wins - losses) / n)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ whole degrees of freedom the distribution is a finite sum.
 import math
 from typing import Final
 
+from maintenance_core.statistics import bisect
+
 MOST_DEGREES: Final = 200
 """More are taken for so many: the quantile at .95 is then 1.6525 where the normal one is 1.6449."""
 
@@ -39,13 +41,7 @@ def _between(angle: float, degrees: int) -> float:
 
 def quantile(confidence: float, degrees: int) -> float:
     """The t that is exceeded with a probability of 1 - ``confidence``; ``confidence`` >= .5."""
-    low, high = 0.0, 1.0
-    while at_least(high, degrees) > 1.0 - confidence:
-        low, high = high, high * 2.0
-    for _ in range(60):
-        middle = (low + high) / 2.0
-        if at_least(middle, degrees) > 1.0 - confidence:
-            low = middle
-        else:
-            high = middle
-    return high
+    most = 1.0
+    while at_least(most, degrees) > 1.0 - confidence:
+        most *= 2.0
+    return bisect(lambda t: at_least(t, degrees) > 1.0 - confidence, 0.0, most)

@@ -78,14 +78,15 @@ def paired_score(
             columns.append(np.asarray(model.probability, dtype=np.float64))
     table, counts = np.unique(np.stack(columns, axis=1), axis=0, return_counts=True)
     cells = _Cells(table[:, 0], table[:, 1], table[:, 2], counts.astype(np.float64))
-    before, after = _both(metric, cells)
+    seen, adjusted = _both(metric, cells), _with_half_rows(metric, cells)
+    (before, _), (after, _) = seen
     return PairedScore(
         metric=metric,
         n=len(labels),
-        champion=before[0],
-        challenger=after[0],
-        standard_error=_jackknife_error(metric, cells),
-        adjusted_error=_jackknife_error(metric, _with_half_rows(metric, cells)),
+        champion=before,
+        challenger=after,
+        standard_error=_jackknife_error(cells, seen),
+        adjusted_error=_jackknife_error(adjusted, _both(metric, adjusted)),
     )
 
 
@@ -94,9 +95,9 @@ def _both(metric: ScoreMetric, cells: _Cells) -> tuple[_Scores, _Scores]:
     return one(metric, cells, cells.champion), one(metric, cells, cells.challenger)
 
 
-def _jackknife_error(metric: ScoreMetric, cells: _Cells) -> float:
-    """The standard error of challenger less champion."""
-    (before, before_without), (after, after_without) = _both(metric, cells)
+def _jackknife_error(cells: _Cells, scores: tuple[_Scores, _Scores]) -> float:
+    """The standard error of challenger less champion, from the scores of both on these cells."""
+    (before, before_without), (after, after_without) = scores
     total = cells.weights.sum()
     change = (after_without - before_without - (after - before)) / cells.step
     mean = (cells.weights * change).sum() / total
