@@ -9,6 +9,7 @@ The cache of the Hugging Face Hub keeps the files of ``models--x/snapshots/<revi
 into ``models--x/blobs``: there ``models--x`` is what a link may not leave.
 """
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import BinaryIO, Final
 
 MOST_NAME: Final = 120
 """Characters of a file's name in a message."""
+_BLOCK: Final = 2**20
 _SNAPSHOTS: Final = "snapshots"
 _MODELS: Final = "models--"
 _FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -149,3 +151,16 @@ def shown(name: str) -> str:
         half = MOST_NAME // 2 - 1
         text = f"{text[:half]}…{text[-half:]}"
     return text
+
+
+def sha256(path: Path) -> str:
+    """``sha256:…`` of a file's bytes, a block at a time.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    running = hashlib.sha256()
+    with opened(path) as file:
+        while block := file.read(_BLOCK):
+            running.update(block)
+    return "sha256:" + running.hexdigest()

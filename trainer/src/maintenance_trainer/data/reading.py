@@ -4,7 +4,6 @@ Nothing is read whole: a line, or a batch of a Parquet file, is in memory at a t
 be larger than the memory as long as what is kept of it is not.
 """
 
-import hashlib
 import json
 import os
 from collections import Counter
@@ -95,14 +94,10 @@ def parquet_schema(path: Path, where: str) -> Any:
 
 def sha256(path: Path, where: str) -> str:
     """``sha256:…`` of a file's bytes, a block at a time."""
-    running = hashlib.sha256()
     try:
-        with files.opened(path) as file:
-            while block := file.read(_BLOCK):
-                running.update(block)
+        return files.sha256(path)
     except OSError as error:
         raise _unreadable(where, error) from None
-    return "sha256:" + running.hexdigest()
 
 
 def _lines(path: Path, where: str, *, known: bool) -> Iterator[str]:

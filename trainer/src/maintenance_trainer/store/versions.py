@@ -5,7 +5,6 @@ that is there is complete.
 """
 
 import fnmatch
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -24,7 +23,6 @@ from maintenance_trainer.store.inheritance import Past
 from maintenance_trainer.store.store import Store
 
 MANIFEST_VERSION: Final = 1
-_BLOCK: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +132,7 @@ def write(
 
 def sha256(path: Path) -> str:
     """``sha256:…`` of a file's bytes."""
-    running = hashlib.sha256()
-    with files.opened(path.resolve()) as file:
-        while block := file.read(_BLOCK):
-            running.update(block)
-    return "sha256:" + running.hexdigest()
+    return files.sha256(path.resolve())
 
 
 def refuse_full(store: Store, model: Path) -> None:
