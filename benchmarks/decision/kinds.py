@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import cells
 import numpy as np
@@ -73,19 +73,9 @@ LEFT_OUT: Final = " without contradicted"
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class World(Protocol):
-    """What can happen to the data of a kind."""
-
-    CHANGES: tuple[str, ...]
-    NULL: tuple[str, ...]
-    BROKEN: tuple[str, ...]
-    OLD_IS_OVER: tuple[str, ...]
-
-    def Law(self, seed: int) -> Any:  # noqa: N802
-        """Draws rows: ``draw(change, count, chance)``, columns by name."""
-
-
-WORLDS: Final[Mapping[str, Any]] = {Task.TABULAR_CLASSIFICATION: tables}
+WORLDS: Final[Mapping[str, tables.World]] = {
+    Task.TABULAR_CLASSIFICATION: tables.World(classes=True),
+}
 
 
 class Silent:
@@ -163,8 +153,7 @@ class Lab:
 
 def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict[str, Any]:
     """What each arm scores and costs, and what the product does."""
-    world = WORLDS[kind]
-    law, chance = world.Law(seed), np.random.default_rng(seed + 1_000_000)
+    law, chance = WORLDS[kind].law(seed), np.random.default_rng(seed + 1_000_000)
     with tempfile.TemporaryDirectory(prefix="kinds-") as name:
         lab = Lab(Path(name), kind)
         spec = lab.spec
@@ -174,7 +163,7 @@ def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict
         if first is None:
             return {"kind": kind, "change": change, "size": [originals, updates], "seed": seed,
                     "blocked": "no first version"}  # fmt: skip
-        before = change if change not in world.BROKEN else "none"
+        before = change if change not in tables.BROKEN else "none"
         tests = {
             "new": lab.rows(
                 lab.write("test/new.parquet", law.draw(before, TESTED, chance)), spec.columns
@@ -191,7 +180,7 @@ def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict
         run = 3
         if report.outcome is Outcome.SUCCEEDED:
             snapshot = Snapshot(2, report.snapshot_digest)
-            for arm in _arms(decision, old_is_over=change in world.OLD_IS_OVER):
+            for arm in _arms(decision, old_is_over=change in tables.OLD_IS_OVER):
                 chosen = _by_hand(decision, arm)
                 trained = lab.do(rules.train_request(spec, run, first, chosen, snapshot))
                 run += 1
@@ -256,7 +245,14 @@ def _decision(spec: Spec, report: TrainingReport, first: Version, now: float) ->
 
 
 def _scores(lab: Lab, number: int, tests: Mapping[str, Sequence[Row]]) -> dict[str, float]:
-    return {side: 1.0 - float(lab.losses(number, rows).mean()) for side, rows in tests.items()}
+    found = {}
+    for side, rows in tests.items():
+        whole = 1.0
+        if not rows[0].stratum:
+            answers = np.array([float(row.label) for row in rows])
+            whole = float(np.abs(answers - np.median(answers)).mean())
+        found[side] = 1.0 - float(lab.losses(number, rows).mean()) / whole
+    return found
 
 
 def _arms(decision: Decision, *, old_is_over: bool) -> list[str]:
@@ -317,7 +313,7 @@ def net(score: Mapping[str, float], cost: float | None = None) -> float:
     return WEIGHT * score["new"] + (1 - WEIGHT) * score["old"] - PRICE * spent
 
 
-def judged(cases: Sequence[Mapping[str, Any]], world: Any) -> list[dict[str, Any]]:
+def judged(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A row a case: gains, whether right, whether trained."""
     groups: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
     for case in cases:
@@ -352,17 +348,17 @@ def judged(cases: Sequence[Mapping[str, Any]], world: Any) -> list[dict[str, Any
                     ),
                     "old loss": scores[KEEP]["old"] - scores[serves]["old"],
                     "trains": case["first"] != KEEP,
-                    "null": change in world.NULL,
-                    "broken": change in world.BROKEN,
-                    "over": change in world.OLD_IS_OVER,
+                    "null": change in tables.NULL,
+                    "broken": change in tables.BROKEN,
+                    "over": change in tables.OLD_IS_OVER,
                 }
             )
     return found
 
 
-def figures(kind: str, cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def figures(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Of one kind, over all sizes and by size."""
-    rows = judged(cases, WORLDS[kind])
+    rows = judged(cases)
     by_size = {
         f"{originals}+{updates}": _figures(
             [row for row in rows if row["size"] == [originals, updates]]
@@ -461,16 +457,15 @@ def run(args: argparse.Namespace) -> None:
     kept = cells.Kept(args.work / "kinds.jsonl", code)
     all_cases, recorded = [], {}
     for kind in args.kind or WORLDS:
-        world = WORLDS[kind]
         keys = [
             (str(kind), change, *size, args.first_seed + number)
             for size in sizes
-            for change in args.scenario or world.CHANGES
+            for change in args.scenario or WORLDS[kind].changes
             for number in range(args.seeds)
         ]
         found = cells.computed(one, keys, kept, jobs=args.jobs)
         all_cases += found
-        recorded[str(kind)] = figures(kind, found)
+        recorded[str(kind)] = figures(found)
         print(json.dumps(found) if args.json else f"**{kind}**\n\n{table(found)}\n")
         print(json.dumps(recorded[str(kind)], indent=1))
     if args.record:

@@ -1,8 +1,8 @@
 """Tables whose law is known, and what can happen to them.
 
-Ten numbers of various scales, two categories and a boolean; some cells are missing. Three classes,
-which a law of its own for each seed gives from the standardised numbers: linear terms, products and
-a category. Two columns have no part in it.
+Ten numbers of various scales, two categories and a boolean; some cells are missing. A law of its own
+for each seed gives the answer from the standardised numbers: linear terms, products and a category.
+Two columns have no part in it. The answer is one of three classes, or a number.
 """
 
 from collections.abc import Mapping
@@ -37,6 +37,8 @@ CHANGES: Final = (
     "concept",
     "labels-shuffled",
 )
+OF_CLASSES: Final = ("new-class", "class-mix")
+"""Changes that a number cannot undergo."""
 NULL: Final = ("none", "benign-shift")
 """Nothing can be gained by a training."""
 BROKEN: Final = ("labels-shuffled",)
@@ -45,10 +47,27 @@ OLD_IS_OVER: Final = ("concept",)
 
 
 @dataclass(frozen=True)
+class World:
+    """What can happen to tables with classes, or with numbers to be told."""
+
+    classes: bool
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """By name."""
+        return tuple(name for name in CHANGES if self.classes or name not in OF_CLASSES)
+
+    def law(self, seed: int) -> "Law":
+        """That of a seed."""
+        return Law(seed, self.classes)
+
+
+@dataclass(frozen=True)
 class Law:
-    """How one seed's classes follow from its numbers."""
+    """How one seed's answers follow from its numbers."""
 
     seed: int
+    classes: bool = True
 
     @cached_property
     def _drawn(self) -> Mapping[str, Floats]:
@@ -69,14 +88,17 @@ class Law:
             "far": chance.permutation(used)[:3],
         }
 
-    def label(self, z: Floats, category: NDArray[Any], chance: Any, *, other: bool) -> Any:
-        """(n,) numbers of classes; ``other``: by the law after the change of concept."""
+    def answers(self, z: Floats, category: NDArray[Any], chance: Any, *, other: bool) -> Any:
+        """(n,) names of classes, or numbers; ``other``: by the law after the change of concept."""
         d = self._drawn
         used = NUMBERS - IDLE
         products = z[:, : used // 2] * z[:, used // 2 : used]
         scores = z @ d["other" if other else "linear"].T + products @ d["pairs"].T
         scores += d["category"].T[category]
-        return (scores + chance.gumbel(0, NOISE, scores.shape)).argmax(axis=1)
+        if not self.classes:
+            return 50 + 10 * (scores[:, 0] + chance.normal(0, 2 * NOISE, len(z)))
+        best = (scores + chance.gumbel(0, NOISE, scores.shape)).argmax(axis=1)
+        return np.array(CLASSES, object)[best]
 
     def draw(self, change: str, count: int, chance: Any) -> Table:
         """So many rows after a change; ``none``: as they were before."""
@@ -89,22 +111,26 @@ class Law:
             # What has no part moves far, the rest a little.
             z[:, -IDLE:] += 1.0
             z[:, : NUMBERS - IDLE] *= 0.9
-        labels = self.label(z, category, chance, other=change == "concept").astype(object)
-        names = np.array(CLASSES, object)[labels.astype(int)]
+        names = self.answers(z, category, chance, other=change == "concept")
         share = {"new-pattern": PATTERN_SHARE, "new-class": NEW_CLASS_SHARE}.get(change, 0.0)
         there = chance.random(count) < share
         for column in d["far"].astype(int):
             z[there, column] = 5.0 + chance.normal(0, 0.7, int(there.sum()))
         if change == "new-class":
             names[there] = NEW_CLASS
+        elif share and not self.classes:
+            names[there] = 50 + 10 * (z[there, 0] - z[there, 1])
         elif share:
             names[there] = np.where(z[there, 0] + z[there, 1] > 0, CLASSES[0], CLASSES[1])
         if change == "labels-shuffled":
             names = chance.permutation(names)
         extra = None
         if change == "new-column":
-            # Half of what noise decided is known by a new column.
-            extra = np.array([CLASSES.index(name) for name in names], float)
+            # It knows the answer, but for noise.
+            if self.classes:
+                extra = np.array([CLASSES.index(name) for name in names], float)
+            else:
+                extra = (names - 50) / 10
             extra = extra + chance.normal(0, 0.5, count)
         return self._table(z, category, names, chance, change, extra)
 
@@ -144,5 +170,5 @@ class Law:
         table["member"] = (chance.random(len(names)) < 0.5).tolist()  # noqa: PLR2004
         if extra is not None:
             table["score"] = [round(float(v), 4) for v in extra]
-        table["label"] = [str(name) for name in names]
+        table["label"] = [name if self.classes else round(float(name), 3) for name in names]
         return table
