@@ -13,11 +13,15 @@ WITH_CLUSTER = PATH="$$(dev/cluster/build):$$PATH"
 
 ##@ The two commands
 CASE ?= package-sections
+CASES := $(patsubst examples/%/manifests/modelmaintenance.yaml,%,$(wildcard examples/*/manifests/modelmaintenance.yaml))
+KNOWN_CASE = $(if $(filter-out $(CASES),$(CASE)),$(error CASE=$(CASE): there is no such story; write one of: $(CASES)))
 demo: ## The whole loop on a real one-node Kubernetes made for it (CASE=NAME: another story; KUBECONFIG=FILE: on a cluster of yours; under 20 minutes cold, some 6 warm)
 ifeq ($(origin KUBECONFIG),command line)
+	@:$(KNOWN_CASE)
 	@dev/prerequisites $(if $(REGISTRY),images,given)
 	@$(WITH_OPERATOR_VENV) examples/demo "$(CASE)" --kubeconfig="$(KUBECONFIG)" --registry="$(REGISTRY)"
 else
+	@:$(KNOWN_CASE)
 	@dev/prerequisites demo
 	@dev/setup
 	@$(WITH_OPERATOR_VENV) examples/demo "$(CASE)"

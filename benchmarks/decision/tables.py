@@ -1,8 +1,8 @@
 """Tables whose law is known, and what can happen to them.
 
-Ten numbers of various scales, two categories and a boolean; some cells are missing. A law of its own
-for each seed gives the answer from the standardised numbers: linear terms, products and a category.
-Two columns have no part in it. The answer is one of three classes, or a number.
+Ten numbers of various scales, two categories and a boolean; some cells are missing. A law of its
+own for each seed gives the answer from the standardised numbers: linear terms, products and a
+category. Two columns have no part in it. The answer is one of three classes, or a number.
 """
 
 from collections.abc import Mapping
