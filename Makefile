@@ -12,17 +12,22 @@ WITH_OPERATOR_VENV = PATH="$$(dev/venv --operator)/bin:$$PATH"
 WITH_CLUSTER = PATH="$$(dev/cluster/build):$$PATH"
 
 ##@ The two commands
-demo: ## The whole loop on a real one-node Kubernetes made for it (KUBECONFIG=FILE: on a cluster of yours; under 20 minutes cold, some 6 warm)
+CASE ?= package-sections
+CASES := $(patsubst examples/%/manifests/modelmaintenance.yaml,%,$(wildcard examples/*/manifests/modelmaintenance.yaml))
+KNOWN_CASE = $(if $(filter-out $(CASES),$(CASE)),$(error CASE=$(CASE): there is no such story; write one of: $(CASES)))
+demo: ## The whole loop on a real one-node Kubernetes made for it (CASE=NAME: another story; KUBECONFIG=FILE: on a cluster of yours; under 20 minutes cold, some 6 warm)
 ifeq ($(origin KUBECONFIG),command line)
+	@:$(KNOWN_CASE)
 	@dev/prerequisites $(if $(REGISTRY),images,given)
-	@$(WITH_OPERATOR_VENV) examples/package-sections/demo --kubeconfig="$(KUBECONFIG)" --registry="$(REGISTRY)"
+	@$(WITH_OPERATOR_VENV) examples/demo "$(CASE)" --kubeconfig="$(KUBECONFIG)" --registry="$(REGISTRY)"
 else
+	@:$(KNOWN_CASE)
 	@dev/prerequisites demo
 	@dev/setup
-	@$(WITH_OPERATOR_VENV) examples/package-sections/demo
+	@$(WITH_OPERATOR_VENV) examples/demo "$(CASE)"
 endif
 demo-down: ## Remove what the demo has put into a cluster of yours: make demo-down KUBECONFIG=FILE
-	@$(WITH_OPERATOR_VENV) examples/package-sections/demo --remove $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig="$(KUBECONFIG)")
+	@$(WITH_OPERATOR_VENV) examples/demo "$(CASE)" --remove $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig="$(KUBECONFIG)")
 test: ## Set everything up and pass every test, up to the whole product on a real node (under 35 minutes cold, 16 warm)
 	@dev/test
 

@@ -15,6 +15,7 @@ PARTS = (
     "alarm",
     "action",
     "text",
+    "kinds",
     "sizes",
     "replay",
     "diagnosis",

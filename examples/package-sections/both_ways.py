@@ -106,7 +106,9 @@ class Laboratory:
             "version": str(version),
             "digest": champion.digest,
         }
-        answers = model.load(named, str(self.root)).predict([row.text for row in stretch.served])
+        answers = model.load(named, str(self.root)).predict(
+            [{"text": row.text} for row in stretch.served]
+        )
         right = sum(
             answer == row.label for answer, row in zip(answers, stretch.served, strict=True)
         )

@@ -1,53 +1,26 @@
-"""A version of the store, ready to answer."""
+"""The version of the store that a ConfigMap names, of whatever kind it is."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import importlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import torch
-import transformers
+from service import Version
 
 from maintenance_contract import StorageUri
 from maintenance_contract.paths import CLAIMS_ROOT, MANIFEST_FILE
 
-BATCH: Final = 64
-transformers.logging.set_verbosity_error()
-transformers.logging.disable_progress_bar()
+LOADERS: Final = {"TextClassification": "text_model", "TabularClassification": "table_model"}
+"""Modules by the kind of model; a server reads only the libraries of its own."""
 
 
 class VersionError(RuntimeError):
     """The ConfigMap names a version that is not there as described."""
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A loaded version."""
-
-    version: str
-    tokenizer: Any
-    network: Any
-
-    def predict(self, texts: Sequence[str]) -> list[str]:
-        """One label per text."""
-        # Texts of about one length share a batch, so that little is padded.
-        order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
-        labels = [""] * len(texts)
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
-            inputs = self.tokenizer(
-                [texts[number] for number in chosen],
-                padding=True, truncation=True, return_tensors="pt",
-            )  # fmt: skip
-            with torch.inference_mode():
-                best = self.network(**inputs).logits.argmax(-1).tolist()
-            for number, label in zip(chosen, best, strict=True):
-                labels[number] = self.network.config.id2label[label]
-        return labels
-
-
-def load(champion: Mapping[str, str], claims: str = CLAIMS_ROOT) -> Model:
+def load(champion: Mapping[str, str], claims: str = CLAIMS_ROOT) -> Version:
     """Load what the ConfigMap ``<name>-champion`` names.
 
     Args:
@@ -59,16 +32,14 @@ def load(champion: Mapping[str, str], claims: str = CLAIMS_ROOT) -> Model:
     """
     folder = Path(StorageUri.parse(champion["storageUri"]).local_path(claims))
     try:
-        digest = "sha256:" + hashlib.sha256((folder / MANIFEST_FILE).read_bytes()).hexdigest()
+        manifest = (folder / MANIFEST_FILE).read_bytes()
+        digest = "sha256:" + hashlib.sha256(manifest).hexdigest()
         if digest != champion["digest"]:
             raise VersionError(f"{folder}: the manifest's digest is {digest}, not as promoted")
-        options = {"local_files_only": True, "trust_remote_code": False}
-        return Model(
-            champion["version"],
-            transformers.AutoTokenizer.from_pretrained(folder, **options),
-            transformers.AutoModelForSequenceClassification.from_pretrained(
-                folder, use_safetensors=True, dtype=torch.float32, **options
-            ).eval(),
-        )
+        kind = json.loads(manifest).get("task", "TextClassification")
+        if kind not in LOADERS:
+            raise VersionError(f"{folder} holds a {kind}, which this server cannot serve")
+        found: Version = importlib.import_module(LOADERS[kind]).load(folder, champion["version"])
     except OSError as error:
         raise VersionError(f"{folder} cannot be read: {error}") from error
+    return found

@@ -1,7 +1,7 @@
 """Serves the champion that the ConfigMap names, and says how good it is.
 
-    POST /predict   {"texts": [...]}               -> {"id", "version", "labels": [...]}
-    POST /feedback  {"id": ..., "labels": [...]}   true labels of an answer, when they are known
+    POST /predict   {"rows": [{"text": ...}, ...]}  -> {"id", "version", "labels": [...]}
+    POST /feedback  {"id": ..., "labels": [...]}    true labels of an answer, when they are known
     GET  /metrics   model_predictions_total{model,version,true_class,correct}, model_accuracy
     GET  /readyz    200 once a version is served
 
@@ -15,16 +15,16 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
-import torch
 from model import VersionError, load
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from service import Service
 from watch import config_map
 
-MOST_TEXTS: Final = 1000
+MOST_ROWS: Final = 1000
 MOST_BYTES: Final = 4 * 2**20
+T = TypeVar("T")
 log = logging.getLogger("serve")
 
 
@@ -63,9 +63,9 @@ class Handler(BaseHTTPRequestHandler):
         try:
             body = self._body()
             if self.path == "/predict":
-                self._predict(_texts(body, "texts"))
+                self._predict(_list(body, "rows", dict))
             elif self.path == "/feedback":
-                counted = self.service.feedback(int(body["id"]), _texts(body, "labels"))
+                counted = self.service.feedback(int(body["id"]), _list(body, "labels", str))
                 self._send(204 if counted else 404, b"")
             else:
                 self._send(404, b"there are /predict and /feedback\n")
@@ -75,8 +75,8 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Requests are counted, not written down."""
 
-    def _predict(self, texts: Sequence[str]) -> None:
-        answer = self.service.predict(texts)
+    def _predict(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        answer = self.service.predict(rows)
         if answer is None:
             self._send(503, b"no version yet\n")
         else:
@@ -99,19 +99,19 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _texts(body: Mapping[str, Any], name: str) -> list[str]:
-    texts = body[name]
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise TypeError(f"{name}: a list of strings is expected")
-    if not 0 < len(texts) <= MOST_TEXTS:
-        raise ValueError(f"{name}: 1 to {MOST_TEXTS} are expected, not {len(texts)}")
-    return texts
+def _list(body: Mapping[str, Any], name: str, kind: type[T]) -> list[T]:
+    found = body[name]
+    if not isinstance(found, list) or not all(isinstance(one, kind) for one in found):
+        what = "strings" if kind is str else "objects, one for each row"
+        raise TypeError(f"{name}: a list of {what} is expected")
+    if not 0 < len(found) <= MOST_ROWS:
+        raise ValueError(f"{name}: 1 to {MOST_ROWS} are expected, not {len(found)}")
+    return found
 
 
 def main() -> None:
     """Serve until told to stop."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    torch.set_num_threads(1)
     Handler.service = Service(os.environ["MODEL"], int(os.environ.get("WINDOW_ROWS", "300")))
     threading.Thread(target=follow, args=[Handler.service], daemon=True).start()
     port = int(os.environ.get("PORT", "8080"))

@@ -3,7 +3,7 @@
 import itertools
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -28,8 +28,8 @@ class Version(Protocol):
     def version(self) -> str:
         """Its number."""
 
-    def predict(self, texts: Sequence[str]) -> list[str]:
-        """One label per text."""
+    def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """One label per row; a row has its input columns by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,12 @@ class Service:
             self._model = model
             self._recent = deque(maxlen=self.window_rows)
 
-    def predict(self, texts: Sequence[str]) -> dict[str, Any] | None:
-        """Labels of the texts and a number to send the true ones with; None without a version."""
+    def predict(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+        """Labels of the rows and a number to send the true ones with; None without a version."""
         model = self._model
         if model is None:
             return None
-        labels = model.predict(texts)
+        labels = model.predict(rows)
         with self._lock:
             number = next(self._ids)
             self._answers[number] = Answer(model.version, tuple(labels))

@@ -83,10 +83,10 @@ class Current:
         log.info("labels of %r have arrived: %s", name, target)
 
 
-def batches(rows: Sequence[Mapping[str, str]], size: int, seed: int = 0) -> Iterator[list[Any]]:
+def batches(rows: Sequence[Mapping[str, Any]], size: int, seed: int = 0) -> Iterator[list[Any]]:
     """Rows in random order, each once before any comes again. Never ends."""
     chance = random.Random(seed)  # noqa: S311  # an order, no secret
-    waiting: deque[Mapping[str, str]] = deque()
+    waiting: deque[Mapping[str, Any]] = deque()
     while True:
         while len(waiting) < size:
             waiting.extend(chance.sample(rows, len(rows)))
@@ -112,7 +112,8 @@ def run(settings: Settings, current: Current) -> None:
         try:
             while feedback and feedback[0][0] <= time.monotonic():
                 _post(f"{settings.server}/feedback", feedback.popleft()[1])
-            answer = _post(f"{settings.server}/predict", {"texts": [row["text"] for row in batch]})
+            rows = [{column: row[column] for column in row if column != "label"} for row in batch]
+            answer = _post(f"{settings.server}/predict", {"rows": rows})
         except OSError as error:
             log.warning("the server does not answer: %s", error)
             continue
@@ -120,7 +121,7 @@ def run(settings: Settings, current: Current) -> None:
         feedback.append((time.monotonic() + FEEDBACK_SECONDS, truth))
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 

@@ -3,9 +3,10 @@
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,17 +14,19 @@ from prometheus_client import REGISTRY
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 sys.path[:0] = [str(EXAMPLES / name) for name in (
-    "green-bonds", "package-sections", "serving", "support")]  # fmt: skip
+    "disease-prediction", "green-bonds", "package-sections", "serving", "support")]  # fmt: skip
 
-import demo  # noqa: E402  # found through the path above
 import headlines  # noqa: E402  # found through the path above
+import patients  # noqa: E402
 import stretches  # noqa: E402
 import traffic  # noqa: E402
+from maintenance_examples import cases, demo  # noqa: E402
 from maintenance_examples.clusters import Cluster  # noqa: E402
+from maintenance_examples.shell import Failure  # noqa: E402
 from packages import GROUPS, Synopsis  # noqa: E402
 from service import Service  # noqa: E402
 
-SOURCE = ["a", "b", "c", "d"]
+SOURCE = [{"text": text} for text in "abcd"]
 
 
 @dataclass
@@ -33,8 +36,8 @@ class Constant:
     version: str
     label: str
 
-    def predict(self, texts: Sequence[str]) -> list[str]:
-        return [self.label] * len(texts)
+    def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        return [self.label] * len(rows)
 
 
 def accuracy(model: str, version: str) -> float | None:
@@ -133,6 +136,41 @@ def test_stretches_differ_as_told(
     assert sorted(map(str, quiet.served)) == sorted(map(str, refiled.served))
 
 
+def test_patients_are_seeded_and_change_as_told() -> None:
+    data, again = patients.draw(), patients.draw()
+    assert data == again
+    known, strain, units, older = data.stretches
+    usual = [row for row in data.original if row["loss_of_smell"]]
+    assert len(usual) < len(data.original) / 50, "hardly anybody"
+    new = [row for row in strain.labelled if row["loss_of_smell"]]
+    assert abs(len(new) / len(strain.labelled) - 0.9 * patients.STRAIN_SHARE) < 0.02
+    assert {row["label"] for row in new if row["oxygen_saturation"] < 92} == {"influenza"}
+    assert len(known.served) == len(strain.served) == patients.SERVED_ROWS
+    assert not known.labelled
+    assert all(row["temperature"] > 90 for row in (*units.served, *units.labelled, *older.served))
+    assert not older.labelled
+    ages = [sum(row["age"] for row in each.served) / len(each.served) for each in (units, older)]
+    assert abs(ages[1] - ages[0] - patients.OLDER_YEARS) < 4
+
+
+@pytest.mark.parametrize("name", cases.names())
+def test_a_case_has_a_resource_of_its_name_and_its_acts_are_its_stretches(name: str) -> None:
+    case = cases.find(name)
+    assert case.name == name
+    assert [act.stretch for act in case.acts] == list(case.stretches[:-1])
+    assert [act.version for act in case.acts] == [1, 2, 3]
+    path = EXAMPLES / name / "manifests/modelmaintenance.yaml"
+    resource = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert resource["metadata"]["name"] == name
+    assert ("baseModel" in resource["spec"]["model"]) == case.base_model
+    assert 0.5 < case.floor < 1
+
+
+def test_a_case_that_nobody_knows_is_named_with_those_that_are_known() -> None:
+    with pytest.raises(Failure, match=r"CASE=fraud: .* disease-prediction, package-sections"):
+        cases.find("fraud")
+
+
 def test_the_server_looks_back_on_a_whole_stretch() -> None:
     """Else which rows it drew would decide about a floor that lies few points away."""
     documents = yaml.safe_load_all(
@@ -156,17 +194,17 @@ def test_the_demo_writes_its_picture_into_the_cache_and_none_where_it_is_called(
     monkeypatch.setattr(demo, "run", run)
     monkeypatch.setattr(demo, "CACHE", tmp_path)
     nothing = Path("/nowhere")
-    told = "\n".join(demo.why(Cluster(nothing, nothing, nothing)))
+    told = "\n".join(demo.why(Cluster(nothing, nothing, nothing), "package-sections"))
     (picture,) = [command for command in called if "svg" in command]
-    assert picture[picture.index("-f") + 1] == str(tmp_path / "demo/why.svg")
+    assert picture[picture.index("-f") + 1] == str(tmp_path / "demo/package-sections.svg")
     assert "Retrain (ConceptDrift)" in told
-    assert str(tmp_path / "demo/why.svg") in told
+    assert str(tmp_path / "demo/package-sections.svg") in told
 
 
 def test_a_demo_is_removed_only_from_a_cluster_that_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["demo", "--remove"])
+    monkeypatch.setattr(sys, "argv", ["demo", "package-sections", "--remove"])
     with pytest.raises(SystemExit):
         demo.main()
     assert "make demo-down KUBECONFIG=FILE" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from maintenance_examples import cases
 from maintenance_examples.shell import ROOT, run, run_loudly
 
 RELEASE: Final = "model-maintenance"
@@ -12,8 +13,8 @@ KIND: Final = "modelmaintenances.modelmaintenance.dev"
 IMAGES: Final = ("operator", "trainer", "prometheus", "serving")
 GPU: Final = "nvidia.com/gpu"
 HOSTNAME: Final = "kubernetes.io/hostname"
-NAMESPACES: Final = ("package-sections", MONITORING, RELEASE)
-"""What the demo makes, in the order in which it is removed."""
+NAMESPACES: Final = (*cases.names(), MONITORING, RELEASE)
+"""What the demos make, in the order in which it is removed."""
 PART_OF: Final = "model-maintenance-demo"
 """The label app.kubernetes.io/part-of of the namespaces that an example makes."""
 

@@ -47,7 +47,8 @@ def install_operator(cluster: Cluster) -> None:
 class Example:
     """An example in a namespace of its own name: claims with data, server, traffic, resource.
 
-    The manifests are those of ``examples/package-sections``, with another name where it differs.
+    The manifests are those of ``examples/<name>/manifests``, and where it has none those of
+    ``examples/package-sections``, with another name.
     """
 
     cluster: Cluster
@@ -61,7 +62,9 @@ class Example:
 
     def apply(self, file: str, change: Change | None = None) -> None:
         """Apply a manifest of the example; ``change`` edits each of its documents first."""
-        text = (MANIFESTS / file).read_text(encoding="utf-8").replace(TEMPLATE_NAME, self.name)
+        own = ROOT / "examples" / self.name / "manifests" / file
+        path = own if own.is_file() else MANIFESTS / file
+        text = path.read_text(encoding="utf-8").replace(TEMPLATE_NAME, self.name)
         documents = list(yaml.safe_load_all(text))
         for document in documents:
             _fit(document, self.cluster)
@@ -76,8 +79,8 @@ class Example:
         """Wait until Deployments are there."""
         waiting.rolled_out(self.cluster, namespace or self.name, *deployments)
 
-    def load(self, folder: Path) -> None:
-        """Claims, and in them the base model and what lies in ``folder``.
+    def load(self, folder: Path, *, base_model: bool = True) -> None:
+        """Claims, and in them what lies in ``folder``, and the examples' base model.
 
         Raises:
             Failure: the loader's pod does not start.
@@ -89,7 +92,8 @@ class Example:
         self.kubectl(*inside, "tar", "--extract", "--no-same-owner", "--directory",
                      "/mnt/claims/data", stdin=_archive(folder))  # fmt: skip
         self.kubectl(*inside, "mkdir", "-p", "/mnt/claims/data/updates")
-        self.kubectl(*inside, "python", "-m", "base_model", "/mnt/claims/models/base")
+        if base_model:
+            self.kubectl(*inside, "python", "-m", "base_model", "/mnt/claims/models/base")
         self.kubectl("delete", "pod", "loader", "--wait=false")
 
     def set_traffic(self, stretch: str) -> None:

@@ -301,7 +301,7 @@ def _chosen(chosen: Pod) -> dict[str, Any]:
     return {name: part for name, part in parts.items() if part}
 
 
-def _told(annotation: str, file: str) -> dict[str, Any]:
+def _annotation(annotation: str, file: str) -> dict[str, Any]:
     """A downward API file that holds one of the pod's annotations."""
     return {"path": file, "fieldRef": {"fieldPath": f"metadata.annotations['{annotation}']"}}
 
@@ -309,7 +309,6 @@ def _told(annotation: str, file: str) -> dict[str, Any]:
 def _pod(
     run: Run, spec: Spec, trainer: TrainerImage, seconds: int, *, decided: bool
 ) -> dict[str, Any]:
-    claims, secrets = _claims(run, spec), _secrets(run, spec)
     return {
         **_chosen(spec.training.pod),
         "restartPolicy": "Never",
@@ -325,72 +324,68 @@ def _pod(
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [
-            {
-                "name": CONTAINER,
-                "image": trainer.image,
-                "imagePullPolicy": trainer.pull_policy,
-                "args": [
-                    run.step.value.lower(),
-                    "--request",
-                    f"{REQUEST_DIRECTORY}/{REQUEST_FILE}",
-                ],
-                "env": _environment(run, spec, trainer),
-                "resources": _resources(run, spec),
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-                "terminationMessagePolicy": "File",
-                "volumeMounts": [
-                    {"name": "request", "mountPath": REQUEST_DIRECTORY, "readOnly": True},
-                    {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod
-                    {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - an emptyDir of the pod
-                    *(
-                        {
-                            "name": f"claim-{index}",
-                            "mountPath": f"{CLAIMS_ROOT}/{claim}",
-                            "readOnly": read_only,
-                        }
-                        for index, (claim, read_only) in enumerate(claims.items())
-                    ),
-                    *(
-                        {
-                            "name": f"secret-{index}",
-                            "mountPath": f"{SECRETS_ROOT}/{secret}",
-                            "readOnly": True,
-                        }
-                        for index, secret in enumerate(secrets)
-                    ),
-                ],
-            }
-        ],
-        "volumes": [
-            {
-                "name": "request",
-                "downwardAPI": {
-                    "items": [
-                        _told(ANNOTATION_REQUEST, REQUEST_FILE),
-                        *([_told(ANNOTATION_DECISION, DECISION_FILE)] if decided else []),
-                    ]
-                },
-            },
-            {"name": "tmp", "emptyDir": {"sizeLimit": _scratch(run, spec, trainer)}},
-            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
-            *(
-                {"name": f"claim-{index}", "persistentVolumeClaim": {"claimName": claim}}
-                for index, claim in enumerate(claims)
-            ),
-            *(
-                {
-                    "name": f"secret-{index}",
-                    "secret": {"secretName": secret, "defaultMode": SECRET_MODE},
-                }
-                for index, secret in enumerate(secrets)
-            ),
-        ],
+        "containers": [_container(run, spec, trainer)],
+        "volumes": _volumes(run, spec, trainer, decided=decided),
     }
+
+
+def _container(run: Run, spec: Spec, trainer: TrainerImage) -> dict[str, Any]:
+    return {
+        "name": CONTAINER,
+        "image": trainer.image,
+        "imagePullPolicy": trainer.pull_policy,
+        "args": [run.step.value.lower(), "--request", f"{REQUEST_DIRECTORY}/{REQUEST_FILE}"],
+        "env": _environment(run, spec, trainer),
+        "resources": _resources(run, spec),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePolicy": "File",
+        "volumeMounts": _mounts(run, spec),
+    }
+
+
+def _mounts(run: Run, spec: Spec) -> list[dict[str, Any]]:
+    return [
+        {"name": "request", "mountPath": REQUEST_DIRECTORY, "readOnly": True},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod
+        {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - an emptyDir of the pod
+        *(
+            {
+                "name": f"claim-{index}",
+                "mountPath": f"{CLAIMS_ROOT}/{claim}",
+                "readOnly": read_only,
+            }
+            for index, (claim, read_only) in enumerate(_claims(run, spec).items())
+        ),
+        *(
+            {"name": f"secret-{index}", "mountPath": f"{SECRETS_ROOT}/{secret}", "readOnly": True}
+            for index, secret in enumerate(_secrets(run, spec))
+        ),
+    ]
+
+
+def _volumes(run: Run, spec: Spec, trainer: TrainerImage, *, decided: bool) -> list[dict[str, Any]]:
+    request = _annotation(ANNOTATION_REQUEST, REQUEST_FILE)
+    decision = [_annotation(ANNOTATION_DECISION, DECISION_FILE)] if decided else []
+    return [
+        {"name": "request", "downwardAPI": {"items": [request, *decision]}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": _scratch(run, spec, trainer)}},
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
+        *(
+            {"name": f"claim-{index}", "persistentVolumeClaim": {"claimName": claim}}
+            for index, claim in enumerate(_claims(run, spec))
+        ),
+        *(
+            {
+                "name": f"secret-{index}",
+                "secret": {"secretName": secret, "defaultMode": SECRET_MODE},
+            }
+            for index, secret in enumerate(_secrets(run, spec))
+        ),
+    ]
 
 
 def _models(run: Run, spec: Spec) -> list[StorageUri]:

@@ -14,54 +14,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import stretches
-import yaml
 from maintenance_examples import telling
+from maintenance_examples.cases import Act, Case, find, names
 from maintenance_examples.clusters import MONITORING, Cluster, fresh_cluster
-from maintenance_examples.deployment import MANIFESTS, Example, install_operator
+from maintenance_examples.deployment import Example, install_operator
 from maintenance_examples.given import given_cluster, reached
 from maintenance_examples.leaving import remove
 from maintenance_examples.shell import CACHE, ROOT, Failure, Stages, run, until
 from maintenance_examples.watching import Watched, is_true
-from packages import FetchError
 
-NAME: Final = "package-sections"
 STILL_SECONDS: Final = 300
 """For an act that does not get on: no Job, no pod and no answer moves."""
-WINDOW_ROWS: Final = stretches.SERVED_ROWS
-"""The server's accuracy is of so many answers: of the whole stretch, so that no draw of rows is
-lucky."""
 RECOVERY_SECONDS: Final = 60
 ENOUGH_WINDOWS: Final = 3
-"""So much traffic at most may pass before accuracy is back, and then so many seconds."""
+"""So many stretches of traffic at most may pass before accuracy is back, and then so many seconds.
+The server's accuracy is of a whole stretch, so that no draw of rows is lucky."""
 QUIET_READINGS: Final = 6
 """More than a breach looks back on."""
 TELL_EVERY: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """What changes in the world, and what should come of it."""
-
-    stretch: str
-    title: str
-    says: str
-    action: str
-    version: int
-
-
-ACTS: Final = (
-    Act("known", "Act 1: no model yet", "The traffic is packages of Debian 11, none of them games.",
-        "Retrain", 1),
-    Act("games", "Act 2: games enter the traffic",
-        "Two fifths of the traffic are games now; version 1 never saw any. Their label is desktop.",
-        "FineTune", 2),
-    Act("refiled", "Act 3: sections are re-filed",
-        "The same packages under other labels: " + ", ".join(
-            f"{old} is now {new}" for old, new in stretches.REFILED.items())
-        + ". (We inject this concept drift; Debian never did it.)",
-        "Retrain", 3),
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -120,7 +90,7 @@ class Narrator:
         return f"; {words[step]}" + (f": {progress}" if progress else "")
 
 
-def play(act: Act, example: Example, watched: Watched, narrator: Narrator) -> Told:
+def play(act: Act, case: Case, watched: Watched, narrator: Narrator) -> Told:
     """Change the world, wait for the operator, check what it did.
 
     Raises:
@@ -131,9 +101,9 @@ def play(act: Act, example: Example, watched: Watched, narrator: Narrator) -> To
     told_accuracy = {"before": watched.accuracy(2)}
     narrator.lowest = None
     if act.version > 1:
-        example.set_traffic(act.stretch)
+        watched.example.set_traffic(act.stretch)
     else:
-        example.apply("modelmaintenance.yaml")
+        watched.example.apply("modelmaintenance.yaml")
     narrator.say(_waiting(act))
 
     def ended() -> dict[str, Any] | None:
@@ -146,7 +116,7 @@ def play(act: Act, example: Example, watched: Watched, narrator: Narrator) -> To
                   progress=watched.how_far)  # fmt: skip
     decision = watched.decisions[entry["number"]]
     _expect(act, decision, entry)
-    _await_recovery(act, watched, narrator)
+    _await_recovery(act, case, watched, narrator)
     told_accuracy |= {"lowest": narrator.lowest, "after": watched.accuracy(2)}
     narrator.say(f"Version {act.version} is served and accuracy is back above its floor.")
     return Told(act, decision, entry, told_accuracy)
@@ -179,32 +149,32 @@ def _expect(act: Act, decision: dict[str, Any], entry: dict[str, Any]) -> None:
                       f"{seen} and version {entry.get('version')} came of it")  # fmt: skip
 
 
-def _await_recovery(act: Act, watched: Watched, narrator: Narrator) -> None:
+def _await_recovery(act: Act, case: Case, watched: Watched, narrator: Narrator) -> None:
     """Until the version serves well by a whole window; on a slow machine that takes its time."""
 
     def answers() -> int:
-        return min(watched.answers(act.version), ENOUGH_WINDOWS * WINDOW_ROWS)
+        return min(watched.answers(act.version), ENOUGH_WINDOWS * case.served_rows)
 
     def recovered() -> bool | None:
         status = narrator.look()
         value = watched.accuracy()
-        up = value is not None and value >= _floor()
-        full = watched.served_version() == act.version and answers() >= WINDOW_ROWS
+        up = value is not None and value >= case.floor
+        full = watched.served_version() == act.version and answers() >= case.served_rows
         return (full and up and not is_true(status, "Degraded")) or None
 
     until(f"{act.title}: accuracy above the floor again with version {act.version}", recovered,
           seconds=RECOVERY_SECONDS, progress=answers)  # fmt: skip
 
 
-def quiet(example: Example, watched: Watched, narrator: Narrator) -> str:
-    """A stretch without change: whatever the operator does now is wrong.
+def quiet(case: Case, watched: Watched, narrator: Narrator) -> str:
+    """A stretch that asks for nothing: whatever the operator does now is wrong.
 
     Raises:
         Failure: it decided, ran or trained something.
     """
     status, jobs = watched.status(), set(watched.jobs())
-    example.set_traffic("quiet")
-    narrator.say(f"Nothing changes any more. We watch for {QUIET_READINGS} readings: "
+    watched.example.set_traffic(case.stretches[-1])
+    narrator.say(f"{case.quiet_says} We watch for {QUIET_READINGS} readings: "
                  "nothing may be done.")  # fmt: skip
     before = watched.readings()
 
@@ -212,19 +182,21 @@ def quiet(example: Example, watched: Watched, narrator: Narrator) -> str:
         now = narrator.look()
         for part in ("decision", "run", "history", "champion"):
             if now.get(part) != status.get(part):
-                raise Failure(f"Act 4: nothing changed, but the operator changed {part}: "
+                raise Failure(f"{case.last}: nothing may be done, but the operator changed {part}: "
                               f"{now.get(part)}")  # fmt: skip
         readings = watched.readings() - before
         return readings if readings >= QUIET_READINGS else None
 
-    readings = until(f"Act 4: {QUIET_READINGS} readings", read, seconds=STILL_SECONDS,
+    readings = until(f"{case.last}: {QUIET_READINGS} readings", read, seconds=STILL_SECONDS,
                      progress=watched.readings)  # fmt: skip
     if started := set(watched.jobs()) - jobs:
-        raise Failure(f"Act 4: nothing changed, but Jobs were created: {', '.join(started)}")
+        raise Failure(
+            f"{case.last}: nothing may be done, but Jobs were created: {', '.join(started)}"
+        )
     return f"{readings} readings, no decision, no Job, no training"
 
 
-def summary(acts: list[Told], stillness: str, stages: Stages) -> Iterator[str]:
+def summary(case: Case, acts: list[Told], stillness: str, stages: Stages) -> Iterator[str]:
     """What happened, from status and Prometheus; where to look; how to clean up."""
     yield "\n=== What happened (paths and scores from status, accuracies from Prometheus)"
     for told in acts:
@@ -235,7 +207,7 @@ def summary(acts: list[Told], stillness: str, stages: Stages) -> Iterator[str]:
         yield from (f"  {line}" for line in telling.decision(told.decision))
         yield f"  {telling.run(told.run)}"
         yield f"    {told.run.get('message', '')}"
-    yield f"\nAct 4: a quiet stretch\n  {stillness}"
+    yield f"\n{case.last}\n  {stillness}"
     yield "\n=== Time of each stage"
     for title, seconds in stages.seconds.items():
         yield f"  {seconds:6.0f} s  {title}"
@@ -245,34 +217,35 @@ def summary(acts: list[Told], stillness: str, stages: Stages) -> Iterator[str]:
 PLUGIN: Final = ROOT / "dev/bin"
 
 
-def why(cluster: Cluster) -> Iterator[str]:
+def why(cluster: Cluster, name: str) -> Iterator[str]:
     """``kubectl mm why`` of the last decision as it prints it, and the same as a picture."""
     kubeconfig = f"--kubeconfig={cluster.kubeconfig}"
-    command = (PLUGIN / "kubectl-mm", "why", NAME, "-n", NAME, kubeconfig)
-    yield f"\n=== Why? Ask it yourself:  kubectl mm why {NAME} -n {NAME}\n"
+    command = (PLUGIN / "kubectl-mm", "why", name, "-n", name, kubeconfig)
+    yield f"\n=== Why? Ask it yourself:  kubectl mm why {name} -n {name}\n"
     yield run(*command)
-    picture = CACHE / "demo" / "why.svg"
+    picture = CACHE / "demo" / f"{name}.svg"
     picture.parent.mkdir(parents=True, exist_ok=True)
     run(*command, "-o", "svg", "-f", picture)
-    yield f"As a picture (kubectl mm why {NAME} -n {NAME} -o svg):  {picture}"
+    yield f"As a picture (kubectl mm why {name} -n {name} -o svg):  {picture}"
 
 
-def look_around(cluster: Cluster, *, given: bool) -> str:
+def look_around(cluster: Cluster, case: Case, *, given: bool) -> str:
     """How a person goes on from here."""
+    name, *others, last = case.name, *case.stretches
     path = dict.fromkeys([PLUGIN, cluster.kubectl_program.parent, cluster.helm_program.parent])
     return f"""
 === Look around (the cluster stays {"as it is" if given else "up"})
   export KUBECONFIG={cluster.kubeconfig} PATH={":".join(map(str, path))}:$PATH
   kubectl get mm -A
-  kubectl mm status {NAME} -n {NAME}     # where it stands, what happens next, what you must do
-  kubectl mm why {NAME} -n {NAME}        # its last decision, question by question
-  kubectl mm history {NAME} -n {NAME}    # runs and their scores
-  kubectl -n {NAME} get jobs,pods,configmaps
+  kubectl mm status {name} -n {name}     # where it stands, what happens next, what you must do
+  kubectl mm why {name} -n {name}        # its last decision, question by question
+  kubectl mm history {name} -n {name}    # runs and their scores
+  kubectl -n {name} get jobs,pods,configmaps
   kubectl explain modelmaintenance.spec
   Prometheus:  kubectl -n {MONITORING} port-forward service/prometheus 9090
                then http://localhost:9090/graph?g0.expr=model_accuracy&g0.tab=0&g0.range_input=15m
-  Change the world yourself (known, games, refiled or quiet):
-  kubectl -n {NAME} patch configmap {NAME}-traffic -p '{{"data":{{"stretch":"known"}}}}'
+  Change the world yourself ({", ".join(others)} or {last}):
+  kubectl -n {name} patch configmap {name}-traffic -p '{{"data":{{"stretch":"{others[0]}"}}}}'
 {_clean_up(cluster, given=given)}"""
 
 
@@ -281,19 +254,17 @@ def _clean_up(cluster: Cluster, *, given: bool) -> str:
     return f"Clean up:  {command}"
 
 
-def prepare(cluster: Cluster, stages: Stages) -> Watched:
+def prepare(case: Case, cluster: Cluster, stages: Stages) -> Watched:
     """Data, Prometheus, operator, server and traffic; no resource yet."""
-    example = Example(cluster, NAME)
+    example = Example(cluster, case.name)
     if not cluster.gpus:
         print("The node offers no nvidia.com/gpu: the training Jobs will not ask for one.")
-    with stages.stage("Data: package synopses from this machine's apt mirror, into a claim"):
-        data = stretches.build(CACHE)
-        print(f"{len(data.original)} original rows; "
-              + ", ".join(f"{s.name}: {len(s.served)} of traffic, {len(s.labelled)} labelled"
-                          for s in data.stretches))  # fmt: skip
-        with tempfile.TemporaryDirectory() as folder:
-            stretches.write(data, Path(folder))
-            example.load(Path(folder))
+    with (
+        stages.stage(f"Data: {case.source}, into a claim"),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        print(case.fill(Path(folder)))
+        example.load(Path(folder), base_model=case.base_model)
     with stages.stage("Prometheus, the operator (helm install), the server and its traffic"):
         example.apply("prometheus.yaml")
         install_operator(cluster)
@@ -304,7 +275,7 @@ def prepare(cluster: Cluster, stages: Stages) -> Watched:
     return Watched(example)
 
 
-def tell(stages: Stages, given: argparse.Namespace) -> None:
+def tell(case: Case, stages: Stages, given: argparse.Namespace) -> None:
     """The demo from the first stage to the summary.
 
     Raises:
@@ -317,62 +288,70 @@ def tell(stages: Stages, given: argparse.Namespace) -> None:
             cluster = fresh_cluster()
     is_given = bool(given.kubeconfig)
     try:
-        watched = prepare(cluster, stages)
+        watched = prepare(case, cluster, stages)
     except BaseException:
         print(f"\n{_clean_up(cluster, given=is_given)}", flush=True)
         raise
-    narrator = Narrator(watched, stages, _floor())
+    narrator = Narrator(watched, stages, case.floor)
     acts: list[Told] = []
     stillness = "not reached"
     try:
-        for act in ACTS:
+        for act in case.acts:
             with stages.stage(act.title):
-                acts.append(play(act, watched.example, watched, narrator))
-        with stages.stage("Act 4: a quiet stretch"):
-            stillness = quiet(watched.example, watched, narrator)
+                acts.append(play(act, case, watched, narrator))
+        with stages.stage(case.last):
+            stillness = quiet(case, watched, narrator)
     finally:
-        print("\n".join(summary(acts, stillness, stages)), flush=True)
+        print("\n".join(summary(case, acts, stillness, stages)), flush=True)
         if acts:
-            print("\n".join(why(cluster)))
-        print(look_around(cluster, given=is_given), flush=True)
-
-
-def _floor() -> float:
-    resource = yaml.safe_load((MANIFESTS / "modelmaintenance.yaml").read_text(encoding="utf-8"))
-    return float(resource["spec"]["metrics"]["performance"]["thresholdRange"]["min"])
+            print("\n".join(why(cluster, case.name)))
+        print(look_around(cluster, case, given=is_given), flush=True)
 
 
 def main() -> int:
     """0 if everything happened as told."""
     parser = argparse.ArgumentParser(
-        prog="make demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="As make writes them: make demo KUBECONFIG=FILE REGISTRY=registry.example/team",
-    )  # fmt: skip
+        prog="make demo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="As make writes them: make demo CASE=disease-prediction KUBECONFIG=FILE "
+        "REGISTRY=registry.example/team",
+    )
+    parser.add_argument("case", metavar="CASE", help=f"the story to be told: {', '.join(names())}")
     parser.add_argument(
-        "--kubeconfig", type=Path, metavar="FILE",
+        "--kubeconfig",
+        type=Path,
+        metavar="FILE",
         help="of a cluster that is there, with a default StorageClass; without it one is made",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--registry", default="", metavar="HOST/PATH",
+        "--registry",
+        default="",
+        metavar="HOST/PATH",
         help="where the images are pushed to and that cluster's nodes pull them from; without it "
         "the nodes must have them",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--remove", action="store_true",
+        "--remove",
+        action="store_true",
         help="remove what an earlier demo has put into that cluster (make demo-down)",
-    )  # fmt: skip
+    )
     given = parser.parse_args()
     if given.remove and given.kubeconfig is None:
-        parser.error("say of which cluster: make demo-down KUBECONFIG=FILE; what the demo made for "
-                     "itself goes with make cluster-down")  # fmt: skip
+        parser.error(
+            "say of which cluster: make demo-down KUBECONFIG=FILE; what the demo made for "
+            "itself goes with make cluster-down"
+        )
     if given.remove:
         return _remove(given.kubeconfig)
     stages = Stages()
     try:
-        tell(stages, given)
-    except (Failure, FetchError) as failure:
-        print(f"\nThe demo went another way than told, after {stages.clock()}:\n{failure}",
-              file=sys.stderr)  # fmt: skip
+        tell(find(given.case), stages, given)
+    except Failure as failure:
+        print(
+            f"\nThe demo went another way than told, after {stages.clock()}:\n{failure}",
+            file=sys.stderr,
+        )
         return 1
     print(f"\nEverything happened as told, in {stages.clock()}.")
     return 0
