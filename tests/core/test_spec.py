@@ -313,6 +313,69 @@ def test_columns_have_the_defaults_of_their_task(
     assert dict(parse(spec).columns.names) == read
 
 
+def of_table(columns: Any = ...) -> dict[str, Any]:
+    """A resource for a model of tables."""
+    spec = changed("model.task", "TabularClassification")
+    del spec["model"]["baseModel"]
+    spec["data"].pop("columns", None)
+    if columns is not ...:
+        spec["data"]["columns"] = columns
+    return spec
+
+
+def test_a_model_of_tables_begins_with_nothing_and_reads_all_columns() -> None:
+    spec = parse(of_table())
+    assert (spec.base_model, spec.revision, spec.access.base_model) == (None, "", "")
+    assert (dict(spec.columns.names), spec.columns.inputs) == ({"label": "label"}, ())
+
+
+def test_columns_of_a_table_have_roles() -> None:
+    named = {"inputs": ["a", "b"], "label": "y", "time": "t", "id": "i", "group": "g"}
+    columns = parse(of_table(named | {"weight": "w"})).columns
+    assert columns.inputs == ("a", "b")
+    assert dict(columns.names) == {
+        "label": "y",
+        "time": "t",
+        "id": "i",
+        "group": "g",
+        "weight": "w",
+    }
+
+
+@pytest.mark.parametrize(
+    "columns, said",
+    [
+        ({"inputs": []}, "inputs: name a column, or leave it out"),
+        ({"inputs": ["a", "a"]}, "inputs: 'a' is there twice"),
+        ({"inputs": ["a", ""]}, "inputs: a name of a column has from 1 to 256 characters"),
+        ({"inputs": "a"}, "inputs: a list of at most 1000 is expected"),
+        ({"inputs": [1]}, "inputs: a list of strings is expected"),
+        ({"inputs": [f"c{n}" for n in range(1001)]}, "inputs: a list of at most 1000"),
+        ({"inputs": ["a", "label"]}, "label: 'label' is the column of inputs, too"),
+        ({"label": "y", "group": "y"}, "group: 'y' is the column of label, too"),
+        ({"id": "y", "weight": "y"}, "'y' is the column of id, too: give each column one role"),
+        ({"text": "a"}, "text: TabularClassification reads no such column, only inputs, label"),
+    ],
+)
+def test_columns_of_a_table_that_cannot_be_meant_are_refused(
+    columns: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(of_table(columns))
+    assert said in str(caught.value)
+
+
+def test_a_base_model_is_needed_or_refused_by_kind() -> None:
+    spec = of_table()
+    spec["model"]["baseModel"] = {"storageUri": "pvc://models/base"}
+    with pytest.raises(SpecError, match="TabularClassification begins with nothing"):
+        parse(spec)
+    spec = changed("model.task", "TextClassification")
+    del spec["model"]["baseModel"]
+    with pytest.raises(SpecError, match=r"spec\.model\.baseModel"):
+        parse(spec)
+
+
 @pytest.mark.parametrize(
     "task, stranger", [("TextClassification", "image"), ("ImageClassification", "text")]
 )

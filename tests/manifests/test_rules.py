@@ -50,6 +50,8 @@ PLACE_ACCEPTED = (
     "s3://my.bucket-2/models/news",
 )
 
+TABLE: dict[str, Any] = {"model.task": "TabularClassification", "model.baseModel": ...}
+
 DURATIONS = {  # field: refused, accepted
     "metrics.interval": (["4s", "24h1s", "0s"], ["5s", "24h", "1h30m", "90m", "1h0m10s"]),
     "decision.recheckAfter": (["0s", "24h1s"], ["1s", "24h"]),
@@ -203,6 +205,50 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         {"model.task": "ImageClassification", "data.columns": {"text": "headline"}},
         "spec.data.columns.text",
         "ImageClassification reads no column of this kind; write columns: {image: image, label: ",
+    ),
+    (
+        {"model.baseModel": ...},
+        "spec.model.baseModel",
+        "Required value: name the model that a retrain starts from",
+    ),
+    (
+        {"model.task": "ImageClassification", "model.baseModel": ...},
+        "spec.model.baseModel",
+        "Required value: name the model that a retrain starts from",
+    ),
+    (
+        {"model.task": "TabularClassification"},
+        "spec.model.baseModel",
+        "a model of tables begins with nothing; remove baseModel",
+    ),
+    *(
+        (
+            {**TABLE, "data.columns": {stranger: "a"}},
+            "spec.data.columns.inputs",
+            "a model of tables reads neither text nor image; write columns: {inputs: [age, ward]",
+        )
+        for stranger in ("text", "image")
+    ),
+    *(
+        (
+            {"data.columns": {"label": "y", **stranger}},
+            "spec.data.columns.inputs",
+            "only models of tables (task: TabularClassification) read columns for inputs, id, g",
+        )
+        for stranger in ({"inputs": ["a"]}, {"id": "a"}, {"group": "a"}, {"weight": "a"})
+    ),
+    *(
+        (
+            {**TABLE, "data.columns": {"inputs": ["a", "b"], role: "b"}},
+            "spec.data.columns.inputs",
+            "a column of inputs is the label, or that of time, id, group or weight, too",
+        )
+        for role in ("label", "time", "id", "group", "weight")
+    ),
+    (
+        {**TABLE, "data.columns": {"inputs": ["a", "label"]}},
+        "spec.data.columns.inputs",
+        "a column of inputs is the label",
     ),
     (
         {"model.task": "ImageClassification", "data.columns": {"image": "label"}},
@@ -387,6 +433,11 @@ ACCEPTED: list[dict[str, Any]] = [
     {"data.columns": {"label": "sentiment"}},
     {"data.columns": {"time": "published"}, "data.updates.sampling": "Targeted"},
     {"model.task": "ImageClassification"},
+    TABLE,
+    {**TABLE, "data.columns": {"inputs": ["age", "ward"], "label": "outcome", "id": "case"}},
+    {**TABLE, "data.columns": {"group": "patient", "weight": "counts", "time": "at"}},
+    {**TABLE, "data.columns": {"inputs": [f"column {n}" for n in range(1000)]}},
+    {**TABLE, "model.initialModel": {"storageUri": "pvc://models/by-hand"}},
     {"model.task": "ImageClassification", "data.columns": {"image": "text", "label": "digit"}},
     {"model.task": "ImageClassification", "data.columns": {"time": "text"}},
     {"metrics.server": "thanos-eu1"},

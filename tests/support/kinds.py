@@ -21,6 +21,7 @@ from maintenance_trainer.data.reading import Record
 from maintenance_trainer.data.records import RecordReader
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.sources import SourceFile
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import majority_class
@@ -129,6 +130,9 @@ class Nearest:
     ) -> None:
         if arguments.get("weight", 1) > rows:
             raise ConfigurationError("ArgumentInvalid", "weight: more than there are rows")
+
+    def check_rows(self, _model: Means | None, _dataset: Dataset) -> tuple[str, ...]:
+        return ()
 
     def from_base(self, folder: Path, _rows: Sequence[PointRow], _seed: int) -> Means:
         return self._read(folder, Given.BASE)

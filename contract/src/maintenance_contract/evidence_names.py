@@ -40,6 +40,17 @@ UNSEEN_CHANNELS: Final = "unseenChannels"
 UNSEEN_BIT_DEPTHS: Final = "unseenBitDepths"
 UNSEEN_IMAGE_MODES: Final = "unseenImageModes"
 IMAGE_SIDES: Final = "imageSides"
+CHANGED_COLUMNS: Final = "changedColumns"
+EMPTIER_COLUMN: Final = "emptierColumn"
+UNKNOWN_CATEGORIES: Final = "unknownCategories"
+UNIT_FACTOR: Final = "unitFactor"
+UNIT_OFFSET: Final = "unitOffset"
+OTHER_TYPE: Final = "otherType"
+NEW_COLUMN: Final = "newColumn"
+LOST_COLUMN: Final = "lostColumn"
+STUCK_COLUMN: Final = "stuckColumn"
+CONSTANT_COLUMN: Final = "constantColumn"
+OUT_OF_RANGE: Final = "outOfRange"
 NEW_COLUMNS: Final = "newColumns"
 LOST_COLUMNS: Final = "lostColumns"
 NEW_ROWS_TO_COMPARE: Final = "newRowsToCompare"
@@ -80,6 +91,17 @@ WORDS: Final[Mapping[str, str]] = {
         "share of new images in a mode (palette, CMYK) that hardly an old one has"
     ),
     IMAGE_SIDES: "length of the images' sides, new over old (medians)",
+    CHANGED_COLUMNS: "columns that the model uses, of another unit or type, new, gone or stuck",
+    EMPTIER_COLUMN: "rise of the share of rows that hold nothing in a column, at its greatest",
+    UNKNOWN_CATEGORIES: "share of a column's categories that the model does not know, the greatest",
+    UNIT_FACTOR: "another unit: new values are so many times the old ones",
+    UNIT_OFFSET: "and so much more than that",
+    OTHER_TYPE: "share of values that are of another type than the model was trained on",
+    NEW_COLUMN: "a column that the model does not read: the share of new rows that have it",
+    LOST_COLUMN: "a column that is gone: the share of new rows that still have it",
+    STUCK_COLUMN: "a column that measured something and now holds this one value",
+    CONSTANT_COLUMN: "a column that holds this one value now",
+    OUT_OF_RANGE: "share of numbers far beyond all old ones",
     NEW_COLUMNS: "columns that are new",
     LOST_COLUMNS: "columns that are gone",
     NEW_ROWS_TO_COMPARE: f"newly labelled rows; with fewer than {LEAST_ROWS} no test is made",
@@ -89,9 +111,21 @@ WORDS: Final[Mapping[str, str]] = {
     ),
 }
 
+MOST_CHARACTERS: Final = 64
+"""Of a name, in a report."""
+_OF: Final = ":"
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def of_column(name: str, column: str) -> str:
+    """A number of one column: ``unitFactor:height``."""
+    room = MOST_CHARACTERS - len(name) - len(_OF)
+    shown = "".join(each if each.isprintable() else "?" for each in column)
+    return f"{name}{_OF}{shown if len(shown) <= room else shown[: room - 1] + '…'}"
 
 
 def in_words(name: str) -> str:
     """What a number measures; a name that is not known here is spelled out."""
-    return WORDS.get(name) or _HUMP.sub(" ", name).lower()
+    measured, _, column = name.partition(_OF)
+    words = WORDS.get(measured) or _HUMP.sub(" ", measured).lower()
+    return f"column {column!r}: {words}" if column else words

@@ -1,10 +1,12 @@
 """Kinds of model as a resource names them: which columns each reads, and how they are called."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
+
+from maintenance_contract.codec import Fields
 
 
 class Task(StrEnum):
@@ -12,43 +14,86 @@ class Task(StrEnum):
 
     TEXT_CLASSIFICATION = "TextClassification"
     IMAGE_CLASSIFICATION = "ImageClassification"
+    TABULAR_CLASSIFICATION = "TabularClassification"
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
     """What a column is for, and its name where the resource does not say it.
 
-    ``default`` empty: the column is read only where the resource names it.
+    ``default`` empty: the column is read only where the resource names it. ``many``: the resource
+    names a list of columns; where it names none, all are read that no other role has.
     """
 
     name: str
     default: str = ""
+    many: bool = False
 
 
 LABEL: Final = Role("label", "label")
 TIME: Final = Role("time")
+INPUTS: Final = Role("inputs", many=True)
+MOST_INPUTS: Final = 1000
+"""Columns that a resource may name as inputs."""
+_OF_A_TABLE: Final = (INPUTS, LABEL, TIME, Role("id"), Role("group"), Role("weight"))
 
 ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
     Task.TEXT_CLASSIFICATION: (Role("text", "text"), LABEL, TIME),
     Task.IMAGE_CLASSIFICATION: (Role("image", "image"), LABEL, TIME),
+    Task.TABULAR_CLASSIFICATION: _OF_A_TABLE,
 }
 """By kind, the input first."""
+
+FROM_SCRATCH: Final = frozenset({Task.TABULAR_CLASSIFICATION})
+"""Kinds that need no base model: a retrain begins with nothing."""
+WITHOUT_BATCHES: Final = FROM_SCRATCH
+"""Kinds that are not trained in batches: no smaller batch makes them need less memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of the columns of the data files by what they are for; ``time`` is of the updates."""
+    """Names of the columns of the data files by what they are for; ``time`` is of the updates.
+
+    ``inputs``: None where the kind has no such list; empty: all columns that no role has. ``unread``
+    are columns that have a role which these files need not have.
+    """
 
     names: Mapping[str, str]
+    inputs: tuple[str, ...] | None = None
+    unread: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, roles: Iterable[Role], **named: str) -> "Columns":
+    def of(cls, roles: Iterable[Role], inputs: tuple[str, ...] = (), **named: str) -> "Columns":
         """Those of a kind; what is not named has its default."""
+        roles = tuple(roles)
         wanted = ((role.name, named.get(role.name) or role.default) for role in roles)
-        return cls({role: column for role, column in wanted if column})
+        listed = inputs if any(role.many for role in roles) else None
+        return cls({role: column for role, column in wanted if column}, listed)
+
+    @classmethod
+    def read(cls, fields: Fields, needed: Iterable[str] = ()) -> "Columns":
+        """From a request or a snapshot.
+
+        Args:
+            fields: as ``document`` has written them.
+            needed: roles that must have a name.
+
+        Raises:
+            ContractError: a name is no string.
+        """
+        inputs = None
+        if fields.has(INPUTS.name):
+            inputs = fields.strings(INPUTS.name, most=MOST_INPUTS)
+        roles = dict.fromkeys([*needed, *fields.keys])
+        return cls({role: fields.string(role) for role in roles if role != INPUTS.name}, inputs)
+
+    def document(self) -> dict[str, Any]:
+        """As requests and snapshots hold it."""
+        inputs = {} if self.inputs is None else {INPUTS.name: list(self.inputs)}
+        return {**self.names, **inputs}
 
     def __hash__(self) -> int:
-        return hash(frozenset(self.names.items()))
+        return hash((frozenset(self.names.items()), self.inputs))
 
     def __getitem__(self, role: str) -> str:
         """The name of a column that is read."""
@@ -61,15 +106,27 @@ class Columns:
 
     @property
     def used(self) -> tuple[str, ...]:
-        """The columns that are read."""
+        """The columns that every file must have."""
         return tuple(self.names.values())
 
+    def reads(self, name: str) -> bool:
+        """Whether a column of this name would be read."""
+        return name in self.names.values() or self.is_input(name)
+
+    def is_input(self, name: str) -> bool:
+        """Whether a column of this name would be an input, of a kind that has a list of them."""
+        if self.inputs is None or name in self.unread or name in self.names.values():
+            return False
+        return not self.inputs or name in self.inputs
+
     def without_time(self) -> "Columns":
-        """The same for files whose rows need no date."""
-        return Columns({role: name for role, name in self.names.items() if role != TIME.name})
+        """The same for files whose rows need no date. Where they have one, it is no input."""
+        names = {role: name for role, name in self.names.items() if role != TIME.name}
+        unread = self.unread | {self.time} if self.time else self.unread
+        return replace(self, names=names, unread=unread)
 
 
 @lru_cache(maxsize=1024)
-def columns_of(task: str, **named: str) -> Columns:
+def columns_of(task: str, inputs: tuple[str, ...] = (), **named: str) -> Columns:
     """The columns of a kind that this release knows."""
-    return Columns.of(ROLES[task], **named)
+    return Columns.of(ROLES[task], inputs, **named)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_contract.errors import ContractError
 from maintenance_contract.holdout import Holdout
-from maintenance_contract.kinds import ROLES, Columns, Task, columns_of
+from maintenance_contract.kinds import FROM_SCRATCH, ROLES, Columns, Task, columns_of
 from maintenance_contract.scores import ScoreMetric
 
 REQUEST_VERSION: Final = 1
@@ -49,7 +49,8 @@ class ResourceRef:
 class ModelRef:
     """The kind of model, where a retrain starts and where versions are kept (storage URIs).
 
-    ``task`` is one of ``Task``, or what a trainer image of another release knows.
+    ``task`` is one of ``Task``, or what a trainer image of another release knows. ``base_model`` is
+    empty for kinds that begin with nothing.
     ``revision`` is of a base model from a hub, empty: its newest. The secrets are names of mounted
     Secrets, never what is in them; empty: the identity that the pod has anyway. ``initial_model``
     is to become the first version; empty: none is, or there is a champion already.
@@ -208,7 +209,7 @@ class TrainingRequest:
             "data": {
                 "original": self.data.original,
                 "updates": self.data.updates,
-                "columns": dict(self.data.columns.names),
+                "columns": self.data.columns.document(),
                 "holdout": self.data.holdout.document(),
                 **_given(
                     originalSecret=self.data.original_secret,
@@ -302,9 +303,10 @@ def _secret(fields: Fields, key: str) -> str:
 
 
 def _model(fields: Fields) -> ModelRef:
+    task = _task(fields)
     return ModelRef(
-        _task(fields),
-        fields.string("baseModel", most=4096),
+        task,
+        _base_model(fields, task),
         fields.string("storage", most=4096),
         revision=_optional(fields, "revision"),
         base_model_secret=_secret(fields, "baseModelSecret"),
@@ -313,6 +315,14 @@ def _model(fields: Fields) -> ModelRef:
         initial_revision=_optional(fields, "initialRevision"),
         initial_model_secret=_secret(fields, "initialModelSecret"),
     )
+
+
+def _base_model(fields: Fields, task: str) -> str:
+    """Empty where the kind begins with nothing; of a kind of another release, maybe."""
+    uri = fields.string("baseModel", most=4096)
+    if not uri and task in ROLES.keys() - FROM_SCRATCH:
+        raise ContractError(f"{fields.name('baseModel')}: a storage URI is expected, not ''")
+    return uri
 
 
 def _task(fields: Fields) -> str:
@@ -325,8 +335,7 @@ def _task(fields: Fields) -> str:
 def _columns(fields: Fields, task: str) -> Columns:
     """Those that the kind needs must be there; of a kind of another release, whatever is there."""
     needed = [role.name for role in ROLES.get(task, ()) if role.default]
-    names = dict.fromkeys([*needed, *fields.keys])
-    return Columns({role: fields.string(role) for role in names})
+    return Columns.read(fields, needed)
 
 
 def _data(fields: Fields, task: str) -> DataRef:

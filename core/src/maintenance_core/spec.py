@@ -21,7 +21,7 @@ from maintenance_contract import (
     columns_of,
 )
 from maintenance_contract.codec import Fields, bounded, canonical
-from maintenance_contract.kinds import ROLES
+from maintenance_contract.kinds import FROM_SCRATCH, INPUTS, MOST_INPUTS, ROLES
 from maintenance_contract.request import SECRET_NAME
 from maintenance_core.errors import SpecError
 from maintenance_core.model import (
@@ -78,6 +78,8 @@ HUB_TOO: Final = (*STORES, "hf")
 
 MOST_NAME: Final = 253
 """Characters of a resource's name. A schema without a type for the values cannot say so."""
+MOST_COLUMN: Final = 256
+"""Characters of a column's name."""
 MOST_TOLERANCE: Final = 0.5
 _METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -146,7 +148,7 @@ def _spec(fields: Fields) -> Spec:
     spec = Spec(
         suspend=fields.boolean("suspend") if fields.has("suspend") else False,
         task=task,
-        base_model=_place(model, "baseModel", HUB_TOO),
+        base_model=_base_model(model, task),
         storage=_place(model, "storage"),
         original=_place(data, "original"),
         updates=_place(data, "updates"),
@@ -166,7 +168,7 @@ def _spec(fields: Fields) -> Spec:
         else DEFAULT_HISTORY,
         triggers=_triggers(fields),
         access=_access(model, data),
-        revision=_revision(model.fields("baseModel")),
+        revision=_revision(model.fields("baseModel")) if task not in FROM_SCRATCH else "",
         initial_model=_place(model, "initialModel", HUB_TOO) if initial else None,
         initial_revision=_revision(initial) if initial else "",
         sampling=_sampling(data.fields("updates")),
@@ -177,6 +179,18 @@ def _spec(fields: Fields) -> Spec:
     )
     _places_apart(spec)
     return spec
+
+
+def _base_model(model: Fields, task: Task) -> StorageUri | None:
+    if task not in FROM_SCRATCH:
+        return _place(model, "baseModel", HUB_TOO)
+    if model.has("baseModel"):
+        raise SpecError(
+            model.name("baseModel"),
+            f"{task.value} begins with nothing, and nothing would be read from it: remove it (a "
+            "model that is there already belongs into initialModel)",
+        )
+    return None
 
 
 def _place(parent: Fields, key: str, schemes: tuple[str, ...] = STORES) -> StorageUri:
@@ -202,7 +216,7 @@ def _place(parent: Fields, key: str, schemes: tuple[str, ...] = STORES) -> Stora
 
 def _access(model: Fields, data: Fields) -> SecretRefs:
     return SecretRefs(
-        base_model=_secret(model.fields("baseModel")),
+        base_model=_secret(model.fields("baseModel")) if model.has("baseModel") else "",
         storage=_secret(model.fields("storage")),
         original=_secret(data.fields("original")),
         updates=_secret(data.fields("updates")),
@@ -279,8 +293,38 @@ def _columns(data: Fields, task: Task) -> Columns:
                 columns.name(name),
                 f"{task.value} reads no such column, only {', '.join(roles)}: remove it",
             )
-    named = {role: columns.string(role, most=256) for role in roles if columns.has(role)}
-    return columns_of(task, **named)
+    one = (role.name for role in ROLES[task] if not role.many)
+    named = {role: columns.string(role, most=256) for role in one if columns.has(role)}
+    found = columns_of(task, _inputs(columns), **named)
+    if found.inputs is not None:
+        _columns_apart(columns, found)
+    return found
+
+
+def _inputs(columns: Fields) -> tuple[str, ...]:
+    """The columns that a table's model is to read; empty: all that have no other role."""
+    names = columns.strings(INPUTS.name, most=MOST_INPUTS)
+    field = columns.name(INPUTS.name)
+    if columns.has(INPUTS.name) and not names:
+        raise SpecError(field, "name a column, or leave it out to read all that have no other role")
+    if any(not 1 <= len(name) <= MOST_COLUMN for name in names):
+        raise SpecError(field, f"a name of a column has from 1 to {MOST_COLUMN} characters")
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled is not None:
+        raise SpecError(field, f"{doubled!r} is there twice: name each column once")
+    return names
+
+
+def _columns_apart(fields: Fields, columns: Columns) -> None:
+    """Refuse a column with two roles: what groups or dates rows, or is the answer, is no input."""
+    roles = {name: INPUTS.name for name in columns.inputs or ()}
+    for role, name in columns.names.items():
+        if name in roles:
+            raise SpecError(
+                fields.name(role),
+                f"{name!r} is the column of {roles[name]}, too: give each column one role",
+            )
+        roles[name] = role
 
 
 def _sampling(updates: Fields) -> Sampling:

@@ -71,8 +71,10 @@ class Work:
 
     @property
     def base_model(self) -> Path:
-        """Where a retrain starts."""
+        """Where a retrain starts; an empty folder for kinds that begin with nothing."""
         model = self.request.model
+        if not model.base_model:
+            return self.places.scratch()
         return self.places.model(model.base_model, model.base_model_secret, model.revision)
 
     @property

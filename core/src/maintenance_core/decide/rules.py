@@ -81,8 +81,8 @@ def no_champion(situation: Situation) -> Proposal | None:
         Action.RETRAIN,
         DecisionReason.FIRST_VERSION,
         f"There is no champion yet. {counts.old_train + counts.new_train} labelled rows to train "
-        f"on, {counts.old_held_out + counts.new_held_out} held out: train the first version from "
-        "the base model.",
+        f"on, {counts.old_held_out + counts.new_held_out} held out: train the first version "
+        f"{_start(situation)}.",
     )
 
 
@@ -94,7 +94,7 @@ def fine_tune_rejected(situation: Situation) -> Proposal | None:
     return Proposal(
         Action.RETRAIN,
         DecisionReason.FINE_TUNE_REJECTED,
-        f"The fine-tuned model{run} did not pass the gate: retrain from the base model on the same "
+        f"The fine-tuned model{run} did not pass the gate: retrain {_start(situation)} on the same "
         "data, once.",
     )
 
@@ -194,7 +194,7 @@ def feature_space_changed(situation: Situation) -> Proposal | None:
         situation,
         Question.FEATURE_SPACE_CHANGE,
         DecisionReason.FEATURE_SPACE_CHANGED,
-        "retrain from the base model",
+        f"retrain {_start(situation)}",
     )
 
 
@@ -204,7 +204,7 @@ def concept_drifted(situation: Situation) -> Proposal | None:
         situation,
         Question.CONCEPT_DRIFT,
         DecisionReason.CONCEPT_DRIFT,
-        "retrain from the base model, without the old rows that new labels contradict",
+        f"retrain {_start(situation)}, without the old rows that new labels contradict",
     )
 
 
@@ -260,7 +260,7 @@ def distribution_shifted(situation: Situation) -> Proposal | None:
         situation,
         Question.DATA_DISTRIBUTION_SHIFT,
         DecisionReason.DISTRIBUTION_SHIFT,
-        "retrain from the base model on original and updated data",
+        f"retrain {_start(situation)} on original and updated data",
     )
 
 
@@ -451,6 +451,11 @@ def _if_major(
             message = f"{reason.sentence} {answer(finding)}. Major change: {remedy}."
             return Proposal(Action.RETRAIN, reason, message)
     return None
+
+
+def _start(situation: Situation) -> str:
+    """Where a retrain starts."""
+    return "from the base model" if situation.spec.base_model is not None else "from the beginning"
 
 
 def _expected(situation: Situation) -> str:

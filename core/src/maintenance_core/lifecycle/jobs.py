@@ -133,7 +133,7 @@ def request(
         run=run.number,
         model=ModelRef(
             spec.task,
-            str(spec.base_model),
+            str(spec.base_model or ""),
             str(spec.storage),
             revision=spec.revision,
             base_model_secret=spec.access.base_model,
@@ -391,8 +391,9 @@ def _volumes(run: Run, spec: Spec, trainer: TrainerImage, *, decided: bool) -> l
 def _models(run: Run, spec: Spec) -> list[StorageUri]:
     """Models that the step may read beside the store's."""
     initial = spec.initial_model
-    wanted = initial is not None and run.champion is None
-    return [spec.base_model, *([initial] if wanted and initial is not None else [])]
+    wanted = run.champion is None
+    places = (spec.base_model, initial if wanted else None)
+    return [place for place in places if place is not None]
 
 
 def _claims(run: Run, spec: Spec) -> dict[str, bool]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from maintenance_contract import Outcome, TrainingReport
+from maintenance_contract.kinds import WITHOUT_BATCHES
 from maintenance_core.decide.brakes import runs_left
 from maintenance_core.decide.gate import gate_for, judge
 from maintenance_core.lifecycle.diagnosed import decided, escalate
@@ -21,6 +22,7 @@ OUT_OF_MEMORY: Final = (
 )
 
 
+TABLE_OUT_OF_MEMORY: Final = "Raise the memory limit: no smaller batch makes boosting need less."
 IMPORT_OUT_OF_MEMORY: Final = "Raise the memory limit of spec.diagnosis.resources."
 
 
@@ -81,6 +83,8 @@ def retry_after_oom(seen: Observation, run: Run, spec: Spec, message: str) -> Ef
     history = (entry, *seen.status.history)
     if run.action is Action.IMPORT:
         return fail(seen, run, reason, f"{message} {IMPORT_OUT_OF_MEMORY}")
+    if spec.task in WITHOUT_BATCHES:
+        return fail(seen, run, reason, f"{message} {TABLE_OUT_OF_MEMORY}")
     trained = run.step is Step.TRAIN or run.subject is Step.TRAIN
     if not trained or decision is None or run.half_batches:
         return fail(seen, run, reason, f"{message} {OUT_OF_MEMORY}")

@@ -276,7 +276,8 @@ class Spec:
 
     suspend: bool
     task: Task
-    base_model: StorageUri
+    base_model: StorageUri | None
+    """Where a retrain starts; None of kinds that begin with nothing."""
     storage: StorageUri
     original: StorageUri
     updates: StorageUri

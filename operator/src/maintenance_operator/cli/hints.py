@@ -192,7 +192,8 @@ def of_first_version(spec: Spec, *, read: bool) -> CheckFinding:
         return CheckFinding(
             where, f"becomes version 1 {when}: copied and scored, nothing is trained"
         )
-    told = f"is not given: version 1 will be trained from spec.model.baseModel {when}"
+    start = "" if spec.base_model is None else "from spec.model.baseModel "
+    told = f"is not given: version 1 will be trained {start}{when}"
     if read:
         told += (
             ", beside the model whose metric is read already; if that is to be kept good, name it "

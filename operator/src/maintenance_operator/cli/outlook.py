@@ -224,9 +224,10 @@ def _without_run(resource: Resource, spec: Spec, now: datetime) -> Next:
 def _first_version(spec: Spec) -> str:
     if spec.initial_model is not None:
         return "spec.model.initialModel is given, and becomes version 1"
+    start = "" if spec.base_model is None else " from spec.model.baseModel"
     return (
-        "a first version is wanted, and trained from spec.model.baseModel, because "
-        "spec.model.initialModel is not given"
+        f"a first version is wanted, and trained{start}, because spec.model.initialModel is not "
+        "given"
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from maintenance_contract import AUTO, Task, paths
+from maintenance_contract.kinds import FROM_SCRATCH, INPUTS
 from maintenance_trainer import job, tasks
 from maintenance_trainer.cli import local
 from maintenance_trainer.errors import Interrupted, TrainerError
@@ -17,7 +18,7 @@ from maintenance_trainer.locations import Places
 BROKEN_PIPE: Final = 141
 """As a shell says it of a program that SIGPIPE ended."""
 DESCRIPTION: Final = """\
-Keeps a classifier of texts or images good: says why it got worse (diagnose), trains a challenger
+Keeps a classifier of texts, images or tables good: says why it got worse (diagnose), trains a challenger
 (train) and lets it meet the champion on rows that neither was trained on (compare). All on your
 machine."""
 
@@ -35,7 +36,8 @@ what the operator's rules make of it; train follows them (or --action) and asks 
 whether the new version may serve; compare shows the last contest again. Files: CSV with a header,
 JSON lines (UTF-8) or Parquet. Base model: any encoder in Hugging Face's format with safetensors.
 Images: add --task ImageClassification; files are PNG or JPEG in folders named after their class,
-like parts/original/scratched/1.png, or Parquet with an image column.
+like parts/original/scratched/1.png, or Parquet with an image column. Tables: add
+--task TabularClassification and no base model; all columns but the label are read.
 Nothing is downloaded, nothing is sent."""
 
 
@@ -100,7 +102,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _by_hand(options: argparse.Namespace) -> int:
-    for name in ("original", "updates", "base_model", "store"):
+    needed = ["original", "updates", "base_model", "store"]
+    if getattr(options, "task", None) in FROM_SCRATCH:
+        needed.remove("base_model")
+    for name in needed:
         if hasattr(options, name) and getattr(options, name) is None:
             parser().error(
                 f"{options.verb}: --{name.replace('_', '-')} is needed (or --request, in a Job)"
@@ -114,6 +119,7 @@ def _by_hand(options: argparse.Namespace) -> int:
         store=options.store,
         task=options.task,
         columns=_columns(options),
+        inputs=tuple(name for role, name in options.column if role == INPUTS.name),
         original_percent=options.holdout_original,
         updates_percent=options.holdout_updates,
         replay_percent=options.replay_percent,
@@ -165,7 +171,12 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--updates", type=Path, metavar="DIR", help="newly labelled rows, file by file"
     )
-    verb.add_argument("--base-model", type=Path, metavar="DIR", help="where a retrain starts")
+    verb.add_argument(
+        "--base-model",
+        type=Path,
+        metavar="DIR",
+        help="where a retrain starts; tables need none",
+    )
     verb.add_argument(
         "--task",
         choices=sorted(tasks.MODULES),
@@ -179,7 +190,7 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
         type=_column,
         metavar="FOR=NAME",
         help="the name of a column by what it is for, for example text=headline or "
-        "label=section; may be repeated",
+        "label=section; may be repeated, and inputs=NAME names one column of a table",
     )
     verb.add_argument("--text-column", metavar="NAME", help="the same as --column text=NAME")
     verb.add_argument("--label-column", metavar="NAME", help="the same as --column label=NAME")
@@ -210,8 +221,8 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
         default=[],
         type=_assignment,
         metavar="NAME=VALUE",
-        help="a Hugging Face TrainingArguments value, for example "
-        "num_train_epochs=5; may be repeated",
+        help="a Hugging Face TrainingArguments value, for example num_train_epochs=5, of tables "
+        "one of XGBoost's, like max_depth=4; may be repeated",
     )
     verb.add_argument(
         "--champion",
@@ -234,7 +245,8 @@ def _percent(text: str) -> int | None:
 
 def _columns(options: argparse.Namespace) -> dict[str, str]:
     named = {"text": options.text_column, "label": options.label_column}
-    return {role: name for role, name in named.items() if name} | dict(options.column)
+    given = {role: name for role, name in options.column if role != INPUTS.name}
+    return {role: name for role, name in named.items() if name} | given
 
 
 def _column(text: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from maintenance_contract import (
+    Columns,
     Holdout,
     Operation,
     Outcome,
@@ -20,7 +21,7 @@ from maintenance_contract import (
     columns_of,
 )
 from maintenance_contract.holdout import LEAST_PERCENT, MOST_PERCENT
-from maintenance_contract.kinds import ROLES
+from maintenance_contract.kinds import FROM_SCRATCH, INPUTS, ROLES
 from maintenance_contract.paths import OWNER_FILE
 from maintenance_core.model import Action, Decision, Spec, Verdict
 from maintenance_trainer import files, tasks
@@ -53,10 +54,11 @@ class Folders:
 
     original: Path
     updates: Path
-    base_model: Path
+    base_model: Path | None
     store: Path
     task: str = Task.TEXT_CLASSIFICATION
     columns: dict[str, str] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
     original_percent: int | None = None
     updates_percent: int | None = None
     replay_percent: int = 50
@@ -73,8 +75,11 @@ class Folders:
         if self.store.exists() and not self.store.is_dir():
             message = f"--store {self.store}: that is a file; name a folder."
             raise ConfigurationError("ArgumentInvalid", message)
+        self._refuse_base_model()
         for option in ("original", "updates", "base_model"):
             folder = getattr(self, option)
+            if folder is None:
+                continue
             _named(option, folder)
             if not folder.is_dir():
                 flag, what = option.replace("_", "-"), "no folder" if folder.exists() else "nothing"
@@ -89,18 +94,32 @@ class Folders:
                 )
                 raise ConfigurationError("ArgumentInvalid", message)
         places = rules.Places(self.original, self.updates, self.base_model, self.store)
-        known = [role.name for role in ROLES[self.task]]
-        if strangers := sorted(self.columns.keys() - set(known)):
-            message = (
-                f"--column {strangers[0]}={self.columns[strangers[0]]}: {self.task} reads columns "
-                f"for {', '.join(known)}; name one of these."
-            )
-            raise ConfigurationError("ArgumentInvalid", message)
-        columns = columns_of(self.task, **self.columns)
+        columns = self._columns()
         holdout = Holdout(self.original_percent, self.updates_percent)
         return rules.spec(
             Task(self.task), places, columns, holdout, self.replay_percent, self.arguments
         )
+
+    def _refuse_base_model(self) -> None:
+        """Refuse a base model where none is read, and none where one is needed."""
+        if self.task in FROM_SCRATCH and self.base_model is not None:
+            message = f"--base-model: {self.task} begins with nothing; leave it out."
+        elif self.task not in FROM_SCRATCH and self.base_model is None:
+            message = f"--base-model is needed: {self.task} starts from one."
+        else:
+            return
+        raise ConfigurationError("ArgumentInvalid", message)
+
+    def _columns(self) -> Columns:
+        known = [role.name for role in ROLES[self.task]]
+        given = {**self.columns, **({INPUTS.name: ", ".join(self.inputs)} if self.inputs else {})}
+        if strangers := sorted(given.keys() - set(known)):
+            message = (
+                f"--column {strangers[0]}={given[strangers[0]]}: {self.task} reads columns "
+                f"for {', '.join(known)}; name one of these."
+            )
+            raise ConfigurationError("ArgumentInvalid", message)
+        return columns_of(self.task, self.inputs, **self.columns)
 
 
 def diagnose(folders: Folders) -> int:
@@ -208,9 +227,9 @@ def _do(request: TrainingRequest) -> TrainingReport:
     with ExitStack() as stack:
         places = stack.enter_context(Places(""))
         uri = request.model.base_model
-        # Said at once, not when torch has been loaded.
-        source = tasks.source(request.model.task)
-        source.check_model(uri, places.model(uri, "", ""), Given.BASE)
+        if uri:  # said at once, not when torch has been loaded
+            source = tasks.source(request.model.task)
+            source.check_model(uri, places.model(uri, "", ""), Given.BASE)
         progress: BarProgress | LogProgress
         if sys.stderr.isatty():
             progress = BarProgress()
@@ -218,7 +237,7 @@ def _do(request: TrainingRequest) -> TrainingReport:
         else:
             progress = LogProgress(sys.stderr)
         stack.enter_context(progress.heartbeat())
-        progress.stage("loading torch and transformers")
+        progress.stage("loading the libraries")
         report, code = perform(request, places, progress)
     if report.outcome is Outcome.FAILED:
         raise Failed(report, code)

@@ -81,7 +81,7 @@ class Places:
 
     original: Path
     updates: Path
-    base_model: Path
+    base_model: Path | None
     store: Path
 
 
@@ -98,7 +98,7 @@ def spec(  # each is a field of its own
     return replace(
         filled,
         task=task,
-        base_model=_uri(places.base_model),
+        base_model=None if places.base_model is None else _uri(places.base_model),
         storage=_uri(places.store),
         original=_uri(places.original),
         updates=_uri(places.updates),

@@ -1,6 +1,7 @@
 """The names of a file's columns: which are there, which are meant, which cannot be told apart."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,17 +21,27 @@ def refuse_columns(where: str, columns: Columns, there: Sequence[str]) -> None:
     Raises:
         DataError: ColumnMissing, DataUnreadable.
     """
+    names = set(there)
     for column in columns.used:
-        places = [number for number, name in enumerate(there, start=1) if name == column]
-        if not places:
+        if column not in names:
             raise _column_missing(where, column, there)
-        if len(places) > 1:
-            message = (
-                f"{where}: the column {column!r} is there twice, as field "
-                f"{' and '.join(map(str, places[:3]))}; keep the right one and rename the other."
-            )
-            raise DataError("DataUnreadable", message)
+    if len(names) < len(there):
+        _refuse_doubled(where, columns, there)
     refuse_many(where, len(there))
+
+
+def _refuse_doubled(where: str, columns: Columns, there: Sequence[str]) -> None:
+    counts = Counter(there)
+    doubled = (name for name in there if counts[name] > 1 and name.strip())
+    column = next(filter(columns.reads, doubled), None)
+    if column is None:
+        return
+    places = [number for number, name in enumerate(there, start=1) if name == column]
+    message = (
+        f"{where}: the column {column!r} is there twice, as field "
+        f"{' and '.join(map(str, places[:3]))}; keep the right one and rename the other."
+    )
+    raise DataError("DataUnreadable", message)
 
 
 def refuse_many(where: str, count: int) -> None:

@@ -4,6 +4,7 @@ Nothing is read whole: a line, or a batch of a Parquet file, is in memory at a t
 be larger than the memory as long as what is kept of it is not.
 """
 
+import base64
 import json
 import os
 from collections import Counter
@@ -28,6 +29,7 @@ LONGEST_LINE: Final = 16 * 2**20
 _BLOCK: Final = 2**20
 _UNREADABLE: Final = (ValueError, OverflowError, LookupError, TypeError)
 """What Arrow raises for values that Python has none for: text that is no UTF-8, the year 300000."""
+_ARROW: Final = b"ARROW:schema"
 _OTHER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 Record = Mapping[str, object]
@@ -76,8 +78,14 @@ class Records:
         return _lines_records(lines, where, wanted, names, known=self._known)
 
 
-def parquet_schema(path: Path, where: str) -> Any:
+def parquet_schema(path: Path, where: str, *, as_written: bool = False) -> Any:
     """The schema of a Parquet file, with what its writer has noted there.
+
+    Args:
+        path: the file.
+        where: the same for messages.
+        as_written: with the types that Arrow has written, where it did: it reads numbers in a
+            dictionary back as numbers.
 
     Raises:
         DataError: DataUnreadable.
@@ -87,7 +95,11 @@ def parquet_schema(path: Path, where: str) -> Any:
 
     try:
         with files.opened(path) as raw:
-            return parquet.read_schema(raw)
+            schema = parquet.read_schema(raw)
+            noted = (parquet.read_metadata(raw).metadata or {}).get(_ARROW) if as_written else None
+            if noted is None:
+                return schema
+            return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(noted)))
     except (pa.ArrowException, OSError, *_UNREADABLE) as error:
         raise _no_parquet(where, error) from None
 
@@ -170,7 +182,7 @@ def _lines_records(
                 "is this a file of rows?"
             )
             raise DataError("DataUnreadable", message)
-        doubled = [name for name in objects.twice if name in columns.used]
+        doubled = [name for name in objects.twice if columns.reads(name)]
         if doubled and not known:
             message = f"{place}: the key {doubled[0]!r} is there twice; keep the right one."
             raise DataError("DataUnreadable", message)
@@ -214,7 +226,7 @@ def _parquet_records(
             header: list[str] = schema.names
             refuse_columns(where, columns, header)
             names.update(dict.fromkeys(header))
-            wanted = columns.used
+            wanted = tuple(filter(columns.reads, header))
             rows = bounds.parquet_batch(metadata, wanted, where)
             # A text that repeats is kept once, as the file keeps it: a few bytes can say it a
             # million times. A buffer: column chunks are streamed, not read whole.

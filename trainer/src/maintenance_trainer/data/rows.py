@@ -52,6 +52,14 @@ class Row:
         return self.key
 
     @property
+    def identity(self) -> str:
+        """Equal for rows of one case: where their labels differ, they contradict each other.
+
+        Empty where another row of the same inputs may be another case.
+        """
+        return self.key
+
+    @property
     def stratum(self) -> str:
         """The class, of which each share is kept in samples; empty for kinds without classes."""
         return self.label

@@ -97,7 +97,7 @@ class Snapshot:
                     }
                     for file in self.files
                 ],
-                "columns": dict(names),
+                "columns": self.columns.document(),
                 "split": {
                     "by": f"sha256 of the {'normalised text' if 'text' in names else 'unit'}",
                     "seed": SEED,
@@ -131,7 +131,7 @@ class Snapshot:
             files=tuple(
                 _read_file(file, holdout) for file in fields.items("files", most=MOST_FILES)
             ),
-            columns=Columns({role: columns.string(role) for role in columns.keys}),
+            columns=Columns.read(columns),
             holdout=holdout,
             champion_holdout=fields.optional(
                 "championSplit", lambda key: Shares.read(fields.fields(key))

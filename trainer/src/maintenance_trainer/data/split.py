@@ -132,9 +132,9 @@ def refuse_too_little(dataset: Dataset, action: TrainingAction | None, *, fresh:
 def _recurrence(rows: Sequence[Row]) -> Recurrence:
     before: dict[str, set[str]] = {}
     for row in rows:
-        if not row.new:
-            before.setdefault(row.key, set()).add(row.label)
-    new = {(row.key, row.label) for row in rows if row.new}
+        if not row.new and row.identity:
+            before.setdefault(row.identity, set()).add(row.label)
+    new = {(row.identity or row.key, row.label) for row in rows if row.new}
     again = {(key, label) for key, label in new if key in before}
     relabelled = sum(label not in before[key] for key, label in again)
     return Recurrence(len(again), relabelled, len(new))

@@ -65,20 +65,23 @@ def diagnose(work: Work) -> TrainingReport:
         refuse_too_little(dataset, None, fresh=True)
     refuse_metric(request.metric, _strata(dataset))
     known: Collection[str] = champion.labels if champion else ()
+    remarks: list[str] = []
     with work.timings.of("rehearse"):
         _check_arguments(work, tiny, dataset, fresh=champion is None)
     diagnosis = Diagnosis(rows=dataset.counts, labels=len(_strata(dataset)))
     if champion is not None:
         deliveries.check(dataset)
-        diagnosis = _compare(work, champion, snapshot, dataset, diagnosis)
+        diagnosis = _compare(work, champion, snapshot, dataset, diagnosis, remarks)
     elif request.model.initial_model:
-        diagnosis, known = _introduce(work, dataset, diagnosis)
+        diagnosis, known = _introduce(work, dataset, diagnosis, remarks)
+    else:
+        remarks += work.task.check_rows(None, dataset)
     report = TrainingReport(
         operation=Operation.DIAGNOSE,
         run=request.run,
         request_digest=request.digest,
         outcome=Outcome.SUCCEEDED,
-        message=" ".join((*dataset.remarks, *labels.hints(dataset.spellings, known))),
+        message=" ".join((*dataset.remarks, *remarks, *labels.hints(dataset.spellings, known))),
         snapshot_digest=snapshot.digest,
         store=store.state(),
         diagnosis=diagnosis,
@@ -191,11 +194,17 @@ class _Views:
     seen: _View
 
 
-def _compare(
-    work: Work, champion: Version, snapshot: Snapshot, dataset: Dataset, diagnosis: Diagnosis
+def _compare(  # noqa: PLR0913  # rows, champion and what is said of them are facts of their own
+    work: Work,
+    champion: Version,
+    snapshot: Snapshot,
+    dataset: Dataset,
+    diagnosis: Diagnosis,
+    remarks: list[str],
 ) -> Diagnosis:
     with work.timings.of("load"):
         model = work.task.load(champion.folder, champion.labels)
+    remarks += work.task.check_rows(model, dataset)
     with work.timings.of("readRows"):
         most = work.request.max_rows
         new = [*dataset.new_held_out, *_few(dataset.new_train, most)]
@@ -224,7 +233,7 @@ def _compare(
 
 
 def _introduce(
-    work: Work, dataset: Dataset, diagnosis: Diagnosis
+    work: Work, dataset: Dataset, diagnosis: Diagnosis, remarks: list[str]
 ) -> tuple[Diagnosis, Collection[str]]:
     """Score the model that is to become the first version; there is nothing to compare it with.
 
@@ -232,6 +241,7 @@ def _introduce(
     """
     with work.timings.of("load"):
         model = work.task.from_initial(work.initial_model)
+    remarks += work.task.check_rows(model, dataset)
     there = _strata(dataset)
     labels.refuse_doubled(dataset.spellings, there, model.labels, Given.INITIAL)
     if there and not there & set(model.labels):

@@ -77,5 +77,32 @@ IMAGE_FORM: Final = Bounds(minor=0.05, major=0.30, tolerance=0.05)
 """Share of new images of a size, with channels or with bits that hardly an old image has. A
 twentieth may come from one more device; from a third on it is another source."""
 
+CHANGED_COLUMNS: Final = Bounds(minor=1, major=1, tolerance=0)
+"""Columns of another unit or type, new, gone or stuck: one that the model uses makes the table
+another one, for it was trained on nothing like it."""
+
+COLUMN_GONE: Final = 0.5
+"""Share of new rows from which on a column counts as new, gone or of another type: what most rows
+have is how the table is now; less is one source among several."""
+
+EMPTIER_COLUMN: Final = Bounds(minor=0.10, major=0.50, tolerance=0.10)
+"""Rise of the share of rows that hold nothing in a column. A tenth may be one source that does not
+measure it; from half on the column is as good as gone."""
+
+UNKNOWN_CATEGORIES: Final = Bounds(minor=0.05, major=0.30, tolerance=0.05)
+"""Share of a column's values that the model has no category for, as for images of an unknown form:
+a twentieth may be a new ward; from a third on the column is coded anew."""
+
+OTHER_UNIT: Final = 0.2
+"""Difference of the shares below a value, old and new, from which on another unit is asked for.
+Twice the spread about zero gives .17, as a restless month does; inches for centimetres of what lies
+about zero .21, and of what does not, 1."""
+
+OUT_OF_RANGE: Final = 0.05
+"""Share of new numbers far beyond all old ones from which on it is told."""
+
+CHANCE: Final = 1e-6
+"""Below it, no accident has made a column of several values one of a single one."""
+
 ONLY_TOLD: Final = Bounds(minor=float("inf"), major=float("inf"), tolerance=float("inf"))
 """For numbers that inform and answer nothing."""

@@ -51,9 +51,13 @@ def contradicted(
     """
     now: dict[str, set[str]] = {}
     for row in new:
-        now.setdefault(row.key, set()).add(row.label)
+        if row.identity:
+            now.setdefault(row.identity, set()).add(row.label)
     same_input = np.array(
-        [bool(row.stratum) and row.key in now and row.label not in now[row.key] for row in old],
+        [
+            bool(row.stratum) and row.identity in now and row.label not in now[row.identity]
+            for row in old
+        ],
         bool,
     )
     return same_input | _improbable(old, new, old_embeddings, new_embeddings)

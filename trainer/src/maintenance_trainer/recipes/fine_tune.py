@@ -50,7 +50,10 @@ def rows_of(dataset: Dataset, recipes: Recipes) -> list[Row]:
 
 
 def replay(old: Sequence[Row], count: int) -> list[Row]:
-    """A stratified sample: each stratum keeps its share, the largest remainders round up."""
+    """A stratified sample: each stratum keeps its share, the largest remainders round up.
+
+    Of a rare one a row stays, where a large one can spare it: it would be unlearnt else.
+    """
     if count >= len(old):
         return list(old)
     by_stratum: defaultdict[str, list[Row]] = defaultdict(list)
@@ -61,6 +64,10 @@ def replay(old: Sequence[Row], count: int) -> list[Row]:
     by_remainder = sorted(exact, key=lambda name: (shares[name] - exact[name], name))
     for name in by_remainder[: count - sum(shares.values())]:
         shares[name] += 1
+    for name in by_remainder:
+        largest = max(shares, key=lambda each: (shares[each], each))
+        if not shares[name] and shares[largest] > 1:
+            shares[largest], shares[name] = shares[largest] - 1, 1
     chance = random.Random(SEED)  # noqa: S311  # a sample, no secret
     return [
         row for name in sorted(by_stratum) for row in chance.sample(by_stratum[name], shares[name])

@@ -140,7 +140,10 @@ def taken_over(
     }
 
 
-def _base_model(uri: str, revision: str, folder: Path) -> dict[str, Any]:
+def _base_model(uri: str, revision: str, folder: Path) -> dict[str, Any] | None:
+    """None where the kind begins with nothing."""
+    if not uri:
+        return None
     return {
         "storageUri": uri,
         **({"revision": revision} if revision else {}),
@@ -153,7 +156,7 @@ def _base_model(uri: str, revision: str, folder: Path) -> dict[str, Any]:
 
 
 def _code() -> dict[str, str]:
-    names = ("maintenance-trainer", "torch", "transformers")
+    names = ("maintenance-trainer", "torch", "transformers", "xgboost")
     return {
         "image": os.environ.get("MAINTENANCE_TRAINER_IMAGE", ""),
         **{name: _version(name) for name in names},

@@ -21,6 +21,10 @@ MODULES: Final[dict[str, Modules]] = {
     "ImageClassification": Modules(
         "maintenance_trainer.tasks.image_files", "maintenance_trainer.tasks.image_classification"
     ),
+    "TabularClassification": Modules(
+        "maintenance_trainer.tasks.labelled_tables",
+        "maintenance_trainer.tasks.tabular_classification",
+    ),
     "TextClassification": Modules(
         "maintenance_trainer.tasks.texts", "maintenance_trainer.tasks.text_classification"
     ),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from maintenance_contract import TrainingAction
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.sources import Source
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress
@@ -106,6 +107,21 @@ class Task(Protocol[R, M]):
 
         Raises:
             ConfigurationError: ArgumentInvalid.
+        """
+
+    def check_rows(self, model: M | None, dataset: Dataset) -> tuple[str, ...]:
+        """Refuse rows that no model of the kind is to learn, beyond what all kinds refuse.
+
+        Args:
+            model: the champion, or what is to become the first version; None: there is neither.
+            dataset: the rows of the snapshot.
+
+        Returns:
+            Sentences on what is odd and is read all the same.
+
+        Raises:
+            DataError: with the column that must be mended.
+            ConfigurationError: InitialModelUnreadable, the model is of other data.
         """
 
     # Models.

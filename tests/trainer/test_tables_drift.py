@@ -1,0 +1,193 @@
+"""What has changed about columns: units, types, new, gone, stuck and empty ones."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.tables import Record, patients
+
+from maintenance_contract import Answer, evidence_names
+from maintenance_contract.report import Evidence
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.tasks.tables import drift
+from maintenance_trainer.tasks.tables.cells import NOTHING, Kind, of_value, word_of
+from maintenance_trainer.tasks.tables.rows import Header, TableRow, Type
+from maintenance_trainer.tasks.tables.schema import Schema
+
+TYPES = {bool: Type.BOOLEAN, int: Type.NUMBER, float: Type.NUMBER, str: Type.CATEGORY}
+
+
+def rows_of(records: list[Record]) -> list[TableRow]:
+    names = [name for name in records[0] if name != "label"]
+    types = []
+    for name in names:
+        kinds = {of_value(record[name]).kind for record in records} - {Kind.NOTHING}
+        types.append(
+            Type.CATEGORY
+            if Kind.TEXT in kinds
+            else Type.DATE
+            if Kind.DATE in kinds
+            else Type.BOOLEAN
+            if Kind.BOOLEAN in kinds
+            else Type.NUMBER
+            if kinds
+            else Type.NOTHING
+        )
+    header = Header("a.csv", (), names, types)
+    rows = []
+    for number, record in enumerate(records):
+        words = np.empty(len(names), np.uint32)
+        for at, name in enumerate(names):
+            cell = of_value(record[name])
+            text = cell.kind in {Kind.TEXT, Kind.BOOLEAN}
+            words[at] = (
+                word_of(cell.place)
+                if text
+                else NOTHING
+                if cell.kind is Kind.NOTHING
+                else np.float32(cell.number).view(np.uint32)
+            )
+        rows.append(
+            TableRow(
+                label=record.get("label", "x"),
+                key=f"{number:064x}",
+                origin=Origin.ORIGINAL,
+                new=False,
+                header=header,
+                cells=words.tobytes(),
+            )
+        )
+    return rows
+
+
+def found(
+    old: list[Record], new: list[Record], weight: NDArray[np.float64] | None = None
+) -> tuple[dict[str, float], Answer]:
+    """Evidence by name, and the gravest answer."""
+    before = rows_of(old)
+    schema = Schema.of(before)
+    weights = np.zeros(len(schema.columns)) if weight is None else weight
+    measured = drift.measures(schema, weights, before, rows_of(new))
+    answers = [measure.answer(frozenset()) for measure in measured if measure.counts]
+    order = [Answer.NO, Answer.MINOR, Answer.MAJOR]
+    assert all(len(measure.name) <= 64 for measure in measured)
+    return {m.name: m.effect for m in measured}, max(answers, key=order.index)
+
+
+OLD = patients(1, 800)
+
+
+def changed(name: str, change: object) -> list[Record]:
+    new = patients(2, 400)
+    for row in new:
+        if callable(change):
+            row[name] = change(row[name])
+        elif change is ...:
+            del row[name]
+        else:
+            row[name] = change
+    return new
+
+
+def test_rows_of_the_same_world_differ_in_nothing() -> None:
+    evidence, answer = found(OLD, patients(2, 400))
+    assert answer is Answer.NO
+    assert evidence == {"changedColumns": 0, "emptierColumn": 0.0, "unknownCategories": 0.0}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "name, change",
+    ids=map(str, range(5)),
+    argvalues=[
+        ("height", lambda inches: inches + 2),
+        ("pressure", lambda value: value * 1.1),
+        ("sugar", lambda value: value * 1.3),
+        ("age", lambda years: years // 2 + 40),
+        ("pressure", lambda value: 130 + 1.4 * (value - 130)),
+    ],
+)
+def test_a_shift_is_no_other_unit(name: str, change: object, seed: int) -> None:
+    evidence, answer = found(patients(10 + seed, 800), changed(name, change))
+    assert answer is Answer.NO, evidence
+    assert not [each for each in evidence if each.startswith("unit")]
+
+
+@pytest.mark.parametrize(
+    "name, change, factor, offset",
+    ids=map(str, range(7)),
+    argvalues=[
+        ("height", lambda inches: inches * 2.54, 2.54, 0.0),
+        ("sugar", lambda value: value * 18.0, 18.0, 0.0),
+        ("sugar", lambda value: value / 1000, 0.001, 0.0),
+        ("pressure", lambda celsius: celsius * 1.8 + 32, 1.8, 32.0),
+        ("pressure", lambda celsius: celsius + 273.15, 1.0, 273.15),
+        ("age", lambda years: years * 12, 12.0, 0.0),
+        ("height", lambda miles: miles * 1.609, 1.609, 0.0),
+    ],
+)
+def test_another_unit_is_named_with_its_factor(
+    name: str, change: object, factor: float, offset: float
+) -> None:
+    evidence, answer = found(OLD, changed(name, change))
+    assert answer is Answer.MAJOR
+    assert evidence["changedColumns"] == 1
+    assert evidence[f"unitFactor:{name}"] == pytest.approx(factor, rel=0.1)
+    assert evidence[f"unitOffset:{name}"] == pytest.approx(offset, abs=0.15 * (offset or 1e-9))
+
+
+@pytest.mark.parametrize(
+    "name, change, told, answer",
+    ids=map(str, range(10)),
+    argvalues=[
+        ("sugar", ..., "lostColumn:sugar", Answer.MAJOR),
+        ("sugar", str, "otherType:sugar", Answer.MAJOR),
+        ("ward", len, "unknownCategories:ward", Answer.MAJOR),
+        ("admitted", lambda _: 7.5, "otherType:admitted", Answer.MAJOR),
+        ("pressure", 120.5, "stuckColumn:pressure", Answer.MAJOR),
+        ("smoker", True, "constantColumn:smoker", Answer.NO),
+        ("pressure", None, "emptierColumn:pressure", Answer.MAJOR),
+        ("pressure", lambda v: None if v > 140 else v, "emptierColumn:pressure", Answer.MINOR),
+        (
+            "ward",
+            lambda w: "maternity" if w == "trauma" else w,
+            "unknownCategories:ward",
+            Answer.MAJOR,
+        ),
+        ("sugar", lambda v: 99.0 if v > 8 else v, "outOfRange:sugar", Answer.NO),
+    ],
+)
+def test_what_has_changed_is_named_by_its_column(
+    name: str, change: object, told: str, answer: Answer
+) -> None:
+    evidence, gravest = found(OLD, changed(name, change))
+    assert told in evidence, evidence
+    assert gravest is answer
+
+
+def test_a_new_column_counts_where_most_rows_have_it() -> None:
+    new = patients(2, 400)
+    for number, row in enumerate(new):
+        row["lactate"] = number / 7
+    evidence, answer = found(OLD, new)
+    assert (evidence["newColumn:lactate"], answer) == (1.0, Answer.MAJOR)
+    for row in new[:300]:
+        row["lactate"] = None
+    assert found(OLD, new)[1] is Answer.NO
+
+
+def test_a_column_that_the_model_hardly_uses_is_told_and_asks_for_nothing() -> None:
+    new = changed("height", lambda inches: inches * 2.54)
+    weight = np.array([0.2, 0.001, 0.4, 0.3, 0.05, 0.03, 0.019])
+    evidence, answer = found(OLD, new, weight)
+    assert evidence["unitFactor:height"] == pytest.approx(2.54, rel=0.05)
+    assert (evidence["changedColumns"], answer) == (0, Answer.NO)
+
+
+def test_a_column_of_any_name_fits_into_a_report() -> None:
+    name = evidence_names.of_column(evidence_names.UNIT_FACTOR, "a" * 500 + "\n\u202e")
+    assert len(name) == 64
+    assert Evidence(name, 1.0)
+    assert evidence_names.of_column("unitFactor", "a\nb") == "unitFactor:a?b"
+    assert evidence_names.in_words("unitFactor:height") == (
+        "column 'height': another unit: new values are so many times the old ones"
+    )

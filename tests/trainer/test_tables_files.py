@@ -1,0 +1,266 @@
+"""Tables in files: what cells mean, which columns are inputs, which rows are the same, what is refused."""
+
+import datetime as dt
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from support.laboratory import age
+from support.tables import Record, write_csv
+
+from maintenance_contract import Columns, columns_of
+from maintenance_trainer.data.folders import Named, Origin
+from maintenance_trainer.data.remarks import Remarks
+from maintenance_trainer.data.sources import SourceFile
+from maintenance_trainer.errors import DataError
+from maintenance_trainer.tasks.labelled_tables import SOURCE
+from maintenance_trainer.tasks.tables import blocks
+from maintenance_trainer.tasks.tables.rows import TableRow
+from maintenance_trainer.tasks.tables.schema import Schema
+
+KIND = "TabularClassification"
+
+
+def read(
+    path: Path, columns: Columns | None = None, remarks: Remarks | None = None
+) -> list[TableRow]:
+    age(path)
+    source = SourceFile(
+        path,
+        Named(Origin.UPDATES, path.name),
+        "sha256:1",
+        columns or columns_of(KIND),
+        new=True,
+        known=False,
+        remarks=remarks or Remarks(),
+    )
+    return [found.row for found in SOURCE.read(source)]
+
+
+def values(rows: list[TableRow]) -> dict[str, list[Any]]:
+    """Each column as the model reads it; nothing is None."""
+    schema = Schema.of(rows)
+    matrix = blocks.matrix(rows, schema)
+    return {
+        column.name: [None if math.isnan(cell) else float(cell) for cell in cells]
+        for column, cells in zip(schema.columns, matrix.T, strict=True)
+    }
+
+
+def types(rows: list[TableRow]) -> dict[str, str]:
+    return {column.name: column.type.value for column in Schema.of(rows).columns}
+
+
+def csv(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_csv_file_has_types_by_what_is_in_it(tmp_path: Path) -> None:
+    rows = read(
+        csv(
+            tmp_path / "a.csv",
+            "n,when,sure,ward,code,label\n"
+            "1.5,2026-01-01,true,a,007,x\n"
+            "-2e1,1970-01-02T12:00:00Z,False,b,12,y\n"
+            "NA,,n/a,null,,x\n",
+        )
+    )
+    assert types(rows) == {
+        "n": "number",
+        "when": "date",
+        "sure": "boolean",
+        "ward": "category",
+        "code": "category",
+    }
+    assert values(rows) == {
+        "n": [1.5, -20.0, None],
+        "when": [20454.0, 1.5, None],
+        "sure": [1.0, 0.0, None],
+        "ward": [0.0, 1.0, None],
+        "code": [0.0, 1.0, None],
+    }
+    assert Schema.of(rows).columns[4].categories == ("007", "12")
+
+
+def test_the_same_rows_are_the_same_in_every_format_and_order(tmp_path: Path) -> None:
+    records: list[Record] = [
+        {"age": 44, "weight": 70.25, "ward": "a", "on": True, "day": "2026-02-03", "label": "x"},
+        {"age": -1, "weight": None, "ward": "b", "on": False, "day": "2026-02-04", "label": "y"},
+    ]
+    write_csv(tmp_path / "a.csv", [dict(reversed(row.items())) for row in records])
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in records))
+    table = pa.table(
+        {
+            **{name: [row[name] for row in records] for name in ("label", "on", "ward", "weight")},
+            "age": pa.array([44, -1], pa.int16()),
+            "day": pa.array([dt.date(2026, 2, 3), dt.date(2026, 2, 4)]),
+        }
+    )
+    parquet.write_table(table, tmp_path / "a.parquet")
+    found = [read(tmp_path / name) for name in ("a.csv", "a.jsonl", "a.parquet")]
+    keys = [[row.key for row in rows] for rows in found]
+    assert keys[0] == keys[1] == keys[2]
+    assert len(set(keys[0])) == 2
+    named = [values(rows) for rows in found]
+    assert named[0] == named[1] == named[2]
+    together = values(found[0] + found[1] + found[2])
+    assert together["age"] == [44.0, -1.0] * 3
+
+
+def test_integers_of_a_dictionary_column_are_categories(tmp_path: Path) -> None:
+    column = pa.array([3, 1, 3], pa.int64()).dictionary_encode()
+    parquet.write_table(
+        pa.table({"region": column, "n": [0.5, 1.5, 2.5], "label": ["x", "y", "x"]}),
+        tmp_path / "a.parquet",
+    )
+    rows = read(tmp_path / "a.parquet")
+    assert types(rows)["region"] == "category"
+    assert values(rows)["region"] == [1.0, 0.0, 1.0]
+
+
+def test_columns_with_a_role_are_no_inputs(tmp_path: Path) -> None:
+    text = (
+        "id,who,w,at,,a,label\n1,anna,2,2026-11-01,9,1,x\n2,anna,1,2026-11-01,9,2,y\n"
+        "3,,1,2026-11-01,9,3,x\n"
+    )
+    columns = columns_of(KIND, id="id", group="who", weight="w", time="at")
+    rows = read(csv(tmp_path / "a.csv", text), columns)
+    assert types(rows) == {"a": "number"}
+    assert [row.weight for row in rows] == [2.0, 1.0, 1.0]
+    assert rows[0].unit == rows[1].unit != rows[0].key
+    assert rows[2].unit == rows[2].key
+    undated = read(tmp_path / "a.csv", columns.without_time())
+    assert types(undated) == {"a": "number"}, "what dates rows is no input where no date is read"
+
+
+def test_named_inputs_may_be_missing_in_a_file_and_that_is_told(tmp_path: Path) -> None:
+    remarks = Remarks()
+    columns = columns_of(KIND, ("a", "b"))
+    rows = read(csv(tmp_path / "a.csv", "c,a,label\n1,2,x\n3,4,y\n"), columns, remarks)
+    assert types(rows) == {"a": "number"}
+    assert "there is no column 'b' of data.columns.inputs: it counts as empty" in str(
+        remarks.sentences
+    )
+
+
+def test_keys_of_json_lines_may_come_and_go(tmp_path: Path) -> None:
+    text = '{"a": 1, "label": "x"}\n{"b": "u", "label": "y"}\n{"b": "v", "a": 3, "label": "x"}\n'
+    rows = read(csv(tmp_path / "a.jsonl", text))
+    assert values(rows) == {"a": [1.0, None, 3.0], "b": [None, 0.0, 1.0]}
+
+
+def test_rows_that_say_little_are_cases_of_their_own(tmp_path: Path) -> None:
+    """Five patients of one age and ward are five, and one of them may be well."""
+    text = "age,ward,label\n" + "63,a,ill\n" * 4 + "63,a,healthy\n"
+    rows = read(csv(tmp_path / "a.csv", text))
+    assert len({row.key for row in rows}) == 5
+    assert {row.identity for row in rows} == {""}
+    again = read(csv(tmp_path / "b.csv", text))
+    assert [row.key for row in again] == [row.key for row in rows], "delivered again, the same"
+    cases = read(tmp_path / "a.csv", columns_of(KIND, id="ward"))
+    assert len({row.key for row in cases}) == 1
+    assert cases[0].identity == cases[0].key
+    measured = read(csv(tmp_path / "c.csv", "a,label\n" + "63.25,ill\n" * 2))
+    assert measured[0].key == measured[1].key == measured[0].identity, "a copy"
+
+
+GOOD = "".join(f"{number}.5,x\n" for number in range(100))
+
+
+@pytest.mark.parametrize(
+    "name, text, said",
+    [
+        ("a.csv", f"a,label\n{GOOD}tall,y\n", "line 102, column 'a': 'tall' is no number"),
+        ("a.csv", "a,label\n1,x\ntall,y\n2,x\n", "line 3, column 'a': 'tall' is no number"),
+        ("a.csv", "a,label\n1,x\ninf,y\n", "line 3, column 'a': 'inf' is no finite number"),
+        ("a.csv", "a,label\n1,x\n-Infinity,y\n", "line 3, column 'a': '-Infinity' is no finite"),
+        ("a.csv", "a,label\n1,x\n1e39,y\n", "line 3, column 'a': '1e39' is no finite number"),
+        (
+            "a.csv",
+            "d,label\n2026-01-01,x\n31.12.2026,y\n2026-01-02,x\n",
+            "line 3, column 'd': '31.12.2026' is no date that can be read",
+        ),
+        ("a.csv", "d,label\n2026-01-01,x\n2026-02-31,y\n", "'2026-02-31' is no date that can be"),
+        (
+            "a.csv",
+            "d,label\n2026-01-01,x\n7,y\n2026-01-02,x\n",
+            "line 3, column 'd': '7' is a numb",
+        ),
+        ("a.csv", f"t,label\n{'x' * 1025},x\n", "a text of 1,025 characters is no category"),
+        ("a.csv", "a,a,label\n1,2,x\n", "the column 'a' is there twice, as field 1 and 2"),
+        ("a.csv", "a,b\n1,2\n", "there is no column 'label', only 'a', 'b'"),
+        ("a.csv", "a,label\n1,\n", "line 2, column 'label': the label is missing"),
+        ("a.csv", "", "the file is empty"),
+        ("a.jsonl", '{"a": [1], "label": "x"}\n', "line 1, column 'a': a number, a text, true"),
+        ("a.jsonl", '{"a": {"b": 1}, "label": "x"}\n', "not an object; write one value a column"),
+        ("a.jsonl", '{"a": Infinity, "label": "x"}\n', "'inf' is no finite number"),
+        ("a.jsonl", '{"a": 1e999, "label": "x"}\n', "'inf' is no finite number"),
+        ("a.jsonl", f'{{"a": {"9" * 400}, "label": "x"}}\n', "is no finite number"),
+        ("a.jsonl", '{"a": 1, "a": 2, "label": "x"}\n', "the key 'a' is there twice"),
+        ("a.jsonl", '{"a": 1, "label": 1.5}\n', "column 'label': a text or a whole number is exp"),
+    ],
+)
+def test_a_cell_that_cannot_be_meant_is_refused_with_its_place(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        read(csv(tmp_path / name, text))
+    assert said in caught.value.message
+    assert caught.value.message.startswith("updates/a.")
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "", "heavy", "inf", "NaN"])
+def test_a_weight_is_a_number_above_0(tmp_path: Path, weight: str) -> None:
+    path = csv(tmp_path / "a.csv", f"a,w,label\n1,1,x\n1,{weight},y\n")
+    with pytest.raises(DataError, match="line 3, column 'w': a weight is a number above 0"):
+        read(path, columns_of(KIND, weight="w"))
+
+
+def test_many_texts_among_numbers_make_a_column_of_categories(tmp_path: Path) -> None:
+    remarks = Remarks()
+    text = "a,label\n" + "12,x\n" * 20 + "A7,y\n" * 10
+    rows = read(csv(tmp_path / "a.csv", text), remarks=remarks)
+    assert types(rows) == {"a": "category"}
+    assert Schema.of(rows).columns[0].categories == ("12", "A7")
+    assert "column 'a' holds 20 numbers and 10 texts: all count as categories" in str(
+        remarks.sentences
+    )
+
+
+@pytest.mark.parametrize("words", ["note {}", "2026.11.{}", "'{}'"])
+def test_a_column_of_texts_that_all_differ_is_no_category(tmp_path: Path, words: str) -> None:
+    rows = [{"a": words.format(number), "n": number, "label": "x"} for number in range(60)]
+    write_csv(tmp_path / "a.csv", rows)
+    with pytest.raises(DataError, match=r"column 'a' holds 60 different texts in 60 rows"):
+        Schema.of(read(tmp_path / "a.csv"))
+
+
+def test_negative_numbers_and_texts_are_told_apart(tmp_path: Path) -> None:
+    text = "a,b,label\n" + "".join(f"{-number}.25,t{number % 7},x\n" for number in range(1, 50))
+    found = values(read(csv(tmp_path / "a.csv", text)))
+    assert found["a"] == [-number - 0.25 for number in range(1, 50)]
+    assert found["b"] == [number % 7 for number in range(1, 50)]
+
+
+def test_odd_names_of_columns_are_names(tmp_path: Path) -> None:
+    names = ["a b", "ä", "x[0]", "<script>", "\u202e", "a\nb", "f0"]
+    rows = [dict.fromkeys(names, number / 4) | {"label": "x"} for number in range(3)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert list(values(read(tmp_path / "a.jsonl"))) == names
+
+
+def test_a_row_takes_four_bytes_a_value(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    names = [f"c{number}" for number in range(500)]
+    rows = [
+        dict(zip(names, chance.normal(size=500).round(3).tolist(), strict=True)) | {"label": "x"}
+        for _ in range(3)
+    ]
+    write_csv(tmp_path / "a.csv", rows)
+    assert {row.size for row in read(tmp_path / "a.csv")} == {33 + 4 * 500}

@@ -1,0 +1,1 @@
+"""Models of tables: rows of numbers, dates, booleans and categories, learnt by boosted trees."""

@@ -1,0 +1,257 @@
+"""A value of a table in 32 bits, so that a million rows of hundreds of columns fit into memory.
+
+A number is a ``float32``, which is what XGBoost reads; nothing is its NaN. A text is another NaN,
+which carries the text's place in a vocabulary: whoever takes the row for numbers finds nothing
+there.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint32]
+"""Cells as they are stored."""
+
+NOTHING: Final = 0x7FC00000
+"""The NaN of a missing value; those above it are texts."""
+_SIGN: Final = 2**31
+"""The first bit, which negative numbers have and texts have not."""
+MOST_TEXTS: Final = 2**22 - 2
+MOST_NUMBER: Final = 3.4e38
+"""Beyond it a ``float32`` is infinite."""
+MOST_CHARACTERS: Final = 1024
+"""Of a category."""
+MISSING_TEXTS: Final = frozenset(
+    {
+        "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+        "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+    }
+)  # fmt: skip
+"""What stands for nothing in a CSV file: the spellings that pandas reads so."""
+_DATE: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
+    r"(?: ?(?:[Zz]|UTC|[+-][0-9]{2}:?[0-9]{2}))?)?"
+)
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_CODE: Final = re.compile(r"0[0-9]+")
+_INFINITE: Final = frozenset({"inf", "infinity"})
+_HALF: Final = re.compile("[\ud800-\udfff]")
+"""A lone surrogate, which no file can hold."""
+_DAY: Final = 86_400.0
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Kind(IntEnum):
+    """What a cell holds."""
+
+    NUMBER = 0
+    NOTHING = 1
+    TEXT = 2
+    BOOLEAN = 3
+    DATE = 4
+    CODE = 5
+    """A text of digits that begins with a zero: nobody writes a number so."""
+
+
+class Cell(NamedTuple):
+    """A cell as it was read: a number or a date (days since 1970), else a text's place."""
+
+    kind: Kind
+    number: float
+    place: int = 0
+
+
+class NoCellError(ValueError):
+    """A value that no cell can hold; says what is wrong with it and what to write."""
+
+
+class Vocabulary:
+    """Texts by their places. It only grows: rows that were read stay what they are."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+        self._texts: list[str] = []
+        for text in ("false", "true"):
+            self.place(text)
+
+    def place(self, text: str) -> int:
+        """The text's place.
+
+        Raises:
+            NoCellError: there are too many.
+        """
+        found = self._places.get(text)
+        if found is None:
+            found = len(self._texts)
+            if found >= MOST_TEXTS:
+                message = (
+                    f"there are more than {MOST_TEXTS:,} different texts in all columns; is one of "
+                    "them an identifier or free text? Leave it out of data.columns.inputs"
+                )
+                raise NoCellError(message)
+            self._places[text] = found
+            self._texts.append(text)
+        return found
+
+    def text(self, place: int) -> str:
+        """The text at a place."""
+        return self._texts[place]
+
+    def texts(self, places: Iterable[int]) -> list[str]:
+        """The texts at these places."""
+        return [self._texts[place] for place in places]
+
+
+VOCABULARY: Final = Vocabulary()
+"""Of this process. What it holds is never part of a key or of a file."""
+FALSE, TRUE = 0, 1
+_ABSENT: Final = Cell(Kind.NOTHING, float("nan"))
+_BOOLEANS: Final = {
+    "false": Cell(Kind.BOOLEAN, float("nan"), FALSE),
+    "true": Cell(Kind.BOOLEAN, float("nan"), TRUE),
+}
+
+
+def of_text(text: str) -> Cell:
+    """A cell of a CSV file, where all is text: a number, a date, true or false, or a category.
+
+    Raises:
+        NoCellError: infinity, a number beyond ``float32``, a text that is too long.
+    """
+    text = text.strip()
+    if text in MISSING_TEXTS:
+        return _ABSENT
+    if _NUMBER.fullmatch(text):
+        if _CODE.fullmatch(text):
+            return _category(text)._replace(kind=Kind.CODE)
+        return _number(float(text), text)
+    if text[:4].isdecimal() and _DATE.fullmatch(text):
+        found = _dated(text)
+        if found is not None:
+            return found
+    if text.lstrip("+-").casefold() in _INFINITE:
+        raise NoCellError(_no_number(text))
+    return _category(text)
+
+
+def of_value(value: object, *, category: bool = False) -> Cell:
+    """A cell of a file that knows types (JSON, Parquet): what stands in quotes is no number.
+
+    Args:
+        value: as it was read.
+        category: it is one of a set of values, whatever they look like.
+
+    Raises:
+        NoCellError: a list, an object, binary data; infinity.
+    """
+    if value is None or value != value:  # noqa: PLR0124  # NaN, of whatever type
+        return _ABSENT
+    match value:
+        case bool():
+            return _BOOLEANS["true" if value else "false"]
+        case int() | float() | Decimal() if category:
+            return _category(spelled(value) if isinstance(value, float) else str(value))
+        case int() | float() | Decimal():
+            return _number(_float(value), value)
+        case str():
+            text = value.strip()
+            if not text:
+                return _ABSENT
+            dated = _dated(text) if not category and _DATE.fullmatch(text) else None
+            return dated or _category(text)
+        case datetime():
+            return Cell(Kind.DATE, _days(value))
+        case date():
+            return Cell(Kind.DATE, _days(datetime(value.year, value.month, value.day, tzinfo=UTC)))
+        case _:
+            message = (
+                f"a number, a text, true or false or a date is expected, not {_what(value)}; "
+                "write one value a column, or leave the column out of data.columns.inputs"
+            )
+            raise NoCellError(message)
+
+
+def spelled(number: float) -> str:
+    """A number as the category that it is among texts."""
+    return str(int(number)) if number.is_integer() else str(np.float32(number))
+
+
+def is_text(words: Words) -> NDArray[np.bool_]:
+    """Which cells hold a text: a NaN above that of nothing, and no negative number."""
+    return (words > NOTHING) & (words < _SIGN)
+
+
+def is_nothing(words: Words) -> NDArray[np.bool_]:
+    """Which cells hold nothing."""
+    return words == NOTHING
+
+
+def place_of(words: Words) -> NDArray[np.int64]:
+    """The places of texts."""
+    return words.astype(np.int64) - NOTHING - 1
+
+
+def word_of(place: int) -> int:
+    """A text as a cell."""
+    return NOTHING + 1 + place
+
+
+def _number(number: float, written: object) -> Cell:
+    if not -MOST_NUMBER <= number <= MOST_NUMBER:
+        raise NoCellError(_no_number(str(written)))
+    return Cell(Kind.NUMBER, number + 0.0)  # -0.0 is 0.0
+
+
+def _float(value: float | Decimal) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+
+
+def _no_number(written: str) -> str:
+    return (
+        f"{written[:40]!r} is no finite number (of at most 3.4e38, which is what XGBoost reads); "
+        "write what was measured, or leave the cell empty"
+    )
+
+
+def _dated(text: str) -> Cell | None:
+    try:
+        moment = datetime.fromisoformat(text.upper().replace(" UTC", "Z").replace(",", "."))
+    except ValueError:
+        return None
+    return Cell(Kind.DATE, _days(moment))
+
+
+def _days(moment: datetime) -> float:
+    """Since 1970, in UTC; a ``float32`` tells minutes apart."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH).total_seconds() / _DAY
+
+
+def _category(text: str) -> Cell:
+    found = _BOOLEANS.get(text.lower())
+    if found is not None:
+        return found
+    if len(text) > MOST_CHARACTERS:
+        message = (
+            f"a text of {len(text):,} characters is no category; is it free text? Leave the column "
+            "out of data.columns.inputs"
+        )
+        raise NoCellError(message)
+    whole = text if text.isascii() else _HALF.sub("\ufffd", text)
+    return Cell(Kind.TEXT, float("nan"), VOCABULARY.place(whole))
+
+
+def _what(value: object) -> str:
+    names = {bytes: "binary data", list: "a list", dict: "an object"}
+    return names.get(type(value), f"a {type(value).__name__}")

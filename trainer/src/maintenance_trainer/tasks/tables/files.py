@@ -1,0 +1,368 @@
+"""Tables in files: which columns are inputs, what is in their cells, and which rows are the same.
+
+What a file holds in a column is decided by all its rows: a text among numbers is a mistake and is
+refused with its place, and a column of texts is a category.
+"""
+
+import hashlib
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final, NamedTuple
+
+from maintenance_contract import ContractError, Role
+from maintenance_trainer.data import labels, reading
+from maintenance_trainer.data.cells import Record
+from maintenance_trainer.data.folders import Named
+from maintenance_trainer.data.records import RecordReader
+from maintenance_trainer.data.sources import Found, SourceFile
+from maintenance_trainer.errors import DataError
+from maintenance_trainer.model_field import Given
+from maintenance_trainer.tasks.tables import stored
+from maintenance_trainer.tasks.tables.cells import (
+    NOTHING,
+    VOCABULARY,
+    Cell,
+    Kind,
+    NoCellError,
+    of_text,
+    of_value,
+    word_of,
+)
+from maintenance_trainer.tasks.tables.rows import FEW_TEXTS, Header, TableRow, Type
+
+LEAST_TEXTS: Final = 5
+"""Fewer are mistakes, too, whatever their part."""
+LITTLE: Final = 12
+"""A row of fewer values, all of them categories or small whole numbers, says so little that others
+are like it by chance."""
+SMALL: Final = 1000
+_TEXTS: Final = frozenset({Kind.TEXT, Kind.BOOLEAN, Kind.CODE})
+_ORDER: Final = (Kind.TEXT, Kind.BOOLEAN, Kind.CODE)
+_KEPT: Final = 2**16
+"""Spellings whose meaning is remembered while a file is read."""
+
+
+class Content(NamedTuple):
+    """What is read of a row beside its label."""
+
+    cells: bytes
+    key: str
+    anonymous: bool
+    group: str
+    weight: float
+
+
+class Tables:
+    """Files of tables. A kind says what a row is."""
+
+    roles: tuple[Role, ...]
+    suffixes = reading.SUFFIXES
+    row: ClassVar[type[TableRow]] = TableRow
+
+    def check_model(self, uri: str, folder: Path, given: Given) -> None:
+        """A folder with a model of XGBoost's and the columns that it reads.
+
+        Raises:
+            ConfigurationError: of ``given``, missing or unreadable.
+        """
+        if given is Given.BASE:
+            return  # there is none: a retrain begins with nothing
+        try:
+            stored.look(folder)
+        except FileNotFoundError as error:
+            raise given.missing(f"{uri} {error}") from None
+        except (ContractError, ValueError, OSError) as error:
+            raise given.unreadable(f"{uri}: {error}") from None
+
+    def digest(self, path: Path, file: Named) -> str:
+        """``sha256:…`` of its bytes."""
+        return reading.sha256(path, file.where)
+
+    def read(self, source: SourceFile) -> "TableReader":
+        """The rows of a file."""
+        return TableReader(source, self.row)
+
+
+class TableReader:
+    """Reads one file; its header is complete once all is read."""
+
+    may_be_empty = False
+
+    def __init__(self, source: SourceFile, row: type[TableRow]) -> None:
+        name = source.file.name.lower()
+        self._source = source
+        self._cells = _CellsOfFile(source, csv=name.endswith(reading.CSV_SUFFIXES))
+        if name.endswith(reading.PARQUET_SUFFIXES):
+            self._cells.categories = _categories(source)
+
+        def made(its: Content, label: str) -> TableRow:
+            return row(
+                label=label,
+                key=its.key,
+                origin=source.file.origin,
+                new=source.new,
+                file=source.digest,
+                header=self._cells.header,
+                cells=its.cells,
+                weight=its.weight,
+                group=its.group,
+                anonymous=its.anonymous,
+            )
+
+        self._records: RecordReader[Content, TableRow] = RecordReader(
+            source, self._cells.content, made
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the file's columns, complete once all is read."""
+        return self._records.columns
+
+    def __iter__(self) -> Iterator[Found[TableRow]]:
+        """Read.
+
+        Raises:
+            DataError: with file, line and column.
+        """
+        yield from self._records
+        self._cells.finish()
+
+
+def _categories(source: SourceFile) -> frozenset[str]:
+    """Columns of Parquet that say themselves that their values are one of a set."""
+    import pyarrow as pa  # noqa: PLC0415  # a third of a second that CSV need not pay
+
+    schema = reading.parquet_schema(source.path, source.file.where, as_written=True)
+    return frozenset(field.name for field in schema if pa.types.is_dictionary(field.type))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """How many cells of each kind a column has held so far, and where each was first."""
+
+    counts: list[int]
+    first: dict[Kind, tuple[str, str]] = field(default_factory=dict)
+
+
+class _CellsOfFile:
+    """Makes the cells of the records of one file."""
+
+    def __init__(self, source: SourceFile, *, csv: bool) -> None:
+        columns = source.columns
+        self.header = Header(source.file.where, columns.inputs or ())
+        self.categories: frozenset[str] = frozenset()
+        self._source, self._columns, self._csv = source, columns, csv
+        self._seen: list[_Seen] = []
+        self._index: dict[str, int] = {}
+        self._strangers: set[str] = set()
+        self._spellings: dict[str, Cell] = {}
+        self._keys = _Keys(self.header.names)
+        self._rows = 0
+
+    def content(self, record: Record, where: str) -> Content:
+        """The cells of a record.
+
+        Raises:
+            DataError: DataUnreadable, with column.
+        """
+        if not record.keys() <= self._index.keys() | self._strangers:
+            self._meet(record)
+        numbers: list[float] = []
+        texts: list[tuple[int, int]] = []
+        seen = self._seen
+        for index, name in enumerate(self.header.names):
+            cell = self._cell(record.get(name), name, where)
+            numbers.append(cell.number)
+            kind, its = cell.kind, seen[index]
+            if kind in _TEXTS:
+                texts.append((index, cell.place))
+            if not its.counts[kind]:
+                its.first[kind] = (where, str(record.get(name)))
+            its.counts[kind] += 1
+        self._rows += 1
+        cells = array("f", numbers)
+        words = memoryview(cells).cast("B").cast("I")
+        for index, place in texts:
+            words[index] = word_of(place)
+        key, anonymous = self._keys.of(words, numbers, texts, self._identifier(record))
+        return Content(
+            cells.tobytes(), key, anonymous, self._group(record), self._weight(record, where)
+        )
+
+    def finish(self) -> None:
+        """Decide what each column holds.
+
+        Raises:
+            DataError: DataUnreadable: texts among numbers, dates that nobody can read.
+        """
+        for name, seen in zip(self.header.names, self._seen, strict=True):
+            if not self._source.known:
+                self._refuse_mixed(name, seen)
+            self.header.types.append(_type_of(seen.counts))
+        absent = [name for name in self.header.wanted if name not in self._index]
+        for name in absent:
+            what = f"there is no column {name!r} of data.columns.inputs: it counts as empty"
+            self._source.remarks.note(what, self.header.where)
+
+    def _meet(self, record: Record) -> None:
+        """Columns that are new in this file."""
+        for name in record:
+            if name in self._index or name in self._strangers:
+                continue
+            if self._columns.is_input(name) and name.strip():
+                self._index[name] = len(self.header.names)
+                self.header.names.append(name)
+                self._seen.append(_Seen([0, self._rows, 0, 0, 0, 0]))
+            else:
+                if not name.strip():
+                    what = "a column without a name is no input (the index of a data frame?)"
+                    self._source.remarks.note(what, self.header.where)
+                self._strangers.add(name)
+
+    def _cell(self, value: object, name: str, where: str) -> Cell:
+        found = self._spellings.get(value) if self._csv else None  # type: ignore[arg-type]
+        if found is not None:
+            return found
+        try:
+            if not self._csv or not isinstance(value, str):
+                return of_value(value, category=name in self.categories)
+            found = of_text(value)
+        except NoCellError as error:
+            raise DataError("DataUnreadable", f"{where}, column {name!r}: {error}.") from None
+        if len(self._spellings) < _KEPT:
+            self._spellings[value] = found
+        return found
+
+    def _identifier(self, record: Record) -> str:
+        column = self._columns.names.get("id")
+        return str(record[column]).strip() if column else ""
+
+    def _group(self, record: Record) -> str:
+        """Rows without a group are held out by themselves."""
+        column = self._columns.names.get("group")
+        if column is None:
+            return ""
+        value = record[column]
+        text = labels.spelled(value)
+        text = str(value) if text is None else text
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if text else ""
+
+    def _weight(self, record: Record, where: str) -> float:
+        column = self._columns.names.get("weight")
+        if column is None:
+            return 1.0
+        value = record[column]
+        try:
+            cell = of_text(value) if isinstance(value, str) else of_value(value)
+        except NoCellError:
+            cell = Cell(Kind.TEXT, 0.0)
+        if cell.kind is Kind.NUMBER and cell.number > 0:
+            return cell.number
+        message = (
+            f"{where}, column {column!r}: a weight is a number above 0, not {str(value)[:40]!r}; "
+            "mend the row or leave it out."
+        )
+        raise DataError("DataUnreadable", message)
+
+    def _refuse_mixed(self, name: str, seen: _Seen) -> None:
+        counts = seen.counts
+        others = counts[Kind.NUMBER] + counts[Kind.DATE]
+        texts = counts[Kind.TEXT] + counts[Kind.CODE]
+        texts += counts[Kind.BOOLEAN] if counts[Kind.DATE] else 0
+        if counts[Kind.DATE] and counts[Kind.NUMBER]:
+            rare = min((Kind.DATE, Kind.NUMBER), key=lambda kind: counts[kind])
+            raise self._mixed(name, seen, rare, "a number and most are dates or the other way")
+        if not texts or not others:
+            return
+        if counts[Kind.DATE]:
+            first = next(kind for kind in _ORDER if counts[kind])
+            raise self._mixed(name, seen, first, "no date that can be read (write 2026-11-23)")
+        # One code makes a column of codes; of other texts a few are mistakes.
+        few = texts < LEAST_TEXTS or texts < FEW_TEXTS * (texts + others)
+        if few and not counts[Kind.CODE]:
+            raise self._mixed(name, seen, Kind.TEXT, "no number")
+        what = (
+            f"column {name!r} holds {others:,} numbers and {texts:,} texts: all count as categories"
+        )
+        self._source.remarks.note(what, self.header.where)
+
+    def _mixed(self, name: str, seen: _Seen, kind: Kind, what: str) -> DataError:
+        where, value = seen.first[kind]
+        present = sum(seen.counts) - seen.counts[Kind.NOTHING]
+        message = (
+            f"{where}, column {name!r}: {value[:40]!r} is {what}, and {present - 1:,} other rows of "
+            "the file hold a value there; mend the row, or leave the cell empty."
+        )
+        return DataError("DataUnreadable", message)
+
+
+def _type_of(counts: Sequence[int]) -> Type:
+    if counts[Kind.TEXT] or counts[Kind.CODE]:
+        return Type.CATEGORY
+    if counts[Kind.DATE]:
+        return Type.DATE
+    if counts[Kind.NUMBER]:
+        return Type.NUMBER
+    return Type.BOOLEAN if counts[Kind.BOOLEAN] else Type.NOTHING
+
+
+class _Keys:
+    """The keys of one file's rows: of their inputs alone, in whatever order the columns are.
+
+    Rows that say little get their identifier into the key, or how many of the same have come
+    before: two patients of the same age, sex and ward are two patients. The same file delivered
+    again has the same keys all the same.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+        self._order: list[int] = []
+        self._heads: dict[tuple[int, ...], Any] = {}
+        self._before: Counter[bytes] = Counter()
+
+    def of(
+        self,
+        words: "memoryview[int]",
+        numbers: list[float],
+        texts: Iterable[tuple[int, int]],
+        identifier: str,
+    ) -> tuple[str, bool]:
+        """The key, and whether rows of the same inputs are cases of their own."""
+        if len(self._order) < len(self._names):
+            self._order = sorted(range(len(self._names)), key=self._names.__getitem__)
+            self._heads.clear()
+        present = tuple(index for index in self._order if words[index] != NOTHING)
+        running = self._head(present).copy()
+        places = dict(texts)
+        running.update(
+            array("I", [0 if index in places else words[index] for index in present]).tobytes()
+        )
+        for index in present:
+            if index in places:
+                text = VOCABULARY.text(places[index]).encode()
+                running.update(len(text).to_bytes(4, "little") + text)
+        if len(present) >= LITTLE or not all(
+            index in places or (numbers[index].is_integer() and abs(numbers[index]) < SMALL)
+            for index in present
+        ):
+            return running.hexdigest(), False
+        if identifier:
+            running.update(b"id:" + identifier.encode("utf-8", "replace"))
+            return running.hexdigest(), False
+        inputs = running.digest()
+        number = self._before[inputs]
+        self._before[inputs] += 1
+        running.update(b"#%d" % number)
+        return running.hexdigest(), True
+
+    def _head(self, present: tuple[int, ...]) -> Any:
+        found = self._heads.get(present)
+        if found is None:
+            names = "\0".join(self._names[index] for index in present)
+            found = hashlib.sha256(names.encode("utf-8", "replace") + b"\0\0")
+            if len(self._heads) < _KEPT:
+                self._heads[present] = found
+        return found

@@ -1,0 +1,95 @@
+"""Columns that tell the answer: a model that is trained on one has learnt nothing else.
+
+Asked for is what no honest column does: its values and the labels name each other, one to one, or
+it is filled for one label and empty for the others.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maintenance_contract import LEAST_ROWS
+from maintenance_trainer.data.rows import Row
+from maintenance_trainer.errors import DataError
+from maintenance_trainer.seed import SEED
+from maintenance_trainer.tasks.tables import blocks
+from maintenance_trainer.tasks.tables.cells import NOTHING, Words
+from maintenance_trainer.tasks.tables.rows import TableRow
+
+MOST_ROWS: Final = 20_000
+"""What holds for all rows holds for some of them."""
+LEAST_OF_A_LABEL: Final = 5
+"""Fewer rows of the second label agree with a column by chance."""
+Numbers = NDArray[np.int64]
+
+
+def check(rows: Sequence[TableRow], where: str) -> None:
+    """Refuse a column that is the label.
+
+    Args:
+        rows: delivered together.
+        where: as messages name them.
+
+    Raises:
+        DataError: LabelInColumn.
+    """
+    rows = few(rows)
+    labels = np.unique([row.label for row in rows], return_inverse=True)[1].astype(np.int64)
+    counts = np.sort(np.bincount(labels)) if len(rows) else np.zeros(0)
+    if len(rows) < LEAST_ROWS or len(counts) < 2 or counts[-2] < LEAST_OF_A_LABEL:  # noqa: PLR2004
+        return
+    for name, words in _columns(rows).items():
+        if one_to_one(words, labels):
+            what = "its values and the labels name each other"
+        elif _filled_for_one(words, labels):
+            what = "it is filled for one label and empty for the other"
+        else:
+            continue
+        message = (
+            f"{where}: the column {name!r} tells the label in each of {len(rows):,} rows ({what}), "
+            "so it is the answer and no input; a model that has it learns nothing else. Leave it "
+            "out: name the inputs in data.columns.inputs without it, or name it in data.columns.id."
+        )
+        raise DataError("LabelInColumn", message)
+
+
+def few(rows: Sequence[TableRow]) -> Sequence[TableRow]:
+    """At most so many of the rows, of all labels as they come."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    chosen = np.random.default_rng(SEED).choice(len(rows), MOST_ROWS, replace=False)
+    return [rows[number] for number in np.sort(chosen)]
+
+
+def one_to_one(words: Words, labels: Numbers) -> bool:
+    """Whether each value has one label and each label one value; nothing is a value, too."""
+    values = np.unique(words, return_inverse=True)[1].astype(np.int64)
+    pairs = np.unique(values * (labels.max() + 1) + labels)
+    return bool(len(pairs) == values.max() + 1 == labels.max() + 1)
+
+
+def _filled_for_one(words: Words, labels: Numbers) -> bool:
+    there = (words != NOTHING).astype(np.int64)
+    return bool(labels.max() == 1 and 0 < there.mean() < 1 and one_to_one(there.view(), labels))
+
+
+def _columns(rows: Sequence[TableRow]) -> dict[str, Words]:
+    """(n,) the cells of each column; nothing where a row's file does not have it."""
+    found: dict[str, Words] = {}
+    for block in blocks.of(rows):
+        for name in block.names:
+            whole = found.setdefault(name, np.full(len(rows), NOTHING, np.uint32))
+            whole[block.at] = block.column(name)
+    return found
+
+
+def constant(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Columns that hold one value in all rows."""
+    tables = few([row for row in rows if isinstance(row, TableRow)])
+    return tuple(
+        name
+        for name, words in _columns(tables).items()
+        if len(tables) > 1 and (words == words[0]).all() and words[0] != NOTHING
+    )

@@ -1,0 +1,75 @@
+"""Rows of tables."""
+
+import sys
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from typing_extensions import override  # typing has it from Python 3.12 on
+
+from maintenance_trainer.data.rows import Row
+
+FEW_TEXTS: Final = 0.1
+"""Texts that are a smaller part of a column of numbers are mistakes, and no categories."""
+_ARRAY: Final = sys.getsizeof(b"")
+
+
+class Type(StrEnum):
+    """What a column holds. ``NOTHING``: every cell is empty."""
+
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    CATEGORY = "category"
+    NOTHING = "nothing"
+
+
+@dataclass(slots=True, eq=False)
+class Header:
+    """The columns of one file; all its rows share it.
+
+    ``names`` and ``types`` of the inputs are complete once the file is read. ``wanted`` are the
+    inputs that the resource names; empty: all.
+    """
+
+    where: str
+    wanted: tuple[str, ...] = ()
+    names: list[str] = field(default_factory=list)
+    types: list[Type] = field(default_factory=list)
+
+    @property
+    def form(self) -> tuple[tuple[str, ...], tuple[Type, ...]]:
+        """Equal for files whose cells are read alike."""
+        return tuple(self.names), tuple(self.types)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRow(Row):
+    """A labelled row of a table.
+
+    ``cells`` are 32 bits each (see cells.py), in the order of the header; columns that a file of
+    JSON lines has only from a later line on are missing at the end. ``group`` is a hex digest:
+    rows of one are held out together. ``anonymous``: the row has so little in it that another one of
+    the same inputs is another case, and not the same one again.
+    """
+
+    header: Header
+    cells: bytes
+    weight: float = 1.0
+    group: str = ""
+    anonymous: bool = False
+
+    @property
+    @override
+    def unit(self) -> str:
+        return self.group or self.key
+
+    @property
+    @override
+    def identity(self) -> str:
+        return "" if self.anonymous else self.key
+
+    @property
+    @override
+    def size(self) -> int:
+        return _ARRAY + len(self.cells)
