@@ -68,6 +68,7 @@ TESTED: Final = 4000
 SIZES: Final = ((1000, 300), (5000, 1000))
 WEIGHT, PRICE = 0.8, 0.005
 TWO_ERRORS: Final = 2.0
+TOLERATED, LEAST_DROP = 0.02, 0.005
 KEEP, FINE_TUNE, RETRAIN = "keep", "FineTune", "Retrain"
 LEFT_OUT: Final = " without contradicted"
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -175,7 +176,7 @@ def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict
         lab.write("updates/rows.parquet", law.draw(change, updates, chance))
         kept = _scores(lab, first.number, tests)
         report = lab.do(rules.diagnose_request(spec, 2, first))
-        decision = _decision(spec, report, first, kept["new"])
+        decision = _decision(spec, report, first, kept)
         scores, numbers = {KEEP: kept | {"cost": 0.0}}, {}
         run = 3
         if report.outcome is Outcome.SUCCEEDED:
@@ -225,12 +226,18 @@ def _first(lab: Lab, spec: Spec) -> Version | None:
     return lab.version(trained.candidate.version)
 
 
-def _decision(spec: Spec, report: TrainingReport, first: Version, now: float) -> Decision:
-    """After the metric has fallen below its floor: somebody or something has called."""
+def _decision(
+    spec: Spec, report: TrainingReport, first: Version, kept: Mapping[str, float]
+) -> Decision:
+    """After the metric has fallen below a floor two points below what the champion was worth.
+
+    Where it has not, the look is a false alarm: it lies just below.
+    """
+    floor = max(0.0, kept["old"] - TOLERATED)
     served = Champion(
         first.number, first.folder.as_uri(), first.digest, NOW, rules.TrainingAction.RETRAIN
     )
-    reading = Reading(NOW, now, 1000.0)
+    reading = Reading(NOW, min(kept["new"], floor - LEAST_DROP), 1000.0)
     return decide(
         Situation(
             number=2,
@@ -238,7 +245,7 @@ def _decision(spec: Spec, report: TrainingReport, first: Version, now: float) ->
             spec=spec,
             report=report,
             now=NOW,
-            degraded=Degraded(reading, 3, 5, ThresholdRange(min=min(1.0, now + 0.01))),
+            degraded=Degraded(reading, 3, 5, ThresholdRange(min=floor)),
             champion=served,
         )
     )

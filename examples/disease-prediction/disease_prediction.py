@@ -31,7 +31,7 @@ CASE: Final = Case(
         Act(
             "strain",
             "Act 2: a new strain of influenza",
-            "Two fifths of the patients have it: no fever, little oxygen, no sense of smell. "
+            "A quarter of the patients have it: no fever, little oxygen, no sense of smell. "
             "Hardly any patient of version 1 was like that.",
             "FineTune",
             2,

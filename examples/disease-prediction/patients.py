@@ -5,7 +5,7 @@ numbers are drawn for each illness by itself; they were chosen so that a model f
 and not all of them.
 
 - known: patients like those of the original rows.
-- strain: two fifths have influenza of a new strain: no fever, little oxygen, no sense of smell,
+- strain: a quarter have influenza of a new strain: no fever, little oxygen, no sense of smell,
   which hardly any patient had before.
 - units: the same patients; the laboratory reports mg/dl now instead of mg/l, and the thermometers
   Fahrenheit.
@@ -25,7 +25,7 @@ SEED: Final = 23
 ORIGINAL_ROWS: Final = 2000
 SERVED_ROWS: Final = 480
 LABELLED_ROWS: Final = 500
-STRAIN_SHARE: Final = 0.4
+STRAIN_SHARE: Final = 0.25
 OLDER_YEARS: Final = 15
 MEASURED: Final = 0.9
 """Of so many patients the laboratory has a value."""

@@ -188,7 +188,8 @@ class _Sides:
         old, new, measured = self.old.values, self.new.values, self.column.type is Type.NUMBER
         if measured and (unit := unit_of(old, new)) is not None:
             yield evidence_names.UNIT_FACTOR, unit.factor
-            yield evidence_names.UNIT_OFFSET, unit.offset
+            if unit.offset:
+                yield evidence_names.UNIT_OFFSET, unit.offset
             return
         if len(new) >= at.LEAST_ROWS and (new == new[0]).all():
             stuck = measured and len(np.unique(old)) >= VARIED
@@ -221,20 +222,29 @@ def unit_of(old: Numbers, new: Numbers) -> Unit | None:
     spread = float(np.quantile(old, 0.75) - np.quantile(old, 0.25))
     if not before.std() or not now.std() or not spread:
         return None
+    for factor, offset in _maps(before, now):
+        scaled = max(factor, 1 / factor) >= FACTOR
+        if not scaled and abs(offset) < OFFSET * spread:
+            continue
+        within = (new >= old.min()) & (new <= old.max())
+        if offset and within.mean() > WITHIN:
+            continue
+        if difference(old * factor + offset, new) < LINEAR + _by_chance(len(old), len(new)):
+            return Unit(factor, offset, apart)
+    return None
+
+
+def _maps(before: Numbers, now: Numbers) -> Iterator[tuple[float, float]]:
+    """Factors and offsets that may bring quantiles to others; the plainest first.
+
+    Most units share their zero, and of skewed numbers the spread is that of a few: the ratio of the
+    quantiles is not.
+    """
+    same = before * now > 0
+    if same.any():
+        yield float(np.median(now[same] / before[same])), 0.0
     factor = float(now.std() / before.std())
-    offset = float(np.median(now) - factor * np.median(before))
-    if _no_offset(factor, offset, now):
-        factor, offset = float((now @ before) / (before @ before)), 0.0
-    scaled = max(factor, 1 / factor) >= FACTOR
-    if not scaled and abs(offset) < OFFSET * spread:
-        return None
-    within = (new >= old.min()) & (new <= old.max())
-    if offset and within.mean() > WITHIN:
-        return None
-    left = difference(old * factor + offset, new)
-    if left >= LINEAR + _by_chance(len(old), len(new)):
-        return None
-    return Unit(factor, offset, apart)
+    yield factor, float(np.median(now) - factor * np.median(before))
 
 
 def difference(old: Numbers, new: Numbers) -> float:
@@ -244,11 +254,6 @@ def difference(old: Numbers, new: Numbers) -> float:
         np.searchsorted(np.sort(side), points, side="right") / len(side) for side in (old, new)
     ]
     return float(np.abs(below[0] - below[1]).max())
-
-
-def _no_offset(factor: float, offset: float, now: Numbers) -> bool:
-    """Most units share their zero: a small offset is the noise of the fit."""
-    return abs(offset) < 0.1 * abs(float(np.median(now))) or abs(offset) < 0.05 * factor
 
 
 def _by_chance(m: int, n: int) -> float:
