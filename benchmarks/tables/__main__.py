@@ -1,8 +1,8 @@
 """Tables: by which points the diagnosis decides best, and what going on with boosting is worth.
 
-    python benchmarks/tables embeddings --seeds 6     # columns, columns by what the model uses, leaves
-    python benchmarks/tables boosting --seeds 6       # continued, anew, and scikit-learn's warm start
-    python benchmarks/tables speed                    # a diagnosis of 10,000 rows of 50 columns
+    python benchmarks/tables embeddings --seeds 6    # columns, what the trees make of them, leaves
+    python benchmarks/tables boosting --seeds 6      # continued, anew, scikit-learn's warm start
+    python benchmarks/tables speed                   # a diagnosis of 10,000 rows of 50 columns
 
 Rows are drawn: twelve numbers of which six matter, one in thousands and two skewed, and three
 columns of categories. Every change is made to the world or to the columns; the label is noisy.
@@ -23,32 +23,36 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path += [str(ROOT / "benchmarks/decision"), str(ROOT / "tests")]
+sys.path.append(str(Path(__file__).resolve().parents[1] / "decision"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 
-from deciding import SERVED, decided
+from cause import NO_RECURRENCE
+from deciding import decided
 from support.kinds import digest
 
 from maintenance_contract import TrainingAction
 from maintenance_core.model import Policy
 from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.diagnose import examine, quality
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.progress import Silent
 from maintenance_trainer.recipes.fine_tune import replay
 from maintenance_trainer.recipes.retrain import repeated
-from maintenance_trainer.tasks.tables import blocks, boosting, embedding
+from maintenance_trainer.tasks.tables import blocks, boosting, drift, embedding
 from maintenance_trainer.tasks.tables.boosted import TableModel
 from maintenance_trainer.tasks.tables.cells import VOCABULARY, word_of
 from maintenance_trainer.tasks.tables.rows import Header, TableRow, Type
 from maintenance_trainer.tasks.tabular_classification import TASK
 from maintenance_trainer.tasks.task import How
 
-assert SERVED
 NUMBERS, USED, CATEGORIES = 12, 6, 3
 NAMES: Final = [f"n{at}" for at in range(NUMBERS)] + [f"c{at}" for at in range(CATEGORIES)]
 TYPES: Final = [Type.NUMBER] * NUMBERS + [Type.CATEGORY] * CATEGORIES
 HEADER: Final = Header("drawn", (), NAMES, TYPES)
+BOUND: Final = 0.5
+"""Of the score from which on a row is ill: four in ten are."""
 Floats = NDArray[np.float64]
 FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
 
@@ -64,6 +68,7 @@ class World:
     shuffled: bool = False
 
     def rows(self, chance: np.random.Generator, count: int, *, new: bool) -> list[TableRow]:
+        """So many of them."""
         x = chance.normal(size=(4 * count, NUMBERS)) + self.shift
         codes = chance.integers(0, 4, size=(4 * count, CATEGORIES))
         strange = chance.random(4 * count) < self.pattern
@@ -73,7 +78,7 @@ class World:
         other = x[:, :USED] @ [-1.0, 0.5, 0.8, -0.6, 0.5, 0.4]
         score = np.where(chance.random(4 * count) < self.rule, other, score)
         score[strange] = 2.0 * np.sign(x[strange, 3]) * np.abs(x[strange, 4])
-        ill = score + chance.logistic(size=4 * count) * 0.5 > 0.5
+        ill = score + chance.logistic(size=4 * count) * 0.5 > BOUND
         keep = chance.random(4 * count) < np.where(ill, 1 - max(0, -self.mix), 1 - max(0, self.mix))
         chosen = np.flatnonzero(keep)[:count]
         labels = np.where(ill[chosen], "ill", "well")
@@ -88,6 +93,7 @@ PLACES: Final = np.array([word_of(VOCABULARY.place(f"k{code}")) for code in rang
 
 
 def rows_of(x: Floats, codes: NDArray[Any], labels: Any, *, new: bool) -> list[TableRow]:
+    """Rows of numbers (n, 12), codes (n, 3) and n labels."""
     words = np.hstack([x.astype(np.float32).view(np.uint32), PLACES[codes]]).astype(np.uint32)
     return [
         TableRow(
@@ -103,10 +109,12 @@ def rows_of(x: Floats, codes: NDArray[Any], labels: Any, *, new: bool) -> list[T
 
 
 def still(**more: Any) -> World:
+    """No column has moved."""
     return World(np.zeros(NUMBERS), **more)
 
 
 def moved(column: int, by: float) -> World:
+    """One column has."""
     shift = np.zeros(NUMBERS)
     shift[column] = by
     return World(shift)
@@ -126,12 +134,14 @@ CASES: Final[dict[str, tuple[World, frozenset[str]]]] = {
 
 
 def trained(rows: Sequence[TableRow], action: TrainingAction, model: TableModel) -> TableModel:
+    """The model after an action; what was given stays as it is."""
     made = replace(model)
     TASK.fit(made, rows, How(action, {}, Path()), Silent())
     return made
 
 
 def columns(model: TableModel, values: NDArray[np.float32]) -> Floats:
+    """Standardised columns, as the trainer has them."""
     return embedding.points(values, model.schema).astype(np.float64)
 
 
@@ -169,8 +179,9 @@ WAYS: Final[dict[str, Callable[[TableModel, NDArray[np.float32]], Floats]]] = {
 
 
 def sample(model: TableModel, rows: Sequence[TableRow], way: str) -> Sample:
+    """Rows with what the champion makes of them, as points of one way."""
     out = TASK.outputs(model, rows, Silent(), "")
-    assert out.probabilities is not None
+    assert out.probabilities is not None  # noqa: S101  # there are classes
     return Sample(
         WAYS[way](model, blocks.matrix(rows, model.schema)),
         out.probabilities.astype(np.float64),
@@ -180,6 +191,7 @@ def sample(model: TableModel, rows: Sequence[TableRow], way: str) -> Sample:
 
 
 def embeddings(args: argparse.Namespace) -> None:
+    """What is decided of each case, by each way to make points of rows."""
     right: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
     actions: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for seed in range(args.first, args.first + args.seeds):
@@ -209,13 +221,12 @@ def embeddings(args: argparse.Namespace) -> None:
 
 
 def accuracy(model: TableModel, rows: Sequence[TableRow]) -> float:
+    """Share of rows that a model gets right."""
     return 1 - float(TASK.outputs(model, rows, Silent(), "").loss.mean())
 
 
 def warm_start(train: Sequence[TableRow], more: Sequence[TableRow], schema: Any) -> Any:
     """scikit-learn's boosting, gone on with on the same rows."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     model: Any = HistGradientBoostingClassifier(
         max_iter=200, learning_rate=0.1, max_depth=6, warm_start=True, early_stopping=False
     )
@@ -266,14 +277,12 @@ def boosted(args: argparse.Namespace) -> None:
 
 def speed(args: argparse.Namespace) -> None:
     """Seconds of what a diagnosis tests, with 10,000 rows of 50 columns on each side."""
-    from maintenance_trainer.diagnose import examine, quality
-    from maintenance_trainer.tasks.tables import drift
-
     chance = np.random.default_rng(args.first)
     names = [f"n{at}" for at in range(50)]
     header = Header("drawn", (), names, [Type.NUMBER] * 50)
 
     def drawn(count: int, *, new: bool) -> list[TableRow]:
+        """So many of them."""
         x = chance.normal(size=(count, 50)).astype(np.float32)
         labels = np.where(x[:, :5].sum(axis=1) > 0, "a", "b")
         rows = rows_of(x[:, :NUMBERS], np.zeros((count, CATEGORIES), int), labels, new=new)
@@ -287,8 +296,6 @@ def speed(args: argparse.Namespace) -> None:
     start = time.monotonic()
     seen, old, now = (sample(model, rows, "columns") for rows in (train, held, new))
     quality.check(old, now)
-    from cause import NO_RECURRENCE
-
     examine.measure(seen, old, now, np.ones(len(now), bool), NO_RECURRENCE)
     drift.measures(model.schema, boosting.importance(model.trees, model.schema), held, new)
     TASK.refuse_leaks(new, "data.updates")
@@ -296,6 +303,7 @@ def speed(args: argparse.Namespace) -> None:
 
 
 def main() -> int:
+    """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="benchmarks/tables", description=__doc__)
     parts = parser.add_subparsers(required=True, metavar="PART")
     for name, run in (("embeddings", embeddings), ("boosting", boosted), ("speed", speed)):

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from support.laboratory import Lab, age
 
 from maintenance_contract import DataRef, ModelRef, Operation, Task, columns_of
 from maintenance_contract.holdout import Holdout
+from support.laboratory import Lab, age
 
 Record = dict[str, Any]
 QUICK = {"n_estimators": 30, "max_depth": 3, "learning_rate": 0.3}

@@ -1,9 +1,6 @@
 """Models of tables go the whole way: what is asked of a change, and what both ways give."""
 
 import json
-import subprocess
-import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.laboratory import champion
-from support.tables import QUICK, Record, TableLab, lab, patients
+from support.tables import Record, TableLab, lab, patients
 
 from maintenance_contract import (
     Answer,

@@ -1,4 +1,4 @@
-"""Tables in files: what cells mean, which columns are inputs, which rows are the same, what is refused."""
+"""Tables in files: what cells mean, which columns are inputs, which rows are one case."""
 
 import datetime as dt
 import json

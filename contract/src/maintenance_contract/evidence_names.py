@@ -113,19 +113,18 @@ WORDS: Final[Mapping[str, str]] = {
 
 MOST_CHARACTERS: Final = 64
 """Of a name, in a report."""
-_OF: Final = ":"
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def of_column(name: str, column: str) -> str:
     """A number of one column: ``unitFactor:height``."""
-    room = MOST_CHARACTERS - len(name) - len(_OF)
+    room = MOST_CHARACTERS - len(name) - 1
     shown = "".join(each if each.isprintable() else "?" for each in column)
-    return f"{name}{_OF}{shown if len(shown) <= room else shown[: room - 1] + '…'}"
+    return f"{name}:{shown if len(shown) <= room else shown[: room - 1] + '…'}"
 
 
 def in_words(name: str) -> str:
     """What a number measures; a name that is not known here is spelled out."""
-    measured, _, column = name.partition(_OF)
+    measured, _, column = name.partition(":")
     words = WORDS.get(measured) or _HUMP.sub(" ", measured).lower()
     return f"column {column!r}: {words}" if column else words

@@ -54,8 +54,8 @@ WITHOUT_BATCHES: Final = FROM_SCRATCH
 class Columns:
     """Names of the columns of the data files by what they are for; ``time`` is of the updates.
 
-    ``inputs``: None where the kind has no such list; empty: all columns that no role has. ``unread``
-    are columns that have a role which these files need not have.
+    ``inputs``: None where the kind has no such list; empty: all columns that no role has.
+    ``unread`` are columns that have a role which these files need not have.
     """
 
     names: Mapping[str, str]

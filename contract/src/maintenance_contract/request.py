@@ -9,7 +9,7 @@ from typing import Any, Final
 from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_contract.errors import ContractError
 from maintenance_contract.holdout import Holdout
-from maintenance_contract.kinds import FROM_SCRATCH, ROLES, Columns, Task, columns_of
+from maintenance_contract.kinds import ROLES, Columns, Task, columns_of
 from maintenance_contract.scores import ScoreMetric
 
 REQUEST_VERSION: Final = 1
@@ -303,10 +303,9 @@ def _secret(fields: Fields, key: str) -> str:
 
 
 def _model(fields: Fields) -> ModelRef:
-    task = _task(fields)
     return ModelRef(
-        task,
-        _base_model(fields, task),
+        _task(fields),
+        fields.string("baseModel", most=4096),
         fields.string("storage", most=4096),
         revision=_optional(fields, "revision"),
         base_model_secret=_secret(fields, "baseModelSecret"),
@@ -315,14 +314,6 @@ def _model(fields: Fields) -> ModelRef:
         initial_revision=_optional(fields, "initialRevision"),
         initial_model_secret=_secret(fields, "initialModelSecret"),
     )
-
-
-def _base_model(fields: Fields, task: str) -> str:
-    """Empty where the kind begins with nothing; of a kind of another release, maybe."""
-    uri = fields.string("baseModel", most=4096)
-    if not uri and task in ROLES.keys() - FROM_SCRATCH:
-        raise ContractError(f"{fields.name('baseModel')}: a storage URI is expected, not ''")
-    return uri
 
 
 def _task(fields: Fields) -> str:

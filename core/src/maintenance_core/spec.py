@@ -317,7 +317,7 @@ def _inputs(columns: Fields) -> tuple[str, ...]:
 
 def _columns_apart(fields: Fields, columns: Columns) -> None:
     """Refuse a column with two roles: what groups or dates rows, or is the answer, is no input."""
-    roles = {name: INPUTS.name for name in columns.inputs or ()}
+    roles = dict.fromkeys(columns.inputs or (), INPUTS.name)
     for role, name in columns.names.items():
         if name in roles:
             raise SpecError(

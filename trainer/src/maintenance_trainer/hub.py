@@ -23,7 +23,7 @@ MODEL_FILES: Final = (
     "*.tiktoken",
     "*.vocab",
 )
-"""Patterns: configuration, weights, and what tokenizers read; boosted trees. Never code, never pickles."""
+"""Patterns: configuration, weights, trees, what tokenizers read. Never code, never pickles."""
 NEVER: Final = frozenset({".py", ".pyc", ".so", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
 """Endings of code and pickles, whoever names them."""
 TOKEN_KEY: Final = "HF_TOKEN"  # noqa: S105  # the name of a key in a Secret

@@ -18,9 +18,9 @@ from maintenance_trainer.locations import Places
 BROKEN_PIPE: Final = 141
 """As a shell says it of a program that SIGPIPE ended."""
 DESCRIPTION: Final = """\
-Keeps a classifier of texts, images or tables good: says why it got worse (diagnose), trains a challenger
-(train) and lets it meet the champion on rows that neither was trained on (compare). All on your
-machine."""
+Keeps a classifier of texts, images or tables good: says why it got worse (diagnose), trains a
+challenger (train) and lets it meet the champion on rows that neither was trained on (compare). All
+on your machine."""
 
 EXAMPLE: Final = """\
 a first round, with your rows in news/original/*.csv (columns text and label):

@@ -194,7 +194,7 @@ class _Views:
     seen: _View
 
 
-def _compare(  # noqa: PLR0913  # rows, champion and what is said of them are facts of their own
+def _compare(
     work: Work,
     champion: Version,
     snapshot: Snapshot,

@@ -101,7 +101,7 @@ def _probabilities(margins: NDArray[np.float32], classes: int) -> NDArray[np.flo
         margins = np.column_stack([np.zeros(len(margins), np.float32), margins])
     away = margins - margins.max(axis=1, keepdims=True)
     weights = np.exp(away.astype(np.float64))
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def _beginning(margins: NDArray[np.float32]) -> float:

@@ -91,8 +91,8 @@ DEFAULTS: Final[Mapping[TrainingAction, Mapping[str, Any]]] = {
     TrainingAction.RETRAIN: {"n_estimators": 200, "learning_rate": 0.1, "max_depth": 6},
     TrainingAction.FINE_TUNE: {"n_estimators": 50, "learning_rate": 0.1, "max_depth": 6},
 }
-"""Beneath the user's own. More trees of a smaller rate than XGBoost's 100 of 0.3: tables that change
-are noisy. A fine-tune has the champion's trees already, and adds a quarter as many."""
+"""Beneath the user's own. More trees of a smaller rate than XGBoost's 100 of 0.3: tables that
+change are noisy. A fine-tune has the champion's trees already, and adds a quarter as many."""
 
 _HELD_OUT: Final = "held-out rows must not choose the model that they judge"
 _SCORED: Final = "scores are computed by the trainer"

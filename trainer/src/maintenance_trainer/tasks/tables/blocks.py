@@ -75,7 +75,8 @@ class Block:
             return np.full(self.rows, np.nan, np.float32)
         different, inverse = np.unique(self.column(name), return_inverse=True)
         known = {text: code for code, text in enumerate(categories)}
-        codes = [known.get(_as_text(int(word)), np.nan) for word in different]
+        texts = [_as_text(int(word)) for word in different]
+        codes = [np.nan if text is None else known.get(text, np.nan) for text in texts]
         return np.array(codes, np.float32)[inverse]
 
 

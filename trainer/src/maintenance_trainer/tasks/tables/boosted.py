@@ -142,16 +142,16 @@ class Boosted(ABC):
 
     def check_rows(self, model: TableModel | None, dataset: Dataset) -> tuple[str, ...]:
         """See ``Task``."""
-        sides: dict[str, list[TableRow]] = {
-            "data.original": [row for row in dataset.rows if not row.new],
-            "data.updates": [row for row in dataset.rows if row.new],
+        tables = [row for row in dataset.rows if isinstance(row, TableRow)]
+        sides = {
+            "data.original": [row for row in tables if not row.new],
+            "data.updates": [row for row in tables if row.new],
         }
-        every = [row for rows in sides.values() for row in rows]
-        _refuse_strangers(model, every)
-        learnt = Schema.of(every)
+        _refuse_strangers(model, tables)
+        learnt = Schema.of(tables)
         for where, rows in sides.items():
             self.refuse_leaks(rows, where)
-        return tuple(_remarks(every, learnt))
+        return tuple(_remarks(tables, learnt))
 
     # --- models --------------------------------------------------------------------------
 
@@ -343,8 +343,9 @@ def _refuse_strangers(model: TableModel | None, rows: Sequence[TableRow]) -> Non
     if not reads & there:
         message = (
             f"data: no file has a column of the model in service, which reads "
-            f"{_listed(sorted(reads))}; there are {_listed(sorted(there))}. Name the right files in "
-            "data.original and data.updates, or another folder in model.storage for another model."
+            f"{_listed(sorted(reads))}; there are {_listed(sorted(there))}. Name the right files "
+            "in data.original and data.updates, or another folder in model.storage for another "
+            "model."
         )
         raise DataError("ColumnMissing", message)
 

@@ -1,4 +1,4 @@
-"""Boosted trees by XGBoost: trained, gone on with, asked for margins, given outputs for new classes.
+"""Boosted trees by XGBoost: trained, gone on with, asked, given outputs for new classes.
 
 Everywhere margins are meant: what the trees of a class add up to, before it becomes a probability.
 """
@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -33,13 +34,13 @@ _OUT_OF_MEMORY: Final = ("out of memory", "bad_alloc", "memory allocation error"
 
 
 def objective_of(classes: int) -> dict[str, Any]:
-    """What is minimised: the log-likelihood of two classes by one tree a round, of more by one each."""
+    """What is learnt: two classes by one tree a round, more by one tree each."""
     if classes <= 2:  # noqa: PLR2004
         return {"objective": LOGISTIC}
     return {"objective": SOFTMAX, "num_class": classes}
 
 
-def train(  # noqa: PLR0913  # rows, answers and what they are learnt by are facts of their own
+def train(  # noqa: PLR0913, PLR0917  # rows, answers and what they are learnt by are facts of their own
     schema: Schema,
     rows: Sequence[TableRow],
     answers: NDArray[np.float32],
@@ -204,7 +205,7 @@ def _explained(error: Exception, action: TrainingAction) -> ConfigurationError |
             "give the trainer more memory (training.resources) or a larger GPU."
         )
         return OutOfMemoryError("OutOfMemory", message)
-    said = " ".join(text.split("\nStack trace")[0].split())[-300:]
+    said = " ".join(text.split("\nStack trace", maxsplit=1)[0].split())[-300:]
     field = arguments.where(action)
     message = f"{field}: XGBoost refuses them ({said}); correct or remove what it names."
     return ConfigurationError("ArgumentInvalid", message)
@@ -229,7 +230,9 @@ def grown(booster: xgb.Booster, before: int, after: int, beginning: float) -> xg
     learner = document["learner"]
     model = learner["gradient_booster"]["model"]
     binary = learner["objective"]["name"] == LOGISTIC
-    rounds, trees, info, ends = _rounds(model), [], [], [0]
+    rounds, ends = _rounds(model), [0]
+    trees: list[Any] = []
+    info: list[int] = []
     nothing = _leaf(model["trees"][0]) if model["trees"] else None
     for round_ in rounds:
         classes: dict[int, list[Any]] = {number: [] for number in range(after)}
@@ -261,7 +264,7 @@ def _rounds(model: Mapping[str, Any]) -> list[list[tuple[int, Any]]]:
     """Trees of each round with the classes that they are of."""
     ends = model["iteration_indptr"]
     every = list(zip(model["tree_info"], model["trees"], strict=True))
-    return [every[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [every[start:end] for start, end in pairwise(ends)]
 
 
 def _base_scores(text: str, classes: int, *, binary: bool) -> list[float]:

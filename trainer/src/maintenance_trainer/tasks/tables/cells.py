@@ -141,7 +141,9 @@ def of_text(text: str) -> Cell:
     return _category(text)
 
 
-def of_value(value: object, *, category: bool = False) -> Cell:
+def of_value(  # noqa: PLR0911  # one a type
+    value: object, *, category: bool = False
+) -> Cell:
     """A cell of a file that knows types (JSON, Parquet): what stands in quotes is no number.
 
     Args:
@@ -185,12 +187,12 @@ def spelled(number: float) -> str:
 
 def is_text(words: Words) -> NDArray[np.bool_]:
     """Which cells hold a text: a NaN above that of nothing, and no negative number."""
-    return (words > NOTHING) & (words < _SIGN)
+    return np.asarray((words > NOTHING) & (words < _SIGN))
 
 
 def is_nothing(words: Words) -> NDArray[np.bool_]:
     """Which cells hold nothing."""
-    return words == NOTHING
+    return np.asarray(words == NOTHING)
 
 
 def place_of(words: Words) -> NDArray[np.int64]:
@@ -253,5 +255,5 @@ def _category(text: str) -> Cell:
 
 
 def _what(value: object) -> str:
-    names = {bytes: "binary data", list: "a list", dict: "an object"}
+    names: dict[type, str] = {bytes: "binary data", list: "a list", dict: "an object"}
     return names.get(type(value), f"a {type(value).__name__}")

@@ -30,8 +30,7 @@ QUANTILES: Final = np.linspace(0.05, 0.95, 19)
 LEAST_VALUES: Final = 5
 """Different values that a unit can be seen by: fewer fit any line."""
 LINEAR: Final = 0.1
-"""Where old numbers are brought to the new unit, the two distributions differ by less (the greatest
-difference of their shares below a value)."""
+"""In the new unit old numbers are distributed as new ones: shares below a value differ by less."""
 FACTOR: Final = 1.5
 """Units differ by more: a mile by 1.6, an inch by 2.54. What differs by less may be the times."""
 OFFSET: Final = 3.0
@@ -39,12 +38,12 @@ OFFSET: Final = 3.0
 WITHIN: Final = 0.5
 """With an offset, most new numbers lie beyond all old ones: else it is a part of what there was."""
 VARIED: Final = 20
-"""Different values of a column that measures something: if it holds one only, its source is stuck."""
+"""Different values of a column that measures: if it holds one only, its source is stuck."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """New numbers are ``factor`` times the old ones and ``offset``; ``apart``: they differ so much."""
+    """New numbers are ``factor`` times the old ones and ``offset``; ``apart``: they differ so."""
 
     factor: float
     offset: float
@@ -200,7 +199,7 @@ class _Sides:
             yield evidence_names.OUT_OF_RANGE, beyond
 
 
-def unit_of(old: Numbers, new: Numbers) -> Unit | None:
+def unit_of(old: Numbers, new: Numbers) -> Unit | None:  # noqa: PLR0911  # one a reason
     """The linear map that makes two samples of a column one, where nothing else would.
 
     Quantiles of the one are fitted to quantiles of the other. It is another unit where the samples
@@ -269,7 +268,7 @@ def _beyond(old: Numbers, new: Numbers) -> float:
 
 
 def _alike(found: Type, wanted: Type) -> bool:
-    """Whether a file's column can hold what a model reads: a category may be written as a number."""
+    """Whether a file's column can hold what a model reads; a category may be a number."""
     if wanted is Type.CATEGORY:
         return found is not Type.DATE
     numbers = {Type.NUMBER, Type.BOOLEAN}

@@ -18,7 +18,7 @@ from maintenance_trainer.tasks.tables.schema import Column, Schema
 MOST_SHOWN: Final = 10
 """Categories that get a dimension each; more of them share these."""
 SELDOM: Final = 0.005
-"""Where nothing is missing more often, or less often than in all but so few rows, that tells nothing."""
+"""What is missing no more often, or present no more often, tells nothing."""
 FAR: Final = 6.0
 """Beyond so many interquartile ranges a number is far, however far."""
 
@@ -50,7 +50,7 @@ def _dimensions(column: Column, cells: NDArray[np.float32]) -> Sequence[NDArray[
 def standardised(cells: NDArray[np.float32], quantiles: Sequence[float]) -> NDArray[np.float32]:
     """How far from the median, in interquartile ranges of the training rows; bounded."""
     if not quantiles:
-        return np.arcsinh(np.nan_to_num(cells))
+        return np.asarray(np.arcsinh(np.nan_to_num(cells)), np.float32)
     low, middle, high = np.quantile(quantiles, [0.25, 0.5, 0.75])
     spread = (high - low) or (quantiles[-1] - quantiles[0]) or 1.0
-    return np.clip((cells - middle) / spread, -FAR, FAR).astype(np.float32)
+    return np.asarray(np.clip((cells - middle) / spread, -FAR, FAR), np.float32)

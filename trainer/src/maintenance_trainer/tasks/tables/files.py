@@ -223,12 +223,12 @@ class _CellsOfFile:
                 self._strangers.add(name)
 
     def _cell(self, value: object, name: str, where: str) -> Cell:
-        found = self._spellings.get(value) if self._csv else None  # type: ignore[arg-type]
-        if found is not None:
-            return found
         try:
             if not self._csv or not isinstance(value, str):
                 return of_value(value, category=name in self.categories)
+            known = self._spellings.get(value)
+            if known is not None:
+                return known
             found = of_text(value)
         except NoCellError as error:
             raise DataError("DataUnreadable", f"{where}, column {name!r}: {error}.") from None
@@ -293,8 +293,8 @@ class _CellsOfFile:
         where, value = seen.first[kind]
         present = sum(seen.counts) - seen.counts[Kind.NOTHING]
         message = (
-            f"{where}, column {name!r}: {value[:40]!r} is {what}, and {present - 1:,} other rows of "
-            "the file hold a value there; mend the row, or leave the cell empty."
+            f"{where}, column {name!r}: {value[:40]!r} is {what}, and {present - 1:,} other rows "
+            "of the file hold a value there; mend the row, or leave the cell empty."
         )
         return DataError("DataUnreadable", message)
 

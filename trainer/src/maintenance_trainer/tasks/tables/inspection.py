@@ -27,9 +27,10 @@ class UnsafeModelError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a model's file says. ``types`` and ``names`` of the features are empty where it tells none.
+    """What a model's file says.
 
-    ``classes`` is 0 where there is one margin.
+    ``types`` and ``names`` of the features are empty where it tells none; ``classes`` is 0 where
+    there is one margin.
     """
 
     objective: str
@@ -82,16 +83,16 @@ def main() -> None:
         booster = xgb.Booster(model_file=path)
         document = json.loads(booster.save_raw("json"))
     except (xgb.core.XGBoostError, ValueError, KeyError, MemoryError) as error:
-        said = " ".join(str(error).split("\nStack trace")[0].split())[-200:]
+        said = " ".join(str(error).split("\nStack trace", maxsplit=1)[0].split())[-200:]
         sys.exit(f"cannot be loaded by XGBoost ({said})")
     print(_TOLD + json.dumps(facts_of(document)))  # noqa: T201  # to whoever asked
 
 
 def facts_of(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model in XGBoost's JSON says of itself; ``problem`` is empty where nothing is wrong."""
+    """What a model in XGBoost's JSON says of itself; ``problem`` is empty where there is none."""
     learner = document["learner"]
     parameters = learner["learner_model_param"]
-    facts = {
+    facts: dict[str, Any] = {
         "objective": str(learner["objective"]["name"]),
         "features": int(parameters["num_feature"]),
         "classes": int(parameters["num_class"]),

@@ -49,8 +49,8 @@ class TableRow(Row):
 
     ``cells`` are 32 bits each (see cells.py), in the order of the header; columns that a file of
     JSON lines has only from a later line on are missing at the end. ``group`` is a hex digest:
-    rows of one are held out together. ``anonymous``: the row has so little in it that another one of
-    the same inputs is another case, and not the same one again.
+    rows of one are held out together. ``anonymous``: the row has so little in it that another one
+    of the same inputs is another case, and not the same one again.
     """
 
     header: Header

@@ -1,7 +1,7 @@
 """The folder of a model of tables: XGBoost's own file, and what it reads in plain JSON.
 
     model.ubj or model.json     as Booster.save_model writes it
-    table.json                  {"version": 1, "columns": [{"name": …, "type": …}, …], "labels": […]}
+    table.json                  {"version": 1, "columns": [{"name": …, "type": …}], "labels": […]}
 
 Nothing here imports XGBoost: a command says what is missing before anything slow is loaded.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from maintenance_contract import ContractError
-from maintenance_contract.codec import load
+from maintenance_contract.codec import Fields, load
 from maintenance_trainer.tasks.tables.schema import Schema
 
 TABLE_FILE: Final = "table.json"
@@ -76,12 +76,16 @@ def read(path: Path) -> tuple[Schema, tuple[str, ...]]:
         raise ContractError(f"{TABLE_FILE}: not UTF-8") from None
     fields = load(text, version=TABLE_VERSION, kind=TABLE_FILE)
     try:
-        labels = fields.strings("labels", most=MOST_LABELS)
-        if len(set(labels)) < len(labels) or not all(map(str.strip, labels)):
-            raise ContractError("labels: write each label once, and none that is empty")
-        return Schema.read(fields), labels
+        return Schema.read(fields), _labels(fields)
     except ContractError as error:
         raise ContractError(f"{TABLE_FILE}: {error}") from None
+
+
+def _labels(fields: Fields) -> tuple[str, ...]:
+    labels = fields.strings("labels", most=MOST_LABELS)
+    if len(set(labels)) < len(labels) or not all(map(str.strip, labels)):
+        raise ContractError("labels: write each label once, and none that is empty")
+    return labels
 
 
 def write(folder: Path, schema: Schema, labels: Sequence[str]) -> None:
