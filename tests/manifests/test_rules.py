@@ -8,6 +8,7 @@ import pytest
 from support.programs import Programs
 from support.resources_api import Refused, Resources, changed
 
+from maintenance_contract.kinds import METRICS, OF_CLASSES, OF_NUMBERS
 from maintenance_core.errors import SpecError
 from maintenance_core.spec import parse
 
@@ -216,6 +217,26 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     *(
         (
+            {"model.task": task, "gate.metric": metric},
+            "spec.gate.metric",
+            "MAE and RMSE are errors of numbers, and a classifier answers classes; write Acc",
+        )
+        for task in METRICS
+        for metric in OF_NUMBERS
+        if metric not in METRICS[task]
+    ),
+    *(
+        (
+            {"model.task": task, "gate.metric": metric},
+            "spec.gate.metric",
+            "Accuracy, BalancedAccuracy, MacroF1 and AUROC are of classes, and this kind of model",
+        )
+        for task in METRICS
+        for metric in OF_CLASSES
+        if metric not in METRICS[task]
+    ),
+    *(
+        (
             {"metrics.server": server},
             "spec.metrics.server",
             "write the name of a server of the operator's configuration",
@@ -389,6 +410,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {"model.task": "ImageClassification"},
     {"model.task": "ImageClassification", "data.columns": {"image": "text", "label": "digit"}},
     {"model.task": "ImageClassification", "data.columns": {"time": "text"}},
+    *({"model.task": task, "gate.metric": name} for task in METRICS for name in METRICS[task]),
     {"metrics.server": "thanos-eu1"},
     {"metrics.performance.match": {}},
     {"metrics.performance.match": ...},

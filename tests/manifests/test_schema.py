@@ -269,7 +269,6 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
             "pod": {"nodeSelector": {}, "priorityClassName": "", "serviceAccountName": ""},
         },
         "gate": {
-            "metric": "Accuracy",
             "minImprovement": 0,
             "confidence": 0.95,
             "oldData": {"maxLoss": 0.02} | OLD_DATA,

@@ -1,10 +1,12 @@
-"""Kinds of model as a resource names them: which columns each reads, and how they are called."""
+"""Kinds of model as a resource names them: their columns and how they are called, their metrics."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
+
+from maintenance_contract.scores import LOSSES, ScoreMetric
 
 
 class Task(StrEnum):
@@ -33,6 +35,28 @@ ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
     Task.IMAGE_CLASSIFICATION: (Role("image", "image"), LABEL, TIME),
 }
 """By kind, the input first."""
+
+OF_CLASSES: Final = (
+    ScoreMetric.ACCURACY,
+    ScoreMetric.BALANCED_ACCURACY,
+    ScoreMetric.MACRO_F1,
+    ScoreMetric.AUROC,
+)
+OF_NUMBERS: Final = LOSSES
+METRICS: Final[Mapping[str, tuple[ScoreMetric, ...]]] = {
+    Task.TEXT_CLASSIFICATION: OF_CLASSES,
+    Task.IMAGE_CLASSIFICATION: OF_CLASSES,
+}
+"""What versions of a kind may be compared by; the first is the default.
+
+By ``OF_NUMBERS`` where the answer is a number: a kind without classes. The names of kinds with
+classes end in Classification, which the rules of the schema go by.
+"""
+
+
+def metrics_of(task: str) -> tuple[ScoreMetric, ...]:
+    """The metrics of a kind; of one that another release knows, those of classes."""
+    return METRICS.get(task, OF_CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
