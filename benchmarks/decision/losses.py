@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -98,6 +99,7 @@ class Row:
         self.unit = str(unit)
 
 
+@cache
 def _rows(n: int) -> Any:
     return [Row(number) for number in range(n)]
 
