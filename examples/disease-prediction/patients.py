@@ -1,5 +1,7 @@
 """Patients of a clinic that does not exist: synthetic, seeded, and of no medical use.
 
+python patients.py FOLDER writes them.
+
 Each row is what is known of a patient on arrival, and what the illness turned out to be. The
 numbers are drawn for each illness by itself; they were chosen so that a model finds most illnesses
 and not all of them.
@@ -16,6 +18,7 @@ and not all of them.
 import json
 import math
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,3 +189,9 @@ def _write_rows(path: Path, rows: Sequence[Patient]) -> None:
 
 def _lines(rows: Sequence[Patient]) -> Iterator[str]:
     return (f"{json.dumps(row)}\n" for row in rows)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:  # noqa: PLR2004
+        sys.exit("usage: patients.py FOLDER")
+    write(draw(), Path(sys.argv[1]))

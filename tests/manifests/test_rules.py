@@ -8,6 +8,7 @@ import pytest
 from support.programs import Programs
 from support.resources_api import Refused, Resources, changed
 
+from maintenance_contract.kinds import METRICS, OF_CLASSES, OF_NUMBERS
 from maintenance_core.errors import SpecError
 from maintenance_core.spec import parse
 
@@ -262,6 +263,35 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     *(
         (
+            {"model.task": task, "gate.metric": metric},
+            "spec.gate.metric",
+            "MAE and RMSE are errors of numbers, and a classifier answers classes; write Acc",
+        )
+        for task in METRICS
+        for metric in OF_NUMBERS
+        if metric not in METRICS[task]
+    ),
+    *(
+        (
+            {"model.task": task, "gate.metric": metric},
+            "spec.gate.metric",
+            "Accuracy, BalancedAccuracy, MacroF1 and AUROC are of classes, and this kind",
+        )
+        for task in METRICS
+        for metric in OF_CLASSES
+        if metric not in METRICS[task]
+    ),
+    *(
+        (
+            {"model.task": task, "metrics.performance": ..., "metrics.outcomes": {"counter": "n"}},
+            "spec.metrics.outcomes",
+            "outcomes counts right and wrong predictions by class",
+        )
+        for task in METRICS
+        if METRICS[task] is OF_NUMBERS
+    ),
+    *(
+        (
             {"metrics.server": server},
             "spec.metrics.server",
             "write the name of a server of the operator's configuration",
@@ -440,6 +470,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {**TABLE, "model.initialModel": {"storageUri": "pvc://models/by-hand"}},
     {"model.task": "ImageClassification", "data.columns": {"image": "text", "label": "digit"}},
     {"model.task": "ImageClassification", "data.columns": {"time": "text"}},
+    *({"model.task": task, "gate.metric": name} for task in METRICS for name in METRICS[task]),
     {"metrics.server": "thanos-eu1"},
     {"metrics.performance.match": {}},
     {"metrics.performance.match": ...},
@@ -668,10 +699,12 @@ def test_every_rule_has_a_case_that_is_refused(schema: dict[str, Any]) -> None:
         ({}, "", "choose a shorter one"),  # of the whole resource
     ]
 
+    of_numbers = OF_NUMBERS in METRICS.values()  # without such a kind nothing can be refused for it
     uncovered = [
         (field, message)
         for field, message in _rules(schema)
         if not any(field == where and part in message for _, where, part in cases)
+        and (of_numbers or "answers numbers" not in message)
     ]
 
     assert uncovered == []
