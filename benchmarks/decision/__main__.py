@@ -12,6 +12,7 @@ PARTS = (
     "cause",
     "calibration",
     "gate",
+    "losses",
     "alarm",
     "action",
     "text",

@@ -47,6 +47,15 @@ def test_percent_against_fraction_is_wrong(
     assert says in found.told
 
 
+def test_an_error_of_numbers_is_no_share() -> None:
+    """A ceiling of 30 minutes and a model that is half a minute off."""
+    ceiling = metrics(thresholdRange={"max": 30}, maxDrop=5)
+    assert list(hints.of_scale(ceiling, points(0.5, 0.4), shares=False)) == []
+    [found] = hints.of_scale(ceiling, points(31.0, 45.0), shares=False)
+    assert found.ok
+    assert "every reading is bad (31 to 45)" in found.told
+
+
 @pytest.mark.parametrize(
     "performance, values",
     [

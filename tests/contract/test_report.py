@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maintenance_contract import (
+    LOSSES,
     Answer,
+    AnyHeldOut,
     Candidate,
     ContractError,
     Diagnosis,
@@ -16,11 +18,14 @@ from maintenance_contract import (
     Evidence,
     Finding,
     HeldOut,
+    HeldOutLoss,
     LeftOut,
     LeftOutFile,
     Operation,
     Outcome,
     PairedCounts,
+    PairedLoss,
+    PairedScores,
     Question,
     Reference,
     RowCounts,
@@ -34,6 +39,14 @@ NUMBER = st.floats(-1e6, 1e6).map(lambda value: float(f"{value:.6g}"))
 COUNT = st.integers(0, 10**7)
 
 
+def six(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+ABOVE = st.floats(1e-9, 1e12).map(six)
+SHARE = st.floats(0, 1e6).map(six)
+
+
 @st.composite
 def paired(draw: st.DrawFn) -> PairedCounts:
     both, champion, challenger, neither = (draw(COUNT) for _ in range(4))
@@ -41,9 +54,26 @@ def paired(draw: st.DrawFn) -> PairedCounts:
 
 
 @st.composite
-def held_out(draw: st.DrawFn) -> HeldOut:
+def held_out(draw: st.DrawFn) -> AnyHeldOut:
     n = draw(COUNT)
+    if n and draw(st.booleans()):
+        metric, baseline = draw(st.sampled_from(LOSSES)), draw(ABOVE)
+        units = draw(st.integers(1, n))
+        return HeldOutLoss(metric, n, units, six(baseline * draw(SHARE)), baseline, draw(SHARE))
     return HeldOut(n, draw(st.integers(0, n)))
+
+
+@st.composite
+def paired_losses(draw: st.DrawFn) -> PairedScores:
+    metric, baseline = draw(st.sampled_from(LOSSES)), draw(ABOVE)
+
+    def one() -> PairedLoss:
+        n = draw(st.integers(1, 10**7))
+        units = draw(st.integers(1, n))
+        both = six(baseline * draw(SHARE)), six(baseline * draw(SHARE))
+        return PairedLoss(metric, n, units, *both, baseline, draw(SHARE), draw(NUMBER), draw(SHARE))
+
+    return PairedScores(metric, *(one() if draw(st.booleans()) else None for _ in range(3)))
 
 
 EVIDENCE = st.builds(
@@ -90,7 +120,8 @@ REPORTS = st.builds(
         Candidate, st.integers(1, 10**6), st.text(max_size=71), st.sampled_from(TrainingAction)
     ),
     evaluation=st.none()
-    | st.builds(Evaluation, st.sampled_from(Reference), st.none() | paired(), st.none() | paired()),
+    | st.builds(Evaluation, st.sampled_from(Reference), st.none() | paired(), st.none() | paired())
+    | st.builds(Evaluation, st.sampled_from(Reference), scores=paired_losses()),
     timings=st.dictionaries(
         st.text(max_size=20), st.floats(0, 1e6).map(lambda seconds: round(seconds, 3)), max_size=9
     ),
@@ -104,6 +135,16 @@ REPORTS = st.builds(
         max_size=40,
     ).map(LeftOut.of),
 )
+A_LOSS: dict[str, object] = {
+    "n": 5,
+    "units": 5,
+    "champion": 4.1,
+    "challenger": 3.2,
+    "baseline": 10.0,
+    "standardError": 0.1,
+    "skewness": 0.0,
+    "deviation": 0.3,
+}
 REPORT = TrainingReport(
     Operation.TRAIN,
     3,
@@ -199,6 +240,26 @@ def test_a_thousand_labels_with_foreign_names_fit() -> None:
                 }
             },
             "diagnosis.new.correct",
+        ),
+        *(
+            (
+                {
+                    "evaluation": {
+                        "reference": "Champion",
+                        "scores": {"metric": "MAE", "new": wrong},
+                    }
+                },
+                told,
+            )
+            for wrong, told in (
+                (A_LOSS | {"baseline": 0}, "scores.new.baseline: a number above 0"),
+                (A_LOSS | {"champion": -1}, "scores.new.champion"),
+                (A_LOSS | {"challenger": 1e300}, "scores.new.challenger: a number from 0 to 1e"),
+                (A_LOSS | {"baseline": 1e-320}, "scores.new.champion"),
+                (A_LOSS | {"units": 6}, "scores.new.units"),
+                (A_LOSS | {"standardError": -0.1}, "scores.new.standardError"),
+                (A_LOSS | {"skewness": "left"}, "scores.new.skewness"),
+            )
         ),
     ],
 )

@@ -19,13 +19,14 @@ from maintenance_contract import (
     Operation,
     Recipes,
     ResourceRef,
+    ScoreMetric,
     Snapshot,
     Task,
     TrainingAction,
     TrainingRequest,
     columns_of,
 )
-from maintenance_contract.kinds import ROLES
+from maintenance_contract.kinds import METRICS, OF_CLASSES, OF_NUMBERS, ROLES
 
 ARGUMENTS = st.dictionaries(
     st.text(max_size=20),
@@ -202,7 +203,14 @@ def test_the_schema_knows_the_kinds_and_their_columns() -> None:
     crd = Path(__file__).resolve().parents[2] / "manifests/crd/modelmaintenances.yaml"
     version = yaml.safe_load(crd.read_text(encoding="utf-8"))["spec"]["versions"][0]
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    assert spec["model"]["properties"]["task"]["enum"] == [*Task] == [*ROLES]
+    assert spec["model"]["properties"]["task"]["enum"] == [*Task] == [*ROLES] == [*METRICS]
+    metric = spec["gate"]["properties"]["metric"]
+    assert metric["enum"] == [*ScoreMetric]
+    assert "default" not in metric  # it depends on the kind
+    for task, metrics in METRICS.items():
+        assert metrics in (OF_CLASSES, OF_NUMBERS)
+        # What the rules of the CRD go by.
+        assert task.endswith("Classification") == (metrics is OF_CLASSES)
     columns = spec["data"]["properties"]["columns"]
     assert columns["properties"].keys() == {role.name for its in ROLES.values() for role in its}
     for task, roles in ROLES.items():

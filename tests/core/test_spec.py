@@ -2,13 +2,15 @@
 
 import copy
 import timeit
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from support.world import a_spec
 
-from maintenance_contract import Holdout
+from maintenance_contract import Holdout, kinds
+from maintenance_core import spec as spec_module
 from maintenance_core.errors import SpecError
 from maintenance_core.model import OnConceptDrift, Policy
 from maintenance_core.spec import (
@@ -384,3 +386,51 @@ def test_a_column_of_another_task_is_refused(task: str, stranger: str) -> None:
     spec["data"]["columns"] = {stranger: "body"}
     with pytest.raises(SpecError, match=f"{task} reads no such column, only .*, label, time"):
         parse(spec)
+
+
+@pytest.fixture
+def of_numbers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if images had numbers: kinds without classes are read in the same way."""
+    known = (spec_module._gate_of, spec_module._thresholds_of)
+    for remembered in known:
+        remembered.cache_clear()
+    monkeypatch.setitem(kinds.METRICS, "ImageClassification", kinds.OF_NUMBERS)  # type: ignore[misc]
+    yield
+    for remembered in known:
+        remembered.cache_clear()
+
+
+@pytest.mark.usefixtures("of_numbers")
+def test_the_metric_is_of_the_kind_and_so_is_its_default() -> None:
+    for task, default, stranger in (
+        ("TextClassification", "Accuracy", "MAE"),
+        ("ImageClassification", "MAE", "Accuracy"),
+    ):
+        spec = changed("model.task", task)
+        del spec["data"]["columns"]
+        spec["gate"].pop("metric", None)
+        assert parse(spec).gate.metric.value == default
+        spec["gate"]["metric"] = stranger
+        with pytest.raises(SpecError, match=rf"spec.gate.metric: {task} has no {stranger}: write"):
+            parse(spec)
+
+
+@pytest.mark.usefixtures("of_numbers")
+def test_without_classes_no_mix_of_them_is_asked() -> None:
+    spec = changed("model.task", "ImageClassification")
+    del spec["data"]["columns"]
+    spec["gate"].pop("metric", None)
+    assert parse(spec).thresholds.class_mix is None
+    assert parse(changed("model.task", "TextClassification")).thresholds.class_mix == 0.05
+
+
+@pytest.mark.usefixtures("of_numbers")
+def test_what_has_no_classes_is_not_counted_by_them() -> None:
+    spec = changed("model.task", "ImageClassification")
+    del spec["data"]["columns"]
+    del spec["metrics"]["performance"]
+    spec["gate"].pop("metric", None)
+    spec["metrics"]["outcomes"] = {"counter": "predictions_total"}
+    with pytest.raises(SpecError, match="has no classes to count by: write performance with") as it:
+        parse(spec)
+    assert it.value.field == "spec.metrics.outcomes"

@@ -8,6 +8,7 @@ import pytest
 from support.programs import Programs
 from support.resources_api import Refused, Resources, changed
 
+from maintenance_contract.kinds import METRICS, OF_CLASSES, OF_NUMBERS
 from maintenance_core.errors import SpecError
 from maintenance_core.spec import parse
 
@@ -233,7 +234,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         (
             {"data.columns": {"label": "y", **stranger}},
             "spec.data.columns.inputs",
-            "only models of tables (task: TabularClassification) read columns for inputs, id, g",
+            "only models of tables (TabularClassification, TabularRegression) read columns for i",
         )
         for stranger in ({"inputs": ["a"]}, {"id": "a"}, {"group": "a"}, {"weight": "a"})
     ),
@@ -259,6 +260,35 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         {"model.task": "ImageClassification", "data.columns": {"time": "image"}},
         "spec.data.columns.time",
         "time names the column of the image or of the label",
+    ),
+    *(
+        (
+            {"model.task": task, "gate.metric": metric},
+            "spec.gate.metric",
+            "MAE and RMSE are errors of numbers, and a classifier answers classes; write Acc",
+        )
+        for task in METRICS
+        for metric in OF_NUMBERS
+        if metric not in METRICS[task]
+    ),
+    *(
+        (
+            {"model.task": task, "gate.metric": metric},
+            "spec.gate.metric",
+            "Accuracy, BalancedAccuracy, MacroF1 and AUROC are of classes, and this kind",
+        )
+        for task in METRICS
+        for metric in OF_CLASSES
+        if metric not in METRICS[task]
+    ),
+    *(
+        (
+            {"model.task": task, "metrics.performance": ..., "metrics.outcomes": {"counter": "n"}},
+            "spec.metrics.outcomes",
+            "outcomes counts right and wrong predictions by class",
+        )
+        for task in METRICS
+        if METRICS[task] is OF_NUMBERS
     ),
     *(
         (
@@ -437,9 +467,11 @@ ACCEPTED: list[dict[str, Any]] = [
     {**TABLE, "data.columns": {"inputs": ["age", "ward"], "label": "outcome", "id": "case"}},
     {**TABLE, "data.columns": {"group": "patient", "weight": "counts", "time": "at"}},
     {**TABLE, "data.columns": {"inputs": [f"column {n}" for n in range(1000)]}},
+    {**TABLE, "model.task": "TabularRegression", "gate.metric": "RMSE"},
     {**TABLE, "model.initialModel": {"storageUri": "pvc://models/by-hand"}},
     {"model.task": "ImageClassification", "data.columns": {"image": "text", "label": "digit"}},
     {"model.task": "ImageClassification", "data.columns": {"time": "text"}},
+    *({"model.task": task, "gate.metric": name} for task in METRICS for name in METRICS[task]),
     {"metrics.server": "thanos-eu1"},
     {"metrics.performance.match": {}},
     {"metrics.performance.match": ...},
@@ -668,10 +700,12 @@ def test_every_rule_has_a_case_that_is_refused(schema: dict[str, Any]) -> None:
         ({}, "", "choose a shorter one"),  # of the whole resource
     ]
 
+    of_numbers = OF_NUMBERS in METRICS.values()  # without such a kind nothing can be refused for it
     uncovered = [
         (field, message)
         for field, message in _rules(schema)
         if not any(field == where and part in message for _, where, part in cases)
+        and (of_numbers or "answers numbers" not in message)
     ]
 
     assert uncovered == []

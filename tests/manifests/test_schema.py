@@ -269,7 +269,6 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
             "pod": {"nodeSelector": {}, "priorityClassName": "", "serviceAccountName": ""},
         },
         "gate": {
-            "metric": "Accuracy",
             "minImprovement": 0,
             "confidence": 0.95,
             "oldData": {"maxLoss": 0.02} | OLD_DATA,
@@ -459,8 +458,8 @@ FULL = Status(
             version=6,
             trained=True,
             train_seconds=31.7,
-            new=Score(400, 0.5, 0.75),
-            old=Score(400, 0.9, 0.9),
+            new=Score(400, 4.1, 3.2, "MAE"),
+            old=Score(400, 4.1, 3.2, "MAE"),
         )
         for number, outcome in enumerate((list(RunOutcome) * 13)[:50], start=1)
     ),

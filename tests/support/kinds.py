@@ -1,7 +1,8 @@
 """Kinds of model of the tests: points of a plane, no Hugging Face, nothing to download.
 
 ``Nearest`` answers the class whose mean is nearest. ``Level`` has no classes: it answers one
-number, and its loss is how far that is from the right one.
+number, and its loss is how far that is from the right one. ``Line`` answers the number that least
+squares give, and can learn another slope where x is large.
 """
 
 import json
@@ -23,6 +24,7 @@ from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
+from maintenance_trainer.diagnose.thresholds import IMAGE_FORM
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import majority_class
 from maintenance_trainer.model_field import Given
@@ -229,6 +231,113 @@ class Level(Nearest):
 
     def baseline(self, train: Sequence[PointRow], rows: Sequence[PointRow]) -> NDArray[np.float64]:
         return _far(rows, float(np.median([float(row.label) for row in train])))
+
+
+BEND = 3.0
+"""Where ``Line`` may bend."""
+_RIDGE = 1e-6
+
+
+@dataclass(slots=True)
+class Equations:
+    """Normal equations: the sums of products of the features, and of these with the label."""
+
+    gram: NDArray[np.float64]
+    moment: NDArray[np.float64]
+    given: Given | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        held = self.gram + _RIDGE * np.eye(len(self.moment))
+        return np.linalg.solve(held, self.moment).astype(np.float64)
+
+
+class Line:
+    """Least squares; a fine-tune goes on from the champion's equations."""
+
+    name = "Line"
+    source = Points(LevelRow)
+
+    def check_arguments(self, action: TrainingAction, arguments: Mapping[str, Any]) -> None:
+        if arguments:
+            raise ConfigurationError("ArgumentUnknown", f"{action}: {min(arguments)}")
+
+    def rehearse(self, folder: Path, given: Given, _progress: Progress) -> Equations | None:
+        return self._read(folder, given)
+
+    def try_arguments(self, *_: Any) -> None:
+        pass
+
+    def from_base(self, folder: Path, _rows: Sequence[PointRow], _seed: int) -> Equations:
+        return self._read(folder, Given.BASE)
+
+    def from_initial(self, folder: Path) -> Equations:
+        return self._read(folder, Given.INITIAL)
+
+    def load(self, folder: Path, labels: Sequence[str]) -> Equations:
+        assert not labels
+        return self._read(folder, Given.CHAMPION)
+
+    def extend(
+        self, champion: Equations, _folder: Path, _rows: Sequence[PointRow], _seed: int
+    ) -> Equations:
+        return replace(champion, given=None)
+
+    def fit(
+        self, model: Equations, rows: Sequence[PointRow], _how: How, progress: Progress
+    ) -> Fitted:
+        progress.stage("adding up", len(rows))
+        x = _features(rows)
+        model.gram = model.gram + x.T @ x
+        model.moment = model.moment + x.T @ _numbers(rows)
+        model.given = None
+        return Fitted(0.1, 1)
+
+    def outputs(
+        self, model: Equations, rows: Sequence[PointRow], progress: Progress, stage: str
+    ) -> Outputs:
+        progress.stage(stage, len(rows))
+        answers = _features(rows) @ model.weights
+        return Outputs(np.abs(_numbers(rows) - answers), _points(rows).astype(np.float32))
+
+    def baseline(self, train: Sequence[PointRow], rows: Sequence[PointRow]) -> NDArray[np.float64]:
+        return _far(rows, float(np.median(_numbers(train))))
+
+    def input_changes(
+        self, _model: Equations, old: Sequence[PointRow], new: Sequence[PointRow]
+    ) -> list[Measure]:
+        far = 3.0 * np.abs(_points(old)).max()
+        share = float((np.abs(_points(new)).max(axis=1) > far).mean())
+        return [Measure("farAway", share, share, IMAGE_FORM, None, len(new))]
+
+    def save(self, model: Equations, folder: Path) -> None:
+        document = {"gram": model.gram.tolist(), "moment": model.moment.tolist()}
+        (folder / FILE).write_text(json.dumps(document), encoding="utf-8")
+
+    def files(self, _model: Equations) -> frozenset[str]:
+        return frozenset({FILE})
+
+    def proof(self, model: Equations) -> Callable[[Path], None]:
+        def prove(folder: Path) -> None:
+            assert (self._read(folder, Given.CHAMPION).moment == model.moment).all()
+
+        return prove
+
+    def _read(self, folder: Path, given: Given) -> Equations:
+        its = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if "gram" not in its:
+            return Equations(np.zeros((4, 4)), np.zeros(4), given)
+        return Equations(np.array(its["gram"]), np.array(its["moment"]), given)
+
+
+def _features(rows: Sequence[PointRow]) -> NDArray[np.float64]:
+    x, y = _points(rows).T
+    return np.stack([np.ones(len(rows)), x, y, np.maximum(x - BEND, 0.0)], axis=1)
+
+
+def _numbers(rows: Sequence[PointRow]) -> NDArray[np.float64]:
+    return np.array([float(row.label) for row in rows], float)
 
 
 def _points(rows: Sequence[PointRow]) -> NDArray[np.float64]:

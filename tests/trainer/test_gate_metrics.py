@@ -72,7 +72,13 @@ def test_who_knows_one_class_alone_cannot_rank() -> None:
     [
         (ScoreMetric.AUROC, {"a", "b", "c"}, "the rows have 3: write MacroF1, BalancedAccuracy or"),
         (ScoreMetric.AUROC, {"a"}, "the rows have 1"),
-        (ScoreMetric.MACRO_F1, {""}, "the rows have none: write Accuracy instead"),
+        (ScoreMetric.MACRO_F1, {""}, "the rows have none: write MAE or RMSE instead"),
+        (ScoreMetric.ACCURACY, {""}, "the rows have none: write MAE or RMSE instead"),
+        (
+            ScoreMetric.MAE,
+            {"a", "b"},
+            "MAE is of numbers, and the rows have classes: write MacroF1",
+        ),
     ],
 )
 def test_a_metric_without_a_meaning_is_refused(

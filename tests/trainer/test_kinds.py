@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.kinds import FILE, Level, Nearest
+from support.kinds import FILE, Level, Line, Nearest
 from support.laboratory import Lab, age, champion
 
 from maintenance_contract import (
@@ -22,6 +22,7 @@ from maintenance_contract import (
     ModelRef,
     Operation,
     Question,
+    ScoreMetric,
     TrainingAction,
     TrainingReport,
 )
@@ -39,7 +40,7 @@ CENTRES = {"left": (-2.0, 0.0), "right": (2.0, 0.0), "top": (0.0, 4.0)}
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind in (Nearest, Level):
+    for kind in (Nearest, Level, Line):
         module = types.ModuleType(f"kind_{kind.name}")
         module.TASK, module.SOURCE = kind(), kind.source  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -70,6 +71,9 @@ class Levels(Plane):
     """The same with a number for each point."""
 
     kind = "Level"
+
+    def request(self, operation: Operation, run: int, **changes: Any) -> Any:
+        return super().request(operation, run, **{"metric": ScoreMetric.MAE, **changes})
 
 
 def drawn(seed: int, count: int, **named: tuple[float, float]) -> list[tuple[float, float, str]]:
@@ -180,7 +184,14 @@ def test_without_classes_what_needs_them_is_undetermined(tmp_path: Path) -> None
         Question.FEATURE_SPACE_CHANGE: Answer.UNDETERMINED,
     }
     names = {each.name for finding in found.diagnosis.findings for each in finding.evidence}
-    assert names == {"outsideSupport", "toldApartAuc"}
+    # That it errs more is seen; familiar rows, of which drift is asked, there are none.
+    assert names == {
+        "outsideSupport",
+        "toldApartAuc",
+        "inputShiftAuc",
+        "expectedErrorRise",
+        "errorRiseOutside",
+    }
     tuned = lab.train(2, FINE_TUNE, found, champion=champion(first), exclude_contradicted=True)
     assert tuned.candidate is not None
     manifest = json.loads((lab.store / "versions/2/manifest.json").read_text())

@@ -13,16 +13,18 @@ from maintenance_contract.holdout import (
     more_held_out,
     rows_to_hold_out,
 )
-from maintenance_contract.kinds import Columns, Role, Task, columns_of
+from maintenance_contract.kinds import Columns, Role, Task, columns_of, metrics_of
 from maintenance_contract.report import (
     LEAST_ROWS,
     Answer,
+    AnyHeldOut,
     Candidate,
     Diagnosis,
     Evaluation,
     Evidence,
     Finding,
     HeldOut,
+    HeldOutLoss,
     LeftOut,
     LeftOutFile,
     Outcome,
@@ -47,7 +49,14 @@ from maintenance_contract.request import (
     TrainingAction,
     TrainingRequest,
 )
-from maintenance_contract.scores import PairedScore, PairedScores, ScoreMetric
+from maintenance_contract.scores import (
+    LOSSES,
+    Paired,
+    PairedLoss,
+    PairedScore,
+    PairedScores,
+    ScoreMetric,
+)
 from maintenance_contract.storage import StorageUri
 
 __all__ = [
@@ -55,7 +64,9 @@ __all__ = [
     "DEFAULT_MAX_ROWS",
     "DEFAULT_TRAIN_BATCH",
     "LEAST_ROWS",
+    "LOSSES",
     "Answer",
+    "AnyHeldOut",
     "Candidate",
     "ChampionRef",
     "Columns",
@@ -66,13 +77,16 @@ __all__ = [
     "Evidence",
     "Finding",
     "HeldOut",
+    "HeldOutLoss",
     "Holdout",
     "LeftOut",
     "LeftOutFile",
     "ModelRef",
     "Operation",
     "Outcome",
+    "Paired",
     "PairedCounts",
+    "PairedLoss",
     "PairedScore",
     "PairedScores",
     "Question",
@@ -92,6 +106,7 @@ __all__ = [
     "TrainingRequest",
     "columns_of",
     "held_out_rows",
+    "metrics_of",
     "more_held_out",
     "rows_to_hold_out",
 ]

@@ -11,10 +11,13 @@ from maintenance_contract.report import LEAST_ROWS
 
 ACCURACY: Final = "accuracy"
 ERROR_RATE: Final = "errorRate"
+ERROR: Final = "error"
+SCORE: Final = "score"
 BREACHED_READINGS: Final = "breachedReadings"
 ERROR_EVIDENCE: Final = "errorEvidence"
 ERROR_AT_EQUAL_CLASS_EVIDENCE: Final = "errorAtEqualClassEvidence"
 ACCURACY_ON_NEW_ROWS: Final = "accuracyOnNewRows"
+LOSS_ON_NEW_ROWS: Final = "lossOnNewRows"
 OUTSIDE_SUPPORT: Final = "outsideSupport"
 CLASS_MIX: Final = "classMix"
 GAIN_AT_NEW_MIX: Final = "gainAtNewMix"
@@ -29,6 +32,7 @@ REGION_SHARE: Final = "regionShare"
 ERROR_RISE_AT_EQUAL_CLASS: Final = "errorRiseAtEqualClass"
 ERROR_RISE_GIVEN_INPUT: Final = "errorRiseGivenInput"
 RELABELLED_TEXTS: Final = "relabelledTexts"
+CHANGE_AT_SAME_INPUT: Final = "changeAtSameInput"
 NEW_LABELS: Final = "newLabels"
 VANISHED_LABELS: Final = "vanishedLabels"
 UNKNOWN_TOKENS: Final = "unknownTokens"
@@ -60,10 +64,13 @@ TRAINED_ROWS_TO_COMPARE: Final = "trainedRowsToCompare"
 WORDS: Final[Mapping[str, str]] = {
     ACCURACY: "accuracy in production",
     ERROR_RATE: "error rate in production",
+    ERROR: "error in production, in the metric's own unit",
+    SCORE: "score in production, in the metric's own unit",
     BREACHED_READINGS: "bad readings among the last",
     ERROR_EVIDENCE: "evidence that the error rose, in labels",
     ERROR_AT_EQUAL_CLASS_EVIDENCE: "the same at equal class mix",
     ACCURACY_ON_NEW_ROWS: "the champion's accuracy on new held-out rows",
+    LOSS_ON_NEW_ROWS: "the champion's loss on new held-out rows, in units of the label",
     OUTSIDE_SUPPORT: "share of new rows that lie outside what the champion was trained on",
     CLASS_MIX: "share of rows that would have to change class to get the old mix",
     GAIN_AT_NEW_MIX: "what the champion would gain if it knew the classes' new shares",
@@ -78,6 +85,9 @@ WORDS: Final[Mapping[str, str]] = {
     ERROR_RISE_AT_EQUAL_CLASS: "rise of the error on familiar rows of the same class",
     ERROR_RISE_GIVEN_INPUT: "rise of the error that the inputs do not explain",
     RELABELLED_TEXTS: "share of known inputs that come back with another label",
+    CHANGE_AT_SAME_INPUT: (
+        "how far the answers of known inputs have moved, as a share of the baseline's error"
+    ),
     NEW_LABELS: "share of new rows whose label the champion does not know",
     VANISHED_LABELS: "share of old rows whose label is seen no more",
     UNKNOWN_TOKENS: "rise of the share of tokens that the tokenizer does not know",

@@ -1,4 +1,4 @@
-"""Kinds of model as a resource names them: which columns each reads, and how they are called."""
+"""Kinds of model as a resource names them: their columns and how they are called, their metrics."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from maintenance_contract.codec import Fields
+from maintenance_contract.scores import LOSSES, ScoreMetric
 
 
 class Task(StrEnum):
@@ -15,6 +16,7 @@ class Task(StrEnum):
     TEXT_CLASSIFICATION = "TextClassification"
     IMAGE_CLASSIFICATION = "ImageClassification"
     TABULAR_CLASSIFICATION = "TabularClassification"
+    TABULAR_REGRESSION = "TabularRegression"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,37 @@ ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
     Task.TEXT_CLASSIFICATION: (Role("text", "text"), LABEL, TIME),
     Task.IMAGE_CLASSIFICATION: (Role("image", "image"), LABEL, TIME),
     Task.TABULAR_CLASSIFICATION: _OF_A_TABLE,
+    Task.TABULAR_REGRESSION: _OF_A_TABLE,
 }
 """By kind, the input first."""
 
-FROM_SCRATCH: Final = frozenset({Task.TABULAR_CLASSIFICATION})
+FROM_SCRATCH: Final = frozenset({Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION})
 """Kinds that need no base model: a retrain begins with nothing."""
 WITHOUT_BATCHES: Final = FROM_SCRATCH
 """Kinds that are not trained in batches: no smaller batch makes them need less memory."""
+OF_CLASSES: Final = (
+    ScoreMetric.ACCURACY,
+    ScoreMetric.BALANCED_ACCURACY,
+    ScoreMetric.MACRO_F1,
+    ScoreMetric.AUROC,
+)
+OF_NUMBERS: Final = LOSSES
+METRICS: Final[Mapping[str, tuple[ScoreMetric, ...]]] = {
+    Task.TEXT_CLASSIFICATION: OF_CLASSES,
+    Task.IMAGE_CLASSIFICATION: OF_CLASSES,
+    Task.TABULAR_CLASSIFICATION: OF_CLASSES,
+    Task.TABULAR_REGRESSION: OF_NUMBERS,
+}
+"""What versions of a kind may be compared by; the first is the default.
+
+By ``OF_NUMBERS`` where the answer is a number: a kind without classes. The names of kinds with
+classes end in Classification, which the rules of the schema go by.
+"""
+
+
+def metrics_of(task: str) -> tuple[ScoreMetric, ...]:
+    """The metrics of a kind; of one that another release knows, those of classes."""
+    return METRICS.get(task, OF_CLASSES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,17 @@ from enum import StrEnum
 from typing import Any, Final
 
 from maintenance_contract.codec import Fields, canonical, load
+from maintenance_contract.errors import ContractError
 from maintenance_contract.plain import printable
 from maintenance_contract.request import Operation, TrainingAction
-from maintenance_contract.scores import PairedScores
+from maintenance_contract.scores import (
+    LOSSES,
+    PairedScores,
+    ScoreMetric,
+    read_baseline,
+    read_loss,
+    skill,
+)
 
 REPORT_VERSION: Final = 1
 MESSAGE_BYTES: Final = 4096
@@ -51,6 +59,8 @@ class Reference(StrEnum):
 
     CHAMPION = "Champion"
     MAJORITY_CLASS = "MajorityClass"
+    BASELINE = "Baseline"
+    """What needs no model where there are no classes: the median, the season before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,35 @@ class HeldOut:
     n: int
     correct: int
 
+    @property
+    def score(self) -> float:
+        """Its accuracy; 0 without rows."""
+        return self.correct / self.n if self.n else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutLoss:
+    """The champion on held-out rows, where its loss is a real number.
+
+    ``loss`` and ``baseline`` are in units of the label, ``deviation`` in units of the baseline:
+    see ``PairedLoss``.
+    """
+
+    metric: ScoreMetric
+    n: int
+    units: int
+    loss: float
+    baseline: float
+    deviation: float
+
+    @property
+    def score(self) -> float:
+        """Its skill: 1 perfect, 0 no better than the baseline, negative worse."""
+        return skill(self.loss, self.baseline)
+
+
+AnyHeldOut = HeldOut | HeldOutLoss
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -113,8 +152,8 @@ class Diagnosis:
 
     rows: RowCounts
     findings: tuple[Finding, ...] = ()
-    new: HeldOut | None = None
-    old: HeldOut | None = None
+    new: AnyHeldOut | None = None
+    old: AnyHeldOut | None = None
     labels: int = 0
     new_labels: tuple[str, ...] = ()
 
@@ -153,7 +192,7 @@ class Evaluation:
     """Paired counts on held-out rows, new and old; None where there are no such rows.
 
     ``scores``: the same by the metric that the request asks for, where it is not Accuracy; None
-    where it has no value on the rows.
+    where it has no value on the rows. Without classes there are scores alone.
     """
 
     reference: Reference
@@ -387,11 +426,28 @@ def _diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
             }
             for finding in diagnosis.findings
         ],
-        "new": diagnosis.new and {"n": diagnosis.new.n, "correct": diagnosis.new.correct},
-        "old": diagnosis.old and {"n": diagnosis.old.n, "correct": diagnosis.old.correct},
+        "new": _held_out_document(diagnosis.new),
+        "old": _held_out_document(diagnosis.old),
         "labels": diagnosis.labels,
         "newLabels": list(diagnosis.new_labels),
     }
+
+
+def _held_out_document(held_out: AnyHeldOut | None) -> dict[str, Any] | None:
+    match held_out:
+        case None:
+            return None
+        case HeldOut(n, correct):
+            return {"n": n, "correct": correct}
+        case HeldOutLoss():
+            return {
+                "n": held_out.n,
+                "units": held_out.units,
+                "metric": held_out.metric.value,
+                "loss": _round(held_out.loss),
+                "baseline": _round(held_out.baseline),
+                "deviation": _round(held_out.deviation),
+            }
 
 
 def _evidence_document(evidence: Evidence) -> dict[str, Any]:
@@ -464,9 +520,17 @@ def _finding(fields: Fields) -> Finding:
     )
 
 
-def _held_out(fields: Fields) -> HeldOut:
-    n = fields.integer("n")
-    return HeldOut(n, fields.integer("correct", most=n))
+def _held_out(fields: Fields) -> AnyHeldOut:
+    if not fields.has("metric"):
+        n = fields.integer("n")
+        return HeldOut(n, fields.integer("correct", most=n))
+    metric = fields.one_of("metric", ScoreMetric)
+    if metric not in LOSSES:
+        raise ContractError(f"{fields.name('metric')}: {metric.value} is no loss")
+    n, baseline = fields.integer("n", least=1), read_baseline(fields)
+    units = fields.integer("units", least=1, most=n)
+    loss = read_loss(fields, "loss", baseline)
+    return HeldOutLoss(metric, n, units, loss, baseline, read_loss(fields, "deviation"))
 
 
 def _candidate(fields: Fields) -> Candidate:

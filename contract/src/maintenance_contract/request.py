@@ -9,7 +9,7 @@ from typing import Any, Final
 from maintenance_contract.codec import Fields, canonical, digest, load
 from maintenance_contract.errors import ContractError
 from maintenance_contract.holdout import Holdout
-from maintenance_contract.kinds import ROLES, Columns, Task, columns_of
+from maintenance_contract.kinds import ROLES, Columns, Task, columns_of, metrics_of
 from maintenance_contract.scores import ScoreMetric
 
 REQUEST_VERSION: Final = 1
@@ -238,7 +238,7 @@ class TrainingRequest:
             **({} if self.max_rows == DEFAULT_MAX_ROWS else {"maxRows": self.max_rows}),
             **({"race": True} if self.race else {}),
             **({"oldAtNewMix": True} if self.old_at_new_mix else {}),
-            **({} if self.metric is ScoreMetric.ACCURACY else {"metric": self.metric.value}),
+            **_unless_default(self.model.task, self.metric),
         }
 
     @classmethod
@@ -269,7 +269,7 @@ class TrainingRequest:
             old_at_new_mix=document.has("oldAtNewMix") and document.boolean("oldAtNewMix"),
             metric=document.one_of("metric", ScoreMetric)
             if document.has("metric")
-            else ScoreMetric.ACCURACY,
+            else metrics_of(model.task)[0],
         )
 
 
@@ -285,6 +285,11 @@ def _given(**values: str) -> dict[str, str]:
 def _unless_zero(**values: int) -> dict[str, int]:
     """As above, for numbers."""
     return {key: value for key, value in values.items() if value}
+
+
+def _unless_default(task: str, metric: ScoreMetric) -> dict[str, str]:
+    """As above; what is the default depends on the kind."""
+    return {} if metric is metrics_of(task)[0] else {"metric": metric.value}
 
 
 def _unless_random(sampling: Sampling) -> str:

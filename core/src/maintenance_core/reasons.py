@@ -110,7 +110,7 @@ class DegradedReason(Reason):
     """Of the condition Degraded."""
 
     BELOW_THRESHOLD = "BelowThreshold", "Performance is below its floor in enough readings."
-    ABOVE_THRESHOLD = "AboveThreshold", "The error rate is above its ceiling in enough readings."
+    ABOVE_THRESHOLD = "AboveThreshold", "The error is above its ceiling in enough readings."
     ERROR_ROSE = "ErrorRose", "The error has risen by more than the tolerance, says the test."
     SEASON = (
         "SeasonSeenBefore",
@@ -172,16 +172,24 @@ class DecisionReason(Reason):
 class VerdictReason(Reason):
     """Of a gate's verdict."""
 
-    FIRST_VERSION = "FirstVersion", "The first version beats the majority class."
-    IMPORTED = "Imported", "The model brought along does no worse than the majority class."
+    FIRST_VERSION = "FirstVersion", "The first version beats what needs no model."
+    IMPORTED = "Imported", "The model brought along does no worse than what needs no model."
     WORSE_THAN_MAJORITY = (
         "WorseThanMajority",
         "The model brought along does worse than always naming the most frequent label.",
+    )
+    WORSE_THAN_BASELINE = (
+        "WorseThanBaseline",
+        "The model brought along errs by more than the baseline, which needs no model.",
     )
     CHALLENGER_WINS = "ChallengerWins", "Better on new held-out rows and not worse on old ones."
     NO_IMPROVEMENT = "NoImprovement", "Not shown to be better on new held-out rows."
     FORGETS_OLD = "ForgetsOld", "Not shown to be as good as before on old held-out rows."
     NOT_BETTER_THAN_MAJORITY = "NotBetterThanMajority", "Not shown to beat the majority class."
+    NOT_BETTER_THAN_BASELINE = (
+        "NotBetterThanBaseline",
+        "Not shown to beat the baseline, which needs no model.",
+    )
     CHAMPION_CHANGED = "ChampionChanged", "Another version went into service during the run."
     REPORT_INVALID = (
         "ReportInvalid",

@@ -6,11 +6,13 @@ schema or from a frozen copy in status, so every field is read as if nobody had 
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from maintenance_contract import (
+    LOSSES,
     Columns,
     ContractError,
     Holdout,
@@ -19,6 +21,7 @@ from maintenance_contract import (
     StorageUri,
     Task,
     columns_of,
+    metrics_of,
 )
 from maintenance_contract.codec import Fields, bounded, canonical
 from maintenance_contract.kinds import FROM_SCRATCH, INPUTS, MOST_INPUTS, ROLES
@@ -154,14 +157,14 @@ def _spec(fields: Fields) -> Spec:
         updates=_place(data, "updates"),
         columns=_columns(data, task),
         holdout=_holdout(data),
-        metrics=_metrics(fields.fields("metrics")),
+        metrics=_metrics(fields.fields("metrics"), task),
         policy=decision.one_of("policy", Policy),
-        thresholds=_thresholds(decision),
+        thresholds=_thresholds_of(task, _thresholds(decision)),
         min_new_rows=decision.integer("minNewRows", least=1),
         recheck_after=_duration(decision, "recheckAfter"),
         diagnosis=_diagnosis(fields),
         training=_training(fields.fields("training")),
-        gate=_gate(fields.fields("gate")),
+        gate=_gate_of(task, _gate(fields.fields("gate")), fields.fields("gate").has("metric")),
         limits=_limits(fields.fields("limits")),
         history_runs=fields.fields("history").integer("runs", least=1, most=HISTORY)
         if fields.has("history")
@@ -281,6 +284,16 @@ def _thresholds(decision: Fields) -> Thresholds:
     return thresholds
 
 
+@lru_cache(maxsize=1024)
+def _thresholds_of(task: Task, thresholds: Thresholds) -> Thresholds:
+    """Without classes there is no mix of them."""
+    return replace(thresholds, class_mix=None) if _without_classes(task) else thresholds
+
+
+def _without_classes(task: Task) -> bool:
+    return metrics_of(task)[0] in LOSSES
+
+
 def _columns(data: Fields, task: Task) -> Columns:
     """What the kind of model reads; what the resource does not name has the kind's default."""
     if not data.has("columns"):
@@ -337,13 +350,21 @@ def _holdout(data: Fields) -> Holdout:
     return Holdout.read(data.fields("holdout"))
 
 
-def _metrics(fields: Fields) -> Metrics | OutcomeCounters:
+def _metrics(fields: Fields, task: Task) -> Metrics | OutcomeCounters:
     if fields.has("outcomes") == fields.has("performance"):
         raise SpecError(
             fields.name("performance"),
             "set exactly one of performance (a gauge) and outcomes (counters)",
         )
-    return _outcomes(fields) if fields.has("outcomes") else _gauge(fields)
+    if not fields.has("outcomes"):
+        return _gauge(fields)
+    if _without_classes(task):
+        raise SpecError(
+            fields.name("outcomes"),
+            f"{task.value} has no classes to count by: write performance with thresholdRange.max, "
+            "the largest error that is good",
+        )
+    return _outcomes(fields)
 
 
 def _outcomes(metrics: Fields) -> OutcomeCounters:
@@ -610,6 +631,20 @@ def _gate(fields: Fields) -> Gate:
             else DEFAULT_WEIGHED_CONFIDENCE
         ),
     )
+
+
+@lru_cache(maxsize=1024)
+def _gate_of(task: Task, gate: Gate, named: bool) -> Gate:  # noqa: FBT001 - a key of the cache
+    """With a metric of its kind; where none is ``named``, the default."""
+    known = metrics_of(task)
+    if not named:
+        return replace(gate, metric=known[0])
+    if gate.metric not in known:
+        names = " or ".join(metric.value for metric in known)
+        raise SpecError(
+            "spec.gate.metric", f"{task.value} has no {gate.metric.value}: write {names}"
+        )
+    return gate
 
 
 def _confidence(fields: Fields, key: str) -> float:

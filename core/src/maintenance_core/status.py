@@ -573,14 +573,21 @@ def _entry_out(entry: HistoryEntry) -> dict[str, Any]:
 
 
 def _score_in(fields: Fields) -> Score:
-    return Score(fields.integer("n"), _float(fields, "champion"), _float(fields, "challenger"))
+    return Score(
+        fields.integer("n"),
+        _float(fields, "champion"),
+        _float(fields, "challenger"),
+        fields.string("metric", most=32) if fields.has("metric") else "",
+    )
 
 
 def _score_out(score: Score) -> dict[str, Any]:
+    digits = ".6g" if score.metric else ".4f"
     return {
         "n": score.n,
-        "champion": f"{score.champion:.4f}",
-        "challenger": f"{score.challenger:.4f}",
+        "champion": f"{score.champion:{digits}}",
+        "challenger": f"{score.challenger:{digits}}",
+        **({"metric": score.metric} if score.metric else {}),
     }
 
 

@@ -5,6 +5,7 @@ whole degrees of freedom the distribution is a finite sum.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from maintenance_core.statistics import bisect
@@ -45,3 +46,20 @@ def quantile(confidence: float, degrees: int) -> float:
     while at_least(most, degrees) > 1.0 - confidence:
         most *= 2.0
     return bisect(lambda t: at_least(t, degrees) > 1.0 - confidence, 0.0, most)
+
+
+def means_differ(difference: float, errors: Sequence[tuple[float, int]]) -> float:
+    """The one-sided p-value of a difference of means of independent samples.
+
+    By B. L. Welch's test (Biometrika 34, 1947); 1 where nothing is known of the spread.
+
+    Args:
+        difference: how much larger the one mean is.
+        errors: of each mean, its standard error and how many independent values it is of.
+    """
+    squares = [(error**2, n - 1) for error, n in errors if n > 1]
+    variance = math.fsum(square for square, _ in squares)
+    if variance <= 0.0 or len(squares) < len(errors):
+        return 1.0
+    degrees = variance**2 / math.fsum(square**2 / free for square, free in squares)
+    return at_least(difference / math.sqrt(variance), max(1, math.floor(degrees)))

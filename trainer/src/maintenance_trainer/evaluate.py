@@ -3,23 +3,31 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maintenance_contract import (
+    LOSSES,
+    AnyHeldOut,
     Evaluation,
     HeldOut,
     PairedCounts,
+    PairedLoss,
     PairedScore,
     PairedScores,
     Reference,
     ScoreMetric,
 )
 from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.paired_losses import Yardstick, held_out_loss, paired_loss
 from maintenance_trainer.paired_scores import Predictions, paired_score
+
+if TYPE_CHECKING:
+    from maintenance_trainer.tasks.task import AnyTask
 
 Losses = NDArray[np.float64]
 
@@ -86,6 +94,47 @@ def evaluation(
     return replace(counts, scores=scores)
 
 
+def evaluation_of_losses(
+    yardstick: Yardstick | None,
+    reference: Reference,
+    held_out: tuple[Sequence[Row], Sequence[Row]],
+    champion: Losses,
+    challenger: Losses,
+    metric: ScoreMetric,
+) -> Evaluation:
+    """Champion and challenger on held-out rows without classes: see ``evaluation``.
+
+    ``yardstick``: what the losses are measured by; None: there is nothing to explain.
+    """
+    new, old = held_out
+    both = [*new, *old]
+    if yardstick is None or not both:
+        return Evaluation(reference, scores=PairedScores(metric))
+
+    def score(part: slice) -> PairedLoss | None:
+        return paired_loss(yardstick, both[part], champion[part], challenger[part])
+
+    whole = score(slice(None)) if reference is Reference.BASELINE else None
+    first, second = slice(0, len(new)), slice(len(new), None)
+    scores = PairedScores(metric, score(first), score(second), whole)
+    return Evaluation(reference, scores=scores)
+
+
+def yardstick(metric: ScoreMetric, task: "AnyTask", dataset: Dataset) -> Yardstick | None:
+    """What real-valued losses are measured by: the baseline's on the rows that are trained on.
+
+    On those that the champion was trained on, where their labels differ. None where there are
+    classes, or nothing to explain.
+    """
+    if metric not in LOSSES:
+        return None
+    for rows in (dataset.old_train, dataset.old_train + dataset.new_train, dataset.rows):
+        found = Yardstick.of(metric, task.baseline(rows, rows)) if rows else None
+        if found is not None:
+            return found
+    return None
+
+
 def refuse_metric(metric: ScoreMetric, strata: Collection[str]) -> None:
     """Refuse a metric that these rows can have no value of.
 
@@ -93,13 +142,17 @@ def refuse_metric(metric: ScoreMetric, strata: Collection[str]) -> None:
         ConfigurationError: MetricUndefined.
     """
     classes = len(set(strata) - {""})
-    if metric is ScoreMetric.AUROC and classes != _TWO:
+    if metric in LOSSES and classes:
+        problem = f"{metric.value} is of numbers, and the rows have classes"
+    elif metric in LOSSES:
+        return
+    elif metric is ScoreMetric.AUROC and classes != _TWO:
         problem = f"AUROC compares two classes, and the rows have {classes}"
-    elif metric is not ScoreMetric.ACCURACY and not classes:
+    elif not classes:
         problem = f"{metric.value} is of classes, and the rows have none"
     else:
         return
-    instead = "MacroF1, BalancedAccuracy or Accuracy" if classes else "Accuracy"
+    instead = "MacroF1, BalancedAccuracy or Accuracy" if classes else "MAE or RMSE"
     raise ConfigurationError(
         "MetricUndefined", f"spec.gate.metric: {problem}: write {instead} instead."
     )
@@ -147,8 +200,12 @@ def at_class_mix(rows: Sequence[Row], mix: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(row for row in rows if row.key in chosen)
 
 
-def held_out(losses: Losses) -> HeldOut | None:
-    """Score one model by its losses on n rows, 0 or 1 each; None without rows."""
+def held_out(
+    metric: ScoreMetric, yardstick: Yardstick | None, rows: Sequence[Row], losses: Losses
+) -> AnyHeldOut | None:
+    """Score one model by its losses on n rows; None without rows."""
+    if metric in LOSSES:
+        return held_out_loss(yardstick, rows, losses)
     return HeldOut(len(losses), int((losses == 0).sum())) if len(losses) else None
 
 

@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from maintenance_contract import (
+    LOSSES,
     Candidate,
     Evaluation,
     Operation,
     Outcome,
+    PairedLoss,
     Reference,
     TrainingAction,
     TrainingReport,
@@ -21,8 +23,16 @@ from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.snapshot import Snapshot, read_again
 from maintenance_trainer.data.split import Dataset, refuse_too_little
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.evaluate import Answers, at_class_mix, evaluation, majority_class
+from maintenance_trainer.evaluate import (
+    Answers,
+    at_class_mix,
+    evaluation,
+    evaluation_of_losses,
+    majority_class,
+    yardstick,
+)
 from maintenance_trainer.model_field import Given
+from maintenance_trainer.paired_losses import Yardstick
 from maintenance_trainer.recipes import Trained, take_over
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
@@ -54,10 +64,11 @@ def train(work: Work) -> TrainingReport:
         dataset = _with_new_mix(dataset)
     model = work.task.load(champion.folder, champion.labels) if champion else None
     reference = _reference(work, model, dataset)
+    measure = yardstick(request.metric, work.task, dataset)
     excluded = 0
     if request.exclude_contradicted and model is not None:
         dataset, excluded = _without_contradicted(work, model, dataset)
-    run = _run(work, model, champion, dataset, reference)
+    run = _run(work, model, champion, dataset, (reference, measure))
     trained = run.trained
     if request.action is not TrainingAction.IMPORT:
         work.timings.add("train", run.seconds)
@@ -149,10 +160,12 @@ def _with_new_mix(dataset: Dataset) -> Dataset:
 
 
 def _reference(work: Work, model: Model | None, dataset: Dataset) -> Answers:
-    """Of the champion, or of the majority class, on the held-out rows, new ones first."""
+    """Of the champion, or of what needs no model, on the held-out rows, new ones first."""
     rows = dataset.new_held_out + dataset.old_held_out
     if model is None:
         known = dataset.old_train + dataset.new_train
+        if work.request.metric in LOSSES:
+            return Answers(work.task.baseline(known, rows))
         return Answers(work.task.baseline(known, rows), (majority_class(known),) * len(rows))
     with work.timings.of("scoreChampion"):
         return _answers(work, model, rows, "scoring the champion, rows")
@@ -181,7 +194,7 @@ def _run(
     model: Model | None,
     champion: Version | None,
     dataset: Dataset,
-    reference: Answers,
+    against: tuple[Answers, Yardstick | None],
 ) -> Raced:
     """Train what is asked for, or both ways; score it."""
     action = _action(work.request)
@@ -194,7 +207,7 @@ def _run(
         work.progress.say(f"{' and '.join(ways)} race; the better one meets the champion")
     return race(
         {way: partial(_run_recipe, work, way, model, champion, dataset) for way in ways},
-        lambda challenger: _evaluate(work, challenger, dataset, reference),
+        lambda challenger: _evaluate(work, challenger, dataset, *against),
     )
 
 
@@ -217,12 +230,23 @@ def _run_recipe(
         return fine_tune(task, model, start, dataset, recipes, scratch=scratch, progress=progress)
 
 
-def _evaluate(work: Work, challenger: Model, dataset: Dataset, reference: Answers) -> Evaluation:
+def _evaluate(
+    work: Work,
+    challenger: Model,
+    dataset: Dataset,
+    reference: Answers,
+    measure: Yardstick | None,
+) -> Evaluation:
     new, old = dataset.new_held_out, dataset.old_held_out
+    metric = work.request.metric
     with work.timings.of("scoreChallenger"):
         answers = _answers(work, challenger, new + old, "scoring the challenger, rows")
+    if metric in LOSSES:
+        against = Reference.CHAMPION if work.request.champion else Reference.BASELINE
+        losses = reference.loss, answers.loss
+        return evaluation_of_losses(measure, against, (new, old), *losses, metric)
     against = Reference.CHAMPION if work.request.champion else Reference.MAJORITY_CLASS
-    return evaluation(work.request.metric, against, (new, old), reference, answers)
+    return evaluation(metric, against, (new, old), reference, answers)
 
 
 def _action(request: TrainingRequest) -> TrainingAction:
@@ -257,6 +281,15 @@ def _report(request: TrainingRequest, store: Store, version: Version) -> Trainin
 
 def _told_of_race(scores: Mapping[TrainingAction, Evaluation]) -> str:
     """What both ways scored on new held-out rows; empty where nothing raced."""
+    losses = {action: _loss(each) for action, each in scores.items()}
+    if any(losses.values()):
+        each_way = [
+            f"{action.value} has a {its.metric.value} of {its.challenger:.4g}"
+            for action, its in losses.items()
+            if its
+        ]
+        n = next(its.n for its in losses.values() if its)
+        return f"On {n} held-out rows {' and '.join(each_way)}."
     told = [
         f"{action.value} gets {counts.both_correct + counts.challenger_only} right"
         for action, each in scores.items()
@@ -264,3 +297,9 @@ def _told_of_race(scores: Mapping[TrainingAction, Evaluation]) -> str:
     ]
     n = next((c.n for each in scores.values() if (c := each.new or each.old) is not None), 0)
     return f"Of {n} held-out rows {' and '.join(told)}." if told else ""
+
+
+def _loss(evaluation: Evaluation) -> PairedLoss | None:
+    scores = evaluation.scores
+    found = scores and (scores.new or scores.old)
+    return found if isinstance(found, PairedLoss) else None

@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
-from maintenance_contract import AUTO, HeldOut, rows_to_hold_out
-from maintenance_core.decide.findings import accuracy, diagnosis_of, rows, targeted
-from maintenance_core.decide.power import MOST_ROWS, POWER, fewest_rows, rows_to_show_no_loss
+from maintenance_contract import AUTO, LOSSES, AnyHeldOut, rows_to_hold_out
+from maintenance_core.decide.findings import diagnosis_of, level, rows, scale, targeted
+from maintenance_core.decide.power import MOST_ROWS, POWER, fewest_rows
 from maintenance_core.decide.proposal import Brake, Proposal
 from maintenance_core.decide.worth import (
     in_figures,
     proof_required,
     reported_only,
+    rows_for_proof,
     rows_to_be_worth,
     worth,
 )
@@ -87,16 +88,17 @@ def run_limit(situation: Situation, wanted: Proposal) -> Proposal | None:
 
 
 def too_few_rows_for_a_first_win(situation: Situation, wanted: Proposal) -> Proposal | None:
-    """First version: too few held-out rows to beat the majority class by any score: Wait."""
+    """First version: too few held-out rows to beat what needs no model by any score: Wait."""
     if wanted.reason is not DecisionReason.FIRST_VERSION:
         return None
     gate, counts = situation.spec.gate, diagnosis_of(situation).rows
+    reference = "the baseline" if gate.metric in LOSSES else "the majority class"
     return _shortage(
         wanted,
         kind="held-out rows",
         have=counts.new_held_out + counts.old_held_out,
         need=fewest_rows(gate.confidence),
-        show=f"with {percent(gate.confidence)} confidence that it beats the majority class",
+        show=f"with {percent(gate.confidence)} confidence that it beats {reference}",
         wish=_label(situation, "originalPercent"),
     )
 
@@ -111,12 +113,11 @@ def too_few_old_rows_for_a_win(situation: Situation, wanted: Proposal) -> Propos
 
 def too_few_old_rows_for_proof(situation: Situation, wanted: Proposal) -> Proposal | None:
     """It must be proved that nothing is lost, and the old held-out rows could not do it: Wait."""
-    gate, held_out = situation.spec.gate, diagnosis_of(situation).old
-    before = accuracy(held_out)
+    gate, old = situation.spec.gate, level(diagnosis_of(situation).old)
     if (
         wanted.reason in NO_CONTEST
-        or before is None
-        or not proof_required(gate, rows(held_out), before)
+        or old is None
+        or not proof_required(gate, old)
         or targeted(situation)
         or reported_only(situation)
     ):
@@ -126,9 +127,10 @@ def too_few_old_rows_for_proof(situation: Situation, wanted: Proposal) -> Propos
     return _shortage(
         wanted,
         kind="old held-out rows",
-        have=rows(held_out),
-        need=rows_to_show_no_loss(before, gate.max_old_loss, gate.confidence),
-        show=f"{_surely(gate.confidence)} that it loses no more than {percent(gate.max_old_loss)}",
+        have=old.n,
+        need=rows_for_proof(old, gate.max_old_loss, gate.confidence),
+        show=f"{_surely(gate.confidence)} that it loses no more than "
+        f"{scale(situation).share(gate.max_old_loss)}",
         wish=lambda missing: (
             f"{label(missing)}; or raise spec.gate.oldData.maxLoss, or write {less} for "
             "spec.gate.oldData.proof"
@@ -147,12 +149,13 @@ def not_worth_a_run(situation: Situation, wanted: Proposal) -> Proposal | None:
     found = worth(situation)
     if found is None or found.enough:
         return None
+    its = found.scale
     if found.stake < found.price:
         return Proposal(
             Action.WAIT,
             DecisionReason.GAIN_TOO_SMALL,
-            f"{_due(wanted)}, but at most {percent(found.stake)} can be gained: the champion gets "
-            f"{percent(found.now)} of new held-out rows right, {percent(found.target)} would be as "
+            f"{_due(wanted)}, but at most {its.share(found.stake)} can be gained: the champion "
+            f"{its.gets(found.now, 'new held-out rows')}, {its.value(found.target)} would be as "
             f"before. A run must promise {percent(found.price)} (spec.decision.minExpectedGain).",
         )
     missing = rows_to_be_worth(situation)
@@ -182,7 +185,7 @@ def _no_win_at_all(
     situation: Situation,
     wanted: Proposal,
     age: str,
-    held_out: HeldOut | None,
+    held_out: AnyHeldOut | None,
     wish: Callable[[int], str],
 ) -> Proposal | None:
     """So few rows of that age that not even winning all of them would show a win."""

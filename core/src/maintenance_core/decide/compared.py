@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from maintenance_contract import PairedCounts, PairedScore, ScoreMetric
-from maintenance_core.decide import score_tests
+from maintenance_contract import PairedCounts, PairedLoss, PairedScore, ScoreMetric
+from maintenance_contract.scores import skill
+from maintenance_core.decide import loss_tests, score_tests
+from maintenance_core.decide.scale import SHARES, Scale
 from maintenance_core.numbers import figure, percent
 from maintenance_core.statistics import (
     EXACT_ROWS,
@@ -13,12 +15,18 @@ from maintenance_core.statistics import (
     paired_lower_bound,
 )
 
+MOST_FREQUENT: Final = "by always naming the most frequent label"
+
 
 class Compared(Protocol):
     """What the gate asks of two models on the same rows; differences are challenger less champion.
 
-    Values lie between 0 and 1, more is better.
+    Values are at most 1, more is better; below 0 is what does worse than what needs no model.
     """
+
+    @property
+    def scale(self) -> Scale:
+        """What the values are shares of."""
 
     @property
     def n(self) -> int:
@@ -54,8 +62,8 @@ class Compared(Protocol):
     def evidence(self) -> str:
         """What the test rests on, in words."""
 
-    def against_majority(self) -> str:
-        """Both values in words, where the champion is the majority class."""
+    def against_baseline(self) -> str:
+        """Both values in words, where the champion is what needs no model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,11 @@ class Counted:
     """By the rows that each gets right: exact tests."""
 
     counts: PairedCounts
+
+    @property
+    def scale(self) -> Scale:
+        """Shares of rows."""
+        return SHARES
 
     @property
     def n(self) -> int:
@@ -116,11 +129,11 @@ class Counted:
         """Rows that only one of the two gets right."""
         return f"{self.counts.challenger_only} won and {self.counts.champion_only} lost"
 
-    def against_majority(self) -> str:
+    def against_baseline(self) -> str:
         """As accuracies."""
         return (
             f"{percent(self.challenger)} of {self.n} held-out rows right, against "
-            f"{percent(self.champion)}"
+            f"{percent(self.champion)} {MOST_FREQUENT}"
         )
 
 
@@ -136,6 +149,11 @@ class Scored:
     """By a metric that is no mean over rows: tests by the jackknife's standard error."""
 
     score: PairedScore
+
+    @property
+    def scale(self) -> Scale:
+        """The metric itself."""
+        return SHARES
 
     @property
     def n(self) -> int:
@@ -185,9 +203,77 @@ class Scored:
         error = figure(self.score.standard_error)
         return f"difference {figure(self.difference)}, standard error {error}"
 
-    def against_majority(self) -> str:
+    def against_baseline(self) -> str:
         """With the metric's name."""
         return (
             f"{NAMES[self.score.metric]} {figure(self.challenger)} on {self.n} held-out rows, "
-            f"against {figure(self.champion)}"
+            f"against {figure(self.champion)} {MOST_FREQUENT}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ByLoss:
+    """By a mean of real-valued losses: values are skills, told in units of the label."""
+
+    score: PairedLoss
+
+    @property
+    def scale(self) -> Scale:
+        """The baseline's loss."""
+        return Scale(self.score.metric, self.score.baseline, self.score.deviation)
+
+    @property
+    def n(self) -> int:
+        """How many rows."""
+        return self.score.n
+
+    @property
+    def champion(self) -> float:
+        """Its skill."""
+        return skill(self.score.champion, self.score.baseline)
+
+    @property
+    def challenger(self) -> float:
+        """Its skill."""
+        return self.score.worth
+
+    @property
+    def difference(self) -> float:
+        """Of these skills."""
+        return self.score.difference
+
+    def win_p(self) -> float:
+        """By Student's t."""
+        return loss_tests.win_p(self.score)
+
+    def gain_bound(self, confidence: float) -> float:
+        """By Student's t."""
+        return loss_tests.bounds(self.score, confidence)[0]
+
+    def loss_bounds(self, confidence: float) -> tuple[float, float]:
+        """The same: its error does not depend on the question."""
+        return loss_tests.bounds(self.score, confidence)
+
+    def keeps(self, margin: float, confidence: float) -> bool:
+        """By Student's t."""
+        return self.loss_bounds(confidence)[0] >= -margin
+
+    def values(self) -> str:
+        """In units of the label."""
+        metric, champion, challenger = self.score.metric, self.score.champion, self.score.challenger
+        return f"{metric.value} {figure(challenger)}, the champion {figure(champion)},"
+
+    def evidence(self) -> str:
+        """The difference and its error, in units of the label."""
+        score = self.score
+        error = figure(score.standard_error * score.baseline)
+        clusters = "" if score.units == score.n else f", {score.units} units"
+        difference = figure(score.champion - score.challenger)
+        return f"{difference} less, standard error {error}{clusters}"
+
+    def against_baseline(self) -> str:
+        """In units of the label."""
+        return (
+            f"{self.score.metric.value} {figure(self.score.challenger)} on {self.n} held-out rows, "
+            f"against {figure(self.score.champion)} by the baseline, which needs no model"
         )

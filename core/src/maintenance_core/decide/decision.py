@@ -43,7 +43,7 @@ def decide(situation: Situation) -> Decision:
 
 def _message(situation: Situation, chosen: Proposal) -> str:
     """Why, and at the end what is told of the data; a long reason gives way to that."""
-    said = f"{breach_sentence(situation.degraded)} {chosen.message}".strip()
+    said = f"{breach_sentence(situation.degraded, situation.spec)} {chosen.message}".strip()
     if chosen.action.training is not None and chosen.reason not in NO_CONTEST:
         said = f"{said} {in_figures(situation)}".strip()
     told = told_of_data(situation)

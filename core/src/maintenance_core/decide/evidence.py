@@ -13,6 +13,7 @@ from typing import Final
 
 from maintenance_contract import Answer, Evidence, Finding, Question
 from maintenance_contract.evidence_names import (
+    CHANGE_AT_SAME_INPUT,
     CLASS_MIX,
     ERROR_RISE_AT_EQUAL_CLASS,
     ERROR_RISE_OUTSIDE,
@@ -57,6 +58,7 @@ CLAIMS: Final = (
     CLASS_MIX,
     INPUT_SHIFT_AUC,
     RELABELLED_TEXTS,
+    CHANGE_AT_SAME_INPUT,
 )
 """Tests that share the budget; the others only tell a shown shift's kind."""
 RELABELLED_RISE: Final = 0.03
@@ -97,6 +99,10 @@ class Tests:
         found = self.by_name.get(name)
         return found is not None and found.p_value is not None and found.p_value <= self.at.alpha
 
+    def asked(self, name: str) -> bool:
+        """Whether the question has a meaning: of a class mix only where there are classes."""
+        return name != CLASS_MIX or self.at.class_mix is not None
+
     def excluded(self, name: str) -> bool:
         """Whether the effect is shown to lie within its tolerance."""
         found = self.by_name.get(name)
@@ -126,6 +132,7 @@ def _drifted(tests: Tests) -> list[str]:
         ERROR_RISE_AT_EQUAL_CLASS: tests.rejects_alone(SHIFT_WITHIN_CLASSES_AUC)
         and tests.shown(ERROR_RISE_AT_EQUAL_CLASS, AT_CLASS_RISE),
         RELABELLED_TEXTS: tests.shown(RELABELLED_TEXTS, RELABELLED_RISE),
+        CHANGE_AT_SAME_INPUT: tests.shown(CHANGE_AT_SAME_INPUT, RELABELLED_RISE),
     }
     return [name for name, shows in shown.items() if shows]
 
@@ -137,9 +144,14 @@ def _new_domain(tests: Tests) -> bool:
     )
 
 
+def _mix_moved(tests: Tests) -> bool:
+    least = tests.at.class_mix
+    return least is not None and tests.shown(CLASS_MIX, least)
+
+
 def _label_shift(tests: Tests) -> bool:
     return (
-        tests.shown(CLASS_MIX, tests.at.class_mix)
+        _mix_moved(tests)
         and SHIFT_WITHIN_CLASSES_AUC in tests.by_name
         and not tests.rejects_alone(SHIFT_WITHIN_CLASSES_AUC)
     )
@@ -147,7 +159,7 @@ def _label_shift(tests: Tests) -> bool:
 
 def _shifted(tests: Tests) -> bool:
     return tests.shown(INPUT_SHIFT_AUC) or (
-        tests.shown(CLASS_MIX, tests.at.class_mix) and tests.rejects_alone(SHIFT_WITHIN_CLASSES_AUC)
+        _mix_moved(tests) and tests.rejects_alone(SHIFT_WITHIN_CLASSES_AUC)
     )
 
 
@@ -156,7 +168,7 @@ def _covariate_shift(tests: Tests) -> bool:
 
 
 def _none(tests: Tests) -> bool:
-    return all(tests.excluded(name) for name in LARGEST_UNSEEN)
+    return all(tests.excluded(name) for name in LARGEST_UNSEEN if tests.asked(name))
 
 
 _CAUSES: Final = (
@@ -201,10 +213,11 @@ def larger(name: str, at: Thresholds) -> float | None:
 def _bounds(at: Thresholds) -> dict[str, float]:
     return {
         OUTSIDE_SUPPORT: at.new_domain,
-        CLASS_MIX: at.class_mix,
+        **({} if at.class_mix is None else {CLASS_MIX: at.class_mix}),
         UNEXPLAINED_ERROR_RISE: at.error_rise,
         ERROR_RISE_AT_EQUAL_CLASS: AT_CLASS_RISE,
         RELABELLED_TEXTS: RELABELLED_RISE,
+        CHANGE_AT_SAME_INPUT: RELABELLED_RISE,
     }
 
 
@@ -222,7 +235,9 @@ def _answer(found: Finding, tests: Tests, named: Cause) -> Answer:
             if _new_domain(tests) or _label_shift(tests) or _shifted(tests):
                 return Answer.MINOR
             excluded = all(
-                tests.excluded(name) for name in (OUTSIDE_SUPPORT, CLASS_MIX, INPUT_SHIFT_AUC)
+                tests.excluded(name)
+                for name in (OUTSIDE_SUPPORT, CLASS_MIX, INPUT_SHIFT_AUC)
+                if tests.asked(name)
             )
             return Answer.NO if excluded else Answer.UNDETERMINED
         case Question.CONCEPT_DRIFT:
@@ -234,7 +249,12 @@ def _answer(found: Finding, tests: Tests, named: Cause) -> Answer:
 
 
 _DECISIVE: Final[Mapping[Cause, tuple[str, ...]]] = {
-    Cause.CONCEPT_DRIFT: (UNEXPLAINED_ERROR_RISE, ERROR_RISE_AT_EQUAL_CLASS, RELABELLED_TEXTS),
+    Cause.CONCEPT_DRIFT: (
+        UNEXPLAINED_ERROR_RISE,
+        ERROR_RISE_AT_EQUAL_CLASS,
+        RELABELLED_TEXTS,
+        CHANGE_AT_SAME_INPUT,
+    ),
     Cause.NEW_DOMAIN: (OUTSIDE_SUPPORT,),
     Cause.LABEL_SHIFT: (CLASS_MIX,),
     Cause.COVARIATE_SHIFT: (EXPECTED_ERROR_RISE,),

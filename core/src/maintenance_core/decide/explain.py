@@ -2,21 +2,25 @@
 
 from typing import Final
 
-from maintenance_contract import Answer, Evidence, Finding, LeftOut, Question
+from maintenance_contract import LOSSES, Answer, Evidence, Finding, LeftOut, Question
 from maintenance_contract.evidence_names import (
     ACCURACY,
     ACCURACY_ON_NEW_ROWS,
     BREACHED_READINGS,
+    ERROR,
     ERROR_RATE,
+    LOSS_ON_NEW_ROWS,
+    SCORE,
 )
 from maintenance_contract.plain import printable
 from maintenance_core.decide.findings import (
-    accuracy,
     diagnosis_of,
     drop_p_value,
-    expected_accuracy,
+    expected_score,
     findings,
     rows,
+    scale,
+    score,
     too_few_to_compare,
     unprompted,
     usable,
@@ -30,7 +34,9 @@ from maintenance_core.model import (
     PathStep,
     RejectedAction,
     Situation,
+    Spec,
     StatusEvidence,
+    ThresholdRange,
     Trigger,
 )
 from maintenance_core.numbers import figure, moment, p_value, reading, shortened
@@ -176,7 +182,7 @@ def _performance_drop(situation: Situation) -> PathStep:
     latest, threshold = degraded.reading, degraded.threshold
     evidence = (
         StatusEvidence(
-            ACCURACY if threshold.min is not None else ERROR_RATE,
+            _metric(threshold, situation.spec)[0],
             reading(latest.value),
             threshold=figure(threshold.bound),
             n=None if latest.samples is None else int(latest.samples),
@@ -204,14 +210,16 @@ def _sustained(situation: Situation, degraded: Degraded) -> StatusEvidence:
 
 def _drop_in_labels(situation: Situation) -> PathStep:
     """Answered by the champion's error on newly labelled rows, where the metric shows no drop."""
-    p, now = drop_p_value(situation), accuracy(diagnosis_of(situation).new)
+    p, now = drop_p_value(situation), score(diagnosis_of(situation).new)
     if p is None or now is None:
         return PathStep(Question.PERFORMANCE_DROP, Answer.UNDETERMINED)
-    expected = expected_accuracy(situation)
+    expected, its = expected_score(situation), scale(situation)
+    by_loss = its.baseline is not None
+    told = its.value if by_loss else figure
     evidence = StatusEvidence(
-        ACCURACY_ON_NEW_ROWS,
-        figure(now),
-        threshold="" if expected is None else figure(expected),
+        LOSS_ON_NEW_ROWS if by_loss else ACCURACY_ON_NEW_ROWS,
+        told(now),
+        threshold="" if expected is None else told(expected),
         p_value=p_value(p),
         n=rows(diagnosis_of(situation).new),
     )
@@ -231,7 +239,18 @@ def _evidence(evidence: Evidence) -> StatusEvidence:
     )
 
 
-def breach_sentence(degraded: Degraded | None) -> str:
+def _metric(threshold: ThresholdRange, spec: Spec) -> tuple[str, str]:
+    """The metric in production: its name as evidence, and as a subject.
+
+    Of numbers it is in units of the label, and no share.
+    """
+    floor, of_numbers = threshold.min is not None, spec.gate.metric in LOSSES
+    if of_numbers:
+        return (SCORE, "The score") if floor else (ERROR, "The error")
+    return (ACCURACY, "Accuracy") if floor else (ERROR_RATE, "The error rate")
+
+
+def breach_sentence(degraded: Degraded | None, spec: Spec) -> str:
     """The breach in one sentence; empty where there was none."""
     if degraded is None:
         return ""
@@ -239,7 +258,8 @@ def breach_sentence(degraded: Degraded | None) -> str:
         said = shown(degraded.alarm)
         return f"{said[0].upper()}{said[1:]}."
     latest, threshold = degraded.reading, degraded.threshold
-    what, side = ("Accuracy", "below") if threshold.min is not None else ("The error rate", "above")
+    what = _metric(threshold, spec)[1]
+    side = "below" if threshold.min is not None else "above"
     samples = "" if latest.samples is None else f" ({figure(latest.samples)} samples)"
     return (
         f"{what} {reading(latest.value)} was {side} {figure(threshold.bound)} in "

@@ -6,9 +6,11 @@ from typing import Final
 from maintenance_contract import (
     LEAST_ROWS,
     Answer,
+    AnyHeldOut,
     Diagnosis,
     Finding,
     HeldOut,
+    HeldOutLoss,
     Outcome,
     Question,
     RowCounts,
@@ -21,8 +23,11 @@ from maintenance_contract.evidence_names import (
     TRAINED_ROWS_TO_COMPARE,
 )
 from maintenance_core.decide.evidence import Cause, Tests, answers, cause
+from maintenance_core.decide.power import Level
+from maintenance_core.decide.scale import Scale
 from maintenance_core.model import OutcomeCounters, PathStep, Policy, Situation, Trigger
 from maintenance_core.statistics import binomial_at_least, fewer_right
+from maintenance_core.student import means_differ
 
 TOO_FEW: Final = frozenset({NEW_ROWS_TO_COMPARE, OLD_ROWS_TO_COMPARE, TRAINED_ROWS_TO_COMPARE})
 """Evidence: sides of a comparison that are too small for a test."""
@@ -70,9 +75,10 @@ def findings(situation: Situation) -> tuple[Finding, ...]:
 
 
 def where_expected(situation: Situation) -> str:
-    """What ``expected_accuracy`` is taken from, in words."""
+    """What ``expected_score`` is taken from, in words."""
     old = diagnosis_of(situation).old
-    return f"of {rows(old)} old ones" if rows(old) else "where spec.metrics asks for"
+    preposition = "on" if isinstance(diagnosis_of(situation).new, HeldOutLoss) else "of"
+    return f"{preposition} {rows(old)} old ones" if rows(old) else "where spec.metrics asks for"
 
 
 def _finding(situation: Situation, question: Question) -> Finding:
@@ -107,12 +113,20 @@ def gain_at_new_mix(situation: Situation) -> float | None:
     return tests.by_name[GAIN_AT_NEW_MIX].value if tests.rejects_alone(GAIN_AT_NEW_MIX) else None
 
 
-def accuracy(held_out: HeldOut | None) -> float | None:
-    """The champion's accuracy on held-out rows; None without rows."""
-    return None if held_out is None or held_out.n == 0 else held_out.correct / held_out.n
+def score(held_out: AnyHeldOut | None) -> float | None:
+    """The champion's accuracy, or its skill, on held-out rows; None without rows."""
+    return None if held_out is None or held_out.n == 0 else held_out.score
 
 
-def rows(held_out: HeldOut | None) -> int:
+def level(held_out: AnyHeldOut | None) -> Level | None:
+    """The same, with what is known of how its losses vary."""
+    if held_out is None or held_out.n == 0:
+        return None
+    deviation = held_out.deviation if isinstance(held_out, HeldOutLoss) else None
+    return Level(held_out.n, held_out.score, deviation)
+
+
+def rows(held_out: AnyHeldOut | None) -> int:
     """How many held-out rows there are."""
     return 0 if held_out is None else held_out.n
 
@@ -148,28 +162,49 @@ def drop_p_value(situation: Situation) -> float | None:
     new, old = diagnosis_of(situation).new, diagnosis_of(situation).old
     if new is None or new.n == 0:
         return None
-    if old is not None and old.n > 0:
+    expected = expected_score(situation)
+    if isinstance(new, HeldOutLoss):
+        return _rise_p_value(new, old, expected)
+    if isinstance(old, HeldOut) and old.n > 0:
         return fewer_right(new.correct, new.n, old.correct, old.n)
-    expected = expected_accuracy(situation)
     return None if expected is None else 1.0 - binomial_at_least(new.correct + 1, new.n, expected)
 
 
-def expected_accuracy(situation: Situation) -> float | None:
-    """What the champion is worth where nothing has changed: its accuracy on old held-out rows.
+def _rise_p_value(new: HeldOutLoss, old: AnyHeldOut | None, expected: float | None) -> float | None:
+    """The one-sided p-value that the mean loss is so much larger by chance alone."""
+    then = old if isinstance(old, HeldOutLoss) else None
+    before = then.score if then else expected
+    if before is None:
+        return None
+    errors = [(each.deviation / each.n**0.5, each.units) for each in (new, then) if each]
+    return means_differ(before - new.score, errors)
+
+
+def expected_score(situation: Situation) -> float | None:
+    """What the champion is worth where nothing has changed: its score on old held-out rows.
 
     Without such rows the metric's threshold stands in, or with counters what it achieved when it
-    was new; None where that is no share.
+    was new; None where that is no share. Where the loss is a real number an error's ceiling is in
+    units of the label.
     """
-    old = accuracy(diagnosis_of(situation).old)
+    new, old = diagnosis_of(situation).new, score(diagnosis_of(situation).old)
     if old is not None:
         return old
     metrics, champion = situation.spec.metrics, situation.champion
+    by_loss = isinstance(new, HeldOutLoss)
     if isinstance(metrics, OutcomeCounters):
         baseline = champion.baseline if champion is not None else None
-        return None if baseline is None else baseline.value
+        return None if baseline is None or by_loss else baseline.value
     threshold = metrics.threshold
+    if isinstance(new, HeldOutLoss):
+        return None if threshold.max is None else 1.0 - threshold.max / new.baseline
     floor = threshold.bound if threshold.min is not None else 1.0 - threshold.bound
     return floor if 0.0 <= floor <= 1.0 else None
+
+
+def scale(situation: Situation) -> Scale:
+    """How the champion's scores are told."""
+    return Scale.of(diagnosis_of(situation).new)
 
 
 def concept_drift(steps: Iterable[PathStep]) -> bool:

@@ -11,17 +11,19 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from maintenance_contract import (
+    LOSSES,
     Operation,
     Outcome,
+    Paired,
     PairedCounts,
-    PairedScore,
+    PairedLoss,
     PairedScores,
     Reference,
     Sampling,
     ScoreMetric,
     TrainingReport,
 )
-from maintenance_core.decide.compared import Compared, Counted, Scored
+from maintenance_core.decide.compared import ByLoss, Compared, Counted, Scored
 from maintenance_core.decide.paired_rows import (
     below_floor,
     better,
@@ -33,14 +35,19 @@ from maintenance_core.decide.paired_rows import (
     weighed_bound,
     whose_gain,
 )
+from maintenance_core.decide.power import Level
 from maintenance_core.decide.worth import proof_required, surer
 from maintenance_core.model import Champion, Gate, OnConceptDrift, Score, TrainingPlan, Verdict
-from maintenance_core.numbers import figure, p_value, percent, points
+from maintenance_core.numbers import figure, p_value, percent
 from maintenance_core.reasons import VerdictReason
 
 _MEND: Final = (
     "Check that it is the model of these data, and that id2label in its config.json names its "
     "outputs in their order; or remove spec.model.initialModel, and a first version is trained."
+)
+_MEND_OF_NUMBERS: Final = (
+    "Check that it is the model of these data, and that it answers in the unit of their labels; or "
+    "remove spec.model.initialModel, and a first version is trained."
 )
 _NO_HELD_OUT_ROW: Final = (
     "There is no held-out row to judge on: add labelled rows, or hold more of them out "
@@ -97,8 +104,22 @@ class Contest:
 
     @property
     def old_counts(self) -> PairedCounts | None:
-        """How many old rows there are, and how the champion does on them."""
+        """Who gets how many of the old rows right."""
         return self.report.evaluation.old if self.report.evaluation else None
+
+    @property
+    def old_level(self) -> Level | None:
+        """How many old rows there are, and how the champion does on them."""
+        if self.by_loss:
+            old = self.old
+            return None if old is None else Level(old.n, old.champion, old.scale.deviation)
+        counts = self.old_counts
+        return None if counts is None else Level(counts.n, counts.champion_accuracy)
+
+    @property
+    def by_loss(self) -> bool:
+        """Whether there are no classes."""
+        return self.gate.metric in LOSSES
 
     @property
     def _scores(self) -> PairedScores | None:
@@ -194,7 +215,7 @@ def report_cannot_be_used(contest: Contest) -> Verdict | None:
 def metric_without_value(contest: Contest) -> Verdict | None:
     """Rows that are there, of which the metric has no value, must not pass for none."""
     evaluation, metric = contest.report.evaluation, contest.gate.metric
-    if evaluation is None or metric is ScoreMetric.ACCURACY:
+    if evaluation is None or metric is ScoreMetric.ACCURACY or contest.by_loss:
         return None
     pairs = [("new", evaluation.new, contest.new), ("old", evaluation.old, contest.old)]
     if contest.champion is None:
@@ -211,7 +232,7 @@ def metric_without_value(contest: Contest) -> Verdict | None:
 
 
 def model_brought_along(contest: Contest) -> Verdict | None:
-    """An imported model must do no worse than the majority class: is it the right one at all?
+    """An imported model must do no worse than what needs no model: is it the right one at all?
 
     The model may have been trained on these rows, so its score says nothing good of it; a bad one
     says enough.
@@ -219,37 +240,38 @@ def model_brought_along(contest: Contest) -> Verdict | None:
     if not contest.imported:
         return None
     rows = contest.together
+    worse, mend = VerdictReason.WORSE_THAN_MAJORITY, _MEND
+    if contest.by_loss:
+        worse, mend = VerdictReason.WORSE_THAN_BASELINE, _MEND_OF_NUMBERS
     if rows is None:
-        return contest.refused(VerdictReason.WORSE_THAN_MAJORITY, _NO_HELD_OUT_ROW)
-    score = (
-        f"The model of spec.model.initialModel gets {rows.against_majority()} by always "
-        "naming the most frequent label"
-    )
+        return contest.refused(worse, _NO_HELD_OUT_ROW)
+    score = f"The model of spec.model.initialModel gets {rows.against_baseline()}"
     if rows.challenger >= rows.champion:
         note = "They may be among what it was trained on: it is the right model, no more is shown."
         return contest.promoted(VerdictReason.IMPORTED, f"{score}. {note}")
-    message = f"{score}: it is not taken over. {_MEND}"
-    return contest.refused(VerdictReason.WORSE_THAN_MAJORITY, message)
+    return contest.refused(worse, f"{score}: it is not taken over. {mend}")
 
 
 def first_version(contest: Contest) -> Verdict | None:
-    """Without a champion, all held-out rows together must show it beats the majority class."""
+    """Without a champion, all held-out rows together must show it beats what needs no model."""
     if contest.champion is not None:
         return None
     rows = contest.together
+    no_better, reference = VerdictReason.NOT_BETTER_THAN_MAJORITY, "the majority class"
+    if contest.by_loss:
+        no_better, reference = VerdictReason.NOT_BETTER_THAN_BASELINE, "the baseline"
     if rows is None:
-        return contest.refused(VerdictReason.NOT_BETTER_THAN_MAJORITY, _NO_HELD_OUT_ROW)
+        return contest.refused(no_better, _NO_HELD_OUT_ROW)
     p = rows.win_p()
     asked = 1.0 - contest.gate.confidence
     numbers = (
-        f"{rows.against_majority()} by always naming the most frequent label "
-        f"({rows.evidence()}, p {p_value(p)}, asked for {figure(asked)})"
+        f"{rows.against_baseline()} ({rows.evidence()}, p {p_value(p)}, asked for {figure(asked)})"
     )
     if p <= asked:
         message = f"The first version gets {numbers}."
         return contest.promoted(VerdictReason.FIRST_VERSION, message)
-    message = f"The first version is not shown to beat the majority class: {numbers}."
-    return contest.refused(VerdictReason.NOT_BETTER_THAN_MAJORITY, message)
+    message = f"The first version is not shown to beat {reference}: {numbers}."
+    return contest.refused(no_better, message)
 
 
 def targeted_labels(contest: Contest) -> Verdict | None:
@@ -263,10 +285,9 @@ def targeted_labels(contest: Contest) -> Verdict | None:
 
 def each_age_alone(contest: Contest) -> Verdict | None:
     """New rows show a win and old ones no loss; where that is required, nothing else will do."""
-    old, gate = contest.old_counts, contest.gate
-    n, before = (old.n, old.champion_accuracy) if old is not None and old.n else (0, None)
     shown = _shown_alone(contest)
-    return shown if shown.promote or proof_required(gate, n, before) else None
+    required = proof_required(contest.gate, contest.old_level)
+    return shown if shown.promote or required else None
 
 
 def both_ages_together(contest: Contest) -> Verdict | None:
@@ -285,10 +306,10 @@ def both_ages_together(contest: Contest) -> Verdict | None:
     if bound <= 0.0:
         alone = weighed_bound(new, None, gate, confidence) > 0.0
         reason = VerdictReason.FORGETS_OLD if alone else VerdictReason.NO_IMPROVEMENT
-        said = f"Not shown to be better: {numbers}; {shown} may be {points(bound)}."
+        said = f"Not shown to be better: {numbers}; {shown} may be {new.scale.points(bound)}."
         return contest.refused(reason, f"{said} {on_old}")
     reason = VerdictReason.CHALLENGER_WINS if keeps else VerdictReason.FORGETS_OLD
-    message = f"Better: {numbers}; {shown} is at least {points(bound)}. {on_old}"
+    message = f"Better: {numbers}; {shown} is at least {new.scale.points(bound)}. {on_old}"
     return contest.ruled(reason, message, promote=keeps)
 
 
@@ -348,7 +369,11 @@ def _without_evaluation(report: TrainingReport, _: Champion | None) -> str:
 
 
 def _against_another(report: TrainingReport, champion: Champion | None) -> str:
-    reference = Reference.CHAMPION if champion is not None else Reference.MAJORITY_CLASS
+    scores = report.evaluation.scores if report.evaluation else None
+    reference = Reference.CHAMPION
+    if champion is None:
+        of_numbers = scores is not None and scores.metric in LOSSES
+        reference = Reference.BASELINE if of_numbers else Reference.MAJORITY_CLASS
     if report.evaluation is None or report.evaluation.reference is reference:
         return ""
     against = report.evaluation.reference.value
@@ -390,6 +415,9 @@ def _consistent(counts: PairedCounts | None) -> bool:
 
 
 def _score(rows: Compared | None) -> Score | None:
+    if isinstance(rows, ByLoss):
+        its = rows.score
+        return Score(its.n, its.champion, its.challenger, its.metric.value)
     return None if rows is None else Score(rows.n, rows.champion, rows.challenger)
 
 
@@ -397,5 +425,7 @@ def _counted(counts: PairedCounts | None) -> Compared | None:
     return None if counts is None or counts.n == 0 else Counted(counts)
 
 
-def _scored(score: PairedScore | None) -> Compared | None:
+def _scored(score: Paired | None) -> Compared | None:
+    if isinstance(score, PairedLoss):
+        return ByLoss(score)
     return None if score is None else Scored(score)

@@ -37,7 +37,7 @@ def kept(old: Compared | None, gate: Gate) -> tuple[bool, str]:
     numbers = (
         f"{old.values()} on {old.n} old held-out rows ({old.evidence()}); with "
         f"{percent(gate.confidence)} confidence it loses at most {percent(max(0.0, -least))}, "
-        f"allowed are {percent(gate.max_old_loss)}"
+        f"allowed are {old.scale.share(gate.max_old_loss)}"
     )
     if old.keeps(gate.max_old_loss, gate.confidence):
         return True, f"Nothing lost: {numbers}."
@@ -50,7 +50,7 @@ def not_shown_to_forget(old: Compared | None, gate: Gate) -> tuple[bool, str]:
         return True, _NO_OLD_ROW
     low, high = old.loss_bounds(LOSS_CONFIDENCE)
     numbers = f"{old.values()} on {old.n} old held-out rows ({old.evidence()})"
-    allowed = percent(gate.max_old_loss)
+    allowed = old.scale.share(gate.max_old_loss)
     if -high > gate.max_old_loss:
         return False, (
             f"Shown to forget: {numbers}; with {percent(LOSS_CONFIDENCE)} confidence it loses at "
@@ -108,5 +108,5 @@ def below_floor(new: Compared, gate: Gate, numbers: str) -> str:
         return f"Not better: {numbers}."
     return (
         f"Better, but by {percent(new.challenger - new.champion)} only, where "
-        f"spec.gate.minImprovement asks for {percent(gate.min_improvement)}: {numbers}."
+        f"spec.gate.minImprovement asks for {new.scale.share(gate.min_improvement)}: {numbers}."
     )

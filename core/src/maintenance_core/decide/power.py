@@ -8,6 +8,7 @@ those of small networks in benchmarks/decision, about .5 where a new domain was 
 """
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
@@ -28,6 +29,18 @@ LEAST_MARGIN: Final = 1e-9
 """No number of rows shows that less than this is lost."""
 
 _DEVIATIONS: Final = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How good a model is on ``n`` rows: ``score``, and how its losses vary from row to row.
+
+    ``deviation`` is None where rows are right or wrong: then the score tells it.
+    """
+
+    n: int
+    score: float
+    deviation: float | None = None
 
 
 def discordant(champion: float, challenger: float) -> tuple[float, float]:

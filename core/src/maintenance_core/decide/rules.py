@@ -7,7 +7,7 @@ sentence of each docstring is its row in ``docs/decision-table.md``.
 
 from typing import Final
 
-from maintenance_contract import Answer, Evidence, Outcome, Question
+from maintenance_contract import Answer, Evidence, HeldOut, HeldOutLoss, Outcome, Question
 from maintenance_contract.evidence_names import (
     CLASS_MIX,
     EXPECTED_ERROR_RISE,
@@ -19,15 +19,17 @@ from maintenance_contract.evidence_names import (
 from maintenance_core.decide.evidence import Cause, Tests, cause, drift_size
 from maintenance_core.decide.explain import answer
 from maintenance_core.decide.findings import (
-    accuracy,
     answered,
     diagnosis_of,
     drop_p_value,
-    expected_accuracy,
+    expected_score,
     findings,
     gain_at_new_mix,
+    level,
     new_rows,
     rows,
+    scale,
+    score,
     targeted,
     too_few_to_compare,
     unprompted,
@@ -36,6 +38,7 @@ from maintenance_core.decide.findings import (
 )
 from maintenance_core.decide.power import fewest_rows
 from maintenance_core.decide.proposal import Proposal, Rule
+from maintenance_core.decide.scale import SHARES
 from maintenance_core.decide.worth import many
 from maintenance_core.model import Action, OnAmbiguous, Policy, Situation, Trigger
 from maintenance_core.numbers import figure, p_value, percent
@@ -58,18 +61,31 @@ def initial_model(situation: Situation) -> Proposal | None:
     given = situation.spec.initial_model
     if situation.trigger is not Trigger.INITIAL or given is None:
         return None
-    counts, scores = diagnosis_of(situation).rows, diagnosis_of(situation)
-    both = [held_out for held_out in (scores.new, scores.old) if held_out is not None]
-    n, correct = sum(one.n for one in both), sum(one.correct for one in both)
-    score = f" It gets {percent(correct / n)} of them right." if n else ""
+    counts = diagnosis_of(situation).rows
     revision = f" at {situation.spec.initial_revision}" if situation.spec.initial_revision else ""
     return Proposal(
         Action.IMPORT,
         DecisionReason.INITIAL_MODEL,
         f"spec.model.initialModel is given: {given}{revision} becomes the first version, as it is; "
         f"nothing is trained. {counts.old_held_out + counts.new_held_out} rows are held out to "
-        f"judge it by.{score}",
+        f"judge it by.{_on_both(situation)}",
     )
+
+
+def _on_both(situation: Situation) -> str:
+    """What the model does on all held-out rows; of real-valued losses, on each age's."""
+    scores = diagnosis_of(situation)
+    both = [("new", scores.new), ("old", scores.old)]
+    counts = [its for _, its in both if isinstance(its, HeldOut)]
+    if n := sum(its.n for its in counts):
+        return f" It gets {percent(sum(its.correct for its in counts) / n)} of them right."
+    told = [
+        f"{figure(its.loss)} on {its.n} {age} rows"
+        for age, its in both
+        if isinstance(its, HeldOutLoss)
+    ]
+    metric = next((its.metric for _, its in both if isinstance(its, HeldOutLoss)), "")
+    return f" Its {metric} is {' and '.join(told)}." if told else ""
 
 
 def no_champion(situation: Situation) -> Proposal | None:
@@ -142,13 +158,10 @@ def no_drop(situation: Situation) -> Proposal | None:
     asked = 1.0 - situation.spec.gate.confidence
     if not unprompted(situation) or p is None or p <= asked:
         return None
-    held_out = diagnosis_of(situation).new
-    now = accuracy(held_out)
-    assert now is not None  # noqa: S101 - there is a p-value
     return Proposal(
         Action.NONE,
         DecisionReason.NO_DROP_FOUND,
-        f"The champion gets {percent(now)} of {rows(held_out)} new held-out rows right; that it "
+        f"The champion {_on_new(situation)}; that it "
         f"does worse there than {where_expected(situation)} {_expected(situation)} is not shown (p "
         f"{p_value(p)}, asked for {figure(asked)}).",
     )
@@ -173,7 +186,7 @@ def no_harm(situation: Situation) -> Proposal | None:
     Asked only where there are rows enough to show a win at all; fewer are the brakes' affair.
     """
     held_out = diagnosis_of(situation).new
-    now, expected = accuracy(held_out), expected_accuracy(situation)
+    now, expected = score(held_out), expected_score(situation)
     if rows(held_out) < fewest_rows(situation.spec.gate.confidence):
         return None
     if now is None or expected is None or now < expected or gain_at_new_mix(situation) is not None:
@@ -181,10 +194,9 @@ def no_harm(situation: Situation) -> Proposal | None:
     return Proposal(
         Action.NONE,
         DecisionReason.NO_CAUSE_FOUND,
-        f"The newly labelled rows do not show the drop: the champion gets {percent(now)} of "
-        f"{rows(held_out)} new held-out rows right, {where_expected(situation)} "
-        f"{percent(expected)}. Check that the labels in spec.data.updates are of the traffic that "
-        "the metric measures.",
+        f"The newly labelled rows do not show the drop: the champion {_on_new(situation)}, "
+        f"{where_expected(situation)} {scale(situation).value(expected)}. Check that the labels in "
+        "spec.data.updates are of the traffic that the metric measures.",
     )
 
 
@@ -212,13 +224,15 @@ def concept_replaced(situation: Situation) -> Proposal | None:
     """ConceptDrift is Major, most accuracy is lost, rows are many: FineTune on what still holds.
 
     Hardly an old row still holds, so a retrain would see little but the new rows, too, and pay for
-    beginning again. Of few rows a fine-tune unlearns too little, and a retrain costs little.
+    beginning again. Of few rows a fine-tune unlearns too little, and a retrain costs little. Of
+    numbers it has not been measured: there a retrain is due.
     """
-    held_out, old = diagnosis_of(situation).new, diagnosis_of(situation).old
-    now, expected = accuracy(held_out), expected_accuracy(situation)
-    if _cause(situation) is not Cause.CONCEPT_DRIFT or now is None or not expected:
+    if scale(situation) is not SHARES:
         return None
-    if not many(rows(old), accuracy(old)):
+    now, expected = score(diagnosis_of(situation).new), expected_score(situation)
+    if _cause(situation) is not Cause.CONCEPT_DRIFT or now is None or expected is None:
+        return None
+    if expected <= 0.0 or not many(level(diagnosis_of(situation).old)):
         return None
     asked = situation.spec.thresholds.concept_replaced
     if now / expected >= 1.0 - asked:
@@ -226,9 +240,9 @@ def concept_replaced(situation: Situation) -> Proposal | None:
     return Proposal(
         Action.FINE_TUNE,
         DecisionReason.CONCEPT_REPLACED,
-        f"{DecisionReason.CONCEPT_REPLACED.sentence} The champion gets {percent(now)} of "
-        f"{rows(held_out)} new held-out rows right, {where_expected(situation)} "
-        f"{percent(expected)}: more than {percent(asked)} of that is lost "
+        f"{DecisionReason.CONCEPT_REPLACED.sentence} The champion {_on_new(situation)}, "
+        f"{where_expected(situation)} {scale(situation).value(expected)}: more than "
+        f"{percent(asked)} of that is lost "
         "(spec.decision.thresholds.conceptReplaced). Fine-tune on the new rows and on those old "
         "ones that no new label contradicts.",
     )
@@ -458,6 +472,14 @@ def _start(situation: Situation) -> str:
     return "from the base model" if situation.spec.base_model is not None else "from the beginning"
 
 
+def _on_new(situation: Situation) -> str:
+    """What the champion does on new held-out rows, as a predicate."""
+    held_out = diagnosis_of(situation).new
+    now = score(held_out)
+    assert now is not None  # noqa: S101 - the callers looked
+    return scale(situation).gets(now, f"{rows(held_out)} new held-out rows")
+
+
 def _expected(situation: Situation) -> str:
-    expected = expected_accuracy(situation)
-    return "" if expected is None else f"({percent(expected)})"
+    expected = expected_score(situation)
+    return "" if expected is None else f"({scale(situation).value(expected)})"

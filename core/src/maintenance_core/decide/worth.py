@@ -10,28 +10,30 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from maintenance_contract import Answer, Question, more_held_out
+from maintenance_core.decide import loss_power
 from maintenance_core.decide.findings import (
-    accuracy,
     answered,
     cause_open,
     diagnosis_of,
-    expected_accuracy,
+    expected_score,
     findings,
     gain_at_new_mix,
+    level,
     new_rows,
-    rows,
     targeted,
 )
 from maintenance_core.decide.power import (
     MOST_ROWS,
     POWER,
+    Level,
     no_loss_chance,
     rows_to_show_no_loss,
     weighed_chance,
     win_chance,
 )
+from maintenance_core.decide.scale import SHARES, Scale
 from maintenance_core.model import Gate, OnConceptDrift, Power, Proof, Situation
-from maintenance_core.numbers import percent, points
+from maintenance_core.numbers import points
 
 MORE: Final = 100
 """Newly labelled rows of which it is told what they would buy."""
@@ -44,9 +46,9 @@ gate, not what it asks for, as otherwise who allows less loss would be asked for
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """Shares from 0 to 1. ``now`` and ``target`` are accuracies on new rows, before and after.
+    """What a training may gain. ``now`` and ``target`` are scores on new rows, before and after.
 
-    ``rows``: new held-out ones.
+    ``rows``: new held-out ones. ``scale``: what all these are shares of.
     """
 
     rows: int
@@ -55,10 +57,11 @@ class Worth:
     price: float
     now: float
     target: float
+    scale: Scale = SHARES
 
     @property
     def gain(self) -> float:
-        """What a training is expected to gain: accuracy, weighed."""
+        """What a training is expected to gain: score, weighed."""
         return self.chance * self.stake
 
     @property
@@ -67,14 +70,14 @@ class Worth:
         return self.gain >= self.price
 
 
-def proof_required(gate: Gate, n: int, before: float | None) -> bool:
-    """Whether the gate asks to be shown that nothing is lost on ``n`` old held-out rows.
+def proof_required(gate: Gate, old: Level | None) -> bool:
+    """Whether the gate asks to be shown that nothing is lost on old held-out rows.
 
-    ``before``: the champion's accuracy on them; None without rows.
+    ``old``: the champion on them; None without rows.
     """
     if gate.proof is not Proof.AUTO:
         return gate.proof is Proof.REQUIRED
-    return many(n, before)
+    return many(old)
 
 
 def surer(gate: Gate) -> Gate:
@@ -82,71 +85,71 @@ def surer(gate: Gate) -> Gate:
     return replace(gate, weighed_confidence=max(gate.confidence, gate.weighed_confidence))
 
 
-def many(n: int, before: float | None) -> bool:
-    """Whether ``n`` old held-out rows are enough for a proof; ``before`` as above.
+def many(old: Level | None) -> bool:
+    """Whether old held-out rows are enough for a proof; None: there are none.
 
     Where they are fewer there are few old rows at all: a retrain costs little.
     """
-    return before is not None and n >= rows_to_show_no_loss(before, *MANY)
+    return old is not None and old.n >= rows_for_proof(old, *MANY)
+
+
+def rows_for_proof(old: Level, margin: float, confidence: float) -> int:
+    """Old held-out rows on which an equally good challenger is shown to lose less than that."""
+    if old.deviation is None:
+        return rows_to_show_no_loss(old.score, margin, confidence)
+    deviation = loss_power.paired_deviation(old.deviation, old.deviation)
+    return loss_power.rows_to_show_no_loss(deviation, margin, confidence)
 
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """What a promotion depends on: the gate, the held-out rows, and the accuracies on them.
+    """What a promotion depends on: the gate, the held-out rows, and the scores on them.
 
-    ``rows`` new held-out ones of ``labelled`` new ones; ``before``: the champion's accuracy on
-    ``old_rows``, None without any; ``judged``: whether the gate looks at them. ``auto``: how many
-    are held out follows from how many there are.
+    ``new``: the champion on new held-out rows, of ``labelled`` new ones; ``old``: on old ones, None
+    without any; ``judged``: whether the gate looks at them. ``auto``: how many are held out follows
+    from how many there are.
     """
 
     gate: Gate
-    rows: int
+    new: Level
     labelled: int
-    now: float
     target: float
-    old_rows: int
-    before: float | None
+    old: Level | None
     judged: bool
     price: float
     auto: bool
+    scale: Scale
 
     def held_out_of(self, more: int) -> int:
         """How many of so many more newly labelled rows are held out, by the spec."""
         if self.auto:
-            return more_held_out(self.rows, self.labelled, more)
-        return round(more * self.rows / max(1, self.labelled))
+            return more_held_out(self.new.n, self.labelled, more)
+        return round(more * self.new.n / max(1, self.labelled))
 
     def worth(self, more: int = 0) -> Worth:
         """With so many more newly labelled rows."""
-        n = self.rows + self.held_out_of(more)
+        n, now = self.new.n + self.held_out_of(more), self.new.score
         return Worth(
             n,
-            self.chance(n, self.now),
-            (1.0 - self.gate.old_weight) * max(0.0, self.target - self.now),
+            self.chance(n, now),
+            (1.0 - self.gate.old_weight) * max(0.0, self.target - now),
             self.price,
-            self.now,
+            now,
             self.target,
+            self.scale,
         )
 
     def chance(self, n: int, now: float) -> float:
         """That a challenger is promoted which gets the target of new rows and keeps old ones."""
-        gate, target, before = self.gate, self.target, self.before
-        if proof_required(gate, self.old_rows, before):
-            chance = win_chance(n, now, target, gate.confidence)
-            if self.judged and before is not None:
-                chance *= no_loss_chance(self.old_rows, before, gate.max_old_loss, gate.confidence)
-            return chance
-        if not self.judged or before is None:
-            return weighed_chance((1.0, n, now, target), (0.0, 0, 0.0), gate.confidence)
-        new = (1.0 - gate.old_weight, n, now, target)
-        old = gate.old_weight, self.old_rows, before
-        return weighed_chance(new, old, gate.weighed_confidence)
+        by = _of_rows if self.new.deviation is None else _of_losses
+        return by(self, n, now)
 
     def smallest_gain(self, n: int) -> float:
         """The least gain, up to the target, that is shown with the power asked for; else 1."""
-        if self.chance(n, 0.0) < POWER:
+        most = self.target if self.new.deviation is None else 1.0
+        if self.chance(n, self.target - most) < POWER:
             return 1.0
-        low, high = 0.0, self.target
+        low, high = 0.0, most
         for _ in range(10):  # to a thousandth
             middle = (low + high) / 2.0
             enough = self.chance(n, self.target - middle) >= POWER
@@ -154,10 +157,46 @@ class _Terms:
         return high
 
 
+def _of_rows(terms: _Terms, n: int, now: float) -> float:
+    """The chance where rows are right or wrong."""
+    gate, target = terms.gate, terms.target
+    old = terms.old if terms.judged else None
+    if proof_required(gate, terms.old):
+        chance = win_chance(n, now, target, gate.confidence)
+        if old is not None:
+            chance *= no_loss_chance(old.n, old.score, gate.max_old_loss, gate.confidence)
+        return chance
+    if old is None:
+        return weighed_chance((1.0, n, now, target), (0.0, 0, 0.0), gate.confidence)
+    new = (1.0 - gate.old_weight, n, now, target)
+    return weighed_chance(new, (gate.old_weight, old.n, old.score), gate.weighed_confidence)
+
+
+def _of_losses(terms: _Terms, n: int, now: float) -> float:
+    """The chance where losses are real numbers."""
+    gate, gain = terms.gate, terms.target - now
+    before = terms.new.deviation or 0.0
+    at_home = before if terms.old is None else terms.old.deviation or 0.0
+    of_new = loss_power.paired_deviation(before, at_home)
+    of_old = loss_power.paired_deviation(at_home, at_home)
+    old = terms.old if terms.judged else None
+    if proof_required(gate, terms.old):
+        chance = loss_power.win_chance(n, gain, of_new, gate.confidence)
+        if old is not None:
+            margin, confidence = gate.max_old_loss, gate.confidence
+            chance *= loss_power.no_loss_chance(old.n, of_old, margin, confidence)
+        return chance
+    if old is None:
+        alone = 1.0, n, gain, of_new
+        return loss_power.weighed_chance(alone, (0.0, 0, 0.0), gate.confidence)
+    new = (1.0 - gate.old_weight, n, gain, of_new)
+    return loss_power.weighed_chance(new, (gate.old_weight, old.n, of_old), gate.weighed_confidence)
+
+
 def _terms(situation: Situation) -> _Terms | None:
     """None where nothing can be said, as ``worth`` does."""
-    held_out, old = diagnosis_of(situation).new, diagnosis_of(situation).old
-    now, expected = accuracy(held_out), expected_accuracy(situation)
+    held_out = diagnosis_of(situation).new
+    now, expected = level(held_out), expected_score(situation)
     if situation.report.diagnosis is None or targeted(situation) or now is None or expected is None:
         return None
     gate = situation.spec.gate
@@ -166,15 +205,14 @@ def _terms(situation: Situation) -> _Terms | None:
     gain = max(gate.min_improvement, gain_at_new_mix(situation) or 0.0)
     return _Terms(
         gate,
-        rows(held_out),
-        new_rows(situation),
         now,
-        min(1.0, max(expected, now + gain)),
-        rows(old),
-        accuracy(old),
+        new_rows(situation),
+        min(1.0, max(expected, now.score + gain)),
+        level(diagnosis_of(situation).old),
         not reported_only(situation),
         situation.spec.min_expected_gain,
         situation.spec.holdout.updates_percent is None,
+        Scale.of(held_out),
     )
 
 
@@ -193,17 +231,20 @@ def in_figures(situation: Situation) -> str:
     terms = _terms(situation)
     if terms is None:
         return ""
-    found, with_more = terms.worth(), terms.worth(MORE)
+    found, with_more, scale = terms.worth(), terms.worth(MORE), terms.scale
+    old_rows = terms.old.n if terms.old else 0
     said = (
-        f"By {terms.rows} new and {terms.old_rows} old held-out rows, a model that gets "
-        f"{percent(found.target)} of new rows right (the champion gets {percent(found.now)}) is "
+        f"By {terms.new.n} new and {old_rows} old held-out rows, a model that "
+        f"{scale.gets(found.target, 'new rows')} (the champion "
+        f"{'gets' if scale is SHARES else 'has'} {scale.value(found.now)}) is "
         f"promoted with a chance of {_rounded(found.chance)}"
     )
     if with_more.chance >= found.chance + TELLING:
         said += f" ({_rounded(with_more.chance)} with {MORE} more labelled rows)"
     return (
-        f"{said}; at stake are {points(found.stake)}, so {points(found.gain)} are to be expected "
-        f"of a run, and {points(found.price)} are asked for (spec.decision.minExpectedGain)."
+        f"{said}; at stake are {scale.points(found.stake)}, so {points(found.gain)} are to be "
+        f"expected of a run, and {points(found.price)} are asked for "
+        "(spec.decision.minExpectedGain)."
     )
 
 
@@ -227,8 +268,8 @@ def power_of(situation: Situation) -> Power | None:
     )
     chance, stake, smallest, chance_then, smallest_then = (round(share, 4) for share in shares)
     return Power(
-        terms.rows,
-        terms.old_rows,
+        terms.new.n,
+        terms.old.n if terms.old else 0,
         chance,
         stake,
         smallest,

@@ -70,7 +70,8 @@ def _down(down: Degraded) -> str:
         return shown(down.alarm)
     side = "below" if down.threshold.min is not None else "above"
     samples = "" if down.reading.samples is None else f" ({down.reading.samples:.0f} samples)"
+    bound = reading(down.threshold.bound)
     return (
-        f"performance {reading(down.reading.value)}{samples} was {side} {down.threshold.bound:.4g} "
+        f"performance {reading(down.reading.value)}{samples} was {side} {bound} "
         f"in {down.breached} of {down.counted} readings"
     )

@@ -218,7 +218,7 @@ def _metrics(seen: Observation) -> _Row:
                 METRICS_AVAILABLE,
                 "True",
                 MetricsReason.READING,
-                f"Reading {reading.value:.4g} at {timestamp(reading.time)}.",
+                f"Reading {spelled(reading.value)} at {timestamp(reading.time)}.",
             )
 
 
@@ -237,7 +237,7 @@ def _degraded(seen: Observation, status: Status) -> _Row:
                 "False",
                 DegradedReason.WITHIN_RANGE,
                 (
-                    f"{DegradedReason.WITHIN_RANGE.sentence} {reading.value:.4g} at "
+                    f"{DegradedReason.WITHIN_RANGE.sentence} {spelled(reading.value)} at "
                     f"{timestamp(reading.time)}."
                 ),
             )
@@ -269,16 +269,16 @@ def _why_degraded(down: Degraded) -> DegradedReason:
 
 def _how_degraded(seen: Observation, down: Degraded) -> str:
     if down.alarm is not None:
-        return breach_sentence(down)
+        return breach_sentence(down, seen.spec) if isinstance(seen.spec, Spec) else ""
     metrics = seen.spec.metrics if isinstance(seen.spec, Spec) else None
     if down.recovering and isinstance(metrics, Metrics) and metrics.recover is not None:
         return (
             f"Performance was out of its range; {spelled(down.reading.value)} is not yet beyond "
-            f"{metrics.recover:.4g} (recover)."
+            f"{spelled(metrics.recover)} (recover)."
         )
     return (
         f"{_why_degraded(down).sentence} {spelled(down.reading.value)} against "
-        f"{down.threshold.bound:.4g}{_from_baseline(seen, down)} in {down.breached} of "
+        f"{spelled(down.threshold.bound)}{_from_baseline(seen, down)} in {down.breached} of "
         f"{down.counted} readings."
     )
 

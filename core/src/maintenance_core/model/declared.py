@@ -204,7 +204,8 @@ class Thresholds:
     alpha: float = 0.01
     new_domain: float = 0.07
     other_stream: float = 0.30
-    class_mix: float = 0.05
+    class_mix: float | None = 0.05
+    """None where there are no classes."""
     error_rise: float = 0.02
     slight_drift: float = 0.10
     concept_replaced: float = 0.5

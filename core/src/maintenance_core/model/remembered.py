@@ -161,11 +161,12 @@ class Champion:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Accuracies on the same held-out rows."""
+    """Both models on the same held-out rows: shares of rows, or of a ``metric`` in its units."""
 
     n: int
     champion: float
     challenger: float
+    metric: str = ""
 
 
 @dataclass(frozen=True, slots=True)

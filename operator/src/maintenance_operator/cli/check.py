@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import yaml
 
+from maintenance_contract import LOSSES
 from maintenance_core.allowed import EVERYTHING, NOTHING_MORE, admit
 from maintenance_core.errors import (
     ClusterError,
@@ -381,7 +382,8 @@ async def _readings(
         champion = resource.status.champion
         since = None if champion is None else champion.promoted_time
         judged, points = findings.of_answers(metrics, answers, grid, since)
-        found += [*judged, *hints.of_scale(metrics, points)]
+        shares = spec.gate.metric not in LOSSES
+        found += [*judged, *hints.of_scale(metrics, points, shares=shares)]
         queries = hints.queries(spec)
         for where, query in queries.items():
             found += hints.of_windows(where, query, metrics.interval)

@@ -27,8 +27,13 @@ _NEW_DATA: Final = "spec.triggers.newData"
 # --- bounds against readings ------------------------------------------------------------
 
 
-def of_scale(metrics: Metrics, points: Sequence[Point]) -> Iterator[CheckFinding]:
-    """Percent against fraction, and a range that no reading lies in."""
+def of_scale(
+    metrics: Metrics, points: Sequence[Point], *, shares: bool = True
+) -> Iterator[CheckFinding]:
+    """Percent against fraction, and a range that no reading lies in.
+
+    ``shares``: whether the metric may be a share; of numbers it is an error in units of the label.
+    """
     values = [point.value for point in points if point.value is not None]
     values = [value for value in values if math.isfinite(value)]
     sizes = [abs(value) for value in values if value]
@@ -39,10 +44,10 @@ def of_scale(metrics: Metrics, points: Sequence[Point]) -> Iterator[CheckFinding
     found = [
         wrong(f"{PERFORMANCE}.{name}", told, reason="")
         for name, bound in bounds.items()
-        if bound is not None and (told := _scales(bound, sizes))
+        if shares and bound is not None and (told := _scales(bound, sizes))
     ]
     yield from found
-    if max(sizes) <= 1 and metrics.max_drop is not None and metrics.max_drop > 1:
+    if shares and max(sizes) <= 1 and metrics.max_drop is not None and metrics.max_drop > 1:
         yield wrong(
             f"{PERFORMANCE}.maxDrop",
             f"is {figure(metrics.max_drop)}, but the readings are shares ({_range(sizes)}), which "

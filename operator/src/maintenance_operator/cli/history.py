@@ -82,7 +82,11 @@ def _versions(champion: int | None, challenger: int | None) -> str:
 def _score(score: Score | None) -> str:
     if score is None:
         return NOTHING
-    return f"{percent(score.champion)} -> {percent(score.challenger)} ({score.n})"
+    if score.metric:
+        both = f"{score.metric} {figure(score.champion)} -> {figure(score.challenger)}"
+    else:
+        both = f"{percent(score.champion)} -> {percent(score.challenger)}"
+    return f"{both} ({score.n})"
 
 
 def _seconds(seconds: float | None) -> str:
@@ -109,15 +113,23 @@ def _lines(entry: HistoryEntry, now: datetime) -> Iterator[tuple[str, str]]:
     yield "Version", _versions(entry.champion_version, entry.version)
     for label, score in (("New rows", entry.new), ("Old rows", entry.old)):
         if score is not None:
-            before = "majority class" if entry.champion_version is None else "champion"
-            told = f"{before} {percent(score.champion)} right"
-            yield label, f"{score.n} held out: {told}, challenger {percent(score.challenger)}"
+            yield label, f"{score.n} held out: {_both(entry, score)}"
     yield "Trained", _seconds(entry.train_seconds) if entry.trained else "not"
     lasted = span(entry.end_time - entry.start_time)
     yield "Begun", f"{moment(entry.start_time)}, lasted {lasted}"
     yield "Ended", f"{moment(entry.end_time)}, {span(now - entry.end_time)} ago"
     if entry.data_digest:
         yield "Data", entry.data_digest
+
+
+def _both(entry: HistoryEntry, score: Score) -> str:
+    first = entry.champion_version is None
+    if score.metric:
+        before = "baseline" if first else "champion"
+        told = f"{before} {figure(score.champion)}, challenger {figure(score.challenger)}"
+        return f"{score.metric} of {told}"
+    before = "majority class" if first else "champion"
+    return f"{before} {percent(score.champion)} right, challenger {percent(score.challenger)}"
 
 
 def document(resource: Resource) -> dict[str, Any]:

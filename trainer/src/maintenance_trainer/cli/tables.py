@@ -4,7 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from maintenance_contract import (
+    AnyHeldOut,
+    Evaluation,
     Evidence,
+    HeldOutLoss,
+    PairedLoss,
     Reference,
     RowCounts,
     TrainingAction,
@@ -99,10 +103,7 @@ def _diagnosis_lines(report: TrainingReport) -> Iterator[str]:
     )
     for side, score in (("new", found.new), ("old", found.old)):
         if score is not None:
-            yield (
-                f"  the champion on held-out {side} rows: {score.correct / score.n:.3f} "
-                f"({score.correct} of {score.n})"
-            )
+            yield f"  the champion on held-out {side} rows: {_scored(score)}"
     for finding in found.findings:
         yield f"  {QUESTIONS.get(finding.question, finding.question):<26}{finding.answer}"
         for evidence in finding.evidence:
@@ -115,6 +116,15 @@ def _diagnosis_lines(report: TrainingReport) -> Iterator[str]:
         yield f"  note: {report.message}"
     if not found.findings:
         yield "  no champion yet: nothing to compare"
+
+
+def _scored(its: AnyHeldOut) -> str:
+    if isinstance(its, HeldOutLoss):
+        return (
+            f"{its.metric} {its.loss:.4g} on {its.n} (the baseline, which needs no model: "
+            f"{its.baseline:.4g})"
+        )
+    return f"{its.score:.3f} ({its.correct} of {its.n})"
 
 
 def _evidence_line(evidence: Evidence) -> str:
@@ -137,6 +147,7 @@ def _comparison_lines(report: TrainingReport) -> Iterator[str]:
     )
     if report.message:
         yield f"  {report.message}"
+    yield from _losses(scores)
     for side, counts in (("new", scores.new), ("old", scores.old)):
         if counts is not None:
             yield (
@@ -144,4 +155,17 @@ def _comparison_lines(report: TrainingReport) -> Iterator[str]:
                 f"challenger {counts.challenger_accuracy:.3f}; only it right "
                 f"{counts.challenger_only}, only the {against} right {counts.champion_only}, "
                 f"p {mcnemar(counts.challenger_only, counts.champion_only):.2g}"
+            )
+
+
+def _losses(evaluation: Evaluation) -> Iterator[str]:
+    """Of a kind without classes; the gate tells how sure that is."""
+    scores = evaluation.scores
+    against = "champion" if evaluation.reference is Reference.CHAMPION else "baseline"
+    for side, its in (("new", scores.new), ("old", scores.old)) if scores else ():
+        if isinstance(its, PairedLoss):
+            yield (
+                f"  held-out {side} rows ({its.n}): {its.metric} of the {against} "
+                f"{its.champion:.4g}, of the challenger {its.challenger:.4g}; standard error of "
+                f"the difference {its.standard_error * its.baseline:.2g}"
             )

@@ -110,7 +110,7 @@ def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset
 
 
 def refuse_too_little(dataset: Dataset, action: TrainingAction | None, *, fresh: bool) -> None:
-    """Refuse rows that nothing can be learnt from; a ``fresh`` classifier needs two labels.
+    """Refuse rows that nothing can be learnt from; a ``fresh`` model needs two labels, or numbers.
 
     Raises:
         DataError: DataEmpty.
@@ -125,6 +125,12 @@ def refuse_too_little(dataset: Dataset, action: TrainingAction | None, *, fresh:
         message = (
             f"The snapshot leaves {len(rows)} rows of {len(labels)} labels{only} to learn from; "
             f"add labelled rows of at least two labels.{f' Left out: {left}.' if left else ''}"
+        )
+        raise DataError("DataEmpty", message)
+    if fresh and not labels[0] and len({row.label for row in rows}) == 1:
+        message = (
+            f"The snapshot leaves {len(rows)} rows to learn from, and all of them are labelled "
+            f"{rows[0].label[:60]!r}: add rows whose labels differ."
         )
         raise DataError("DataEmpty", message)
 

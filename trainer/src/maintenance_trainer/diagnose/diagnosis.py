@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from maintenance_contract import (
+    LOSSES,
     Diagnosis,
     Evidence,
     Finding,
@@ -23,14 +24,22 @@ from maintenance_trainer.data.auto_holdout import Before
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
 from maintenance_trainer.data.split import Dataset, refuse_too_little
-from maintenance_trainer.diagnose import deliveries, examine, feature_space, quality
+from maintenance_trainer.diagnose import (
+    deliveries,
+    examine,
+    feature_space,
+    quality,
+    quality_of_numbers,
+)
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
+from maintenance_trainer.diagnose.numbers import Again, NumberSample, number
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.diagnose.statistics import Floats
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.evaluate import held_out, refuse_metric
+from maintenance_trainer.evaluate import held_out, refuse_metric, yardstick
 from maintenance_trainer.model_field import Given
+from maintenance_trainer.paired_losses import Yardstick
 from maintenance_trainer.recipes import fine_tune, retrain
 from maintenance_trainer.store import versions
 from maintenance_trainer.store.versions import Version
@@ -184,6 +193,12 @@ class _View:
             np.array(self.outputs.predicted, str),
         )
 
+    def numbers(self, measure: Yardstick) -> NumberSample:
+        """Where answers are numbers."""
+        labels = np.array([number(row.label) for row in self.rows], float)
+        losses = measure.measured(self.outputs.loss)
+        return NumberSample(self.x, losses, labels, measure.baseline)
+
 
 @dataclass(frozen=True, slots=True)
 class _Views:
@@ -219,13 +234,15 @@ def _compare(
             ),
         )
     work.progress.stage("testing")
+    metric, measure = work.request.metric, yardstick(work.request.metric, work.task, dataset)
     with work.timings.of("test"):
-        findings = _findings(work, model, snapshot, dataset, views)
+        findings = _findings(work, model, snapshot, dataset, (views, measure))
+    of_new = views.new.outputs.loss[: len(dataset.new_held_out)]
     return replace(
         diagnosis,
         findings=findings,
-        new=held_out(views.new.outputs.loss[: len(dataset.new_held_out)]),
-        old=held_out(views.old.outputs.loss),
+        new=held_out(metric, measure, dataset.new_held_out, of_new),
+        old=held_out(metric, measure, dataset.old_held_out, views.old.outputs.loss),
         new_labels=feature_space.new_labels(
             [*dataset.new_train, *dataset.new_held_out], champion.labels
         ),
@@ -254,19 +271,25 @@ def _introduce(
     new, old = dataset.new_held_out, dataset.old_held_out
     with work.timings.of("readRows"):
         loss = work.task.outputs(model, new + old, work.progress, "scoring the model, rows").loss
+    metric, measure = work.request.metric, yardstick(work.request.metric, work.task, dataset)
     scored = replace(
         diagnosis,
-        new=held_out(loss[: len(new)]),
-        old=held_out(loss[len(new) :]),
+        new=held_out(metric, measure, new, loss[: len(new)]),
+        old=held_out(metric, measure, old, loss[len(new) :]),
         new_labels=tuple(sorted(there - set(model.labels))),
     )
     return scored, model.labels
 
 
 def _findings(
-    work: Work, model: Model, snapshot: Snapshot, dataset: Dataset, views: _Views
+    work: Work,
+    model: Model,
+    snapshot: Snapshot,
+    dataset: Dataset,
+    seen: tuple[_Views, Yardstick | None],
 ) -> tuple[Finding, ...]:
-    """Raises DataError: LabelsConstant, LabelsUnpredictable."""
+    """Raises DataError: LabelsConstant, LabelsRescaled, LabelsUnpredictable."""
+    views, measure = seen
     columns = feature_space.changed_columns(snapshot.files)
     told = tuple(
         Evidence(name, len(names))
@@ -278,11 +301,12 @@ def _findings(
     if snapshot.sampling is Sampling.TARGETED:
         # Hard cases differ from what the model meets because they were chosen to.
         return examine.findings(examine.Measures(), told)
-    measured = (
-        _of_classes(model, dataset, views)
-        if views.new.outputs.probabilities is not None
-        else examine.measure_inputs(views.seen.x, views.old.x, views.new.x)
-    )
+    if views.new.outputs.probabilities is not None:
+        measured = _of_classes(model, dataset, views)
+    elif measure is not None and work.request.metric in LOSSES:
+        measured = _of_numbers(dataset, views, measure)
+    else:
+        measured = examine.Measures()
     return examine.findings(replace(measured, space=_space(work, model, views)), told)
 
 
@@ -295,6 +319,17 @@ def _of_classes(model: Model, dataset: Dataset, views: _Views) -> examine.Measur
     trained = {row.key for row in dataset.old_train}
     fresh = np.array([row.key not in trained for row in views.new.rows], bool)
     return examine.measure(seen, old, new.part(known), fresh[known], dataset.recurrence)
+
+
+def _of_numbers(dataset: Dataset, views: _Views, measure: Yardstick) -> examine.Measures:
+    """Raises DataError: LabelsConstant, LabelsRescaled, LabelsUnpredictable."""
+    old, new = (view.numbers(measure) for view in (views.old, views.new))
+    quality_of_numbers.check(old, new)
+    trained = {row.key for row in dataset.old_train}
+    fresh = np.array([row.key not in trained for row in views.new.rows], bool)
+    before = (*dataset.old_train, *dataset.old_held_out)
+    again = Again.of(before, (*dataset.new_train, *dataset.new_held_out))
+    return examine.measure_numbers(views.seen.x, old, new, fresh, again)
 
 
 def _space(work: Work, model: Model, views: _Views) -> tuple[Measure, ...]:

@@ -15,6 +15,7 @@ from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import (
     concept_drift,
     distribution_shift,
+    numbers,
     prior,
     regions,
     shift,
@@ -23,6 +24,7 @@ from maintenance_trainer.diagnose import (
 from maintenance_trainer.diagnose import posterior as likely
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure, gravest
+from maintenance_trainer.diagnose.numbers import Again, NumberSample
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.diagnose.statistics import Flags, Floats
 from maintenance_trainer.seed import SEED
@@ -79,25 +81,39 @@ def measure(
     return Measures(tuple(inputs), (*drift, *again, *_rise(old, new, expected, inside & fresh)))
 
 
-def measure_inputs(seen: Floats, old: Floats, new: Floats) -> Measures:
-    """Measure shift of the inputs alone; of a kind without classes nothing else is asked.
+def measure_numbers(
+    seen: Floats, old: NumberSample, new: NumberSample, fresh: Flags, again: Again
+) -> Measures:
+    """Measure shift and drift where answers are numbers; what needs classes is not asked.
 
     Args:
-        seen: (l, d) embeddings of rows that the model was trained on.
-        old: (m, d) of rows of their time that it was not trained on.
-        new: (n, d) of newly labelled rows.
+        seen: (l, d) embeddings of rows that the champion was trained on.
+        old: m rows of their time that it was not trained on.
+        new: n newly labelled rows.
+        fresh: n flags: its input is new to the champion.
+        again: how the numbers of inputs that come again have changed.
     """
-    seen, old, new = (x[few(len(x))] for x in (seen, old, new))
+    at_same_input = tuple(numbers.changed_at_same_input(again, new.unit))
+    chosen = few(len(new))
+    seen, old, new, fresh = (
+        seen[few(len(seen))],
+        old.part(few(len(old))),
+        new.part(chosen),
+        fresh[chosen],
+    )
     if min(len(new), len(old), len(seen)) < at.LEAST_ROWS:
-        return Measures()
-    old_x, new_x, seen_x = statistics.reduce(old, new, seen)
-    outside, _ = statistics.outside_support(seen_x, old_x, new_x)
+        return Measures(drift=at_same_input)
+    old_x, new_x, seen_x = statistics.reduce(old.x, new.x, seen)
+    old, new = replace(old, x=old_x), replace(new, x=new_x)
+    outside, inside = statistics.outside_support(seen_x, old_x, new_x)
     apart = statistics.told_apart(old_x, new_x)
     return Measures(
         (
             Measure.of(evidence_names.OUTSIDE_SUPPORT, outside, at.OUTSIDE_SUPPORT),
             Measure.of(evidence_names.TOLD_APART_AUC, apart, at.TOLD_APART),
-        )
+            *numbers.inputs(old, new, inside),
+        ),
+        (*numbers.drift(old, new, inside & fresh), *at_same_input),
     )
 
 

@@ -25,9 +25,13 @@ STRENGTH: Final = 0.02
 
 def of_inputs(old: Sample, new: Sample) -> Measured:
     """Any shift of the inputs: columns one by one, and a domain classifier."""
-    return _either(
-        _columns(old.x, new.x), *_classifier(old, new, np.zeros(len(old)), np.zeros(len(new)))
-    )
+    return of_points(old.x, new.x)
+
+
+def of_points(old: Floats, new: Floats) -> Measured:
+    """The same, of inputs alone."""
+    none = np.zeros(len(old)), np.zeros(len(new))
+    return _either(_columns(old, new), *_classifier(old, new, *none))
 
 
 def within_classes(old: Sample, new: Sample) -> Measured | None:
@@ -51,7 +55,8 @@ def within_classes(old: Sample, new: Sample) -> Measured | None:
     p = min(
         _columns(old.x[old.labels == name], new.x[new.labels == name]) for name in classes
     ) * len(classes)
-    return _either(min(1.0, p), *_classifier(old, new, mine[mine > 0], theirs[theirs > 0]))
+    classes_of = mine[mine > 0], theirs[theirs > 0]
+    return _either(min(1.0, p), *_classifier(old.x, new.x, *classes_of))
 
 
 def of_outputs(old: Sample, new: Sample, expected: tuple[ExpectedError, ExpectedError]) -> Measured:
@@ -79,7 +84,7 @@ def _columns(old: Floats, new: Floats) -> float:
 
 
 def _classifier(
-    old: Sample, new: Sample, old_class: Floats, new_class: Floats
+    old: Floats, new: Floats, old_class: Floats, new_class: Floats
 ) -> tuple[float, float, int]:
     """Domain classifier fitted on each half, judged on the other within classes.
 
@@ -91,7 +96,7 @@ def _classifier(
     chance = np.random.default_rng(SEED)
     halves = [chance.permutation(len(s)) < len(s) // 2 for s in (old, new)]
     x = [
-        np.hstack([expanded(s.x), np.equal.outer(c, np.unique(old_class)[1:]).astype(float)])
+        np.hstack([expanded(s), np.equal.outer(c, np.unique(old_class)[1:]).astype(float)])
         for s, c in ((old, old_class), (new, new_class))
     ]
     p, areas = [], []

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.diagnose.samples import expanded
 from maintenance_trainer.diagnose.statistics import Floats
+from maintenance_trainer.recipes.refuted_numbers import refuted
 from maintenance_trainer.seed import SEED
 
 LEAST_ROWS_PER_LABEL: Final = 5
@@ -38,7 +39,8 @@ def contradicted(
     it is believed only where new rows lie, so regions that they do not cover stay as they were. The
     ratio, not the likelihood itself: an old label that always was doubtful is no sign of change.
 
-    Without classes nothing is marked.
+    Of numbers ``refuted_numbers`` has the second rule, and there is no first: labels of one input
+    differ by noise.
 
     Args:
         old: m old training rows.
@@ -49,6 +51,11 @@ def contradicted(
     Returns:
         m flags.
     """
+    if not any(row.stratum for row in new):
+        numbers = refuted(
+            old, new, old_embeddings.astype(np.float64), new_embeddings.astype(np.float64)
+        )
+        return numbers & _covered(old_embeddings, new_embeddings) if numbers.any() else numbers
     now: dict[str, set[str]] = {}
     for row in new:
         if row.identity:

@@ -51,6 +51,6 @@ def _worth(evaluation: Evaluation) -> float:
     if evaluation.scores is not None:
         score = evaluation.scores.new or evaluation.scores.old
         if score is not None:
-            return score.challenger
+            return score.worth
     counts = evaluation.new or evaluation.old
     return 0.0 if counts is None else counts.challenger_accuracy

@@ -7,7 +7,7 @@ refused with its place, and a column of texts is a category.
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
@@ -61,6 +61,8 @@ class Tables:
     roles: tuple[Role, ...]
     suffixes = reading.SUFFIXES
     row: ClassVar[type[TableRow]] = TableRow
+    spelled: Callable[[object], str | None] | None = None
+    """How a label is spelled that is no class."""
 
     def check_model(self, uri: str, folder: Path, given: Given) -> None:
         """A folder with a model of XGBoost's and the columns that it reads.
@@ -83,7 +85,7 @@ class Tables:
 
     def read(self, source: SourceFile) -> "TableReader":
         """The rows of a file."""
-        return TableReader(source, self.row)
+        return TableReader(source, self.row, self.spelled)
 
 
 class TableReader:
@@ -91,7 +93,12 @@ class TableReader:
 
     may_be_empty = False
 
-    def __init__(self, source: SourceFile, row: type[TableRow]) -> None:
+    def __init__(
+        self,
+        source: SourceFile,
+        row: type[TableRow],
+        spelled: Callable[[object], str | None] | None = None,
+    ) -> None:
         name = source.file.name.lower()
         self._source = source
         self._cells = _CellsOfFile(source, csv=name.endswith(reading.CSV_SUFFIXES))
@@ -113,7 +120,7 @@ class TableReader:
             )
 
         self._records: RecordReader[Content, TableRow] = RecordReader(
-            source, self._cells.content, made
+            source, self._cells.content, made, spelled
         )
 
     @property
