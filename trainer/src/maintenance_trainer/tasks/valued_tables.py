@@ -31,22 +31,20 @@ class ValuedTables(Tables):
     """Rows with a number."""
 
     roles = ROLES[Task.TABULAR_REGRESSION]
-    row = ValuedRow
-
-    @staticmethod
-    @override
-    def spelled(value: object) -> str | None:
-        """A number in its shortest spelling; empty where it is missing; None for what is none."""
-        if isinstance(value, bool):
-            return None
-        text = str(value) if isinstance(value, float | Decimal) else labels.spelled(value)
-        if not text or text.casefold() in {"nan", "na", "null", "none", "n/a"}:
-            return ""
-        try:
-            number = float(text)
-        except ValueError:
-            return None
-        return repr(number + 0.0) if math.isfinite(number) and abs(number) <= MOST else None
 
 
-SOURCE: Final = ValuedTables()
+def spelled(value: object) -> str | None:
+    """A number in its shortest spelling; empty where it is missing; None for what is none."""
+    if isinstance(value, bool):
+        return None
+    text = str(value) if isinstance(value, float | Decimal) else labels.spelled(value)
+    if not text or text.casefold() in {"nan", "na", "null", "none", "n/a"}:
+        return ""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return repr(number + 0.0) if math.isfinite(number) and abs(number) <= MOST else None
+
+
+SOURCE: Final = ValuedTables(ValuedRow, spelled)

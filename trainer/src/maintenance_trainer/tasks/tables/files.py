@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from maintenance_contract import ContractError, Role
 from maintenance_trainer.data import labels, reading
@@ -56,13 +56,22 @@ class Content(NamedTuple):
 
 
 class Tables:
-    """Files of tables. A kind says what a row is."""
+    """Files of tables.
+
+    Args:
+        row: what a row is.
+        spelled: how a label is spelled that is no class.
+    """
 
     roles: tuple[Role, ...]
     suffixes = reading.SUFFIXES
-    row: ClassVar[type[TableRow]] = TableRow
-    spelled: Callable[[object], str | None] | None = None
-    """How a label is spelled that is no class."""
+
+    def __init__(
+        self,
+        row: type[TableRow] = TableRow,
+        spelled: Callable[[object], str | None] | None = None,
+    ) -> None:
+        self._row, self._spelled = row, spelled
 
     def check_model(self, uri: str, folder: Path, given: Given) -> None:
         """A folder with a model of XGBoost's and the columns that it reads.
@@ -85,7 +94,7 @@ class Tables:
 
     def read(self, source: SourceFile) -> "TableReader":
         """The rows of a file."""
-        return TableReader(source, self.row, self.spelled)
+        return TableReader(source, self._row, self._spelled)
 
 
 class TableReader:
