@@ -108,13 +108,13 @@ def noise(shape: str, size: Any, random: np.random.Generator) -> Floats:
     """Of about the same spread, whatever its tails."""
     match shape:
         case "laplace":
-            return random.laplace(size=size) / np.sqrt(2)
+            return np.asarray(random.laplace(size=size) / np.sqrt(2))
         case "lognormal":
             return np.asarray((random.lognormal(size=size) - np.exp(0.5)) / 2.16)
         case "t3":
             return np.asarray(random.standard_t(3, size=size) / np.sqrt(3))
         case _:
-            return random.standard_normal(size=size)
+            return np.asarray(random.standard_normal(size=size))
 
 
 # --- the gate ---------------------------------------------------------------------------
@@ -285,7 +285,11 @@ def agreement(seed: int) -> list[float]:
     for x, y in (diabetes, friedman):
         order = random.permutation(len(x))
         held, first, both = order[: len(x) // 3], order[len(x) // 3 :: 2], order[len(x) // 3 :]
-        for make in (lambda: Ridge(1.0), lambda: HistGradientBoostingRegressor(max_iter=60)):
+        ways: tuple[Callable[[], Any], ...] = (
+            lambda: Ridge(1.0),
+            lambda: HistGradientBoostingRegressor(max_iter=60),
+        )
+        for make in ways:
             losses = [
                 np.abs(make().fit(x[rows], y[rows]).predict(x[held]) - y[held])
                 for rows in (first, both)

@@ -65,6 +65,21 @@ Data          sha256:da7a"""
     assert found(RESOURCE, 3) is None
 
 
+def test_an_error_of_numbers_is_no_share() -> None:
+    score = {"n": 400, "metric": "MAE", "champion": "12345.6", "challenger": "3.21"}
+    runs = [
+        entry(2, scores={"new": score}),
+        entry(1, championVersion=None, version=1, scores={"old": score}),
+    ]
+    resource = read(body(FOLLOWED, history=runs))
+    assert "MAE 12350 -> 3.21 (400)" in listed(resource, NOW, Page())
+    for number, before in ((1, "baseline"), (2, "champion")):
+        run = found(resource, number)
+        assert run is not None
+        told = explained(run, NOW, Page())
+        assert f"400 held out: MAE of {before} 12350, challenger 3.21" in told
+
+
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_it_fits(width: int) -> None:
     text = listed(RESOURCE, NOW, Page(width))

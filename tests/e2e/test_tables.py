@@ -29,16 +29,16 @@ def to_kilopascals(row: Record, _chance: np.random.Generator) -> None:
     row["pressure"] = round(row["pressure"] * 0.1333, 3)
 
 
-def with_a_new_outcome(row: Record, _chance: np.random.Generator) -> None:
-    if row["sugar"] > 7.5:
-        row["label"] = "moved"
+def with_children(row: Record, chance: np.random.Generator) -> None:
+    if chance.random() < 0.15:
+        row.update(age=int(chance.integers(1, 10)), ward="paediatrics", label="child")
 
 
 CASES = {
     # Pressure in another unit: no threshold of the trees means anything any more.
     "kilopascals": (to_kilopascals, "Retrain", "FeatureSpaceChanged"),
-    # One patient in six has an outcome that the model does not know.
-    "outcomes": (with_a_new_outcome, "FineTune", "DomainExpansion"),
+    # One patient in seven has an outcome that the model does not know.
+    "children": (with_children, "FineTune", "DomainExpansion"),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from support.programs import Programs
 from support.resources_api import Refused, Resources, changed
 
-from maintenance_contract.kinds import METRICS, OF_CLASSES, OF_NUMBERS
+from maintenance_contract.kinds import FROM_SCRATCH, METRICS, OF_CLASSES, OF_NUMBERS
 from maintenance_core.errors import SpecError
 from maintenance_core.spec import parse
 
@@ -51,7 +51,14 @@ PLACE_ACCEPTED = (
     "s3://my.bucket-2/models/news",
 )
 
-TABLE: dict[str, Any] = {"model.task": "TabularClassification", "model.baseModel": ...}
+
+def of(task: str) -> dict[str, Any]:
+    """The changes that make a resource one of this kind."""
+    base = {"model.baseModel": ...} if task in FROM_SCRATCH else {}
+    return {"model.task": task, **base}
+
+
+TABLE = of("TabularClassification")
 
 DURATIONS = {  # field: refused, accepted
     "metrics.interval": (["4s", "24h1s", "0s"], ["5s", "24h", "1h30m", "90m", "1h0m10s"]),
@@ -234,7 +241,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         (
             {"data.columns": {"label": "y", **stranger}},
             "spec.data.columns.inputs",
-            "only models of tables (task: TabularClassification) read columns for inputs, id, g",
+            "only models of tables (TabularClassification, TabularRegression) read columns for i",
         )
         for stranger in ({"inputs": ["a"]}, {"id": "a"}, {"group": "a"}, {"weight": "a"})
     ),
@@ -263,7 +270,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     *(
         (
-            {"model.task": task, "gate.metric": metric},
+            {**of(task), "gate.metric": metric},
             "spec.gate.metric",
             "MAE and RMSE are errors of numbers, and a classifier answers classes; write Acc",
         )
@@ -273,7 +280,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     *(
         (
-            {"model.task": task, "gate.metric": metric},
+            {**of(task), "gate.metric": metric},
             "spec.gate.metric",
             "Accuracy, BalancedAccuracy, MacroF1 and AUROC are of classes, and this kind",
         )
@@ -283,7 +290,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     *(
         (
-            {"model.task": task, "metrics.performance": ..., "metrics.outcomes": {"counter": "n"}},
+            {**of(task), "metrics.performance": ..., "metrics.outcomes": {"counter": "n"}},
             "spec.metrics.outcomes",
             "outcomes counts right and wrong predictions by class",
         )
@@ -467,10 +474,11 @@ ACCEPTED: list[dict[str, Any]] = [
     {**TABLE, "data.columns": {"inputs": ["age", "ward"], "label": "outcome", "id": "case"}},
     {**TABLE, "data.columns": {"group": "patient", "weight": "counts", "time": "at"}},
     {**TABLE, "data.columns": {"inputs": [f"column {n}" for n in range(1000)]}},
+    {**TABLE, "model.task": "TabularRegression", "gate.metric": "RMSE"},
     {**TABLE, "model.initialModel": {"storageUri": "pvc://models/by-hand"}},
     {"model.task": "ImageClassification", "data.columns": {"image": "text", "label": "digit"}},
     {"model.task": "ImageClassification", "data.columns": {"time": "text"}},
-    *({"model.task": task, "gate.metric": name} for task in METRICS for name in METRICS[task]),
+    *({**of(task), "gate.metric": name} for task in METRICS for name in METRICS[task]),
     {"metrics.server": "thanos-eu1"},
     {"metrics.performance.match": {}},
     {"metrics.performance.match": ...},

@@ -249,7 +249,8 @@ class Equations:
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        return np.linalg.solve(self.gram + _RIDGE * np.eye(len(self.moment)), self.moment)
+        held = self.gram + _RIDGE * np.eye(len(self.moment))
+        return np.linalg.solve(held, self.moment).astype(np.float64)
 
 
 class Line:

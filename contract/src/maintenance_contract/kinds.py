@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 from maintenance_contract.codec import Fields
-
 from maintenance_contract.scores import LOSSES, ScoreMetric
 
 
@@ -17,6 +16,7 @@ class Task(StrEnum):
     TEXT_CLASSIFICATION = "TextClassification"
     IMAGE_CLASSIFICATION = "ImageClassification"
     TABULAR_CLASSIFICATION = "TabularClassification"
+    TABULAR_REGRESSION = "TabularRegression"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,14 @@ ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
     Task.TEXT_CLASSIFICATION: (Role("text", "text"), LABEL, TIME),
     Task.IMAGE_CLASSIFICATION: (Role("image", "image"), LABEL, TIME),
     Task.TABULAR_CLASSIFICATION: _OF_A_TABLE,
+    Task.TABULAR_REGRESSION: _OF_A_TABLE,
 }
 """By kind, the input first."""
 
-FROM_SCRATCH: Final = frozenset({Task.TABULAR_CLASSIFICATION})
+FROM_SCRATCH: Final = frozenset({Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION})
 """Kinds that need no base model: a retrain begins with nothing."""
 WITHOUT_BATCHES: Final = FROM_SCRATCH
 """Kinds that are not trained in batches: no smaller batch makes them need less memory."""
-
 OF_CLASSES: Final = (
     ScoreMetric.ACCURACY,
     ScoreMetric.BALANCED_ACCURACY,
@@ -62,6 +62,7 @@ METRICS: Final[Mapping[str, tuple[ScoreMetric, ...]]] = {
     Task.TEXT_CLASSIFICATION: OF_CLASSES,
     Task.IMAGE_CLASSIFICATION: OF_CLASSES,
     Task.TABULAR_CLASSIFICATION: OF_CLASSES,
+    Task.TABULAR_REGRESSION: OF_NUMBERS,
 }
 """What versions of a kind may be compared by; the first is the default.
 

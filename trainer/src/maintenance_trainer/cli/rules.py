@@ -94,7 +94,10 @@ def spec(  # each is a field of its own
     arguments: Mapping[str, Any],
 ) -> Spec:
     """What a resource would say at the API's defaults, but for what the command was given."""
-    filled = parse({**DEFAULTS, "model": {**DEFAULTS["model"], "task": task.value}})
+    model = {**DEFAULTS["model"], "task": task.value}
+    if places.base_model is None:
+        del model["baseModel"]
+    filled = parse({**DEFAULTS, "model": model})
     return replace(
         filled,
         base_model=None if places.base_model is None else _uri(places.base_model),

@@ -36,7 +36,8 @@ class Cells(Generic[C]):
 class CellReader(Generic[C]):
     """Reads the records of one file.
 
-    ``content`` makes the input of a record, which stands at a place. ``known``: a version was
+    ``content`` makes the input of a record, which stands at a place; ``spelled`` a label of its
+    cell, which is ``expected`` to be so. ``known``: a version was
     trained on this file, so nothing in it is refused that was not refused then; rules may have
     become stricter since.
     """
@@ -46,8 +47,16 @@ class CellReader(Generic[C]):
     known: bool
     remarks: Remarks
     content: Callable[[Record, str], C]
+    spelled: Callable[[object], str | None] = labels.spelled
+    expected: str = "a text or a whole number"
     _names: Collection[str] = ()
     _ways: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def instead(self) -> str:
+        """What to write where a label is none."""
+        numbers = self.spelled is not labels.spelled
+        return "mend the row or leave it out" if numbers else "write labels as strings"
 
     def read(self, place: str, record: Record) -> Cells[C] | None:
         """The cells of a row; None for a line that repeats the header.
@@ -88,11 +97,11 @@ class CellReader(Generic[C]):
 
     def _label(self, value: object, where: str) -> str:
         where = f"{where}, column {self.columns['label']!r}"
-        label = labels.spelled(value)
+        label = self.spelled(value)
         if label is None:
             message = (
-                f"{where}: a text or a whole number is expected, not {kind_of(value)} "
-                f"({str(value)[:_SHOWN]!r}); write labels as strings."
+                f"{where}: {self.expected} is expected, not {kind_of(value)} "
+                f"({str(value)[:_SHOWN]!r}); {self.instead}."
             )
             raise DataError("DataUnreadable", message)
         if not label or not (self.known or labels.visible(label)):

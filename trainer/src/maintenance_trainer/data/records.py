@@ -20,6 +20,8 @@ class RecordReader(Generic[C, R]):
         source: the file.
         content: makes the input of a record; told where it stands.
         row: makes a row of its input and its label.
+        spelled: the spelling of a label that a cell holds, where it is no class; None: it holds
+            none.
     """
 
     may_be_empty = False
@@ -29,12 +31,15 @@ class RecordReader(Generic[C, R]):
         source: SourceFile,
         content: Callable[[Record, str], C],
         row: Callable[[C, str], R],
+        spelled: Callable[[object], str | None] | None = None,
     ) -> None:
         where, columns, remarks = source.file.where, source.columns, source.remarks
         self._records = Records(
             source.path, where, columns, remarks, known=source.known, name=source.file.name
         )
         self._cells = CellReader(where, columns, source.known, remarks, content)
+        if spelled is not None:
+            self._cells.spelled, self._cells.expected = spelled, "a finite number"
         self._row = row
 
     @property

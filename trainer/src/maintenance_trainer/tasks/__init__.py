@@ -25,6 +25,9 @@ MODULES: Final[dict[str, Modules]] = {
         "maintenance_trainer.tasks.labelled_tables",
         "maintenance_trainer.tasks.tabular_classification",
     ),
+    "TabularRegression": Modules(
+        "maintenance_trainer.tasks.valued_tables", "maintenance_trainer.tasks.tabular_regression"
+    ),
     "TextClassification": Modules(
         "maintenance_trainer.tasks.texts", "maintenance_trainer.tasks.text_classification"
     ),

@@ -88,6 +88,10 @@ class TabularClassification(Boosted):
         leakage.check(rows, where)
 
     @override
+    def takes(self, labels: Sequence[str]) -> bool:
+        return len(labels) > 1
+
+    @override
     def rehearsed_label(self, number: int) -> str:
         return "abc"[number % 3]
 

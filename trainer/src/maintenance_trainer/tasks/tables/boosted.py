@@ -111,6 +111,10 @@ class Boosted(ABC):
             DataError: LabelInColumn.
         """
 
+    def takes(self, labels: Sequence[str]) -> bool:
+        """Whether a model of the kind may have these labels."""
+        return not labels
+
     @abstractmethod
     def rehearsed_label(self, number: int) -> str:
         """What the n-th row of a rehearsal is labelled."""
@@ -287,7 +291,7 @@ class Boosted(ABC):
         if facts.types and [kind == "c" for kind in facts.types] != categories:
             return f"{name} and table.json differ in which columns are categories"
         margins = self.margins_of(table.labels)
-        if max(1, facts.classes) != margins or len(table.labels) == 1:
+        if max(1, facts.classes) != margins or not self.takes(table.labels):
             return (
                 f"{name} gives {max(1, facts.classes)} numbers for a row, which is not of the "
                 f"{len(table.labels)} labels of table.json"

@@ -6,7 +6,7 @@ there.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import IntEnum
@@ -41,6 +41,9 @@ _DATE: Final = re.compile(
 )
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _CODE: Final = re.compile(r"0[0-9]+")
+_PLAIN: Final = re.compile(r"[0-9.\-\0]*")
+_CODES: Final = re.compile(r"(?:^|\0)0[0-9]")
+"""Where a cell may be a code; ``0.5`` is none."""
 _INFINITE: Final = frozenset({"inf", "infinity"})
 _HALF: Final = re.compile("[\ud800-\udfff]")
 """A lone surrogate, which no file can hold."""
@@ -139,6 +142,25 @@ def of_text(text: str) -> Cell:
     if text.lstrip("+-").casefold() in _INFINITE:
         raise NoCellError(_no_number(text))
     return _category(text)
+
+
+def plain_numbers(cells: Sequence[str]) -> list[float] | None:
+    """The numbers of a row of a CSV file that holds nothing else and none that is odd; NaN: empty.
+
+    Most rows of large tables are such ones, and it takes a tenth of the time of cell by cell.
+    """
+    joined = "\0".join(cells)
+    if not _PLAIN.fullmatch(joined) or _CODES.search(joined):
+        return None
+    try:
+        there = [float(cell) for cell in cells if cell]
+    except ValueError:
+        return None
+    if not there or max(there) > MOST_NUMBER or min(there) < -MOST_NUMBER:
+        return None
+    if len(there) < len(cells):
+        return [float(cell) + 0.0 if cell else _ABSENT.number for cell in cells]
+    return [number + 0.0 for number in there]
 
 
 def of_value(  # noqa: PLR0911  # one a type

@@ -7,10 +7,11 @@ refused with its place, and a column of texts is a category.
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from maintenance_contract import ContractError, Role
 from maintenance_trainer.data import labels, reading
@@ -29,6 +30,7 @@ from maintenance_trainer.tasks.tables.cells import (
     NoCellError,
     of_text,
     of_value,
+    plain_numbers,
     word_of,
 )
 from maintenance_trainer.tasks.tables.rows import FEW_TEXTS, Header, TableRow, Type
@@ -56,11 +58,22 @@ class Content(NamedTuple):
 
 
 class Tables:
-    """Files of tables. A kind says what a row is."""
+    """Files of tables.
+
+    Args:
+        row: what a row is.
+        spelled: how a label is spelled that is no class.
+    """
 
     roles: tuple[Role, ...]
     suffixes = reading.SUFFIXES
-    row: ClassVar[type[TableRow]] = TableRow
+
+    def __init__(
+        self,
+        row: type[TableRow] = TableRow,
+        spelled: Callable[[object], str | None] | None = None,
+    ) -> None:
+        self._row, self._spelled = row, spelled
 
     def check_model(self, uri: str, folder: Path, given: Given) -> None:
         """A folder with a model of XGBoost's and the columns that it reads.
@@ -83,7 +96,7 @@ class Tables:
 
     def read(self, source: SourceFile) -> "TableReader":
         """The rows of a file."""
-        return TableReader(source, self.row)
+        return TableReader(source, self._row, self._spelled)
 
 
 class TableReader:
@@ -91,7 +104,12 @@ class TableReader:
 
     may_be_empty = False
 
-    def __init__(self, source: SourceFile, row: type[TableRow]) -> None:
+    def __init__(
+        self,
+        source: SourceFile,
+        row: type[TableRow],
+        spelled: Callable[[object], str | None] | None = None,
+    ) -> None:
         name = source.file.name.lower()
         self._source = source
         self._cells = _CellsOfFile(source, csv=name.endswith(reading.CSV_SUFFIXES))
@@ -113,7 +131,7 @@ class TableReader:
             )
 
         self._records: RecordReader[Content, TableRow] = RecordReader(
-            source, self._cells.content, made
+            source, self._cells.content, made, spelled
         )
 
     @property
@@ -144,6 +162,8 @@ class _Seen:
     """How many cells of each kind a column has held so far, and where each was first."""
 
     counts: list[int]
+    """Without those of rows that hold numbers alone; of these ``empty`` are empty here."""
+    empty: int = 0
     first: dict[Kind, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -161,6 +181,8 @@ class _CellsOfFile:
         self._spellings: dict[str, Cell] = {}
         self._keys = _Keys(self.header.names)
         self._rows = 0
+        self._plains = 0
+        self._first_plain: tuple[str, Record] | None = None
 
     def content(self, record: Record, where: str) -> Content:
         """The cells of a record.
@@ -168,6 +190,9 @@ class _CellsOfFile:
         Raises:
             DataError: DataUnreadable, with column.
         """
+        plain = self._plain(record, where)
+        if plain is not None:
+            return self._made(record, where, array("f", plain), plain, [])
         if not record.keys() <= self._index.keys() | self._strangers:
             self._meet(record)
         numbers: list[float] = []
@@ -187,6 +212,32 @@ class _CellsOfFile:
         words = memoryview(cells).cast("B").cast("I")
         for index, place in texts:
             words[index] = word_of(place)
+        return self._made(record, where, cells, numbers, texts)
+
+    def _plain(self, record: Record, where: str) -> list[float] | None:
+        """The numbers of a row that holds nothing else, in a file whose columns are known."""
+        if not self._csv or not self._rows or not self.header.names:
+            return None
+        cells = [record[name] for name in self.header.names]
+        found = plain_numbers(cells)  # type: ignore[arg-type]  # in CSV all is text
+        if found is not None:
+            self._plains += 1
+            self._first_plain = self._first_plain or (where, record)
+            if "" in cells:
+                for index, cell in enumerate(cells):
+                    if not cell:
+                        self._seen[index].empty += 1
+        return found
+
+    def _made(
+        self,
+        record: Record,
+        where: str,
+        cells: "array[float]",
+        numbers: list[float],
+        texts: list[tuple[int, int]],
+    ) -> Content:
+        words = memoryview(cells).cast("B").cast("I")
         key, anonymous = self._keys.of(words, numbers, texts, self._identifier(record))
         return Content(
             cells.tobytes(), key, anonymous, self._group(record), self._weight(record, where)
@@ -199,6 +250,11 @@ class _CellsOfFile:
             DataError: DataUnreadable: texts among numbers, dates that nobody can read.
         """
         for name, seen in zip(self.header.names, self._seen, strict=True):
+            seen.counts[Kind.NOTHING] += seen.empty
+            seen.counts[Kind.NUMBER] += self._plains - seen.empty
+            if self._first_plain is not None:
+                where, record = self._first_plain
+                seen.first.setdefault(Kind.NUMBER, (where, str(record[name])))
             if not self._source.known:
                 self._refuse_mixed(name, seen)
             self.header.types.append(_type_of(seen.counts))
@@ -320,6 +376,7 @@ class _Keys:
     def __init__(self, names: list[str]) -> None:
         self._names = names
         self._order: list[int] = []
+        self._in_order: Callable[[Any], tuple[int, ...]] | None = None
         self._heads: dict[tuple[int, ...], Any] = {}
         self._before: Counter[bytes] = Counter()
 
@@ -327,13 +384,20 @@ class _Keys:
         self,
         words: "memoryview[int]",
         numbers: list[float],
-        texts: Iterable[tuple[int, int]],
+        texts: Sequence[tuple[int, int]],
         identifier: str,
     ) -> tuple[str, bool]:
         """The key, and whether rows of the same inputs are cases of their own."""
         if len(self._order) < len(self._names):
             self._order = sorted(range(len(self._names)), key=self._names.__getitem__)
+            self._in_order = itemgetter(*self._order) if len(self._order) > 1 else None
             self._heads.clear()
+        if not texts and len(self._order) >= LITTLE and self._in_order is not None:
+            ordered = self._in_order(words)
+            if NOTHING not in ordered:
+                running = self._head(tuple(self._order)).copy()
+                running.update(array("I", ordered).tobytes())
+                return running.hexdigest(), False
         present = tuple(index for index in self._order if words[index] != NOTHING)
         running = self._head(present).copy()
         places = dict(texts)

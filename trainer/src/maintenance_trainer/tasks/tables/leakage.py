@@ -22,6 +22,8 @@ MOST_ROWS: Final = 20_000
 """What holds for all rows holds for some of them."""
 LEAST_OF_A_LABEL: Final = 5
 """Fewer rows of the second label agree with a column by chance."""
+EXACTLY: Final = 1e-5
+"""Of the labels' range: what a ``float32`` cannot tell apart."""
 Numbers = NDArray[np.int64]
 
 
@@ -53,6 +55,37 @@ def check(rows: Sequence[TableRow], where: str) -> None:
             "out: name the inputs in data.columns.inputs without it, or name it in data.columns.id."
         )
         raise DataError("LabelInColumn", message)
+
+
+def check_numbers(rows: Sequence[TableRow], labels: NDArray[np.float64], where: str) -> None:
+    """Refuse a column of numbers that is the label, in whatever unit.
+
+    Args:
+        rows: n rows, delivered together.
+        labels: (n,) their numbers.
+        where: as messages name them.
+
+    Raises:
+        DataError: LabelInColumn.
+    """
+    if len(rows) < LEAST_ROWS or len(np.unique(labels)) < LEAST_OF_A_LABEL:
+        return
+    for name, words in _columns(rows).items():
+        numbers = words.view(np.float32).astype(np.float64)
+        there = ~np.isnan(numbers)
+        if there.sum() < max(LEAST_ROWS, len(rows) / 2) or not numbers[there].std():
+            continue
+        wanted = labels[there]
+        slope, start = np.polyfit(numbers[there], wanted, 1)
+        left = np.abs(slope * numbers[there] + start - wanted).max()
+        if left <= EXACTLY * max(float(np.ptp(wanted)), 1e-300):
+            message = (
+                f"{where}: the column {name!r} is the label in each of {int(there.sum()):,} rows "
+                f"(times {slope:.4g}, and {start:.4g} more), so it is the answer and no input. "
+                "Leave it out: name the inputs in data.columns.inputs without it, or name it in "
+                "data.columns.id."
+            )
+            raise DataError("LabelInColumn", message)
 
 
 def few(rows: Sequence[TableRow]) -> Sequence[TableRow]:
