@@ -58,7 +58,7 @@ KINDS = (
         Values.decision_record,
         DecisionRecord.from_json,
         "64e370ca36edbcb5180f7a045ad1580166b2fe032363789db4fd80620a8a662a",
-        "e4c586de62a532bf86d856c1aaafc5dbfe3c2a68d56dae719215052d0738f33c",
+        "a050893e6fad0f672fde3027c93eb5aed2ac03bb5034682e0656dc279f158ca2",
     ),
 )
 EACH_KIND = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

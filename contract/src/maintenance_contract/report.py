@@ -9,10 +9,22 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from maintenance_contract.codec import Fields, canonical, load
+from maintenance_contract import checks
+from maintenance_contract.codec import Fields
 from maintenance_contract.plain import printable
+from maintenance_contract.record import EVERY, JSON, Document, Part, record
 from maintenance_contract.request import Operation, TrainingAction
-from maintenance_contract.scores import PairedScores
+from maintenance_contract.scores import PAIRED_SCORES, PairedScores
+from maintenance_contract.values import (
+    Codec,
+    by_name,
+    each,
+    nullable,
+    rounded,
+    significant,
+    text,
+    whole,
+)
 
 REPORT_VERSION: Final = 1
 MESSAGE_BYTES: Final = 4096
@@ -163,12 +175,7 @@ class Evaluation:
 
     def document(self) -> dict[str, Any]:
         """As reports and manifests spell it."""
-        return {
-            "reference": self.reference.value,
-            "new": _counts_document(self.new),
-            "old": _counts_document(self.old),
-            **({"scores": self.scores.document()} if self.scores else {}),
-        }
+        return _EVALUATION.document(self)
 
     @classmethod
     def read(cls, fields: Fields) -> "Evaluation":
@@ -177,12 +184,7 @@ class Evaluation:
         Raises:
             ContractError: with the dotted path of the field that is wrong.
         """
-        return cls(
-            reference=fields.one_of("reference", Reference),
-            new=fields.optional("new", lambda key: _counts(fields.fields(key))),
-            old=fields.optional("old", lambda key: _counts(fields.fields(key))),
-            scores=PairedScores.read(fields.fields("scores")) if fields.has("scores") else None,
-        )
+        return fields.decoded(_EVALUATION.decode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,7 @@ class TrainingReport:
 
     def to_json(self) -> str:
         """The whole report in its canonical spelling."""
-        return canonical(_document(self))
+        return _DOCUMENT.write(self)
 
     def to_message(self, limit: int = MESSAGE_BYTES) -> str:
         """A spelling of at most ``limit`` bytes.
@@ -274,26 +276,7 @@ class TrainingReport:
         Raises:
             ContractError: with the dotted path of the field that is wrong.
         """
-        document = load(text, version=REPORT_VERSION, kind="report")
-        return cls(
-            operation=document.one_of("operation", Operation),
-            run=document.integer("run", least=1),
-            request_digest=document.string("requestDigest"),
-            outcome=document.one_of("outcome", Outcome),
-            reason=document.string("reason", most=64),
-            message=document.string("message", most=32_768),
-            snapshot_digest=document.string("snapshotDigest"),
-            store=_store(document.fields("store")),
-            diagnosis=document.optional("diagnosis", lambda key: _diagnosis(document.fields(key))),
-            candidate=document.optional("candidate", lambda key: _candidate(document.fields(key))),
-            evaluation=document.optional(
-                "evaluation", lambda key: Evaluation.read(document.fields(key))
-            ),
-            timings=_timings(document),
-            truncated=document.boolean("truncated"),
-            left_out=document.optional("leftOut", lambda key: _left_out(document.fields(key)))
-            or LeftOut(),
-        )
+        return _DOCUMENT.read(text)
 
 
 def _shorter(report: TrainingReport) -> Iterator[TrainingReport]:
@@ -337,166 +320,53 @@ def _shorter(report: TrainingReport) -> Iterator[TrainingReport]:
         yield report
 
 
-def _document(report: TrainingReport) -> dict[str, Any]:
-    return {
-        "version": REPORT_VERSION,
-        "operation": report.operation.value,
-        "run": report.run,
-        "requestDigest": report.request_digest,
-        "outcome": report.outcome.value,
-        "reason": report.reason,
-        "message": report.message,
-        "snapshotDigest": report.snapshot_digest,
-        "store": {
-            "highestRun": report.store.highest_run,
-            "highestVersion": report.store.highest_version,
-        },
-        "diagnosis": report.diagnosis and _diagnosis_document(report.diagnosis),
-        "candidate": report.candidate
-        and {
-            "version": report.candidate.version,
-            "digest": report.candidate.digest,
-            "action": report.candidate.action.value,
-        },
-        "evaluation": report.evaluation and report.evaluation.document(),
-        "timings": {name: round(seconds, 3) for name, seconds in report.timings.items()},
-        "truncated": report.truncated,
-        **({"leftOut": _left_out_document(report.left_out)} if report.left_out.count else {}),
-    }
-
-
-def _left_out_document(left: LeftOut) -> dict[str, Any]:
-    files = [{"name": file.name, "why": file.why} for file in left.files]
-    return {"count": left.count, "files": files}
-
-
-def _diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
-    rows = diagnosis.rows
-    return {
-        "rows": {
-            "newTrain": rows.new_train,
-            "newHeldOut": rows.new_held_out,
-            "oldTrain": rows.old_train,
-            "oldHeldOut": rows.old_held_out,
-        },
-        "findings": [
-            {
-                "question": finding.question.value,
-                "answer": finding.answer.value,
-                "evidence": [_evidence_document(evidence) for evidence in finding.evidence],
-            }
-            for finding in diagnosis.findings
-        ],
-        "new": diagnosis.new and {"n": diagnosis.new.n, "correct": diagnosis.new.correct},
-        "old": diagnosis.old and {"n": diagnosis.old.n, "correct": diagnosis.old.correct},
-        "labels": diagnosis.labels,
-        "newLabels": list(diagnosis.new_labels),
-    }
-
-
-def _evidence_document(evidence: Evidence) -> dict[str, Any]:
-    document: dict[str, Any] = {"name": evidence.name, "value": _round(evidence.value)}
-    if evidence.threshold is not None:
-        document["threshold"] = _round(evidence.threshold)
-    if evidence.p_value is not None:
-        document["pValue"] = _round(evidence.p_value)
-    if evidence.n is not None:
-        document["n"] = evidence.n
-    if evidence.lower is not None:
-        document["lower"] = _round(evidence.lower)
-    if evidence.upper is not None:
-        document["upper"] = _round(evidence.upper)
-    return document
-
-
-def _round(value: float) -> float:
-    return float(f"{value:.6g}")
-
-
-def _counts_document(counts: PairedCounts | None) -> dict[str, int] | None:
-    if counts is None:
-        return None
-    return {
-        "n": counts.n,
-        "bothCorrect": counts.both_correct,
-        "championOnly": counts.champion_only,
-        "challengerOnly": counts.challenger_only,
-    }
-
-
-def _store(fields: Fields) -> StoreState:
-    return StoreState(fields.integer("highestRun"), fields.integer("highestVersion"))
-
-
-def _diagnosis(fields: Fields) -> Diagnosis:
-    rows = fields.fields("rows")
-    return Diagnosis(
-        rows=RowCounts(
-            rows.integer("newTrain"),
-            rows.integer("newHeldOut"),
-            rows.integer("oldTrain"),
-            rows.integer("oldHeldOut"),
-        ),
-        findings=tuple(_finding(item) for item in fields.items("findings", most=16)),
-        new=fields.optional("new", lambda key: _held_out(fields.fields(key))),
-        old=fields.optional("old", lambda key: _held_out(fields.fields(key))),
-        labels=fields.integer("labels"),
-        new_labels=fields.strings("newLabels"),
-    )
-
-
-def _finding(fields: Fields) -> Finding:
-    return Finding(
-        question=fields.one_of("question", Question),
-        answer=fields.one_of("answer", Answer),
-        evidence=tuple(
-            Evidence(
-                name=item.string("name", most=64),
-                value=item.number("value"),
-                threshold=item.optional("threshold", item.number),
-                p_value=item.optional("pValue", item.number),
-                n=item.optional("n", item.integer),
-                lower=item.optional("lower", item.number),
-                upper=item.optional("upper", item.number),
-            )
-            for item in fields.items("evidence", most=64)
-        ),
-    )
-
-
-def _held_out(fields: Fields) -> HeldOut:
-    n = fields.integer("n")
-    return HeldOut(n, fields.integer("correct", most=n))
-
-
-def _candidate(fields: Fields) -> Candidate:
-    return Candidate(
-        fields.integer("version", least=1),
-        fields.string("digest", most=128),
-        fields.one_of("action", TrainingAction),
-    )
-
-
-def _counts(fields: Fields) -> PairedCounts:
-    n = fields.integer("n")
-    both = fields.integer("bothCorrect", most=n)
-    champion = fields.integer("championOnly", most=n - both)
-    return PairedCounts(
-        n, both, champion, fields.integer("challengerOnly", most=n - both - champion)
-    )
-
-
-def _left_out(fields: Fields) -> LeftOut:
-    files = fields.items("files", most=MOST_LEFT_OUT_NAMED)
-    return LeftOut(
-        fields.integer("count", least=1),
-        tuple(
-            LeftOutFile(printable(file.string("name")), printable(file.string("why")))
-            for file in files
-        ),
-    )
-
-
-def _timings(document: Fields) -> dict[str, float]:
-    timings = Fields(document.raw("timings"), "timings")
-    return {name: timings.number(name) for name in document.raw("timings")}
+_EVIDENCE: Final = record(Evidence, {**JSON, float: significant(6)}, name=text(64))
+_FINDING: Final = record(Finding, always=EVERY, evidence=each(_EVIDENCE, most=64))
+_HELD_OUT: Final = record(HeldOut, correct=Part(after=lambda n: whole(most=n)))
+ROW_COUNTS: Final = record(RowCounts, always=EVERY)
+_DIAGNOSIS: Final = record(
+    Diagnosis,
+    always=EVERY,
+    rows=ROW_COUNTS,
+    findings=each(_FINDING, most=16),
+    new=nullable(_HELD_OUT),
+    old=nullable(_HELD_OUT),
+)
+_CANDIDATE: Final = record(Candidate, version=whole(least=1), digest=text(128))
+_COUNTS: Final = record(
+    PairedCounts,
+    both_correct=Part(after=lambda n: whole(most=n)),
+    champion_only=Part(after=lambda n, both: whole(most=n - both)),
+    challenger_only=Part(after=lambda n, both, champion: whole(most=n - both - champion)),
+)
+_EVALUATION: Final = record(
+    Evaluation,
+    always={"new", "old"},
+    new=nullable(_COUNTS),
+    old=nullable(_COUNTS),
+    scores=PAIRED_SCORES,
+)
+_NAME: Final = Codec(lambda value: printable(checks.text(value)))
+_LEFT_OUT: Final = record(
+    LeftOut,
+    always=EVERY,
+    count=whole(least=1),
+    files=each(record(LeftOutFile, {str: _NAME}), most=MOST_LEFT_OUT_NAMED),
+)
+_DOCUMENT: Final = Document(
+    "report",
+    REPORT_VERSION,
+    record(
+        TrainingReport,
+        always=EVERY,
+        run=whole(least=1),
+        reason=text(64),
+        message=text(32_768),
+        store=record(StoreState, always=EVERY),
+        diagnosis=nullable(_DIAGNOSIS),
+        candidate=nullable(_CANDIDATE),
+        evaluation=nullable(_EVALUATION),
+        timings=by_name(rounded(3)),
+        left_out=Part(_LEFT_OUT, absent=LeftOut()),
+    ),
+)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from maintenance_contract.codec import Fields
+from maintenance_contract import checks
+from maintenance_contract.record import JSON, Part, given, record
+from maintenance_contract.values import Codec, whole
 
 _DIGITS: Final = 6
 
@@ -42,32 +44,6 @@ class PairedScore:
         """How much better the challenger is."""
         return self.challenger - self.champion
 
-    def document(self) -> dict[str, Any]:
-        """As reports and manifests spell it."""
-        return {
-            "n": self.n,
-            "champion": round(self.champion, _DIGITS),
-            "challenger": round(self.challenger, _DIGITS),
-            "standardError": round(self.standard_error, _DIGITS),
-            "adjustedError": round(self.adjusted_error, _DIGITS),
-        }
-
-    @classmethod
-    def read(cls, metric: ScoreMetric, fields: Fields) -> "PairedScore":
-        """From a report or a manifest; all metrics lie between 0 and 1.
-
-        Raises:
-            ContractError: with the dotted path of the field that is wrong.
-        """
-        return cls(
-            metric=metric,
-            n=fields.integer("n", least=1),
-            champion=fields.share("champion"),
-            challenger=fields.share("challenger"),
-            standard_error=fields.share("standardError"),
-            adjusted_error=fields.share("adjustedError"),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class PairedScores:
@@ -82,23 +58,13 @@ class PairedScores:
     old: PairedScore | None = None
     all: PairedScore | None = None
 
-    def document(self) -> dict[str, Any]:
-        """As reports and manifests spell it."""
-        parts = {"new": self.new, "old": self.old, "all": self.all}
-        spelled = {name: score.document() for name, score in parts.items() if score is not None}
-        return {"metric": self.metric.value, **spelled}
 
-    @classmethod
-    def read(cls, fields: Fields) -> "PairedScores":
-        """From a report or a manifest.
+def _score(metric: ScoreMetric) -> Codec[PairedScore]:
+    """All metrics lie between 0 and 1."""
+    share = Codec(checks.share, lambda value: round(value, _DIGITS))
+    return record(PairedScore, {**JSON, float: share}, metric=given(metric), n=whole(least=1))
 
-        Raises:
-            ContractError: with the dotted path of the field that is wrong.
-        """
-        metric = fields.one_of("metric", ScoreMetric)
 
-        def part(name: str) -> PairedScore | None:
-            there = fields.has(name)
-            return PairedScore.read(metric, fields.fields(name)) if there else None
-
-        return cls(metric, part("new"), part("old"), part("all"))
+_SCORE: Final = {metric: _score(metric) for metric in ScoreMetric}
+_PART: Final = Part(_SCORE[ScoreMetric.ACCURACY], after=lambda metric, *_: _SCORE[metric])
+PAIRED_SCORES: Final = record(PairedScores, new=_PART, old=_PART, all=_PART)
