@@ -21,7 +21,7 @@ from maintenance_contract.codec import canonical
 from maintenance_core.status import read, write
 
 WRITTEN = "6c3b44a964c89faf93cf7374583012422c13bfa438e31f421ce25a647ce22103"
-SAID = "15ad6ce5457c791ded8cd97195ddb0689a32f2b7f8ef8f2dc4827bc55c620be0"
+SAID = "0f9590bbdded3207f884d7e52dcb98095c1ebf99bccc682ee9a9bcf748d56e3a"
 """Digests of all that was written and said before."""
 
 
