@@ -1,5 +1,6 @@
 """Status as JSON, and back. Thresholds and scores are strings there, numbers here."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -132,11 +133,13 @@ def _time(value: Any) -> datetime:
     written = checks.text(value)
     try:
         time = datetime.fromisoformat(written)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise Mismatch(f"{written[:40]!r} is no RFC 3339 time")
-    return time
+        if time.tzinfo is UTC:
+            return time
+        if time.tzinfo is not None:
+            return time.astimezone(UTC)
+    except (ValueError, OverflowError):  # in UTC it may lie before year 1 or after 9999
+        pass
+    raise Mismatch(f"{written[:40]!r} is no RFC 3339 time")
 
 
 def _number(value: Any) -> float:
@@ -145,6 +148,13 @@ def _number(value: Any) -> float:
         return float(written)
     except ValueError:
         raise Mismatch(f"{written[:40]!r} is no number") from None
+
+
+def _counted(value: Any) -> float:
+    count = _number(value)
+    if not math.isfinite(count):
+        raise Mismatch(f"{value[:40]!r} is no finite number")
+    return count
 
 
 def _whole(value: float) -> int:
@@ -192,7 +202,7 @@ _ALARM: Final = record(
     _TYPES,
     kind=Part(key="test"),
     onset=Part(key="onsetTime"),
-    since=Part(record(Counts, _TYPES), flat=True),
+    since=Part(record(Counts, {float: Codec(_counted, number)}), flat=True),
 )
 _BREACH: Final = record(
     Breach,
@@ -254,7 +264,7 @@ class _Class:
     counts: Counts
 
 
-_COUNTS: Final = record(Counts, {float: Codec(_number, "{:.15g}".format)})
+_COUNTS: Final = record(Counts, {float: Codec(_counted, "{:.15g}".format)})
 _CLASSES: Final = each(record(_Class, counts=Part(_COUNTS, flat=True)), most=MOST_CLASSES)
 _REFERENCE: Final = record(
     ReferenceCounts,
