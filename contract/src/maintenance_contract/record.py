@@ -223,24 +223,25 @@ def _decoder(cls: type[T], ways: Sequence[_Way[Any]]) -> Callable[[Any], T]:
 
 
 def _encoder(ways: Sequence[_Way[Any]], also: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
-    names: dict[str, Any] = {"also": also}
-    first, then = (["**also"] if also else []), []
+    """Fields that are always there stand in a literal, as far as the order of all allows."""
+    names: dict[str, Any] = {}
+    first, then = [], []
     for way in ways:
         its = way.name
         names |= {f"way_{its}": way, f"encode_{its}": way.codec.encode, f"absent_{its}": way.absent}
-        value = "_" if way.absent is not _MUST else f"value.{its}"
+        value = f"value.{its}" if way.absent is _MUST else "_"
         spelled = value if way.codec.encode is as_it_is else f"encode_{its}({value})"
-        if way.absent is _MUST and way.straight:
+        if way.straight and way.absent is _MUST and not then:
             first.append(f"{way.key!r}: {spelled}")
             continue
-        then.append(f"_ = value.{its}")
-        differs = "_ is not None" if way.absent is None else f"_ != absent_{its}"
-        put = (
-            f"document[{way.key!r}] = {spelled}"
-            if way.straight
-            else f"way_{its}.write(_, document)"
-        )
-        then.append(put if way.absent is _MUST else f"if {differs}: {put}")
+        put = f"way_{its}.write({value}, document)"
+        if way.straight:
+            put = f"document[{way.key!r}] = {spelled}"
+        if way.absent is not _MUST:
+            differs = "is not None" if way.absent is None else f"!= absent_{its}"
+            put = f"if (_ := value.{its}) {differs}: {put}"
+        then.append(put)
+    then += [f"document[{key!r}] = {value!r}" for key, value in also.items()]
     return _function([f"document = {{{', '.join(first)}}}", *then, "return document"], names)
 
 
