@@ -27,8 +27,8 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 PARTS: Final = ("contract/src", "core/src")
 DOCUMENTS: Final = 10_000
-REPEATS: Final = 7
-TRACED: Final = 2_000
+REPEATS: Final = 5
+TRACED: Final = 500
 OLD, NEW = "before", "after"
 
 

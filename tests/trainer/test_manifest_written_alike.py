@@ -16,7 +16,7 @@ from maintenance_trainer.store.inheritance import Past
 from maintenance_trainer.store.provenance import Made, provenance, read_race, taken_over
 from maintenance_trainer.store.versions import Version
 
-SAID = "de14cd954c2f20d68b6a2b68ee0d3a1998feb3519deb7c385f9f79cb37828145"
+SAID = "cdad9d0532184344bf3de216be613555fe8edf0cbcf0ee46de2ebdd1db9fb8bf"
 """A digest of all that was said before."""
 
 
@@ -67,4 +67,6 @@ def test_it_is_written_as_before(variant: str, tmp_path: Path) -> None:
 
 
 def test_the_same_is_said_of_what_is_wrong() -> None:
-    assert sha256(outcomes(golden("manifest-auto.json"), again, spoiled)) == SAID
+    whole = json.loads(golden("manifest-auto.json"))
+    read = {key: whole[key] for key in ("holdout", "fairHoldout", "evaluation", "race")}
+    assert sha256(outcomes(json.dumps(read), again, spoiled)) == SAID
