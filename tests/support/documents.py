@@ -59,8 +59,12 @@ E = TypeVar("E", bound=StrEnum)
 WORDS = ("", "news", "größe", "测量", "🙂", 'a "quoted" word', "line\nbreak", "\x00", "half \ud83d")
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 """What was written, and said of what is wrong, before documents were declared."""
-MEMBERS: dict[type[StrEnum], int] = {ScoreMetric: 4, Task: 2}
-"""Of enumerations that have grown since, so that a seed draws what it drew."""
+MEMBERS: dict[type[StrEnum], int] = {
+    Operation: 3, Outcome: 2, Answer: 5, Question: 5, Reference: 2, Sampling: 2, TrainingAction: 3,
+    ScoreMetric: 4, Task: 2, model.Action: 6, model.Trigger: 5, model.Step: 3, model.RunOutcome: 4,
+    model.Kind: 2,
+}  # fmt: skip
+"""So many are drawn of each enumeration, should it grow: a seed draws what it drew."""
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
