@@ -225,7 +225,8 @@ def _decoder(cls: type[T], ways: Sequence[_Way[Any]]) -> Callable[[Any], T]:
 def _encoder(ways: Sequence[_Way[Any]], also: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
     """Fields that are always there stand in a literal, as far as the order of all allows."""
     names: dict[str, Any] = {}
-    first, then = [], []
+    first: list[str] = []
+    then: list[str] = []
     for way in ways:
         its = way.name
         names |= {f"way_{its}": way, f"encode_{its}": way.codec.encode, f"absent_{its}": way.absent}
