@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maintenance_contract import LOSSES, Reference, ScoreMetric
-from maintenance_contract.scores import MOST_LOSS
+from maintenance_contract.scores import MOST_LOSS, PAIRED_SCORES, PairedScores
 from maintenance_trainer.evaluate import evaluation_of_losses
 from maintenance_trainer.paired_losses import Yardstick, held_out_loss, paired_loss
 from maintenance_trainer.recipes.race import _worth
@@ -117,7 +117,7 @@ def test_what_is_no_number_is_as_bad_as_can_be_told(metric: ScoreMetric, odd: fl
     challenger[7] = odd
     found = paired_loss(Yardstick(metric, 1e-3), rows(40), champion, challenger)  # type: ignore[arg-type]
     assert found is not None
-    document = found.document()
+    document = PAIRED_SCORES.document(PairedScores(metric, found))["new"]
     assert all(np.isfinite(value) for value in document.values())
     assert document["challenger"] <= MOST_LOSS
     if odd != -5.0:

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import marshal
-import math
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
+from maintenance_contract import checks
+from maintenance_contract.checks import Mismatch
 from maintenance_contract.errors import ContractError
 
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
@@ -23,20 +24,28 @@ class Fields:
     """
 
     def __init__(self, value: object, path: str = "") -> None:
-        if not isinstance(value, dict | Mapping):  # dict first: an abstract type is slow to ask
-            msg = f"{path or 'document'}: an object is expected, not {type(value).__name__}"
-            raise ContractError(msg)
-        self._value = value
+        try:
+            self._value = checks.an_object(value)
+        except Mismatch as mismatch:
+            raise ContractError(mismatch.told(path)) from None
         self._path = path
 
     def name(self, key: str) -> str:
         """The dotted path of a field."""
         return f"{self._path}.{key}" if self._path else key
 
-    def _fail(self, key: str, expected: str) -> ContractError:
-        return ContractError(
-            f"{self.name(key)}: {expected} is expected, not {_shown(self._value.get(key))}"
-        )
+    def decoded(self, decode: Callable[[Any], T]) -> T:
+        """What a codec makes of the object."""
+        try:
+            return decode(self._value)
+        except Mismatch as mismatch:
+            raise ContractError(mismatch.told(self._path)) from None
+
+    def _checked(self, key: str, check: Callable[..., T], *bounds: Any) -> T:
+        try:
+            return check(self._value.get(key), *bounds)
+        except Mismatch as mismatch:
+            raise ContractError(mismatch.told(self.name(key))) from None
 
     def content(self) -> tuple[str, bytes] | None:
         """Equal where all that is read is equal; None for what is not from JSON."""
@@ -55,12 +64,9 @@ class Fields:
         """The names of the fields that are there."""
         return tuple(str(key) for key in self._value if self.has(key))
 
-    def string(self, key: str, *, most: int = 1024) -> str:
+    def string(self, key: str, *, most: int = checks.TEXT) -> str:
         """A string of at most ``most`` characters."""
-        value = self._value.get(key)
-        if not isinstance(value, str) or len(value) > most:
-            raise self._fail(key, f"a string of at most {most} characters")
-        return value
+        return self._checked(key, checks.text, most)
 
     def raw_value(self, key: str) -> Any:
         """The value as it is, of whatever type; None where it is absent."""
@@ -68,48 +74,24 @@ class Fields:
 
     def boolean(self, key: str) -> bool:
         """True or false."""
-        value = self._value.get(key)
-        if not isinstance(value, bool):
-            raise self._fail(key, "true or false")
-        return value
+        return self._checked(key, checks.boolean)
 
-    def integer(self, key: str, *, least: int = 0, most: int = 2**53) -> int:
+    def integer(self, key: str, *, least: int = 0, most: int = checks.LARGEST) -> int:
         """A whole number within bounds."""
-        value = self._value.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise self._fail(key, f"a whole number from {least} to {most}")
-        return value
-
-    def integer_or(self, word: str, key: str, *, least: int, most: int) -> int | None:
-        """A whole number within bounds; None where the word stands for it."""
-        value = self._value.get(key)
-        if value == word:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise self._fail(key, f"{word} or a whole number from {least} to {most}")
-        return value
+        return self._checked(key, checks.whole, least, most)
 
     def number(self, key: str) -> float:
         """A finite number."""
-        value = self._value.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
-            raise self._fail(key, "a finite number")
-        return float(value)
+        return self._checked(key, checks.number)
 
     def share(self, key: str) -> float:
         """A number from 0 to 1."""
-        value = self.number(key)
-        if not 0.0 <= value <= 1.0:
-            raise self._fail(key, "a number from 0 to 1")
-        return value
+        return self._checked(key, checks.share)
 
     def one_of(self, key: str, kind: type[E]) -> E:
         """A member of an enumeration."""
-        value = self._value.get(key)
-        try:
-            return kind(value)  # type: ignore[arg-type]  # a value of another type raises, too
-        except ValueError:
-            raise self._fail(key, "one of " + ", ".join(member.value for member in kind)) from None
+        member: E = self._checked(key, checks.member, kind)
+        return member
 
     def optional(self, key: str, read: Callable[[str], T]) -> T | None:
         """What ``read`` makes of the field, or None where it is absent or null."""
@@ -123,50 +105,20 @@ class Fields:
         """A nested object, or None where it is absent or null."""
         return self.optional(key, self.fields)
 
-    def items(self, key: str, *, most: int = 10_000) -> list["Fields"]:
+    def items(self, key: str, *, most: int = checks.ITEMS) -> list["Fields"]:
         """A list of objects; absent is empty."""
         return [
             Fields(item, f"{self.name(key)}[{index}]")
-            for index, item in enumerate(self._list(key, most))
+            for index, item in enumerate(self._checked(key, checks.items, most))
         ]
 
-    def strings(self, key: str, *, most: int = 10_000) -> tuple[str, ...]:
+    def strings(self, key: str, *, most: int = checks.ITEMS) -> tuple[str, ...]:
         """A list of strings; absent is empty."""
-        values = self._list(key, most)
-        if not all(isinstance(value, str) for value in values):
-            raise self._fail(key, "a list of strings")
-        return tuple(values)
+        return self._checked(key, checks.strings, most)
 
     def raw(self, key: str) -> dict[str, Any]:
         """A free-form object; absent is empty."""
-        value = self._value.get(key)
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            raise self._fail(key, "an object")
-        return value
-
-    def _list(self, key: str, most: int) -> list[Any]:
-        value = self._value.get(key)
-        if value is None:
-            return []
-        if not isinstance(value, list) or len(value) > most:
-            raise self._fail(key, f"a list of at most {most}")
-        return value
-
-
-def _shown(value: object) -> str:
-    """A value in a message; never all of one that may be large or deep."""
-    if isinstance(value, Mapping | list):
-        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
-    return repr(str(value)[:80])
-
-
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
+        return self._checked(key, checks.free_form)
 
 
 def load(text: str, *, version: int, kind: str) -> Fields:

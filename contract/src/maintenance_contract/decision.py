@@ -5,10 +5,11 @@ request's digest does not either.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from maintenance_contract.codec import Fields, canonical, load
+from maintenance_contract.record import EVERY, Document, Part, record
 from maintenance_contract.report import Answer, Question
+from maintenance_contract.values import each, text
 
 DECISION_VERSION: Final = 1
 _MESSAGE: Final = 4096
@@ -62,31 +63,7 @@ class DecisionRecord:
 
     def to_json(self) -> str:
         """The canonical spelling."""
-        return canonical(
-            {
-                "version": DECISION_VERSION,
-                "namespace": self.namespace,
-                "name": self.name,
-                "number": self.number,
-                "trigger": self.trigger,
-                "escalatedFrom": self.escalated_from,
-                "action": self.action,
-                "reason": self.reason,
-                "message": self.message,
-                "time": self.time,
-                "path": [
-                    {
-                        "question": asked.question.value,
-                        "answer": asked.answer.value,
-                        "evidence": [_figure_out(figure) for figure in asked.figures],
-                    }
-                    for asked in self.path
-                ],
-                "rejected": [
-                    {"action": other.action, "because": other.because} for other in self.rejected
-                ],
-            }
-        )
+        return _DOCUMENT.write(self)
 
     @classmethod
     def from_json(cls, text: str) -> "DecisionRecord":
@@ -95,56 +72,20 @@ class DecisionRecord:
         Raises:
             ContractError: with the dotted path of the field that is wrong.
         """
-        document = load(text, version=DECISION_VERSION, kind="decision")
-        return cls(
-            namespace=document.string("namespace"),
-            name=document.string("name"),
-            number=document.integer("number"),
-            trigger=document.string("trigger"),
-            action=document.string("action"),
-            reason=document.string("reason"),
-            message=document.string("message", most=_MESSAGE),
-            time=document.string("time"),
-            path=tuple(_asked(item) for item in document.items("path", most=16)),
-            rejected=tuple(
-                NotTaken(item.string("action"), item.string("because"))
-                for item in document.items("rejected", most=16)
-            ),
-            escalated_from=document.optional("escalatedFrom", document.integer),
-        )
+        return _DOCUMENT.read(text)
 
 
-def _figure_out(figure: Figure) -> dict[str, Any]:
-    document = {
-        "name": figure.name,
-        "value": figure.value,
-        "threshold": figure.threshold,
-        "pValue": figure.p_value,
-        "n": figure.n,
-        "lower": figure.lower,
-        "upper": figure.upper,
-    }
-    return {key: value for key, value in document.items() if value is not None and value != ""}
-
-
-def _asked(fields: Fields) -> Asked:
-    return Asked(
-        fields.one_of("question", Question),
-        fields.one_of("answer", Answer),
-        tuple(_figure(item) for item in fields.items("evidence", most=64)),
-    )
-
-
-def _figure(fields: Fields) -> Figure:
-    def text(key: str) -> str:
-        return fields.string(key) if fields.has(key) else ""
-
-    return Figure(
-        fields.string("name"),
-        fields.string("value"),
-        text("threshold"),
-        text("pValue"),
-        fields.optional("n", fields.integer),
-        text("lower"),
-        text("upper"),
-    )
+_ASKED: Final = record(
+    Asked, always=EVERY, figures=Part(each(record(Figure), most=64), key="evidence")
+)
+_DOCUMENT: Final = Document(
+    "decision",
+    DECISION_VERSION,
+    record(
+        DecisionRecord,
+        always=EVERY,
+        message=text(_MESSAGE),
+        path=each(_ASKED, most=16),
+        rejected=each(record(NotTaken), most=16),
+    ),
+)

@@ -4,7 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from maintenance_contract import checks
 from maintenance_contract.codec import Fields
+from maintenance_contract.record import EVERY, record
+from maintenance_contract.values import Codec
 
 AUTO: Final = "Auto"
 """What stands for a percentage that follows from the number of rows."""
@@ -24,23 +27,23 @@ class Holdout:
 
     def document(self) -> dict[str, int | str]:
         """As requests, snapshots and manifests spell it."""
-        return {
-            "originalPercent": _spelled(self.original_percent),
-            "updatesPercent": _spelled(self.updates_percent),
-        }
+        return HOLDOUT.document(self)
 
     @classmethod
-    def read(cls, fields: Fields) -> "Holdout":
+    def read(cls, document: Fields) -> "Holdout":
         """The inverse of ``document``, and what a resource says.
 
         Raises:
             ContractError: neither Auto nor a whole number from 1 to 90.
         """
-        original, updates = (
-            fields.integer_or(AUTO, key, least=LEAST_PERCENT, most=MOST_PERCENT)
-            for key in ("originalPercent", "updatesPercent")
-        )
-        return cls(original, updates)
+        return document.decoded(HOLDOUT.decode)
+
+
+_PERCENT: Final = Codec(
+    lambda value: checks.whole_or(AUTO, value, LEAST_PERCENT, MOST_PERCENT),
+    lambda percent: AUTO if percent is None else percent,
+)
+HOLDOUT: Final = record(Holdout, always=EVERY, original_percent=_PERCENT, updates_percent=_PERCENT)
 
 
 def held_out_rows(rows: int) -> int:
@@ -72,7 +75,3 @@ def rows_to_hold_out(missing: int, held_out: int, rows: int) -> int:
         enough = more_held_out(held_out, rows, middle) >= missing
         low, high = (low, middle) if enough else (middle, high)
     return high
-
-
-def _spelled(percent: int | None) -> int | str:
-    return AUTO if percent is None else percent

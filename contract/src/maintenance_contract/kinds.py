@@ -6,7 +6,6 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
-from maintenance_contract.codec import Fields
 from maintenance_contract.scores import LOSSES, ScoreMetric
 
 
@@ -95,23 +94,6 @@ class Columns:
         wanted = ((role.name, named.get(role.name) or role.default) for role in roles)
         listed = inputs if any(role.many for role in roles) else None
         return cls({role: column for role, column in wanted if column}, listed)
-
-    @classmethod
-    def read(cls, fields: Fields, needed: Iterable[str] = ()) -> "Columns":
-        """From a request or a snapshot.
-
-        Args:
-            fields: as ``document`` has written them.
-            needed: roles that must have a name.
-
-        Raises:
-            ContractError: a name is no string.
-        """
-        inputs = None
-        if fields.has(INPUTS.name):
-            inputs = fields.strings(INPUTS.name, most=MOST_INPUTS)
-        roles = dict.fromkeys([*needed, *fields.keys])
-        return cls({role: fields.string(role) for role in roles if role != INPUTS.name}, inputs)
 
     def document(self) -> dict[str, Any]:
         """As requests and snapshots hold it."""

@@ -9,17 +9,31 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from maintenance_contract.codec import Fields, canonical, load
-from maintenance_contract.errors import ContractError
+from maintenance_contract import checks
+from maintenance_contract.checks import Mismatch
+from maintenance_contract.codec import Fields
 from maintenance_contract.plain import printable
+from maintenance_contract.record import EVERY, JSON, Document, Part, record
 from maintenance_contract.request import Operation, TrainingAction
 from maintenance_contract.scores import (
+    BASELINE,
     LOSSES,
+    PAIRED_SCORES,
+    TIMES,
     PairedScores,
     ScoreMetric,
-    read_baseline,
-    read_loss,
+    beside_baseline,
     skill,
+)
+from maintenance_contract.values import (
+    Codec,
+    by_name,
+    each,
+    nullable,
+    rounded,
+    significant,
+    text,
+    whole,
 )
 
 REPORT_VERSION: Final = 1
@@ -202,12 +216,7 @@ class Evaluation:
 
     def document(self) -> dict[str, Any]:
         """As reports and manifests spell it."""
-        return {
-            "reference": self.reference.value,
-            "new": _counts_document(self.new),
-            "old": _counts_document(self.old),
-            **({"scores": self.scores.document()} if self.scores else {}),
-        }
+        return _EVALUATION.document(self)
 
     @classmethod
     def read(cls, fields: Fields) -> "Evaluation":
@@ -216,12 +225,7 @@ class Evaluation:
         Raises:
             ContractError: with the dotted path of the field that is wrong.
         """
-        return cls(
-            reference=fields.one_of("reference", Reference),
-            new=fields.optional("new", lambda key: _counts(fields.fields(key))),
-            old=fields.optional("old", lambda key: _counts(fields.fields(key))),
-            scores=PairedScores.read(fields.fields("scores")) if fields.has("scores") else None,
-        )
+        return fields.decoded(_EVALUATION.decode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +293,7 @@ class TrainingReport:
 
     def to_json(self) -> str:
         """The whole report in its canonical spelling."""
-        return canonical(_document(self))
+        return _DOCUMENT.write(self)
 
     def to_message(self, limit: int = MESSAGE_BYTES) -> str:
         """A spelling of at most ``limit`` bytes.
@@ -313,26 +317,7 @@ class TrainingReport:
         Raises:
             ContractError: with the dotted path of the field that is wrong.
         """
-        document = load(text, version=REPORT_VERSION, kind="report")
-        return cls(
-            operation=document.one_of("operation", Operation),
-            run=document.integer("run", least=1),
-            request_digest=document.string("requestDigest"),
-            outcome=document.one_of("outcome", Outcome),
-            reason=document.string("reason", most=64),
-            message=document.string("message", most=32_768),
-            snapshot_digest=document.string("snapshotDigest"),
-            store=_store(document.fields("store")),
-            diagnosis=document.optional("diagnosis", lambda key: _diagnosis(document.fields(key))),
-            candidate=document.optional("candidate", lambda key: _candidate(document.fields(key))),
-            evaluation=document.optional(
-                "evaluation", lambda key: Evaluation.read(document.fields(key))
-            ),
-            timings=_timings(document),
-            truncated=document.boolean("truncated"),
-            left_out=document.optional("leftOut", lambda key: _left_out(document.fields(key)))
-            or LeftOut(),
-        )
+        return _DOCUMENT.read(text)
 
 
 def _shorter(report: TrainingReport) -> Iterator[TrainingReport]:
@@ -376,191 +361,86 @@ def _shorter(report: TrainingReport) -> Iterator[TrainingReport]:
         yield report
 
 
-def _document(report: TrainingReport) -> dict[str, Any]:
-    return {
-        "version": REPORT_VERSION,
-        "operation": report.operation.value,
-        "run": report.run,
-        "requestDigest": report.request_digest,
-        "outcome": report.outcome.value,
-        "reason": report.reason,
-        "message": report.message,
-        "snapshotDigest": report.snapshot_digest,
-        "store": {
-            "highestRun": report.store.highest_run,
-            "highestVersion": report.store.highest_version,
-        },
-        "diagnosis": report.diagnosis and _diagnosis_document(report.diagnosis),
-        "candidate": report.candidate
-        and {
-            "version": report.candidate.version,
-            "digest": report.candidate.digest,
-            "action": report.candidate.action.value,
-        },
-        "evaluation": report.evaluation and report.evaluation.document(),
-        "timings": {name: round(seconds, 3) for name, seconds in report.timings.items()},
-        "truncated": report.truncated,
-        **({"leftOut": _left_out_document(report.left_out)} if report.left_out.count else {}),
-    }
+_EVIDENCE: Final = record(Evidence, {**JSON, float: significant(6)}, name=text(64))
+_FINDING: Final = record(Finding, always=EVERY, evidence=each(_EVIDENCE, most=64))
+_RIGHT: Final = record(HeldOut, correct=Part(after=lambda n: whole(most=n)))
 
 
-def _left_out_document(left: LeftOut) -> dict[str, Any]:
-    files = [{"name": file.name, "why": file.why} for file in left.files]
-    return {"count": left.count, "files": files}
-
-
-def _diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
-    rows = diagnosis.rows
-    return {
-        "rows": {
-            "newTrain": rows.new_train,
-            "newHeldOut": rows.new_held_out,
-            "oldTrain": rows.old_train,
-            "oldHeldOut": rows.old_held_out,
-        },
-        "findings": [
-            {
-                "question": finding.question.value,
-                "answer": finding.answer.value,
-                "evidence": [_evidence_document(evidence) for evidence in finding.evidence],
-            }
-            for finding in diagnosis.findings
-        ],
-        "new": _held_out_document(diagnosis.new),
-        "old": _held_out_document(diagnosis.old),
-        "labels": diagnosis.labels,
-        "newLabels": list(diagnosis.new_labels),
-    }
-
-
-def _held_out_document(held_out: AnyHeldOut | None) -> dict[str, Any] | None:
-    match held_out:
-        case None:
-            return None
-        case HeldOut(n, correct):
-            return {"n": n, "correct": correct}
-        case HeldOutLoss():
-            return {
-                "n": held_out.n,
-                "units": held_out.units,
-                "metric": held_out.metric.value,
-                "loss": _round(held_out.loss),
-                "baseline": _round(held_out.baseline),
-                "deviation": _round(held_out.deviation),
-            }
-
-
-def _evidence_document(evidence: Evidence) -> dict[str, Any]:
-    document: dict[str, Any] = {"name": evidence.name, "value": _round(evidence.value)}
-    if evidence.threshold is not None:
-        document["threshold"] = _round(evidence.threshold)
-    if evidence.p_value is not None:
-        document["pValue"] = _round(evidence.p_value)
-    if evidence.n is not None:
-        document["n"] = evidence.n
-    if evidence.lower is not None:
-        document["lower"] = _round(evidence.lower)
-    if evidence.upper is not None:
-        document["upper"] = _round(evidence.upper)
-    return document
-
-
-def _round(value: float) -> float:
-    return float(f"{value:.6g}")
-
-
-def _counts_document(counts: PairedCounts | None) -> dict[str, int] | None:
-    if counts is None:
-        return None
-    return {
-        "n": counts.n,
-        "bothCorrect": counts.both_correct,
-        "championOnly": counts.champion_only,
-        "challengerOnly": counts.challenger_only,
-    }
-
-
-def _store(fields: Fields) -> StoreState:
-    return StoreState(fields.integer("highestRun"), fields.integer("highestVersion"))
-
-
-def _diagnosis(fields: Fields) -> Diagnosis:
-    rows = fields.fields("rows")
-    return Diagnosis(
-        rows=RowCounts(
-            rows.integer("newTrain"),
-            rows.integer("newHeldOut"),
-            rows.integer("oldTrain"),
-            rows.integer("oldHeldOut"),
-        ),
-        findings=tuple(_finding(item) for item in fields.items("findings", most=16)),
-        new=fields.optional("new", lambda key: _held_out(fields.fields(key))),
-        old=fields.optional("old", lambda key: _held_out(fields.fields(key))),
-        labels=fields.integer("labels"),
-        new_labels=fields.strings("newLabels"),
-    )
-
-
-def _finding(fields: Fields) -> Finding:
-    return Finding(
-        question=fields.one_of("question", Question),
-        answer=fields.one_of("answer", Answer),
-        evidence=tuple(
-            Evidence(
-                name=item.string("name", most=64),
-                value=item.number("value"),
-                threshold=item.optional("threshold", item.number),
-                p_value=item.optional("pValue", item.number),
-                n=item.optional("n", item.integer),
-                lower=item.optional("lower", item.number),
-                upper=item.optional("upper", item.number),
-            )
-            for item in fields.items("evidence", most=64)
-        ),
-    )
-
-
-def _held_out(fields: Fields) -> AnyHeldOut:
-    if not fields.has("metric"):
-        n = fields.integer("n")
-        return HeldOut(n, fields.integer("correct", most=n))
-    metric = fields.one_of("metric", ScoreMetric)
+def _a_loss(value: object) -> ScoreMetric:
+    metric = checks.member(value, ScoreMetric)
     if metric not in LOSSES:
-        raise ContractError(f"{fields.name('metric')}: {metric.value} is no loss")
-    n, baseline = fields.integer("n", least=1), read_baseline(fields)
-    units = fields.integer("units", least=1, most=n)
-    loss = read_loss(fields, "loss", baseline)
-    return HeldOutLoss(metric, n, units, loss, baseline, read_loss(fields, "deviation"))
+        raise Mismatch(f"{metric.value} is no loss")
+    return metric
 
 
-def _candidate(fields: Fields) -> Candidate:
-    return Candidate(
-        fields.integer("version", least=1),
-        fields.string("digest", most=128),
-        fields.one_of("action", TrainingAction),
-    )
+_LOST: Final = beside_baseline(
+    record(
+        HeldOutLoss,
+        {**JSON, float: significant(6)},
+        metric=Codec(_a_loss, lambda metric: metric.value),
+        n=whole(least=1),
+        units=Part(after=lambda _, n: whole(least=1, most=n)),
+        baseline=BASELINE,
+        deviation=TIMES,
+    ),
+    "loss",
+)
 
 
-def _counts(fields: Fields) -> PairedCounts:
-    n = fields.integer("n")
-    both = fields.integer("bothCorrect", most=n)
-    champion = fields.integer("championOnly", most=n - both)
-    return PairedCounts(
-        n, both, champion, fields.integer("challengerOnly", most=n - both - champion)
-    )
+def _held_out_in(value: Any) -> AnyHeldOut:
+    of_numbers = checks.an_object(value).get("metric") is not None
+    return _LOST.decode(value) if of_numbers else _RIGHT.decode(value)
 
 
-def _left_out(fields: Fields) -> LeftOut:
-    files = fields.items("files", most=MOST_LEFT_OUT_NAMED)
-    return LeftOut(
-        fields.integer("count", least=1),
-        tuple(
-            LeftOutFile(printable(file.string("name")), printable(file.string("why")))
-            for file in files
-        ),
-    )
+def _held_out_out(value: AnyHeldOut) -> Any:
+    return _RIGHT.encode(value) if isinstance(value, HeldOut) else _LOST.encode(value)
 
 
-def _timings(document: Fields) -> dict[str, float]:
-    timings = Fields(document.raw("timings"), "timings")
-    return {name: timings.number(name) for name in document.raw("timings")}
+_HELD_OUT: Final = Codec(_held_out_in, _held_out_out)
+ROW_COUNTS: Final = record(RowCounts, always=EVERY)
+_DIAGNOSIS: Final = record(
+    Diagnosis,
+    always=EVERY,
+    rows=ROW_COUNTS,
+    findings=each(_FINDING, most=16),
+    new=nullable(_HELD_OUT),
+    old=nullable(_HELD_OUT),
+)
+_CANDIDATE: Final = record(Candidate, version=whole(least=1), digest=text(128))
+_COUNTS: Final = record(
+    PairedCounts,
+    both_correct=Part(after=lambda n: whole(most=n)),
+    champion_only=Part(after=lambda n, both: whole(most=n - both)),
+    challenger_only=Part(after=lambda n, both, champion: whole(most=n - both - champion)),
+)
+_EVALUATION: Final = record(
+    Evaluation,
+    always={"new", "old"},
+    new=nullable(_COUNTS),
+    old=nullable(_COUNTS),
+    scores=PAIRED_SCORES,
+)
+_NAME: Final = Codec(lambda value: printable(checks.text(value)))
+_LEFT_OUT: Final = record(
+    LeftOut,
+    always=EVERY,
+    count=whole(least=1),
+    files=each(record(LeftOutFile, {str: _NAME}), most=MOST_LEFT_OUT_NAMED),
+)
+_DOCUMENT: Final = Document(
+    "report",
+    REPORT_VERSION,
+    record(
+        TrainingReport,
+        always=EVERY,
+        run=whole(least=1),
+        reason=text(64),
+        message=text(32_768),
+        store=record(StoreState, always=EVERY),
+        diagnosis=nullable(_DIAGNOSIS),
+        candidate=nullable(_CANDIDATE),
+        evaluation=nullable(_EVALUATION),
+        timings=by_name(rounded(3)),
+        left_out=Part(_LEFT_OUT, absent=LeftOut()),
+    ),
+)

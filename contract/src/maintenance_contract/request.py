@@ -4,13 +4,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
-from maintenance_contract.codec import Fields, canonical, digest, load
-from maintenance_contract.errors import ContractError
-from maintenance_contract.holdout import Holdout
-from maintenance_contract.kinds import ROLES, Columns, Task, columns_of, metrics_of
+from maintenance_contract import checks
+from maintenance_contract.checks import Mismatch
+from maintenance_contract.codec import digest
+from maintenance_contract.holdout import HOLDOUT, Holdout
+from maintenance_contract.kinds import INPUTS, MOST_INPUTS, ROLES, Columns, Task, columns_of
+from maintenance_contract.record import Document, Part, record
 from maintenance_contract.scores import ScoreMetric
+from maintenance_contract.values import Codec, by_name, nullable, strings, text, whole
 
 REQUEST_VERSION: Final = 1
 DEFAULT_MAX_ROWS: Final = 5000
@@ -175,71 +179,12 @@ class TrainingRequest:
 
     def to_json(self) -> str:
         """The canonical spelling; its digest names the request."""
-        return canonical(self._document())
+        return _DOCUMENT.write(self)
 
     @property
     def digest(self) -> str:
         """``sha256:…`` of the canonical spelling."""
         return digest(self.to_json())
-
-    def _document(self) -> dict[str, Any]:
-        champion, snapshot = self.champion, self.snapshot
-        return {
-            "version": REQUEST_VERSION,
-            "operation": self.operation.value,
-            "resource": {
-                "namespace": self.resource.namespace,
-                "name": self.resource.name,
-                "uid": self.resource.uid,
-            },
-            "run": self.run,
-            "model": {
-                "task": str(self.model.task),
-                "baseModel": self.model.base_model,
-                "storage": self.model.storage,
-                **_given(
-                    revision=self.model.revision,
-                    baseModelSecret=self.model.base_model_secret,
-                    storageSecret=self.model.storage_secret,
-                    initialModel=self.model.initial_model,
-                    initialRevision=self.model.initial_revision,
-                    initialModelSecret=self.model.initial_model_secret,
-                ),
-            },
-            "data": {
-                "original": self.data.original,
-                "updates": self.data.updates,
-                "columns": self.data.columns.document(),
-                "holdout": self.data.holdout.document(),
-                **_given(
-                    originalSecret=self.data.original_secret,
-                    updatesSecret=self.data.updates_secret,
-                    sampling=_unless_random(self.data.sampling),
-                    since=self.data.since,
-                ),
-            },
-            "recipes": {
-                "fineTune": {
-                    "replayPercent": self.recipes.replay_percent,
-                    "arguments": self.recipes.fine_tune_arguments,
-                },
-                "retrain": {
-                    "arguments": self.recipes.retrain_arguments,
-                    **_unless_zero(newDataPercent=self.recipes.new_data_percent),
-                },
-            },
-            "champion": champion and {"version": champion.version, "digest": champion.digest},
-            "action": self.action and self.action.value,
-            "snapshot": snapshot and {"run": snapshot.run, "digest": snapshot.digest},
-            "excludeContradicted": self.exclude_contradicted,
-            "subject": self.subject and self.subject.value,
-            # What came later is left out at its default: a run outlives an upgrade of the operator,
-            # which knows its Job by the digest.
-            **({} if self.max_rows == DEFAULT_MAX_ROWS else {"maxRows": self.max_rows}),
-            **({"race": True} if self.race else {}),
-            **({"oldAtNewMix": True} if self.old_at_new_mix else {}),
-            **_unless_default(self.model.task, self.metric),
-        }
 
     @classmethod
     def from_json(cls, text: str) -> "TrainingRequest":
@@ -248,118 +193,90 @@ class TrainingRequest:
         Raises:
             ContractError: with the dotted path of the field that is wrong.
         """
-        document = load(text, version=REQUEST_VERSION, kind="request")
-        model = _model(document.fields("model"))
-        return cls(
-            operation=document.one_of("operation", Operation),
-            resource=_resource(document.fields("resource")),
-            run=document.integer("run", least=1),
-            model=model,
-            data=_data(document.fields("data"), model.task),
-            recipes=_recipes(document.fields("recipes")),
-            champion=document.optional("champion", lambda key: _champion(document.fields(key))),
-            action=document.optional("action", lambda key: document.one_of(key, TrainingAction)),
-            snapshot=document.optional("snapshot", lambda key: _snapshot(document.fields(key))),
-            exclude_contradicted=document.boolean("excludeContradicted"),
-            subject=document.optional("subject", lambda key: document.one_of(key, Operation)),
-            max_rows=document.integer("maxRows", least=1)
-            if document.has("maxRows")
-            else DEFAULT_MAX_ROWS,
-            race=document.has("race") and document.boolean("race"),
-            old_at_new_mix=document.has("oldAtNewMix") and document.boolean("oldAtNewMix"),
-            metric=document.one_of("metric", ScoreMetric)
-            if document.has("metric")
-            else metrics_of(model.task)[0],
-        )
+        return _DOCUMENT.read(text)
 
 
-def _resource(fields: Fields) -> ResourceRef:
-    return ResourceRef(fields.string("namespace"), fields.string("name"), fields.string("uid"))
+def _matching(pattern: re.Pattern[str], what: str, most: int = checks.TEXT) -> Codec[str]:
+    """A string that is such a name."""
+
+    def decode(value: Any) -> str:
+        name = checks.text(value, most)
+        if not pattern.fullmatch(name):
+            raise Mismatch(f"{name!r} is no name of {what}")
+        return name
+
+    return Codec(decode, str)
 
 
-def _given(**values: str) -> dict[str, str]:
-    """Left out where empty: requests that need none of it keep their digest."""
-    return {key: value for key, value in values.items() if value}
-
-
-def _unless_zero(**values: int) -> dict[str, int]:
-    """As above, for numbers."""
-    return {key: value for key, value in values.items() if value}
-
-
-def _unless_default(task: str, metric: ScoreMetric) -> dict[str, str]:
-    """As above; what is the default depends on the kind."""
-    return {} if metric is metrics_of(task)[0] else {"metric": metric.value}
-
-
-def _unless_random(sampling: Sampling) -> str:
-    return "" if sampling is Sampling.RANDOM else sampling.value
-
-
-def _optional(fields: Fields, key: str) -> str:
-    return fields.string(key) if fields.has(key) else ""
-
-
-def _secret(fields: Fields, key: str) -> str:
-    name = _optional(fields, key)
-    if name and not SECRET_NAME.fullmatch(name):
-        raise ContractError(f"{fields.name(key)}: {name!r} is no name of a Secret")
-    return name
-
-
-def _model(fields: Fields) -> ModelRef:
-    return ModelRef(
-        _task(fields),
-        fields.string("baseModel", most=4096),
-        fields.string("storage", most=4096),
-        revision=_optional(fields, "revision"),
-        base_model_secret=_secret(fields, "baseModelSecret"),
-        storage_secret=_secret(fields, "storageSecret"),
-        initial_model=_optional(fields, "initialModel"),
-        initial_revision=_optional(fields, "initialRevision"),
-        initial_model_secret=_secret(fields, "initialModelSecret"),
-    )
-
-
-def _task(fields: Fields) -> str:
-    name = fields.string("task")
-    if not TASK_NAME.fullmatch(name):
-        raise ContractError(f"{fields.name('task')}: {name!r} is no name of a kind of model")
-    return name
-
-
-def _columns(fields: Fields, task: str) -> Columns:
+def _columns_of(task: str) -> Codec[Columns]:
     """Those that the kind needs must be there; of a kind of another release, whatever is there."""
-    needed = [role.name for role in ROLES.get(task, ()) if role.default]
-    return Columns.read(fields, needed)
+    needed = dict.fromkeys(role.name for role in ROLES.get(task, ()) if role.default)
+    names, listed = by_name(text(), checks.an_object), strings(MOST_INPUTS)
+
+    def decode(value: Any) -> Columns:
+        there = {role: name for role, name in checks.an_object(value).items() if name is not None}
+        inputs = there.pop(INPUTS.name, None)
+        try:
+            found = None if inputs is None else listed.decode(inputs)
+        except Mismatch as mismatch:
+            raise mismatch.under(INPUTS.name) from None
+        return Columns({**names.decode({**needed, **there})}, found)
+
+    return Codec(decode, Columns.document)
 
 
-def _data(fields: Fields, task: str) -> DataRef:
-    return DataRef(
-        original=fields.string("original", most=4096),
-        updates=fields.string("updates", most=4096),
-        columns=_columns(fields.fields("columns"), task),
-        holdout=Holdout.read(fields.fields("holdout")),
-        original_secret=_secret(fields, "originalSecret"),
-        updates_secret=_secret(fields, "updatesSecret"),
-        sampling=fields.one_of("sampling", Sampling) if fields.has("sampling") else Sampling.RANDOM,
-        since=_optional(fields, "since"),
+COLUMNS: Final = _columns_of("")
+"""Whatever columns are there."""
+
+
+@lru_cache(maxsize=64)
+def _data_of(task: str) -> Codec[DataRef]:
+    return record(
+        DataRef,
+        always={"columns", "holdout"},
+        original=text(4096),
+        updates=text(4096),
+        columns=_columns_of(task),
+        holdout=HOLDOUT,
+        original_secret=_SECRET,
+        updates_secret=_SECRET,
     )
 
 
-def _recipes(fields: Fields) -> Recipes:
-    fine_tune, retrain = fields.fields("fineTune"), fields.fields("retrain")
-    return Recipes(
-        fine_tune.integer("replayPercent", most=1000),
-        fine_tune.raw("arguments"),
-        retrain.raw("arguments"),
-        retrain.integer("newDataPercent", most=99) if retrain.has("newDataPercent") else 0,
-    )
-
-
-def _champion(fields: Fields) -> ChampionRef:
-    return ChampionRef(fields.integer("version", least=1), fields.string("digest"))
-
-
-def _snapshot(fields: Fields) -> Snapshot:
-    return Snapshot(fields.integer("run", least=1), fields.string("digest"))
+_SECRET: Final = _matching(re.compile(f"({SECRET_NAME.pattern})?"), "a Secret")
+_MODEL: Final = record(
+    ModelRef,
+    task=_matching(TASK_NAME, "a kind of model"),
+    base_model=text(4096),
+    storage=text(4096),
+    base_model_secret=_SECRET,
+    storage_secret=_SECRET,
+    initial_model_secret=_SECRET,
+)
+_RECIPES: Final = record(
+    Recipes,
+    always={"replay_percent", "fine_tune_arguments", "retrain_arguments"},
+    replay_percent=Part(whole(most=1000), within="fineTune"),
+    fine_tune_arguments=Part(key="arguments", within="fineTune"),
+    retrain_arguments=Part(key="arguments", within="retrain"),
+    new_data_percent=Part(whole(most=99), within="retrain"),
+)
+SNAPSHOT: Final = record(Snapshot, run=whole(least=1))
+_DOCUMENT: Final = Document(
+    "request",
+    REQUEST_VERSION,
+    record(
+        TrainingRequest,
+        # Of the first release; what came later is left out at its default: a run outlives an
+        # upgrade of the operator, which knows its Job by the digest.
+        always={"champion", "action", "snapshot", "exclude_contradicted", "subject"},
+        resource=record(ResourceRef),
+        run=whole(least=1),
+        model=_MODEL,
+        data=Part(_data_of(""), after=lambda *before: _data_of(before[-1].task)),
+        recipes=_RECIPES,
+        champion=nullable(record(ChampionRef, version=whole(least=1))),
+        snapshot=nullable(SNAPSHOT),
+        max_rows=whole(least=1),
+    ),
+)

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
-from maintenance_contract.codec import Fields
-from maintenance_contract.errors import ContractError
+from maintenance_contract import checks
+from maintenance_contract.checks import Mismatch
+from maintenance_contract.record import JSON, Part, given, record
+from maintenance_contract.values import Codec, significant, whole
 
 _DIGITS: Final = 6
 MOST_LOSS: Final = 1e9
@@ -58,32 +60,6 @@ class PairedScore:
         """The challenger's score; more is better."""
         return self.challenger
 
-    def document(self) -> dict[str, Any]:
-        """As reports and manifests spell it."""
-        return {
-            "n": self.n,
-            "champion": round(self.champion, _DIGITS),
-            "challenger": round(self.challenger, _DIGITS),
-            "standardError": round(self.standard_error, _DIGITS),
-            "adjustedError": round(self.adjusted_error, _DIGITS),
-        }
-
-    @classmethod
-    def read(cls, metric: ScoreMetric, fields: Fields) -> "PairedScore":
-        """From a report or a manifest; all these metrics lie between 0 and 1.
-
-        Raises:
-            ContractError: with the dotted path of the field that is wrong.
-        """
-        return cls(
-            metric=metric,
-            n=fields.integer("n", least=1),
-            champion=fields.share("champion"),
-            challenger=fields.share("challenger"),
-            standard_error=fields.share("standardError"),
-            adjusted_error=fields.share("adjustedError"),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class PairedLoss:
@@ -116,39 +92,6 @@ class PairedLoss:
         """The challenger's skill; more is better."""
         return skill(self.challenger, self.baseline)
 
-    def document(self) -> dict[str, Any]:
-        """As reports and manifests spell it."""
-        return {
-            "n": self.n,
-            "units": self.units,
-            "champion": _rounded(self.champion),
-            "challenger": _rounded(self.challenger),
-            "baseline": _rounded(self.baseline),
-            "standardError": _rounded(self.standard_error),
-            "skewness": _rounded(self.skewness),
-            "deviation": _rounded(self.deviation),
-        }
-
-    @classmethod
-    def read(cls, metric: ScoreMetric, fields: Fields) -> "PairedLoss":
-        """From a report or a manifest.
-
-        Raises:
-            ContractError: with the dotted path of the field that is wrong.
-        """
-        n, baseline = fields.integer("n", least=1), read_baseline(fields)
-        return cls(
-            metric=metric,
-            n=n,
-            units=fields.integer("units", least=1, most=n),
-            champion=read_loss(fields, "champion", baseline),
-            challenger=read_loss(fields, "challenger", baseline),
-            baseline=baseline,
-            standard_error=read_loss(fields, "standardError"),
-            skewness=fields.number("skewness"),
-            deviation=read_loss(fields, "deviation"),
-        )
-
 
 def skill(loss: float, baseline: float) -> float:
     """The share of the baseline's loss that a model saves: 1 perfect, 0 no better, negative worse.
@@ -157,36 +100,6 @@ def skill(loss: float, baseline: float) -> float:
     scaled error of R. J. Hyndman and A. B. Koehler, International Journal of Forecasting 22 (2006).
     """
     return 1.0 - loss / baseline
-
-
-def read_baseline(fields: Fields) -> float:
-    """The loss of what needs no model; without one there is no scale.
-
-    Raises:
-        ContractError: with the dotted path of the field.
-    """
-    baseline = fields.number("baseline")
-    if baseline <= 0.0:
-        raise ContractError(f"{fields.name('baseline')}: a number above 0 is expected")
-    return baseline
-
-
-def read_loss(fields: Fields, key: str, baseline: float = 1.0) -> float:
-    """A loss, no larger than is told; twice that, for it is rounded.
-
-    Raises:
-        ContractError: with the dotted path of the field.
-    """
-    loss = fields.number(key)
-    if not 0.0 <= loss / baseline <= 2.0 * MOST_LOSS:
-        raise ContractError(
-            f"{fields.name(key)}: a number from 0 to {MOST_LOSS:g} times the baseline is expected"
-        )
-    return loss
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")
 
 
 Paired = PairedScore | PairedLoss
@@ -205,25 +118,81 @@ class PairedScores:
     old: Paired | None = None
     all: Paired | None = None
 
-    def document(self) -> dict[str, Any]:
-        """As reports and manifests spell it."""
-        parts = {"new": self.new, "old": self.old, "all": self.all}
-        spelled = {name: score.document() for name, score in parts.items() if score is not None}
-        return {"metric": self.metric.value, **spelled}
 
-    @classmethod
-    def read(cls, fields: Fields) -> "PairedScores":
-        """From a report or a manifest.
+class OfBaseline(Protocol):
+    """Losses that are told with that of what needs no model."""
 
-        Raises:
-            ContractError: with the dotted path of the field that is wrong.
-        """
-        metric = fields.one_of("metric", ScoreMetric)
+    @property
+    def baseline(self) -> float:
+        """In units of the label."""
 
-        def part(name: str) -> Paired | None:
-            if not fields.has(name):
-                return None
-            kind = PairedLoss if metric in LOSSES else PairedScore
-            return kind.read(metric, fields.fields(name))
 
-        return cls(metric, part("new"), part("old"), part("all"))
+B = TypeVar("B", bound=OfBaseline)
+_TIMES: Final = f"a number from 0 to {MOST_LOSS:g} times the baseline is expected"
+
+
+def _above_zero(value: object) -> float:
+    found = checks.number(value)
+    if found <= 0.0:
+        raise Mismatch("a number above 0 is expected")
+    return found
+
+
+def _times(value: object) -> float:
+    found = checks.number(value)
+    # Twice as many, for it is rounded.
+    if not 0.0 <= found <= 2.0 * MOST_LOSS:
+        raise Mismatch(_TIMES)
+    return found
+
+
+BASELINE: Final = Codec(_above_zero, significant(_DIGITS).encode)
+"""The loss of what needs no model; without one there is no scale."""
+TIMES: Final = Codec(_times, significant(_DIGITS).encode)
+"""A loss or an error in units of the baseline."""
+
+
+def beside_baseline(codec: Codec[B], *names: str) -> Codec[B]:
+    """A record with losses of these names in units of the label, no larger than is told."""
+
+    def decode(value: object) -> B:
+        found = codec.decode(value)
+        for name in names:
+            try:
+                _times(getattr(found, name) / found.baseline)
+            except Mismatch as mismatch:
+                raise mismatch.under(name) from None
+        return found
+
+    return Codec(decode, codec.encode)
+
+
+def _score(metric: ScoreMetric) -> Codec[PairedScore]:
+    """All these metrics lie between 0 and 1."""
+    share = Codec(checks.share, lambda value: round(value, _DIGITS))
+    return record(PairedScore, {**JSON, float: share}, metric=given(metric), n=whole(least=1))
+
+
+def _loss(metric: ScoreMetric) -> Codec[PairedLoss]:
+    codec = record(
+        PairedLoss,
+        {**JSON, float: significant(_DIGITS)},
+        always={"skewness", "deviation"},
+        metric=given(metric),
+        n=whole(least=1),
+        units=Part(after=lambda _, n: whole(least=1, most=n)),
+        baseline=BASELINE,
+        standard_error=TIMES,
+        deviation=TIMES,
+    )
+    return beside_baseline(codec, "champion", "challenger")
+
+
+_PAIRED: Final[dict[ScoreMetric, Codec[Any]]] = {
+    metric: _loss(metric) if metric in LOSSES else _score(metric) for metric in ScoreMetric
+}
+_ANY: Final[Codec[Paired]] = Codec(
+    _PAIRED[ScoreMetric.ACCURACY].decode, lambda paired: _PAIRED[paired.metric].encode(paired)
+)
+_PART: Final = Part(_ANY, after=lambda metric, *_: _PAIRED[metric])
+PAIRED_SCORES: Final = record(PairedScores, new=_PART, old=_PART, all=_PART)

@@ -1,5 +1,6 @@
 """A decision as the record that is kept in the run's folder and drawn; and back."""
 
+from dataclasses import astuple
 from datetime import UTC, datetime
 
 from maintenance_contract import ContractError
@@ -31,23 +32,13 @@ def record_of(identity: Identity, decision: Decision) -> DecisionRecord:
         message=decision.message,
         time=timestamp(decision.time),
         path=tuple(
-            Asked(step.question, step.answer, tuple(map(_figure, step.evidence)))
+            Asked(
+                step.question, step.answer, tuple(Figure(*astuple(each)) for each in step.evidence)
+            )
             for step in decision.path
         ),
         rejected=tuple(NotTaken(other.action.value, other.because) for other in decision.rejected),
         escalated_from=decision.escalated_from,
-    )
-
-
-def _figure(evidence: StatusEvidence) -> Figure:
-    return Figure(
-        evidence.name,
-        evidence.value,
-        evidence.threshold,
-        evidence.p_value,
-        evidence.n,
-        evidence.lower,
-        evidence.upper,
     )
 
 
@@ -65,7 +56,11 @@ def decision_of(record: DecisionRecord) -> Decision:
             reason=record.reason,
             message=record.message,
             path=tuple(
-                PathStep(asked.question, asked.answer, tuple(map(_evidence, asked.figures)))
+                PathStep(
+                    asked.question,
+                    asked.answer,
+                    tuple(StatusEvidence(*astuple(each)) for each in asked.figures),
+                )
                 for asked in record.path
             ),
             rejected=tuple(
@@ -76,15 +71,3 @@ def decision_of(record: DecisionRecord) -> Decision:
         )
     except ValueError as error:
         raise ContractError(f"decision: {error}") from None
-
-
-def _evidence(figure: Figure) -> StatusEvidence:
-    return StatusEvidence(
-        figure.name,
-        figure.value,
-        figure.threshold,
-        figure.p_value,
-        figure.n,
-        figure.lower,
-        figure.upper,
-    )

@@ -9,10 +9,11 @@ or renamed. Only what no run has seen is chosen. So a row stays on its side.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from maintenance_contract import Holdout, Sampling, more_held_out
-from maintenance_contract.codec import Fields
+from maintenance_contract.record import record
+from maintenance_contract.values import strings, text, whole
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.rows import MARKS, DataFile, Row, mark, marks_of
 from maintenance_trainer.data.shares import BUCKETS, Shares, auto
@@ -42,26 +43,9 @@ class Kept:
             return self.name == file.name
         return 2 * sum(mark in marks for mark in self.marks) >= len(self.marks)
 
-    def document(self) -> dict[str, Any]:
-        """As snapshots hold it."""
-        return {
-            "origin": self.origin.value,
-            "name": self.name,
-            "digest": self.digest,
-            "heldOut": self.held_out,
-            **({"marks": list(self.marks)} if self.marks else {}),
-        }
 
-    @classmethod
-    def read(cls, fields: Fields) -> "Kept":
-        """The inverse of ``document``."""
-        return cls(
-            fields.one_of("origin", Origin),
-            fields.string("name", most=4096),
-            fields.string("digest"),
-            fields.integer("heldOut", most=BUCKETS),
-            fields.strings("marks", most=MARKS),
-        )
+KEPT: Final = record(Kept, name=text(4096), held_out=whole(most=BUCKETS), marks=strings(most=MARKS))
+"""As snapshots hold it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ does not.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from maintenance_contract import AUTO, Holdout, Sampling
+from maintenance_contract import AUTO, Holdout, Sampling, checks
 from maintenance_contract.codec import Fields
+from maintenance_contract.record import Part, record
+from maintenance_contract.values import Codec, by_name, whole
 from maintenance_trainer.data.folders import Origin
 
 BUCKETS: Final = 10_000
@@ -56,11 +58,7 @@ class Shares:
         The percentages are rounded down: what reads them alone takes no row for held out that is
         not.
         """
-        return {
-            "originalPercent": self.original // _OF_A_PERCENT,
-            "updatesPercent": self.updates // _OF_A_PERCENT,
-            **files_document(self.files),
-        }
+        return SHARES.document(self)
 
     @classmethod
     def read(cls, fields: Fields, default: "Shares | None" = None) -> "Shares":
@@ -69,34 +67,39 @@ class Shares:
         Raises:
             ContractError: no shares are there.
         """
-
-        def percent(key: str, otherwise: int) -> int:
-            if default is not None and fields.raw_value(key) == AUTO:
-                return otherwise
-            return fields.integer(key, most=100) * _OF_A_PERCENT
-
-        by_default = (default.original, default.updates) if default else (0, 0)
-        return cls(
-            percent("originalPercent", by_default[0]),
-            percent("updatesPercent", by_default[1]),
-            _read_files(fields),
+        if default is None:
+            return fields.decoded(SHARES.decode)
+        its = fields.decoded(_OR_AUTO.decode)
+        return replace(
+            its,
+            original=default.original if its.original == _AUTO else its.original,
+            updates=default.updates if its.updates == _AUTO else its.updates,
         )
+
+
+def _spelled(percent: Codec[int]) -> Codec[Shares]:
+    return record(
+        Shares,
+        original=Part(percent, key="originalPercent"),
+        updates=Part(percent, key="updatesPercent"),
+        files=by_name(whole(most=BUCKETS), checks.an_object),
+    )
+
+
+def _buckets_of(percent: Any) -> int:
+    return checks.whole(percent, most=100) * _OF_A_PERCENT
+
+
+_AUTO: Final = -1
+"""Stands for a share that the manifest leaves to others."""
+SHARES: Final = _spelled(Codec(_buckets_of, lambda share: share // _OF_A_PERCENT))
+_OR_AUTO: Final = _spelled(Codec(lambda value: _AUTO if value == AUTO else _buckets_of(value)))
 
 
 def auto(holdout: Holdout, origin: Origin) -> bool:
     """Whether the share of each file of that origin is chosen."""
     percent = holdout.original_percent if origin is Origin.ORIGINAL else holdout.updates_percent
     return percent is None
-
-
-def files_document(files: Mapping[str, int]) -> dict[str, Any]:
-    """The part that is of files; empty where all shares are by origin."""
-    return {"files": dict(files)} if files else {}
-
-
-def _read_files(fields: Fields) -> dict[str, int]:
-    its = fields.fields("files") if fields.has("files") else Fields({})
-    return {file: its.integer(file, most=BUCKETS) for file in fields.raw("files")}
 
 
 def _buckets(percent: int | None) -> int:

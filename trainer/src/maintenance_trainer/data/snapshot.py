@@ -6,6 +6,7 @@ settled (see settled.py).
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -18,16 +19,28 @@ from maintenance_contract import (
     RowCounts,
     Sampling,
 )
-from maintenance_contract.codec import Fields, canonical, digest, load
+from maintenance_contract.codec import canonical, digest, load
+from maintenance_contract.holdout import HOLDOUT
+from maintenance_contract.record import Part, record
+from maintenance_contract.report import ROW_COUNTS
+from maintenance_contract.request import COLUMNS
+from maintenance_contract.values import Codec, each, nullable, strings, text, whole
 from maintenance_trainer.data import bounds, dates, folders, labels
-from maintenance_trainer.data.auto_holdout import NOTHING_BEFORE, Before, Kept, chosen, fair_to
+from maintenance_trainer.data.auto_holdout import (
+    KEPT,
+    NOTHING_BEFORE,
+    Before,
+    Kept,
+    chosen,
+    fair_to,
+)
 from maintenance_trainer.data.bounds import MOST_BYTES, ROW_BYTES
 from maintenance_trainer.data.folders import Named
 from maintenance_trainer.data.folders import Origin as Origin  # noqa: PLC0414  # part of a row
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.rows import MARKS, DataFile
 from maintenance_trainer.data.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
-from maintenance_trainer.data.shares import BUCKETS, Shares, auto
+from maintenance_trainer.data.shares import BUCKETS, SHARES, Shares, auto
 from maintenance_trainer.data.sources import AnySource, Reader, SourceFile
 from maintenance_trainer.data.split import Dataset, split
 from maintenance_trainer.data.stable_files import Mark
@@ -80,36 +93,10 @@ class Snapshot:
 
     def to_json(self) -> str:
         """The canonical spelling, as it lies in ``runs/<n>/data.json``."""
-        names = self.columns.names
-        return canonical(
-            {
-                "version": SNAPSHOT_VERSION,
-                "files": [
-                    {
-                        "origin": file.origin.value,
-                        "name": file.name,
-                        "digest": file.digest,
-                        "rows": file.rows,
-                        "new": file.new,
-                        "columns": list(file.columns),
-                        **({} if file.held_out is None else {"heldOut": file.held_out}),
-                        **({"marks": list(file.marks)} if file.marks else {}),
-                    }
-                    for file in self.files
-                ],
-                "columns": self.columns.document(),
-                "split": {
-                    "by": f"sha256 of the {'normalised text' if 'text' in names else 'unit'}",
-                    "seed": SEED,
-                    **self.holdout.document(),
-                    **({"since": self.since} if self.since else {}),
-                    **({} if self.sampling is Sampling.RANDOM else {"sampling": self.sampling}),
-                },
-                "championSplit": self.champion_holdout and self.champion_holdout.document(),
-                "rows": counts_document(self.counts),
-                **({"gone": [kept.document() for kept in self.gone]} if self.gone else {}),
-            }
-        )
+        by = "normalised text" if "text" in self.columns.names else "unit"
+        document = _snapshot_of().document(self)
+        document["split"] |= {"by": f"sha256 of the {by}", "seed": SEED}
+        return canonical({"version": SNAPSHOT_VERSION, **document})
 
     @property
     def digest(self) -> str:
@@ -124,54 +111,34 @@ class Snapshot:
             ContractError: it is no snapshot of this version.
         """
         fields = load(text, version=SNAPSHOT_VERSION, kind="snapshot")
-        columns, rows = fields.fields("columns"), fields.fields("rows")
-        split_by = fields.fields("split")
-        holdout = Holdout.read(split_by)
-        return cls(
-            files=tuple(
-                _read_file(file, holdout) for file in fields.items("files", most=MOST_FILES)
-            ),
-            columns=Columns.read(columns),
-            holdout=holdout,
-            champion_holdout=fields.optional(
-                "championSplit", lambda key: Shares.read(fields.fields(key))
-            ),
-            counts=RowCounts(
-                rows.integer("newTrain"),
-                rows.integer("newHeldOut"),
-                rows.integer("oldTrain"),
-                rows.integer("oldHeldOut"),
-            ),
-            sampling=split_by.one_of("sampling", Sampling)
-            if split_by.has("sampling")
-            else Sampling.RANDOM,
-            since=split_by.string("since") if split_by.has("since") else "",
-            gone=tuple(Kept.read(kept) for kept in fields.items("gone", most=MOST_FILES)),
-        )
+        holdout = Holdout.read(fields.fields("split"))
+        chosen = frozenset(origin for origin in Origin if auto(holdout, origin))
+        return fields.decoded(_snapshot_of(chosen).decode)
 
 
-def _read_file(fields: Fields, holdout: Holdout) -> DataFile:
-    origin = fields.one_of("origin", Origin)
-    return DataFile(
-        origin,
-        fields.string("name", most=4096),
-        fields.string("digest"),
-        fields.integer("rows"),
-        fields.boolean("new"),
-        fields.strings("columns"),
-        fields.integer("heldOut", most=BUCKETS) if auto(holdout, origin) else None,
-        fields.strings("marks", most=MARKS),
+@cache
+def _snapshot_of(chosen: frozenset[Origin] = frozenset()) -> Codec[Snapshot]:
+    """To write, and to read one whose files of these origins have each a share of its own."""
+    share = whole(most=BUCKETS)
+    ignored: Codec[int | None] = Codec(lambda _: None)
+    file = record(
+        DataFile,
+        always={"held_out"} if chosen else (),
+        name=text(4096),
+        held_out=Part(share, after=lambda origin, *_: share if origin in chosen else ignored),
+        marks=strings(most=MARKS),
     )
-
-
-def counts_document(counts: RowCounts) -> dict[str, int]:
-    """As it is written into snapshots and manifests."""
-    return {
-        "newTrain": counts.new_train,
-        "newHeldOut": counts.new_held_out,
-        "oldTrain": counts.old_train,
-        "oldHeldOut": counts.old_held_out,
-    }
+    return record(
+        Snapshot,
+        files=each(file, most=MOST_FILES),
+        columns=COLUMNS,
+        holdout=Part(HOLDOUT, within="split", flat=True),
+        champion_holdout=Part(nullable(SHARES), key="championSplit"),
+        counts=Part(ROW_COUNTS, key="rows"),
+        sampling=Part(within="split"),
+        since=Part(within="split"),
+        gone=each(KEPT, most=MOST_FILES),
+    )
 
 
 def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of their own

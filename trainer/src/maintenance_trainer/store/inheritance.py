@@ -7,7 +7,7 @@ from typing import Any
 from maintenance_contract.codec import Fields
 from maintenance_trainer.data.auto_holdout import fair_to
 from maintenance_trainer.data.folders import Origin
-from maintenance_trainer.data.shares import BUCKETS, Shares, auto, files_document
+from maintenance_trainer.data.shares import BUCKETS, Shares, auto
 from maintenance_trainer.data.snapshot import Snapshot
 
 
@@ -61,7 +61,7 @@ def handed_on(snapshot: Snapshot, parent: Past | None) -> Past:
 def document(snapshot: Snapshot, past: Past) -> Mapping[str, Any]:
     """As the manifest holds it."""
     return {
-        "holdout": {**snapshot.holdout.document(), **files_document(past.own.files)},
+        "holdout": {**past.own.document(), **snapshot.holdout.document()},
         "fairHoldout": past.fair.document(),
     }
 

@@ -13,8 +13,10 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_contract.codec import Fields
+from maintenance_contract.report import ROW_COUNTS
+from maintenance_contract.request import SNAPSHOT
 from maintenance_trainer.data.shares import BUCKETS
-from maintenance_trainer.data.snapshot import Snapshot, counts_document
+from maintenance_trainer.data.snapshot import Snapshot
 from maintenance_trainer.recipes import take_over
 from maintenance_trainer.store import inheritance
 from maintenance_trainer.store.inheritance import Past, handed_on
@@ -51,34 +53,65 @@ def provenance(
     if it was held out of them.
     """
     parent = champion if made.action is TrainingAction.FINE_TUNE else None
-    held_out = inheritance.document(snapshot, handed_on(snapshot, parent.past if parent else None))
     files = {file.digest for file in snapshot.files}
-    recipes = request.recipes
+    recipes, model = request.recipes, request.model
     return {
+        **_of_any(request, snapshot, made),
+        **inheritance.document(snapshot, handed_on(snapshot, parent.past if parent else None)),
         "action": made.action.value,
+        "parent": parent and {"version": parent.number, "digest": parent.digest},
+        "baseModel": (
+            parent.provenance.get("baseModel")
+            if parent
+            else _base_model(model.base_model, model.revision, base_model)
+        ),
+        "data": sorted(files | (parent.data if parent else frozenset())),
+        "steps": made.steps,
+        "arguments": recipes.fine_tune_arguments if parent else recipes.retrain_arguments,
+        "replayPercent": recipes.replay_percent if parent else None,
+        **_race_document(made.race),
+    }
+
+
+def taken_over(
+    request: TrainingRequest, snapshot: Snapshot, made: Made, folder: Path
+) -> Mapping[str, Any]:
+    """The manifest, without the files' digests, of a version that was made elsewhere.
+
+    Where it comes from and what its folder tells of its making; the scores are of here.
+    """
+    updates = BUCKETS if snapshot.holdout.updates_percent is None else snapshot.held_out.updates
+    past, model = take_over.past(folder, updates), request.model
+    return {
+        **_of_any(request, snapshot, made),
+        **inheritance.document(snapshot, Past(handed_on(snapshot, None).own, past.fair_holdout)),
+        "action": request.action and request.action.value,
+        "parent": None,
+        "initialModel": {
+            "storageUri": model.initial_model,
+            **({"revision": model.initial_revision} if model.initial_revision else {}),
+            "known": bool(past.manifest),
+        },
+        "baseModel": past.manifest.get("baseModel"),
+        "data": sorted(past.data),
+        "arguments": {},
+        "replayPercent": None,
+    }
+
+
+def _of_any(request: TrainingRequest, snapshot: Snapshot, made: Made) -> Mapping[str, Any]:
+    """What the manifest of any version says, wherever it was made."""
+    return {
         "run": request.run,
         "requestDigest": request.digest,
         "resource": {"namespace": request.resource.namespace, "name": request.resource.name},
         "task": str(request.model.task),
         "labels": list(made.labels),
-        "parent": parent and {"version": parent.number, "digest": parent.digest},
-        "baseModel": (
-            parent.provenance.get("baseModel")
-            if parent
-            else _base_model(request.model.base_model, request.model.revision, base_model)
-        ),
-        "snapshot": request.snapshot
-        and {"run": request.snapshot.run, "digest": request.snapshot.digest},
-        "data": sorted(files | (parent.data if parent else frozenset())),
-        "rows": counts_document(snapshot.counts),
+        "snapshot": request.snapshot and SNAPSHOT.document(request.snapshot),
+        "rows": ROW_COUNTS.document(snapshot.counts),
         "trainedRows": dict(made.rows),
-        "steps": made.steps,
         "excludedContradicted": made.excluded,
-        **held_out,
-        "arguments": recipes.fine_tune_arguments if parent else recipes.retrain_arguments,
-        "replayPercent": recipes.replay_percent if parent else None,
         "evaluation": made.evaluation.document(),
-        **_race_document(made.race),
         "timings": {name: round(seconds, 3) for name, seconds in made.seconds.items()},
         "code": _code(),
     }
@@ -99,44 +132,6 @@ def read_race(fields: Fields) -> dict[TrainingAction, Evaluation]:
         action: Evaluation.read(its.fields(action.value))
         for action in TrainingAction
         if its.has(action.value)
-    }
-
-
-def taken_over(
-    request: TrainingRequest, snapshot: Snapshot, made: Made, folder: Path
-) -> Mapping[str, Any]:
-    """The manifest, without the files' digests, of a version that was made elsewhere.
-
-    Where it comes from and what its folder tells of its making; the scores are of here.
-    """
-    updates = BUCKETS if snapshot.holdout.updates_percent is None else snapshot.held_out.updates
-    past, model = take_over.past(folder, updates), request.model
-    return {
-        "action": request.action and request.action.value,
-        "run": request.run,
-        "requestDigest": request.digest,
-        "resource": {"namespace": request.resource.namespace, "name": request.resource.name},
-        "task": str(model.task),
-        "labels": list(made.labels),
-        "parent": None,
-        "initialModel": {
-            "storageUri": model.initial_model,
-            **({"revision": model.initial_revision} if model.initial_revision else {}),
-            "known": bool(past.manifest),
-        },
-        "baseModel": past.manifest.get("baseModel"),
-        "snapshot": request.snapshot
-        and {"run": request.snapshot.run, "digest": request.snapshot.digest},
-        "data": sorted(past.data),
-        "rows": counts_document(snapshot.counts),
-        "trainedRows": dict(made.rows),
-        "excludedContradicted": made.excluded,
-        **inheritance.document(snapshot, Past(handed_on(snapshot, None).own, past.fair_holdout)),
-        "arguments": {},
-        "replayPercent": None,
-        "evaluation": made.evaluation.document(),
-        "timings": {name: round(seconds, 3) for name, seconds in made.seconds.items()},
-        "code": _code(),
     }
 
 

@@ -199,7 +199,7 @@ class _Sides:
             yield evidence_names.OUT_OF_RANGE, beyond
 
 
-def unit_of(old: Numbers, new: Numbers) -> Unit | None:  # noqa: PLR0911  # one a reason
+def unit_of(old: Numbers, new: Numbers) -> Unit | None:  # one a reason
     """The linear map that makes two samples of a column one, where nothing else would.
 
     Quantiles of the one are fitted to quantiles of the other. It is another unit where the samples
