@@ -217,12 +217,12 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"model.baseModel": ...},
         "spec.model.baseModel",
-        "Required value: name the model that a retrain starts from",
+        "name the model that a retrain starts from",
     ),
     (
         {"model.task": "ImageClassification", "model.baseModel": ...},
         "spec.model.baseModel",
-        "Required value: name the model that a retrain starts from",
+        "name the model that a retrain starts from",
     ),
     (
         {"model.task": "TabularClassification"},
@@ -473,8 +473,8 @@ ACCEPTED: list[dict[str, Any]] = [
     TABLE,
     {**TABLE, "data.columns": {"inputs": ["age", "ward"], "label": "outcome", "id": "case"}},
     {**TABLE, "data.columns": {"group": "patient", "weight": "counts", "time": "at"}},
-    {**TABLE, "data.columns": {"inputs": [f"column {n}" for n in range(1000)]}},
-    {**TABLE, "model.task": "TabularRegression", "gate.metric": "RMSE"},
+    {**TABLE, "data.columns": {"inputs": [f"{n}" * 60 for n in range(100, 500)]}},
+    of("TabularRegression"),
     {**TABLE, "model.initialModel": {"storageUri": "pvc://models/by-hand"}},
     {"model.task": "ImageClassification", "data.columns": {"image": "text", "label": "digit"}},
     {"model.task": "ImageClassification", "data.columns": {"time": "text"}},

@@ -136,6 +136,8 @@ def _with_item(field: str, value: Any) -> Node:
     """A field to set; one of a list's item in an item that is good but for it."""
     if "[0]" not in field:
         return {field: value}
+    if field.endswith("[0]"):
+        return {field.removesuffix("[0]"): [value]}
     where, _, rest = field.partition("[0].")
     item: Node = dict(ITEMS[where])
     *parents, last = rest.split(".")
@@ -336,10 +338,15 @@ def test_the_folder_of_samples_applies_as_a_whole(cluster: Programs) -> None:
 
 
 def test_the_complete_sample_says_every_field(schema: Node) -> None:
-    """Counters stand where the gauge does, and images where texts do: samples of their own."""
+    """Counters stand where the gauge does, images and tables where texts do: their own samples."""
     said = {
         f"spec.{path}"
-        for sample in ("news-sentiment", "outcomes", "image-classification")
+        for sample in (
+            "news-sentiment",
+            "outcomes",
+            "image-classification",
+            "tabular-classification",
+        )
         for path in _paths(
             yaml.safe_load((ROOT / f"manifests/samples/{sample}.yaml").read_text())["spec"]
         )
