@@ -268,7 +268,9 @@ class Document(Generic[T]):
 
     def write(self, value: T) -> str:
         """The canonical spelling."""
-        return canonical({"version": self.version, **self.codec.document(value)})
+        document = self.codec.document(value)
+        document["version"] = self.version
+        return canonical(document)
 
     def read(self, text: str) -> T:
         """Read untrusted text.
