@@ -185,8 +185,8 @@ def _documents(size: int) -> dict[str, list[Any]]:
     def status(number: int) -> dict[str, Any]:
         of = Everything.of(number)
         drawn = of.status()
-        entry, step = drawn.history[0], drawn.decision.path[0] if drawn.decision else None
-        decision = drawn.decision and replace(drawn.decision, path=(step,) * 4)
+        entry, decision = drawn.history[0], drawn.decision
+        decision = decision and replace(decision, path=decision.path * 2)
         return write(
             replace(
                 drawn,

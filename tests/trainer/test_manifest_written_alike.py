@@ -45,6 +45,8 @@ def manifest(variant: str, folder: Path) -> Mapping[str, Any]:
     (folder / "model.safetensors").write_bytes(b"weights")
     of = {"least": Nothing, "auto": Auto}.get(variant, Everything).of(1)
     drawn, request = snapshot(of), of.request()
+    model = replace(request.model, base_model=request.model.base_model or "pvc://models/base")
+    request = replace(request, model=model)
     if variant == "taken-over":
         request = replace(request, action=TrainingAction.IMPORT)
         return taken_over(request, drawn, made(of, TrainingAction.IMPORT, raced=False), folder)

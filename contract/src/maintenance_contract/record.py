@@ -126,9 +126,9 @@ class _Way(Generic[T]):
     loose: bool = False
 
     @property
-    def straight(self) -> bool:
-        """Whether it is a field of JSON as any other."""
-        return not (self.within or self.flat or self.after)
+    def elsewhere(self) -> bool:
+        """Whether it is no field of the object itself."""
+        return bool(self.within or self.flat)
 
     def read(self, value: Mapping[str, Any], before: Sequence[Any]) -> T:
         """The field of an object; ``before`` are those that were read already."""
@@ -208,7 +208,7 @@ def _decoder(cls: type[T], ways: Sequence[_Way[Any]]) -> Callable[[Any], T]:
     for number, way in enumerate(ways):
         its = way.name
         names |= {f"way_{its}": way, f"decode_{its}": way.codec.decode, f"absent_{its}": way.absent}
-        if not way.straight:
+        if way.elsewhere or way.after:
             before = "".join(f"{name}, " for name in read[:number])
             lines.append(f" key = None; _{its} = way_{its}.read(value, ({before}))")
         elif way.absent is _MUST:
@@ -232,12 +232,12 @@ def _encoder(ways: Sequence[_Way[Any]], also: Mapping[str, Any]) -> Callable[[An
         names |= {f"way_{its}": way, f"encode_{its}": way.codec.encode, f"absent_{its}": way.absent}
         value = f"value.{its}" if way.absent is _MUST else "_"
         spelled = value if way.codec.encode is as_it_is else f"encode_{its}({value})"
-        if way.straight and way.absent is _MUST and not then:
+        if not (way.elsewhere or then) and way.absent is _MUST:
             first.append(f"{way.key!r}: {spelled}")
             continue
-        put = f"way_{its}.write({value}, document)"
-        if way.straight:
-            put = f"document[{way.key!r}] = {spelled}"
+        put = f"document[{way.key!r}] = {spelled}"
+        if way.elsewhere:
+            put = f"way_{its}.write({value}, document)"
         if way.absent is not _MUST:
             differs = "is not None" if way.absent is None else f"!= absent_{its}"
             put = f"if (_ := value.{its}) {differs}: {put}"
@@ -268,7 +268,9 @@ class Document(Generic[T]):
 
     def write(self, value: T) -> str:
         """The canonical spelling."""
-        return canonical({"version": self.version, **self.codec.document(value)})
+        document = self.codec.document(value)
+        document["version"] = self.version
+        return canonical(document)
 
     def read(self, text: str) -> T:
         """Read untrusted text.

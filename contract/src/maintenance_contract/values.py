@@ -47,8 +47,8 @@ def whole(least: int = 0, most: int = checks.LARGEST) -> Codec[int]:
 
 def significant(digits: int) -> Codec[float]:
     """A finite number, written with so many significant digits."""
-    spelled = f"{{:.{digits}g}}".format
-    return Codec(checks.number, lambda value: float(spelled(value)))
+    form = f".{digits}g"
+    return Codec(checks.number, lambda value: float(format(value, form)))
 
 
 def rounded(digits: int) -> Codec[float]:
