@@ -36,11 +36,13 @@ from maintenance_contract import (
     Outcome,
     Snapshot,
     Task,
+    TrainingAction,
     TrainingReport,
     TrainingRequest,
     columns_of,
 )
 from maintenance_core.decide.decision import decide
+from maintenance_core.decide.training_plan import plan_of
 from maintenance_core.model import (
     Action,
     Champion,
@@ -52,6 +54,7 @@ from maintenance_core.model import (
     ThresholdRange,
     Trigger,
 )
+from maintenance_core.spec import parse
 from maintenance_trainer import tasks
 from maintenance_trainer.cli import rules
 from maintenance_trainer.data.folders import Named, Origin
@@ -76,6 +79,7 @@ NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 WORLDS: Final[Mapping[str, tables.World]] = {
     Task.TABULAR_CLASSIFICATION: tables.World(classes=True),
+    Task.TABULAR_REGRESSION: tables.World(classes=False),
 }
 
 
@@ -105,12 +109,10 @@ class Lab:
     @property
     def spec(self) -> Spec:
         """What the API server would complete it to."""
-        places = rules.Places(
-            *(self.folder / name for name in ("original", "updates", "-", "store"))
-        )
+        root = self.folder
+        places = rules.Places(root / "original", root / "updates", None, root / "store")
         columns = columns_of(self.kind)
-        found = rules.spec(Task(self.kind), places, columns, Holdout(), 50, {})
-        return replace(found, base_model="")
+        return rules.spec(Task(self.kind), places, columns, Holdout(), 50, {})
 
     def write(self, name: str, table: Mapping[str, Sequence[Any]]) -> Path:
         """A Parquet file of rows."""
@@ -229,15 +231,21 @@ def _first(lab: Lab, spec: Spec) -> Version | None:
 def _decision(
     spec: Spec, report: TrainingReport, first: Version, kept: Mapping[str, float]
 ) -> Decision:
-    """After the metric has fallen below a floor two points below what the champion was worth.
+    """After the metric has left its range, two points beyond what the champion was worth.
 
-    Where it has not, the look is a false alarm: it lies just below.
+    Where it has not, the look is a false alarm: it lies just beyond. An error's points are of that
+    of the median.
     """
-    floor = max(0.0, kept["old"] - TOLERATED)
+    bound = kept["old"] - TOLERATED
+    seen = min(kept["new"], bound - LEAST_DROP)
+    allowed = ThresholdRange(min=max(0.0, bound))
+    if "median" in kept:
+        allowed = ThresholdRange(max=(1.0 - bound) * kept["median"])
+        seen = (1.0 - seen) * kept["median"]
     served = Champion(
-        first.number, first.folder.as_uri(), first.digest, NOW, rules.TrainingAction.RETRAIN
+        first.number, first.folder.as_uri(), first.digest, NOW, TrainingAction.RETRAIN
     )
-    reading = Reading(NOW, min(kept["new"], floor - LEAST_DROP), 1000.0)
+    reading = Reading(NOW, seen, 1000.0)
     return decide(
         Situation(
             number=2,
@@ -245,7 +253,7 @@ def _decision(
             spec=spec,
             report=report,
             now=NOW,
-            degraded=Degraded(reading, 3, 5, ThresholdRange(min=floor)),
+            degraded=Degraded(reading, 3, 5, allowed),
             champion=served,
         )
     )
@@ -257,7 +265,7 @@ def _scores(lab: Lab, number: int, tests: Mapping[str, Sequence[Row]]) -> dict[s
         whole = 1.0
         if not rows[0].stratum:
             answers = np.array([float(row.label) for row in rows])
-            whole = float(np.abs(answers - np.median(answers)).mean())
+            whole = found["median"] = float(np.abs(answers - np.median(answers)).mean())
         found[side] = 1.0 - float(lab.losses(number, rows).mean()) / whole
     return found
 
@@ -271,7 +279,7 @@ def _arms(decision: Decision, *, old_is_over: bool) -> list[str]:
 def _by_hand(decision: Decision, arm: str) -> Decision:
     """The decision as it is where it says so, else that of a person who insists."""
     out = arm.endswith(LEFT_OUT)
-    plan = decision.plan or rules.plan_of(decision, rules.parse(rules.DEFAULTS))
+    plan = decision.plan or plan_of(decision, parse(rules.DEFAULTS))
     action = Action(arm.removesuffix(LEFT_OUT))
     return replace(
         decision, action=action, plan=replace(plan, exclude_contradicted=out, race=False)
