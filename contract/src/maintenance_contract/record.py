@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType, NoneType
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -106,7 +107,9 @@ def record(
         raise TypeError(f"{cls.__name__} has no field {', '.join(parts)}")
     must = {way.within for way in ways if way.absent is _MUST}
     ways = [replace(way, loose=way.within not in must) for way in ways]
-    return Codec(_decoder(cls, ways), _encoder(ways, also))
+    return Codec(
+        _when_needed(lambda: _decoder(cls, ways)), _when_needed(lambda: _encoder(ways, also))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,16 @@ def _of_type(hint: Any, types: Mapping[Any, Codec[Any]], *, optional: bool = Fal
     if isinstance(origin, type) and issubclass(origin, StrEnum):
         return member(origin)
     raise TypeError(f"{hint} has no codec: say it beside the field")
+
+
+def _when_needed(make: Callable[[], Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """A function that is made when it is first called: no program reads and writes them all."""
+    made = cache(make)
+
+    def function(value: Any) -> Any:
+        return made()(value)
+
+    return function
 
 
 def _decoder(cls: type[T], ways: Sequence[_Way[Any]]) -> Callable[[Any], T]:
