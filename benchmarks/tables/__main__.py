@@ -208,16 +208,15 @@ def embeddings(args: argparse.Namespace) -> None:
                 )
                 right[way, name].append(decision.action.value in wanted)
                 actions[way, name][decision.action.value] += 1
-        print(f"seed {seed} done", file=sys.stderr)
-    print(f"share of right actions, {args.seeds} seeds, {args.old} + {args.new} rows")
-    for name in CASES:
-        told = "  ".join(
-            f"{way} {np.mean(right[way, name]):.2f} {dict(actions[way, name])}" for way in WAYS
-        )
-        print(f"  {name:<38}{told}")
-    for way in WAYS:
-        every = [value for name in CASES for value in right[way, name]]
-        print(f"  {'all':<38}{way} {np.mean(every):.3f} of {len(every)}")
+        print(f"share of right actions, seeds {args.first} to {seed}, {args.old} + {args.new} rows")
+        for name in CASES:
+            told = "  ".join(
+                f"{way} {np.mean(right[way, name]):.2f} {dict(actions[way, name])}" for way in WAYS
+            )
+            print(f"  {name:<38}{told}")
+        for way in WAYS:
+            every = [value for name in CASES for value in right[way, name]]
+            print(f"  {'all':<38}{way} {np.mean(every):.3f} of {len(every)}", flush=True)
 
 
 def accuracy(model: TableModel, rows: Sequence[TableRow]) -> float:

@@ -269,6 +269,9 @@ class Line:
     def try_arguments(self, *_: Any) -> None:
         pass
 
+    def check_rows(self, _model: Equations | None, _dataset: Dataset) -> tuple[str, ...]:
+        return ()
+
     def from_base(self, folder: Path, _rows: Sequence[PointRow], _seed: int) -> Equations:
         return self._read(folder, Given.BASE)
 
