@@ -269,9 +269,9 @@ def boosted(args: argparse.Namespace) -> None:
             found[name, "time, continued to anew"].append((middle - start) / (end - middle))
             found[name, "seconds, warm_start"].append(seconds)
         print(f"seed {seed} done", file=sys.stderr)
-    for (name, what), values in found.items():
-        spread = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
-        print(f"  {name:<22}{what:<28}{np.mean(values):.3f} ± {spread:.3f}")
+    for (name, what), told in found.items():
+        spread = np.std(told, ddof=1) / np.sqrt(len(told)) if len(told) > 1 else 0.0
+        print(f"  {name:<22}{what:<28}{np.mean(told):.3f} ± {spread:.3f}")
 
 
 def speed(args: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -19,7 +20,7 @@ from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
 from maintenance_trainer.tasks.labelled_tables import SOURCE
-from maintenance_trainer.tasks.tables import arguments, boosting, inspection
+from maintenance_trainer.tasks.tables import arguments, boosting
 from maintenance_trainer.tasks.tables.inspection import UnsafeModelError, inspect, walkable
 from maintenance_trainer.tasks.tabular_classification import TASK
 
@@ -301,13 +302,13 @@ def test_what_is_missing_is_named(tmp_path: Path, name: str) -> None:
 def test_a_process_that_dies_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.ubj"
     path.write_bytes(b"")
-    monkeypatch.setattr(inspection.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(UnsafeModelError, match=r"model\.ubj is no model of XGBoost"):
         inspect(path)
 
 
 def test_a_tree_is_walked_once() -> None:
-    leaf = {"left_children": [-1], "right_children": [-1], "split_indices": [0]}
+    leaf: dict[str, Any] = {"left_children": [-1], "right_children": [-1], "split_indices": [0]}
     leaf |= {"split_conditions": [0.0], "default_left": [0]}
     assert walkable(leaf, 1)
     assert not walkable({**leaf, "left_children": [0]}, 1)
