@@ -17,6 +17,10 @@ from maintenance_contract import (
     TrainingReport,
 )
 from maintenance_trainer.cli import tables
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.split import Dataset, Recurrence, refuse_too_little
+from maintenance_trainer.errors import DataError
+from maintenance_trainer.tasks.texts import make_row
 
 First = tuple[Lab, TrainingReport]
 
@@ -38,7 +42,19 @@ def test_one_label_is_refused_before_a_gpu_is_asked_for(make_lab: Callable[..., 
     lab = make_lab(headlines(["sport"], 200, seed=1))
     report, code = lab.do(lab.request(Operation.DIAGNOSE, 1))
     assert (report.reason, code) == ("DataEmpty", 65)
-    assert "rows of 1 labels ('sport') to learn from; add labelled rows" in report.message
+    assert "rows of 1 labels ('sport') to learn from, and at least two" in report.message
+    assert report.message.endswith("add labelled rows of another.")
+
+
+def test_a_label_of_which_all_rows_are_held_out_is_named() -> None:
+    trained, held_out = (
+        tuple(make_row(f"{label} {n}", label, Origin.ORIGINAL, new=False) for n in range(3))
+        for label in ("sport", "arts")
+    )
+    dataset = Dataset((), (), trained, held_out, Recurrence(0, 0))
+    with pytest.raises(DataError, match="'arts', for all are held out") as told:
+        refuse_too_little(dataset, None, fresh=True)
+    assert told.value.reason == "DataEmpty"
 
 
 def test_new_rows_of_one_class_are_not_believed(own: First) -> None:

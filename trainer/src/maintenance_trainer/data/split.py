@@ -122,9 +122,15 @@ def refuse_too_little(dataset: Dataset, action: TrainingAction | None, *, fresh:
     if not rows or (fresh and len(labels) == 1 and labels[0]):
         only = f" ({labels[0]!r})" if labels else ""
         left = LeftOut.of(dataset.left_out).told()
+        held = sorted({row.stratum for row in dataset.rows} - {*labels, ""})
+        add = (
+            f"labelled rows of {held[0][:60]!r}, for all are held out"
+            if held
+            else "labelled rows of another"
+        )
         message = (
-            f"The snapshot leaves {len(rows)} rows of {len(labels)} labels{only} to learn from; "
-            f"add labelled rows of at least two labels.{f' Left out: {left}.' if left else ''}"
+            f"The snapshot leaves {len(rows)} rows of {len(labels)} labels{only} to learn from, "
+            f"and at least two are needed: add {add}.{f' Left out: {left}.' if left else ''}"
         )
         raise DataError("DataEmpty", message)
     if fresh and not labels[0] and len({row.label for row in rows}) == 1:

@@ -331,8 +331,8 @@ def _refuse_strangers(model: TableModel | None, rows: Sequence[TableRow]) -> Non
     wanted = {name for header in {row.header for row in rows} for name in header.wanted}
     if absent := sorted(wanted - there):
         message = (
-            f"data.columns.inputs: no file has {_listed(absent)}; there are "
-            f"{_listed(sorted(there))}. Name the right ones."
+            f"data.columns.inputs: no file has {_listed(absent)}, only {_listed(sorted(there))} of "
+            "those that are named. Name columns as the files spell them."
         )
         raise DataError("ColumnMissing", message)
     if model is None:

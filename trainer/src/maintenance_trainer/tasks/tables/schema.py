@@ -198,8 +198,8 @@ def _categories(name: str, here: Sequence[Block], filled: int) -> tuple[str, ...
         message = (
             f"data.columns.inputs: the column {name!r} holds {len(texts):,} different texts in "
             f"{filled:,} rows (like {texts[0][:40]!r}), so it is no category but an identifier, "
-            "free text, a date that is not written like 2026-11-23, or numbers in quotes. Name it "
-            "in data.columns.id, or name the inputs without it."
+            "free text, a date that is not written like 2026-11-23, or numbers in quotes or "
+            "with a decimal comma. Name it in data.columns.id, or name the inputs without it."
         )
         raise DataError("DataUnreadable", message)
     return tuple(texts)
