@@ -31,6 +31,7 @@ from maintenance_core.decide.gate import judge
 from maintenance_core.model import Champion
 from maintenance_core.spec import parse
 from maintenance_trainer import tasks
+from maintenance_trainer.cli import tables
 from maintenance_trainer.cli.rules import DEFAULTS
 
 FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
@@ -178,6 +179,7 @@ def test_without_classes_what_needs_them_is_undetermined(tmp_path: Path) -> None
     found = lab.diagnose(2, champion=champion(first))
     assert found.diagnosis is not None
     assert (found.diagnosis.labels, found.diagnosis.new_labels) == (0, ())
+    assert "label" not in tables.diagnosis(found).splitlines()[1]
     assert answers(found) == {
         Question.DATA_DISTRIBUTION_SHIFT: Answer.MAJOR,
         Question.CONCEPT_DRIFT: Answer.UNDETERMINED,

@@ -97,9 +97,10 @@ def _diagnosis_lines(report: TrainingReport) -> Iterator[str]:
         return
     rows = found.rows
     yield f"Run {report.run}: diagnosis"
+    labels = f"; {found.labels} labels" if found.labels else ""  # of numbers there are none
     yield (
         f"  rows: {rows.new_train} new and {rows.old_train} old to train on, {rows.new_held_out} "
-        f"new and {rows.old_held_out} old held out; {found.labels} labels"
+        f"new and {rows.old_held_out} old held out{labels}"
     )
     for side, score in (("new", found.new), ("old", found.old)):
         if score is not None:
