@@ -9,7 +9,9 @@ trained as well, from the same snapshot. What serves is scored on rows that nobo
 U = .8 * score on new rows + .2 * score on old ones - .005 * cost; a retrain costs 1, a fine-tune as
 much as it has rows. The score is the accuracy; where there are no classes, the share of the error
 of the median that is gone. The oracle is the arm with the best mean U of a change and size. An
-action is right if it is no worse than the oracle by more than two standard errors.
+action is right if it is no worse than the oracle by more than two standard errors. Where nothing
+has changed that matters, or labels are broken, it is right to leave the model alone, though a third
+more rows would make another a little better: no metric has fallen.
 """
 
 import argparse
@@ -337,13 +339,15 @@ def judged(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for (change, *_), group in groups.items():
         common = set.intersection(*(set(case["scores"]) for case in group))
-        oracle = max(common, key=lambda arm: np.mean([net(c["scores"][arm]) for c in group]))
-        away = np.array(
-            [
-                net(c["scores"][oracle]) - net(c["scores"].get(c["first"], c["scores"][KEEP]))
-                for c in group
-            ]
-        )
+        alone = change in (*tables.NULL, *tables.BROKEN)
+        means = {arm: np.mean([net(c["scores"][arm]) for c in group]) for arm in common}
+        oracle = KEEP if alone else max(means, key=lambda arm: means[arm])
+
+        def away_of(case: Mapping[str, Any], oracle: str = oracle) -> float:
+            scores = case["scores"]
+            return net(scores[oracle]) - net(scores.get(case["first"], scores[KEEP]))
+
+        away = np.array([away_of(case) for case in group])
         tie = TWO_ERRORS * away.std(ddof=1) / len(away) ** 0.5 if len(away) > 1 else 0.0
         for case in group:
             scores = case["scores"]
@@ -357,10 +361,7 @@ def judged(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                     "gain": net(scores[serves], cost) - kept,
                     "oracle": net(scores[oracle]) - kept,
                     "best": oracle,
-                    "right": bool(
-                        case["first"] == oracle
-                        or net(scores[oracle]) - net(scores.get(case["first"], scores[KEEP])) <= tie
-                    ),
+                    "right": case["first"] == oracle or (not alone and away_of(case) <= tie),
                     "old loss": scores[KEEP]["old"] - scores[serves]["old"],
                     "trains": case["first"] != KEEP,
                     "null": change in tables.NULL,

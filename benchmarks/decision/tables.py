@@ -126,12 +126,10 @@ class Law:
             names = chance.permutation(names)
         extra = None
         if change == "new-column":
-            # It knows the answer, but for noise.
-            if self.classes:
-                extra = np.array([CLASSES.index(name) for name in names], float)
-            else:
-                extra = (names - 50) / 10
-            extra = extra + chance.normal(0, 0.5, count)
+            # What mattered most is measured by a new column; the old one is noise from then on.
+            moved = int(np.abs(d["linear"]).sum(axis=0).argmax())
+            extra = z[:, moved].copy()
+            z[:, moved] = chance.normal(0, 1, count)
         return self._table(z, category, names, chance, change, extra)
 
     def _in_mix(self, count: int, chance: Any) -> Table:
