@@ -52,6 +52,11 @@ def older_chart(tmp_path: Path) -> Path:
             document |= {"version": "0.0.9", "appVersion": "0.0.9"}
         else:
             del _fields(document)["gate"]
+            spec = document["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][
+                "spec"
+            ]
+            rules = spec["x-kubernetes-validations"]
+            spec["x-kubernetes-validations"] = [one for one in rules if "gate" not in one["rule"]]
         (folder / name).write_text(json.dumps(document))  # YAML's own dump leaves "n" unquoted
     return folder
 

@@ -137,6 +137,23 @@ def test_another_unit_is_named_with_its_factor(
     )
 
 
+@pytest.mark.parametrize("factor", [0.1, 1000.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_another_unit_of_a_skewed_column_is_seen(seed: int, factor: float) -> None:
+    """Its spread is that of a few: those who are ill have ten times the value."""
+    chance = np.random.default_rng(seed)
+
+    def drawn(count: int) -> NDArray[np.float64]:
+        median = np.where(chance.random(count) < 0.2, 120.0, 10.0)
+        return np.asarray(median * np.exp(chance.normal(0, 0.7, count)))
+
+    unit = drift.unit_of(drawn(600), factor * drawn(500))
+    assert unit is not None
+    assert unit.factor == pytest.approx(factor, rel=0.2)
+    assert unit.offset == 0.0
+    assert drift.unit_of(drawn(600), drawn(500)) is None
+
+
 @pytest.mark.parametrize(
     "name, change, told, answer",
     ids=map(str, range(10)),

@@ -221,29 +221,33 @@ def unit_of(old: Numbers, new: Numbers) -> Unit | None:  # one a reason
     spread = float(np.quantile(old, 0.75) - np.quantile(old, 0.25))
     if not before.std() or not now.std() or not spread:
         return None
+    fits = []
     for factor, offset in _maps(before, now):
         scaled = max(factor, 1 / factor) >= FACTOR
-        if not scaled and abs(offset) < OFFSET * spread:
-            continue
-        within = (new >= old.min()) & (new <= old.max())
-        if offset and within.mean() > WITHIN:
-            continue
-        if difference(old * factor + offset, new) < LINEAR + _by_chance(len(old), len(new)):
-            return Unit(factor, offset, apart)
-    return None
+        within = ((new >= old.min()) & (new <= old.max())).mean()
+        moved = abs(offset) >= OFFSET * spread
+        if (scaled or moved) and (not offset or within <= WITHIN):
+            fits.append((difference(old * factor + offset, new), factor, offset))
+    left, factor, offset = min(fits, default=(1.0, 1.0, 0.0))
+    if left >= LINEAR + _by_chance(len(old), len(new)):
+        return None
+    return Unit(factor, offset, apart)
 
 
 def _maps(before: Numbers, now: Numbers) -> Iterator[tuple[float, float]]:
-    """Factors and offsets that may bring quantiles to others; the plainest first.
+    """Factors and offsets that may bring quantiles to others.
 
-    Most units share their zero, and of skewed numbers the spread is that of a few: the ratio of the
-    quantiles is not.
+    Most units share their zero: a small offset is the noise of the fit. And of skewed numbers the
+    spread is that of a few; the ratio of the quantiles is not.
     """
+    factor = float(now.std() / before.std())
+    offset = float(np.median(now) - factor * np.median(before))
+    if abs(offset) < 0.1 * abs(float(np.median(now))) or abs(offset) < 0.05 * factor:
+        factor, offset = float((now @ before) / (before @ before)), 0.0
+    yield factor, offset
     same = before * now > 0
     if same.any():
         yield float(np.median(now[same] / before[same])), 0.0
-    factor = float(now.std() / before.std())
-    yield factor, float(np.median(now) - factor * np.median(before))
 
 
 def difference(old: Numbers, new: Numbers) -> float:
