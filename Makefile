@@ -32,7 +32,7 @@ test: ## Set everything up and pass every test, up to the whole product on a rea
 	@dev/test
 
 ##@ Every day
-check: ## Format, lint, types, import contracts and the tests that need no cluster (under a minute)
+check: ## Format, lint, types, import contracts and the tests that need no cluster (five minutes on two cores; dev/check --static: half a minute)
 	@dev/prerequisites check
 	@$(WITH_VENV) dev/check
 format: ## Format the code and repair what the linter can
