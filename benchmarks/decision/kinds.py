@@ -64,6 +64,7 @@ from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.job import perform
 from maintenance_trainer.locations import Places
+from maintenance_trainer.progress import Silent
 from maintenance_trainer.store import versions
 from maintenance_trainer.store.store import Store
 from maintenance_trainer.store.versions import Version
@@ -83,19 +84,6 @@ WORLDS: Final[Mapping[str, tables.World]] = {
     Task.TABULAR_CLASSIFICATION: tables.World(classes=True),
     Task.TABULAR_REGRESSION: tables.World(classes=False),
 }
-
-
-class Silent:
-    """Progress that nobody reads."""
-
-    def stage(self, name: str, total: int | None = None) -> None:
-        """A stage begins."""
-
-    def step(self, done: int, note: str = "") -> None:
-        """A step is done."""
-
-    def say(self, line: str) -> None:
-        """A remark."""
 
 
 # --- a case -----------------------------------------------------------------------------

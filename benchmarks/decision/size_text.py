@@ -19,13 +19,14 @@ import torch
 from changes import HALF, LEFT_OUT, MERGED, TUNED
 from paired import Answers
 from size_cells import conceivable, report_of
-from text import RECIPES, Case, Served, Silent, champion
+from text import RECIPES, Case, Served, champion
 
 from maintenance_contract import TrainingReport
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.split import Dataset, Recurrence
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.evaluate import at_class_mix
+from maintenance_trainer.progress import Silent
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
 from maintenance_trainer.recipes.retrain import retrain

@@ -49,6 +49,7 @@ from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.split import Dataset, Recurrence
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.evaluate import at_class_mix, paired_counts
+from maintenance_trainer.progress import Silent
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
 from maintenance_trainer.recipes.retrain import retrain
@@ -95,19 +96,6 @@ CONSTANT: Final = {
 }
 
 Bools = NDArray[np.bool_]
-
-
-class Silent:
-    """Progress that nobody reads."""
-
-    def stage(self, name: str, total: int | None = None) -> None:
-        """A stage begins."""
-
-    def step(self, done: int, note: str = "") -> None:
-        """A step is done."""
-
-    def say(self, line: str) -> None:
-        """A remark."""
 
 
 # --- rows -------------------------------------------------------------------------------
