@@ -11,7 +11,6 @@ import transformers
 BATCH: Final = 64
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
-torch.set_num_threads(1)
 
 
 @dataclass(frozen=True, slots=True)
