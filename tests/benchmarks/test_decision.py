@@ -108,6 +108,7 @@ def run_twice(*arguments: str) -> list[list[dict[str, Any]]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_cell_can_be_run_again_by_its_seeds() -> None:
     first, again = run_twice(
         *("cause", "--json", "--scenario", "concept-local", "--scenario", "labels-shuffled"),
@@ -117,6 +118,7 @@ def test_a_cell_can_be_run_again_by_its_seeds() -> None:
     assert [cell["verdicts"] for cell in first] == [{"concept": 1}, {"blocked": 1}]
 
 
+@pytest.mark.slow
 def test_a_stream_can_be_run_again_and_a_finished_one_is_kept(tmp_path: Path) -> None:
     first, again = run_twice(
         *("alarm", "--json", "--scenario", "drop-20", "--scenario", "none"),

@@ -87,6 +87,7 @@ def test_a_network_is_trained_as_pytorch_trains_it() -> None:
         assert torch.allclose(mine, other, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_cell_can_be_trained_again_and_its_counts_agree(drifted: dict[str, Any]) -> None:
     assert size_cells.one("auto", "concept-other-rule", 1000, 300, 900) == drifted
     rows = size_policies.report_of(drifted).diagnosis

@@ -90,6 +90,7 @@ def assert_alike(spec: dict[str, Any]) -> None:
     assert outside or wrong == ({field} if field else set())
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(changed())
 def test_check_and_the_operator_agree(spec: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ def test_a_span_has_two_units_at_most(seconds: int, text: str) -> None:
 CELLS = st.text(st.characters(codec="ascii", categories=("L", "N", "P")), max_size=300)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=5),
     st.integers(min_value=40, max_value=200),

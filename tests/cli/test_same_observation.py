@@ -175,6 +175,7 @@ VALUES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @example(
     (AFTER_COUNTERS, in_service(30, 0.95, monitor(AFTER_COUNTERS, 15), down=False)), [0.9], "", 0
 )

@@ -36,6 +36,7 @@ def test_text_of_others_is_one_line_without_secrets(text: str, expected: str) ->
     assert plain(text) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["", "x " * 1000, f"http://host/{'x' * 1000} "])
 @pytest.mark.parametrize("scheme", ["http", "s3"])
 def test_an_address_that_is_cut_shows_nothing_of_its_password(before: str, scheme: str) -> None:

@@ -154,11 +154,13 @@ REPORT = TrainingReport(
 )
 
 
+@pytest.mark.slow
 @given(REPORTS)
 def test_comes_back_as_it_went(report: TrainingReport) -> None:
     assert TrainingReport.from_json(report.to_json()) == report
 
 
+@pytest.mark.slow
 @given(REPORTS)
 def test_the_message_fits_and_keeps_what_a_decision_needs(report: TrainingReport) -> None:
     message = report.to_message()

@@ -72,6 +72,7 @@ some_findings = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(some_findings)
 def test_what_it_names_really_changes_the_decision(findings: tuple[Finding, ...]) -> None:

@@ -801,6 +801,7 @@ situations = st.builds(
 weight = {Action.BLOCKED: 0, Action.WAIT: 0, Action.NONE: 1, Action.FINE_TUNE: 2, Action.RETRAIN: 3}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120)
 @given(situations)
 def test_every_situation_has_one_decision_that_explains_itself(situation: Situation) -> None:

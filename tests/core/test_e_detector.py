@@ -68,6 +68,7 @@ streams = st.lists(st.tuples(counts, counts), min_size=1, max_size=30).map(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [6, 60])
 def test_the_average_run_length_is_kept_at_the_worst_error_that_is_allowed(labels: int) -> None:
     """M less the labels seen never rises on average: that is what the promise rests on.

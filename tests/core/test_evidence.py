@@ -329,6 +329,7 @@ FOUND = st.dictionaries(st.sampled_from([*QUIET, RELABELLED_TEXTS]), NUMBERS).ma
 )
 
 
+@pytest.mark.slow
 @given(FOUND, st.integers(0, 300))
 def test_total_and_the_same_twice(found: tuple[Finding, ...], correct: int) -> None:
     decided = decision(*found, new=HeldOut(300, correct))

@@ -163,6 +163,7 @@ def test_a_win_is_shown_where_the_bound_lies_above_nothing(
         assert (loss_tests.win_p(score) <= 1.0 - confidence) == (low > 0.0)
 
 
+@pytest.mark.slow
 @given(st.floats(0.5, 0.99), st.floats(0.5, 0.99), st.floats(0.0, 0.2), st.floats(0.0, 0.2))
 @settings(max_examples=100, deadline=None)
 def test_what_a_laxer_gate_refuses_no_stricter_one_promotes(

@@ -132,6 +132,7 @@ def test_a_first_version_is_judged_on_all_rows_against_the_majority_class() -> N
 shares = st.floats(0.0, 1.0)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(st.tuples(shares, shares), st.tuples(shares, shares), st.floats(0.0, 0.2), st.data())
 def test_more_confidence_or_less_loss_promotes_no_more(

@@ -247,6 +247,7 @@ def flap(world: World, minutes: int = 300) -> None:
         assert world.writes - before <= (3 if began else 1), "the condition turns, and that is all"
 
 
+@pytest.mark.slow
 def test_a_metric_that_flaps_starts_one_run_and_no_other_before_the_cooldown_is_over() -> None:
     world = World().with_champion()
     flap(world)

@@ -169,6 +169,7 @@ def asked(found: tuple[Finding, ...]) -> Proposal:
     return Proposal(decision.action, DecisionReason(decision.reason), "")  # type: ignore[call-arg]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.fixed_dictionaries(dict.fromkeys(QUIET, NUMBERS)))
 def test_what_it_names_changes_the_action_and_no_smaller_set_does(

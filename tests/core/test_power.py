@@ -40,6 +40,7 @@ shares = st.floats(0.0, 1.0)
 confidences = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99, 0.999])
 
 
+@pytest.mark.slow
 @calmly
 @given(shares, shares)
 def test_discordant_shares_keep_the_accuracies(champion: float, challenger: float) -> None:

@@ -545,6 +545,7 @@ def test_where_no_status_can_be_written_the_config_map_still_is() -> None:
 # --- waiting ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(counts=st.lists(st.integers(1, 10**6), min_size=1, max_size=4), ahead=st.booleans())
 def test_the_next_look_is_in_time_for_the_next_try_and_never_at_once(
     counts: list[int], *, ahead: bool

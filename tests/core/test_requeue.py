@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.world import DOWN, START, World, a_spec
@@ -71,6 +72,7 @@ def test_a_schedule_is_not_slept_through() -> None:
     assert timedelta(seconds=5) < wait < timedelta(seconds=10)
 
 
+@pytest.mark.slow
 @given(late=st.timedeltas(timedelta(), timedelta(days=400)), run=st.booleans())
 def test_a_time_that_has_passed_is_no_reason_to_look_at_once(late: timedelta, *, run: bool) -> None:
     seen = down(run=run)

@@ -45,6 +45,7 @@ def test_hundreds_are_written_as_before() -> None:
     assert sha256(corpus(written)) == WRITTEN
 
 
+@pytest.mark.slow
 def test_the_same_is_said_of_what_is_wrong() -> None:
     full = golden("status-full.json")
     assert "\n".join(outcomes(full, again, each_spoiled_once)) == golden("status-spoiled.txt")

@@ -23,6 +23,7 @@ def calm(**changes: Any) -> World:
     return world
 
 
+@pytest.mark.slow
 @given(
     value=st.floats(0.9, 1.0),
     level=st.none() | st.floats(0.9, 1.0),

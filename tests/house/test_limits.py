@@ -25,6 +25,7 @@ def test_that_does_not():
 CONFTEST = "from support.limits import pytest_timeout_set_timer"
 
 
+@pytest.mark.slow
 def test_a_test_that_hangs_is_ended_and_the_next_one_runs(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(HANGS)
     (tmp_path / "conftest.py").write_text(CONFTEST)

@@ -207,6 +207,7 @@ def by_the_minute(minute: str, hour: str, zone: str, now: datetime) -> list[date
     return due
 
 
+@pytest.mark.slow
 @given(
     about=st.sampled_from(CHANGES),
     later=st.integers(-30 * 3600, 45 * 3600),

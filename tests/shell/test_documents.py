@@ -35,6 +35,7 @@ async def test_a_document_of_any_depth_is_read(depth: int, key: str) -> None:
     assert bounded(document["arguments"], depth=253, values=1000)
 
 
+@pytest.mark.slow
 @given(VALUES, st.integers(1, 6))
 def test_what_is_cut_is_what_is_too_deep(value: object, depth: int) -> None:
     def cut(part: object, left: int) -> object:

@@ -31,6 +31,7 @@ def _body(number: int, status: Any) -> dict[str, Any]:
     return {"metadata": metadata, "status": status}
 
 
+@pytest.mark.slow
 @given(BODIES, BODIES)
 def test_bodies_come_back_as_they_were(statuses: list[Any], maps: list[Any]) -> None:
     known = ResourceCache()

@@ -206,6 +206,7 @@ def test_a_bad_configuration_ends_the_command(
     assert "prometheus: unknown; known are" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_help_teaches_and_version_is_told() -> None:
     command = [sys.executable, "-m", "maintenance_operator"]
     told = subprocess.run([*command, "run", "--help"], capture_output=True, text=True, check=True)

@@ -17,6 +17,7 @@ print(*(name for name in sys.modules if sys.modules[name] is not None), file=sys
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["__main__", "imported"])
 def test_what_nobody_calls_is_not_loaded_by_the_operator_alone(name: str) -> None:
     code = SAYS_WHAT_IS_LOADED.replace("NAME", repr(name))
@@ -28,6 +29,7 @@ def test_what_nobody_calls_is_not_loaded_by_the_operator_alone(name: str) -> Non
     )
 
 
+@pytest.mark.slow
 def test_where_it_is_loaded_already_nothing_is_taken_away() -> None:
     imports = "import kubernetes.client, maintenance_operator.slim_imports, kubernetes"
     code = f"{imports}; kubernetes.client.V1Pod"

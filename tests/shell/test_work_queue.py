@@ -109,6 +109,7 @@ async def test_wakes_during_a_pass_are_exactly_one_more() -> None:
     assert passes.of(NEWS) == [0, 10]
 
 
+@pytest.mark.slow
 async def test_whoever_tells_much_can_wait_until_less_is_left() -> None:
     async def slow(_: Key) -> None:
         await asyncio.sleep(10)
@@ -440,6 +441,7 @@ async def test_a_failed_relist_is_tried_again() -> None:
     assert passes.of(NEWS) == [RELIST_SECONDS + RELIST_RETRY_SECONDS]
 
 
+@pytest.mark.slow
 async def test_ten_thousand_resources_need_no_task_each() -> None:
     async def act(_: Key) -> timedelta:
         return timedelta(seconds=30)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.laboratory import Lab, champion, headlines, write_lines
@@ -43,6 +44,7 @@ def test_without_a_class_in_common_all_rows_stay() -> None:
 counts = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 60), min_size=1)
 
 
+@pytest.mark.slow
 @given(counts, counts)
 def test_it_is_a_part_in_the_same_order_and_the_same_each_time(
     there: dict[str, int], wanted: dict[str, int]
@@ -54,6 +56,7 @@ def test_it_is_a_part_in_the_same_order_and_the_same_each_time(
     assert at_class_mix(list(reversed(old)), mix) == tuple(reversed(chosen))
 
 
+@pytest.mark.slow
 def test_a_training_that_is_asked_for_it_scores_old_rows_so(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(headlines(["finance", "sport"], 500, seed=1))
     version_1 = lab.train(1, TrainingAction.RETRAIN, lab.diagnose(1))

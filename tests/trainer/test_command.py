@@ -114,6 +114,7 @@ def test_a_champion_that_cannot_be_told_is_asked_for(tmp_path: Path, kind: str) 
         in_service.champion(store, 3)
 
 
+@pytest.mark.slow
 def test_the_whole_way_by_hand(
     make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,6 +171,7 @@ def test_a_thousand_rows_and_three_hundred_updates_are_enough_at_the_defaults(
     assert rows[1]["newHeldOut"] == pytest.approx(held_out_rows(300), abs=3)
 
 
+@pytest.mark.slow
 def test_a_version_that_the_gate_rejects_is_not_the_next_champion(
     make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,6 +197,7 @@ def test_a_version_that_the_gate_rejects_is_not_the_next_champion(
     assert asked["champion"]["version"] == 1
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_arguments_and_files_is_named(
     make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -264,6 +267,7 @@ sys.exit(command.main(["compare", "--store", "x"]))
 """
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", MUCH_TO_READ], stdout=subprocess.PIPE, stderr=subprocess.PIPE

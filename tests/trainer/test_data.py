@@ -132,6 +132,7 @@ def test_a_parquet_file_that_lacks_its_end_is_torn(data: DataRef, tmp_path: Path
         take(data)
 
 
+@pytest.mark.slow
 def test_parquet_rows_are_those_of_csv(data: DataRef, tmp_path: Path) -> None:
     write_parquet(
         tmp_path / "updates/u.parquet",
@@ -210,6 +211,7 @@ def test_a_gigabyte_in_a_column_that_nobody_asked_for_is_not_read(
     assert grown < 150
 
 
+@pytest.mark.slow
 def test_rows_are_kept_up_to_a_bound(
     data: DataRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +315,7 @@ rows = st.builds(
 shares = st.builds(Shares, st.integers(0, 9_000), st.integers(0, 9_000))
 
 
+@pytest.mark.slow
 @given(st.lists(rows, max_size=80), shares, st.none() | shares)
 def test_no_text_is_trained_on_and_held_out(
     given_rows: list, holdout: Shares, before: Shares | None
@@ -326,6 +329,7 @@ def test_no_text_is_trained_on_and_held_out(
         assert all(row.held_out(before) for row in dataset.old_held_out)
 
 
+@pytest.mark.slow
 @given(st.lists(rows, max_size=80), shares)
 def test_exact_duplicates_are_gone_and_the_newest_stays(given_rows: list, holdout: Shares) -> None:
     dataset = split(given_rows, holdout, None)

@@ -32,6 +32,7 @@ from maintenance_trainer.tasks.texts import make_row
 First = tuple[Lab, TrainingReport]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [3, 60])
 def test_a_training_that_diverges_writes_no_version_and_names_the_argument(
     make_lab: Callable[..., Lab], steps: int
@@ -88,6 +89,7 @@ def kept(first: First, tmp_path: Path) -> Lab:
     return lab
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SPOILT)
 def test_a_champion_of_no_numbers_is_told(kept: Lab, case: str) -> None:
     change, told = SPOILT[case]
@@ -98,12 +100,14 @@ def test_a_champion_of_no_numbers_is_told(kept: Lab, case: str) -> None:
     assert told in report.message
 
 
+@pytest.mark.slow
 def test_a_champion_that_answers_always_alike_is_diagnosed(kept: Lab) -> None:
     reference = rewritten(kept.store / "versions/1", lambda name, each: (name, each.zero_()))
     report, code = kept.do(kept.request(Operation.DIAGNOSE, 78, champion=reference))
     assert code == 0, report.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", ["weights", "tokenizer"])
 def test_what_cannot_be_read_back_is_not_published(
     first: First, make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch, spoil: str

@@ -69,6 +69,7 @@ def named(change: str, seed: int, n: int = 400) -> Cause:
     return cause(found(old, new, chance))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change, right",
     [
@@ -123,6 +124,7 @@ def checked(change: str, seed: int) -> str:
     return ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change, reason",
     [

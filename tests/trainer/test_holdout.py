@@ -123,6 +123,7 @@ def texts(rows: Sequence[Row] | Sequence[Labelled]) -> set[str]:
 # --- how many ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("originals, updates", [(300, 60), (1_000, 300), (3_000, 300), (20, 4)])
 def test_auto_holds_out_its_number_of_each_age(
     rounds: Rounds, originals: int, updates: int
@@ -137,6 +138,7 @@ def test_auto_holds_out_its_number_of_each_age(
     assert len(then.new_held_out) == pytest.approx(held_out_rows(updates), abs=1)
 
 
+@pytest.mark.slow
 def test_weekly_files_hold_out_as_many_as_one_file_of_all(rounds: Rounds) -> None:
     rounds.write("original/o.csv", rounds.fresh(400))
     rounds.train()
@@ -249,6 +251,7 @@ def test_a_row_stays_on_its_side(rounds: Rounds, change: Change, promoted: str) 
     assert texts(before.new_held_out) & held_out(after), "they still judge"
 
 
+@pytest.mark.slow
 def test_what_was_gathered_from_files_of_other_shares_is_not_judged_by_what_was_trained_on(
     rounds: Rounds,
 ) -> None:
@@ -338,6 +341,7 @@ DEEDS = (
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.sampled_from(DEEDS), max_size=14), st.randoms(use_true_random=False))
 def test_no_row_ever_changes_sides(
@@ -356,6 +360,7 @@ def test_no_row_ever_changes_sides(
             assert not ever_trained & ever_held_out
 
 
+@pytest.mark.slow
 def test_an_original_file_that_grows_beside_one_of_a_smaller_share(rounds: Rounds) -> None:
     """What is fair to a champion is told with care; what is held out does not follow from it."""
     rows = rounds.fresh(80)

@@ -161,6 +161,7 @@ def test_a_hub_that_is_away_is_worth_a_retry(monkeypatch: pytest.MonkeyPatch) ->
     assert (caught.value.reason, caught.value.exit_code) == ("StorageUnreachable", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cache")
 def test_a_retrain_starts_from_a_hub_s_model(tmp_path: Path) -> None:
     lab = Lab(tmp_path / "claims", Path("/nowhere"), {**QUICK, "num_train_epochs": 1})

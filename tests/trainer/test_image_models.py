@@ -57,6 +57,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_architecture_is_rehearsed_scored_kept_and_loaded(
     made: dict[str, Path], tmp_path: Path, kind: str
@@ -164,6 +165,7 @@ def test_weights_that_are_missing_or_no_numbers_are_refused_but_for_the_head(bas
     assert "hold NaN or infinity" in refused(folder)
 
 
+@pytest.mark.slow
 def test_an_initial_model_needs_a_trained_head_with_named_classes(base: Base) -> None:
     folder = base("resnet")
     said = refused(folder, Given.INITIAL)

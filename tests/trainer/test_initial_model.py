@@ -69,6 +69,7 @@ def import_of(lab: Lab, found: TrainingReport, initial: str) -> TrainingRequest:
     )
 
 
+@pytest.mark.slow
 def test_it_is_scored_then_copied_as_it_is(lab: Lab, brought: Path) -> None:
     found, code = diagnose(lab, 1)
     assert code == 0, found.message
@@ -113,6 +114,7 @@ def test_it_is_scored_then_copied_as_it_is(lab: Lab, brought: Path) -> None:
     assert [path.name for path in (lab.store / "versions").iterdir()] == ["1"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("brought")
 def test_what_it_was_trained_on_is_not_known_and_no_row_of_then_judges_it(lab: Lab) -> None:
     version_1 = bring(lab, 1)
@@ -151,6 +153,7 @@ def found_again(lab: Lab, version: TrainingReport) -> TrainingReport:
     return lab.diagnose(4, champion=champion(version))
 
 
+@pytest.mark.slow
 def test_a_version_of_another_store_tells_what_it_was_trained_on(
     lab: Lab, first: First, tmp_path: Path
 ) -> None:
@@ -178,6 +181,7 @@ def test_a_version_of_another_store_tells_what_it_was_trained_on(
     assert "config.json is not the file that manifest.json beside it names" in report.message
 
 
+@pytest.mark.slow
 def test_a_vocabulary_of_another_name_is_copied_too(lab: Lab, brought: Path) -> None:
     """Its tokenizer reads ``vocab.txt`` and ``bpe.codes``; a copy without them is none."""
     words = (lab.base_model / "vocab.txt").read_text().split()
@@ -197,6 +201,7 @@ def test_a_vocabulary_of_another_name_is_copied_too(lab: Lab, brought: Path) -> 
     assert found.diagnosis is not None
 
 
+@pytest.mark.slow
 def test_a_manifest_of_somebody_else_is_none(lab: Lab, brought: Path) -> None:
     (brought / "manifest.json").write_text('{"version": 1, "files": ["a"]}')
     bring(lab, 1)
@@ -204,6 +209,7 @@ def test_a_manifest_of_somebody_else_is_none(lab: Lab, brought: Path) -> None:
     assert manifest["initialModel"]["known"] is False
 
 
+@pytest.mark.slow
 def test_the_worst_model_is_counted_and_kept_for_the_gate(lab: Lab, brought: Path) -> None:
     config = json.loads((brought / "config.json").read_text())
     config["id2label"] = {"0": "sport", "1": "finance"}
@@ -274,6 +280,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD)
 def test_what_cannot_be_taken_over_is_said_before_anything_is_copied(
     lab: Lab, brought: Path, case: str
@@ -287,6 +294,7 @@ def test_what_cannot_be_taken_over_is_said_before_anything_is_copied(
     assert not list((lab.store / "versions").iterdir())
 
 
+@pytest.mark.slow
 def test_labels_that_the_model_spells_otherwise_are_the_datas_to_mend(
     lab: Lab, brought: Path
 ) -> None:
@@ -311,6 +319,7 @@ def test_a_base_model_is_no_model_to_begin_with(lab: Lab) -> None:
     assert "belongs into model.baseModel" in report.message
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("brought")
 def test_import_is_for_a_first_version_alone(lab: Lab) -> None:
     version_1 = bring(lab, 1)
@@ -320,6 +329,7 @@ def test_import_is_for_a_first_version_alone(lab: Lab) -> None:
     assert (report.reason, code) == ("InitialModelMissing", 78)
 
 
+@pytest.mark.slow
 def test_from_a_hub_at_a_revision(
     lab: Lab, brought: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

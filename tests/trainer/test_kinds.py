@@ -105,6 +105,7 @@ def promoted(report: TrainingReport, version: ChampionRef | None) -> bool:
     return judge(report, gate=parse(DEFAULTS).gate, champion=served, concept_drift=False).promote
 
 
+@pytest.mark.slow
 def test_a_kind_without_hugging_face_goes_the_whole_way(tmp_path: Path) -> None:
     lab = plane(Plane, tmp_path)
     two = {name: CENTRES[name] for name in ("left", "right")}
@@ -159,6 +160,7 @@ def test_a_model_made_elsewhere_is_taken_over_with_the_files_of_its_kind(tmp_pat
     assert (lab.store / f"versions/1/{FILE}").read_bytes() == (brought / FILE).read_bytes()
 
 
+@pytest.mark.slow
 def test_without_classes_what_needs_them_is_undetermined(tmp_path: Path) -> None:
     lab = plane(Levels, tmp_path)
     chance = np.random.default_rng(5)
@@ -242,6 +244,7 @@ def test_a_champion_of_another_kind_is_named_and_nothing_is_trained(tmp_path: Pa
     assert "version 1, which is in service, is a Nearest and Level is asked for" in report.message
 
 
+@pytest.mark.slow
 def test_torch_is_not_imported_for_a_kind_that_needs_none() -> None:
     import subprocess  # noqa: PLC0415
 

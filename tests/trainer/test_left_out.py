@@ -331,6 +331,7 @@ def test_every_kind_of_text_column_is_read(claims: Path, updates: Path, kind: st
     assert new(take(claims)[1]) == {"p", "", "q"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["wide.csv", "wide.jsonl", "wide.parquet"])
 def test_very_many_columns_are_refused(claims: Path, updates: Path, name: str) -> None:
     names = ["text", "label", *(f"c{n}" for n in range(columns.MOST_NAMES))]

@@ -36,6 +36,7 @@ FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
 First = tuple[Lab, TrainingReport]
 
 
+@pytest.mark.slow
 def test_the_first_version_beats_the_majority_class(first: First) -> None:
     lab, report = first
     assert report.evaluation is not None
@@ -67,6 +68,7 @@ def test_a_first_diagnosis_has_rows_and_no_findings(first: First) -> None:
     assert stored.diagnosis.labels == 2
 
 
+@pytest.mark.slow
 def test_a_new_label_is_diagnosed_and_fine_tuning_learns_it(first: First) -> None:
     lab, version_1 = first
     write_lines(lab.updates / "arts.jsonl", headlines(["finance", "sport", "arts"], 240, seed=5))
@@ -113,6 +115,7 @@ def test_a_new_label_is_diagnosed_and_fine_tuning_learns_it(first: First) -> Non
     assert {f.answer for f in settled.diagnosis.findings} == {Answer.UNDETERMINED}
 
 
+@pytest.mark.slow
 def test_a_diagnosis_looks_at_no_more_rows_than_it_may(first: First) -> None:
     lab, version_1 = first
     write_lines(lab.claims / "data/many/rows.jsonl", headlines(["finance", "sport"], 400, seed=11))
@@ -129,6 +132,7 @@ def test_a_diagnosis_looks_at_no_more_rows_than_it_may(first: First) -> None:
     assert looked_at(1000, 22) == 200, "the rows that are not held out, all of them"
 
 
+@pytest.mark.slow
 def test_a_diagnosis_repeated_is_the_same(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(headlines(["finance", "sport"], 60, seed=1))
     first = lab.diagnose(1)
@@ -137,6 +141,7 @@ def test_a_diagnosis_repeated_is_the_same(make_lab: Callable[..., Lab]) -> None:
     assert lab.diagnose(2).snapshot_digest != first.snapshot_digest
 
 
+@pytest.mark.slow
 def test_failures_leave_a_report_with_their_reason(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(headlines(["finance", "sport"], 60, seed=1))
 
@@ -197,6 +202,7 @@ def snapshot_of(run: int) -> object:
     return Snapshot(run, "sha256:none")
 
 
+@pytest.mark.slow
 def test_training_refuses_files_that_changed(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(headlines(["finance", "sport"], 60, seed=1))
     found = lab.diagnose(1)
@@ -208,6 +214,7 @@ def test_training_refuses_files_that_changed(make_lab: Callable[..., Lab]) -> No
     assert "original/first.csv was rewritten" in report.message
 
 
+@pytest.mark.slow
 def test_other_holdout_percentages_never_judge_the_champion_on_what_it_saw(first: First) -> None:
     lab, version_1 = first
     request = lab.request(Operation.DIAGNOSE, 30)
@@ -222,6 +229,7 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "maintenance_trainer", *arguments]
 
 
+@pytest.mark.slow
 def test_a_stored_report_is_emitted_again_without_torch(first: First, tmp_path: Path) -> None:
     lab, report = first
     request = tmp_path / "request.json"
@@ -296,6 +304,7 @@ def test_sigterm_ends_a_training_with_its_exit_code(
     assert not list((lab.store / "versions").iterdir())
 
 
+@pytest.mark.slow
 def test_a_request_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "request.json").write_text("{}")
     done = subprocess.run(

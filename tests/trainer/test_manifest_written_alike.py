@@ -68,6 +68,7 @@ def test_it_is_written_as_before(variant: str, tmp_path: Path) -> None:
     assert written == golden(f"manifest-{variant}.json")
 
 
+@pytest.mark.slow
 def test_the_same_is_said_of_what_is_wrong() -> None:
     whole = json.loads(golden("manifest-auto.json"))
     read = {key: whole[key] for key in ("holdout", "fairHoldout", "evaluation", "race")}

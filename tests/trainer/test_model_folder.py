@@ -146,6 +146,7 @@ def test_notes_that_lie_beside_a_model_are_no_part_of_it(model: Path, content: s
     assert notes.exists()
 
 
+@pytest.mark.slow
 def test_a_file_name_that_is_not_utf8_is_no_part_of_a_model(
     model: Path, make_lab: Callable[..., Lab]
 ) -> None:

@@ -40,6 +40,7 @@ def rows(y: Any) -> list[Any]:
     return [Point(f"{value:.6g}", str(number)) for number, value in enumerate(y)]
 
 
+@pytest.mark.slow
 def test_old_numbers_that_still_hold_are_kept_and_others_are_not() -> None:
     old_x, old_y = table(1, 800)
     for slope, share in ((2.0, (0.0, 0.06)), (0.5, (0.4, 0.9))):
@@ -53,6 +54,7 @@ def test_old_numbers_that_still_hold_are_kept_and_others_are_not() -> None:
     assert marked[near].mean() < 0.1
 
 
+@pytest.mark.slow
 def test_where_new_rows_do_not_lie_and_of_what_is_no_number_nothing_is_marked() -> None:
     old_x, old_y = table(1, 400)
     new_x, new_y = table(2, 300, slope=-2.0)
@@ -66,6 +68,7 @@ def test_where_new_rows_do_not_lie_and_of_what_is_no_number_nothing_is_marked() 
     assert not few.any()
 
 
+@pytest.mark.slow
 def test_predictions_out_of_fold_are_of_the_way_that_errs_least() -> None:
     x, _ = table(4, 500)
     straight = 3.0 * x[:, 0]
@@ -92,6 +95,7 @@ def measured(old: NumberSample, new: NumberSample) -> dict[str, Any]:
     return {measure.name: measure for measure in (*found.shift, *found.drift)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tails", ["normal", "t"])
 def test_a_rise_is_measured_as_a_share_of_the_baselines_error(tails: str) -> None:
     chance = np.random.default_rng(8)
@@ -106,6 +110,7 @@ def test_a_rise_is_measured_as_a_share_of_the_baselines_error(tails: str) -> Non
     assert drifted.effect == pytest.approx(float(np.mean(worse)), abs=0.06)
 
 
+@pytest.mark.slow
 def test_a_harder_region_that_comes_more_often_is_a_shift_and_no_drift() -> None:
     """The loss depends on the input, and as before."""
     chance = np.random.default_rng(9)
@@ -122,6 +127,7 @@ def test_a_harder_region_that_comes_more_often_is_a_shift_and_no_drift() -> None
     assert found[evidence_names.UNEXPLAINED_ERROR_RISE].p > 0.01
 
 
+@pytest.mark.slow
 def test_what_does_not_vary_is_no_drift() -> None:
     """A champion that is right everywhere, and labels that are all alike."""
     x, y = table(13, 200)
@@ -147,6 +153,7 @@ LABELS: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", LABELS)
 def test_labels_are_refused_only_where_nobody_can_have_meant_them(change: str) -> None:
     labels, reason = LABELS[change]
@@ -161,6 +168,7 @@ def test_labels_are_refused_only_where_nobody_can_have_meant_them(change: str) -
     assert error.value.reason == reason
 
 
+@pytest.mark.slow
 def test_labels_that_never_could_be_learnt_are_not_blamed() -> None:
     x, y = table(23, 400, slope=0.0, noise=50.0)
     quality_of_numbers.check(sample(x, y), sample(*table(24, 300, slope=0.0, noise=50.0)))

@@ -133,6 +133,7 @@ NEW: dict[str, tuple[Rows, Action, DecisionReason]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", NEW)
 def test_what_is_done_about_a_change(tmp_path: Path, change: str) -> None:
     new, action, reason = NEW[change]
@@ -167,6 +168,7 @@ def test_what_is_done_about_a_change(tmp_path: Path, change: str) -> None:
     assert (manifest["excludedContradicted"] > 150) == (change == "a slope")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change, reason, said",
     [
@@ -194,6 +196,7 @@ def test_labels_that_teach_nothing_are_blocked(
     assert said in decision.message
 
 
+@pytest.mark.slow
 def test_inputs_that_come_again_with_other_numbers_are_drift_and_noise_is_none(
     tmp_path: Path,
 ) -> None:
@@ -254,6 +257,7 @@ def test_numbers_that_are_all_alike_are_nothing_to_learn(tmp_path: Path) -> None
     assert "all of them are labelled '3'" in report.message
 
 
+@pytest.mark.slow
 def test_a_race_goes_to_the_smaller_error(tmp_path: Path) -> None:
     lab = plane(Lines, tmp_path)
     first = served(lab)
@@ -267,6 +271,7 @@ def test_a_race_goes_to_the_smaller_error(tmp_path: Path) -> None:
     assert raced.candidate.action is RETRAIN
 
 
+@pytest.mark.slow
 def test_a_loop_without_classes_answers_every_question(tmp_path: Path) -> None:
     lab = plane(Lines, tmp_path)
     first = served(lab)

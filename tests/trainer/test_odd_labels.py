@@ -38,6 +38,7 @@ def looking_at(lab: Lab, run: int, rows: list[tuple[str, str]]) -> DataRef:
     return DataRef("pvc://data/original", f"pvc://data/run-{run}")
 
 
+@pytest.mark.slow
 def test_one_label_is_refused_before_a_gpu_is_asked_for(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(headlines(["sport"], 200, seed=1))
     report, code = lab.do(lab.request(Operation.DIAGNOSE, 1))
@@ -57,6 +58,7 @@ def test_a_label_of_which_all_rows_are_held_out_is_named() -> None:
     assert told.value.reason == "DataEmpty"
 
 
+@pytest.mark.slow
 def test_new_rows_of_one_class_are_not_believed(own: First) -> None:
     lab, version_1 = own
     data = looking_at(lab, 41, headlines(["finance"], 200, seed=41))
@@ -67,6 +69,7 @@ def test_new_rows_of_one_class_are_not_believed(own: First) -> None:
     assert "all 200 new rows are labelled 'finance'" in report.message
 
 
+@pytest.mark.slow
 def test_few_new_rows_of_one_class_may_be_chance(own: First) -> None:
     lab, version_1 = own
     data = looking_at(lab, 42, headlines(["finance"], 12, seed=42))
@@ -75,6 +78,7 @@ def test_few_new_rows_of_one_class_may_be_chance(own: First) -> None:
     assert found.rows.new_train + found.rows.new_held_out == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [["arts"], ["music", "theatre"]])
 def test_rows_of_labels_that_it_never_saw_are_a_change_of_the_feature_space(
     own: First, labels: list[str]
@@ -127,6 +131,7 @@ def test_a_known_class_in_another_spelling_is_refused_before_anything_is_kept(ow
     assert not (lab.store / "runs/51/data.json").exists()
 
 
+@pytest.mark.slow
 def test_a_known_class_in_capitals_is_one_of_its_own_and_told(own: First) -> None:
     lab, version_1 = own
     rows = [

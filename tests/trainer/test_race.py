@@ -45,6 +45,7 @@ def test_the_better_one_wins_and_a_tie_goes_to_the_first(
     assert ended.seconds == 4.0, "both were paid for"
 
 
+@pytest.mark.slow
 def test_one_job_trains_both_and_writes_the_winner(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(headlines(["finance", "sport"], 300, seed=1))
     version_1 = lab.train(1, RETRAIN, lab.diagnose(1))

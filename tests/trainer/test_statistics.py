@@ -35,6 +35,7 @@ MOST_FALSE = 4
 MOST_FALSE_OF_8 = 2
 
 
+@pytest.mark.slow
 def test_told_apart_holds_its_level_and_sees_a_new_domain() -> None:
     def null(chance: np.random.Generator) -> float:
         return statistics.told_apart(inputs(chance, OLD), inputs(chance, NEW)).p
@@ -80,6 +81,7 @@ def drift(
     return concept_drift.measures(old_x, new_x, old, new, inside)
 
 
+@pytest.mark.slow
 def test_concept_drift_is_seen_and_neither_null_nor_domain_nor_class_mix_is_called_so() -> None:
     for harmless in ({}, {"domain": 0.25}, {"tilted": True}):
         false = rejected(lambda chance, how=harmless: drift(chance, **how)[0].p or 0.0, seeds=8)

@@ -84,6 +84,7 @@ def test_the_first_version_needs_no_base_model_and_is_xgboosts_own_file(tmp_path
     assert table["labels"] == ["healthy", "ill"]
 
 
+@pytest.mark.slow
 def test_nothing_has_changed(tmp_path: Path) -> None:
     made, first = first_version(tmp_path)
     made.put("updates/more.csv", patients(2, 600))
@@ -97,6 +98,7 @@ def to_kilopascals(row: Record, _chance: np.random.Generator) -> None:
     row["pressure"] = round(row["pressure"] * 0.1333, 3)  # mmHg to kPa
 
 
+@pytest.mark.slow
 def test_a_column_in_another_unit_asks_for_a_retrain(tmp_path: Path) -> None:
     made, first = first_version(tmp_path)
     made.put("updates/more.csv", patients(2, 600, change=to_kilopascals))
@@ -110,6 +112,7 @@ def test_a_column_in_another_unit_asks_for_a_retrain(tmp_path: Path) -> None:
     assert after > before + 0.15
 
 
+@pytest.mark.slow
 def test_a_new_class_gets_outputs_and_nothing_is_lost(tmp_path: Path) -> None:
     def child(row: Record, chance: np.random.Generator) -> None:
         if chance.random() < 0.15:
@@ -135,6 +138,7 @@ def test_a_new_class_gets_outputs_and_nothing_is_lost(tmp_path: Path) -> None:
     assert accuracies(last)[1] > 0.85
 
 
+@pytest.mark.slow
 def test_a_pattern_that_nobody_has_seen_is_learnt_by_going_on(tmp_path: Path) -> None:
     """The young with high sugar are well: a seventh of the rows, and unlike all before."""
 
@@ -160,6 +164,7 @@ def test_a_pattern_that_nobody_has_seen_is_learnt_by_going_on(tmp_path: Path) ->
     assert accuracies(raced)[1] > accuracies(raced)[0] + 0.04
 
 
+@pytest.mark.slow
 def test_a_meaning_that_has_changed_is_learnt_without_what_it_contradicts(tmp_path: Path) -> None:
     made, first = first_version(tmp_path)
     turned = patients(2, 900, ill=lambda row: (130 - row["pressure"]) / 15 + (row["sugar"] - 6))
@@ -171,6 +176,7 @@ def test_a_meaning_that_has_changed_is_learnt_without_what_it_contradicts(tmp_pa
     assert after > before + 0.2
 
 
+@pytest.mark.slow
 def test_one_row_in_a_thousand_is_not_lost(tmp_path: Path) -> None:
     """A rare class is found, stays found after a fine-tune, and its rows are replayed."""
 
@@ -217,6 +223,7 @@ def recall(folder: Path, records: list[Record], label: str) -> dict[bool, float]
     return {which: float(np.mean(values)) for which, values in right.items()}
 
 
+@pytest.mark.slow
 def test_neither_torch_nor_transformers_is_imported_for_a_table(tmp_path: Path) -> None:
     write_csv(tmp_path / "original.csv", patients(1, 300))
     (tmp_path / "original").mkdir()
@@ -288,6 +295,7 @@ def test_bad_tables_end_with_a_reason(tmp_path: Path, change: Any, reason: str, 
     assert said in report.message
 
 
+@pytest.mark.slow
 def test_a_champion_of_other_columns_is_no_silent_guess(tmp_path: Path) -> None:
     made, first = first_version(tmp_path)
     (made.original / "first.csv").unlink()
@@ -308,6 +316,7 @@ def test_what_is_odd_about_columns_is_told_and_read(tmp_path: Path) -> None:
     assert "the column 'always': the same in all rows" in found.message
 
 
+@pytest.mark.slow
 def test_rows_of_one_group_are_on_one_side(tmp_path: Path) -> None:
     class Grouped(TableLab):
         columns = {"group": "patient", "id": "visit"}  # noqa: RUF012

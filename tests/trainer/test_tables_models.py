@@ -45,6 +45,7 @@ def predicted(booster: xgb.Booster, x: Floats) -> Floats:
     return np.asarray(booster.predict(data))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [2, 3, 5])
 @pytest.mark.parametrize("new", [1, 2])
 def test_new_classes_take_nothing_from_what_is_known(before: int, new: int, tmp_path: Path) -> None:
@@ -154,6 +155,7 @@ def by_hand() -> xgb.Booster:
     return xgb.train(parameters, data, 30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["model.ubj", "model.json"])
 def test_a_model_that_serves_is_taken_over_byte_by_byte(tmp_path: Path, file: str) -> None:
     made = lab(tmp_path)
@@ -194,6 +196,7 @@ def refused(made: TableLab, folder: Path) -> str:
     return report.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "table, said",
     [
@@ -221,6 +224,7 @@ def test_a_description_that_does_not_fit_is_refused(
     assert said in unreadable(brought(tmp_path / "brought", by_hand(), **table))
 
 
+@pytest.mark.slow
 def test_a_model_of_other_labels_is_refused(tmp_path: Path) -> None:
     made = lab(tmp_path)
     made.put("original/first.csv", patients(1, 200))
@@ -228,6 +232,7 @@ def test_a_model_of_other_labels_is_refused(tmp_path: Path) -> None:
     assert "it answers fine, not, and no row is labelled so" in refused(made, folder)
 
 
+@pytest.mark.slow
 def test_a_model_of_other_columns_is_refused(tmp_path: Path) -> None:
     made = lab(tmp_path)
     rows = [{name: row[name] for name in ("age", "label")} for row in patients(1, 200)]
@@ -285,6 +290,7 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_ends_with_a_report(tmp_path: Path, name: str) -> None:
     folder = brought(tmp_path / "brought", by_hand())

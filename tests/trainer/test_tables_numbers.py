@@ -90,6 +90,7 @@ def promoted(report: TrainingReport, version: ChampionRef | None) -> bool:
     return judge(report, gate=gate, champion=served, concept_drift=False).promote
 
 
+@pytest.mark.slow
 def test_the_first_version_beats_the_median_and_is_xgboosts_own_file(tmp_path: Path) -> None:
     made, first = first_version(tmp_path)
     assert promoted(first, None), first.evaluation
@@ -101,6 +102,7 @@ def test_the_first_version_beats_the_median_and_is_xgboosts_own_file(tmp_path: P
     assert json.loads((folder / "table.json").read_text())["labels"] == []
 
 
+@pytest.mark.slow
 def test_nothing_has_changed(tmp_path: Path) -> None:
     made, first = first_version(tmp_path)
     made.put("updates/more.csv", days(2, 600))
@@ -109,6 +111,7 @@ def test_nothing_has_changed(tmp_path: Path) -> None:
     assert Answer.MAJOR not in answers(found).values()
 
 
+@pytest.mark.slow
 def test_a_column_in_another_unit_asks_for_a_retrain(tmp_path: Path) -> None:
     def to_kilopascals(row: Record, _chance: np.random.Generator) -> None:
         row["pressure"] = round(row["pressure"] * 0.1333, 3)
@@ -122,6 +125,7 @@ def test_a_column_in_another_unit_asks_for_a_retrain(tmp_path: Path) -> None:
     assert loss(again).challenger < loss(again).champion / 2
 
 
+@pytest.mark.slow
 def test_a_pattern_that_nobody_has_seen_is_learnt_by_going_on(tmp_path: Path) -> None:
     def child(row: Record, chance: np.random.Generator) -> None:
         if chance.random() < 0.2:
@@ -161,6 +165,7 @@ def test_a_label_that_is_no_number_is_refused_with_its_place(
     assert said in report.message
 
 
+@pytest.mark.slow
 def test_a_column_that_is_the_label_in_another_unit_blocks_by_name(tmp_path: Path) -> None:
     def leak(row: Record, _chance: np.random.Generator) -> None:
         row["hours"] = row["label"] * 24

@@ -110,6 +110,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_architectures_train_on_all_texts(tmp_path: Path, kind: str) -> None:
     name, special, fields = KINDS[kind]
@@ -263,6 +264,7 @@ def test_a_head_may_be_absent_and_old_spellings_are_known(
     assert TASK.rehearse(spoiled, Given.BASE, Silent()) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given, told",
     [
@@ -313,6 +315,7 @@ def test_the_rehearsal_leaves_no_trace(bert: Path) -> None:
     assert state() == before
 
 
+@pytest.mark.slow
 def test_the_diagnosis_rehearses(make_lab: Callable[..., Lab], spoiled: Path) -> None:
     lab = make_lab(
         headlines(["finance", "sport"], 30, seed=1),

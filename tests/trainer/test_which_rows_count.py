@@ -321,6 +321,7 @@ def test_targeted_rows_teach_and_are_never_held_out(folders: Path) -> None:
     assert snapshot.sampling is Sampling.TARGETED
 
 
+@pytest.mark.slow
 def test_no_shift_and_no_drift_is_read_from_targeted_rows(trained: Trained) -> None:
     lab, run, served = trained.lab, trained.run, champion(trained.version_1)
     # As far from the old rows as can be: all tests would see it.
@@ -367,6 +368,7 @@ def test_old_rows_again_are_no_news(trained: Trained) -> None:
     assert "new rows are old rows again, input and label" in message
 
 
+@pytest.mark.slow
 def test_texts_that_come_again_with_another_label_are_no_copies(trained: Trained) -> None:
     other = {"finance": "sport", "sport": "finance"}
     header, *lines = trained.original
@@ -376,6 +378,7 @@ def test_texts_that_come_again_with_another_label_are_no_copies(trained: Trained
     assert trained.refusal()[0] == ""
 
 
+@pytest.mark.slow
 def test_the_champion_is_not_judged_by_a_new_row_that_it_was_trained_on(trained: Trained) -> None:
     lab, (header, *lines) = trained.lab, trained.original
     fresh = [f"{text},{label}" for text, label in headlines(["finance", "sport"], 250, seed=11)]
