@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.world import a_spec
 
-from maintenance_contract import Holdout, kinds
+from maintenance_contract import Holdout, Windows, kinds
 from maintenance_core import spec as spec_module
 from maintenance_core.errors import SpecError
 from maintenance_core.model import OnConceptDrift, Policy
@@ -365,6 +365,58 @@ def test_columns_of_a_table_that_cannot_be_meant_are_refused(
     with pytest.raises(SpecError) as caught:
         parse(of_table(columns))
     assert said in str(caught.value)
+
+
+def of_series(task: str, **data: Any) -> dict[str, Any]:
+    """A resource for a model of time series."""
+    spec = changed("model.task", task)
+    del spec["model"]["baseModel"]
+    spec["data"] = {**spec["data"], "columns": {}, **data}
+    return spec
+
+
+def test_a_forecast_has_windows_and_needs_no_base_model() -> None:
+    spec = parse(of_series("TimeSeriesForecasting"))
+    assert (spec.base_model, spec.revision) == (None, "")
+    assert spec.windows == Windows(context=64, horizon=8, stride=8)
+    assert (dict(spec.columns.names), spec.columns.inputs) == ({"time": "time"}, ())
+    given = of_series("TimeSeriesForecasting", windows={"horizon": 24})
+    given["model"]["baseModel"] = {"storageUri": "pvc://models/base"}
+    assert parse(given).windows == Windows(context=64, horizon=24, stride=24)
+    assert str(parse(given).base_model) == "pvc://models/base"
+
+
+def test_each_label_of_a_series_makes_a_window() -> None:
+    named = {"time": "at", "series": "shop", "label": "y", "inputs": ["a"]}
+    spec = parse(of_series("TimeSeriesClassification", columns=named, windows={"context": 9}))
+    assert spec.windows == Windows(context=9, horizon=0, stride=1)
+    assert dict(spec.columns.names) == {"time": "at", "series": "shop", "label": "y"}
+
+
+@pytest.mark.parametrize(
+    "data, said",
+    [
+        ({"windows": {"horizon": 0}}, "windows.horizon: a forecast is of one row at least"),
+        ({"windows": {"context": 1}}, "windows.context: a whole number from 2 to 8192 is"),
+        ({"windows": {"stride": "1"}}, "windows.stride: a whole number"),
+        ({"columns": {"label": "y"}}, "label: TimeSeriesForecasting reads no such column"),
+        ({"columns": {"targets": ["a", "a"]}}, "targets: name each channel that is forecast once"),
+        ({"columns": {"targets": []}}, "targets: name each channel that is forecast once"),
+        ({"columns": {"targets": ["time"]}}, "time: 'time' is one of targets, too"),
+        ({"columns": {"inputs": ["time"]}}, "time: 'time' is the column of inputs, too"),
+    ],
+)
+def test_what_a_forecast_cannot_be_made_of_is_refused(data: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(of_series("TimeSeriesForecasting", **data))
+    assert said in str(caught.value)
+
+
+def test_only_series_have_windows() -> None:
+    spec = of_table()
+    spec["data"]["windows"] = {"context": 4}
+    with pytest.raises(SpecError, match="TabularClassification has no windows, only time series"):
+        parse(spec)
 
 
 def test_a_base_model_is_needed_or_refused_by_kind() -> None:

@@ -59,6 +59,8 @@ def of(task: str) -> dict[str, Any]:
 
 
 TABLE = of("TabularClassification")
+FORECAST = of("TimeSeriesForecasting")
+SERIES = of("TimeSeriesClassification")
 
 DURATIONS = {  # field: refused, accepted
     "metrics.interval": (["4s", "24h1s", "0s"], ["5s", "24h", "1h30m", "90m", "1h0m10s"]),
@@ -257,6 +259,79 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         {**TABLE, "data.columns": {"inputs": ["a", "label"]}},
         "spec.data.columns.inputs",
         "a column of inputs is the label",
+    ),
+    *(
+        (
+            {**FORECAST, "data.columns": {stranger: "a"}},
+            "spec.data.columns.inputs",
+            "a model of time series reads neither text nor image; write columns: {time: date",
+        )
+        for stranger in ("text", "image")
+    ),
+    *(
+        (
+            {**FORECAST, "data.columns": {stranger: "a"}},
+            "spec.data.columns.inputs",
+            "only models of tables (TabularClassification, TabularRegression) read columns for i",
+        )
+        for stranger in ("id", "group", "weight")
+    ),
+    (
+        {"data.columns": {"series": "shop"}},
+        "spec.data.columns.series",
+        "only models of time series read a column that tells series apart; remove it",
+    ),
+    (
+        {**SERIES, "data.columns": {"targets": ["a"]}},
+        "spec.data.columns.targets",
+        "only TimeSeriesForecasting tells columns beforehand; remove targets",
+    ),
+    (
+        {**FORECAST, "data.columns": {"label": "y"}},
+        "spec.data.columns.label",
+        "a forecast needs no label, for what is to be told stands in later rows; remove it",
+    ),
+    *(
+        (
+            {**kind, "data.columns": columns},
+            "spec.data.columns.inputs",
+            "a column of inputs is that of time, series or label, too; give each column one role",
+        )
+        for kind, columns in (
+            (FORECAST, {"inputs": ["a", "time"]}),
+            (FORECAST, {"inputs": ["a", "at"], "time": "at"}),
+            (FORECAST, {"inputs": ["a", "shop"], "series": "shop"}),
+            (SERIES, {"inputs": ["a", "label"]}),
+            (SERIES, {"inputs": ["a", "y"], "label": "y"}),
+        )
+    ),
+    *(
+        (
+            {**FORECAST, "data.columns": columns},
+            "spec.data.columns.targets",
+            "a column of targets is that of time or series, too; give each column one role",
+        )
+        for columns in ({"targets": ["time"]}, {"targets": ["b", "shop"], "series": "shop"})
+    ),
+    (
+        {**FORECAST, "data.columns": {"series": "time"}},
+        "spec.data.columns.series",
+        "series names the column of time or of the label; name the one that tells series apart",
+    ),
+    (
+        {**SERIES, "data.columns": {"time": "label"}},
+        "spec.data.columns.label",
+        "time and label name the same column",
+    ),
+    (
+        {"data.windows": {"context": 8}},
+        "spec.data.windows",
+        "only rows of time series are cut into windows; remove it",
+    ),
+    (
+        {**FORECAST, "data.windows": {"horizon": 0}},
+        "spec.data.windows.horizon",
+        "a forecast is of one row at least; write horizon 1 or more",
     ),
     (
         {"model.task": "ImageClassification", "data.columns": {"image": "label"}},
@@ -475,6 +550,12 @@ ACCEPTED: list[dict[str, Any]] = [
     {**TABLE, "data.columns": {"group": "patient", "weight": "counts", "time": "at"}},
     {**TABLE, "data.columns": {"inputs": [f"{n}" * 60 for n in range(100, 500)]}},
     of("TabularRegression"),
+    FORECAST,
+    {**FORECAST, "model.baseModel": ...},
+    {**FORECAST, "data.columns": {"inputs": ["a", "label"], "targets": ["a"], "series": "shop"}},
+    {**FORECAST, "data.windows": {"context": 48, "horizon": 24, "stride": 1}},
+    {**SERIES, "data.columns": {"label": "y", "inputs": ["a"], "time": "at"}},
+    {**SERIES, "data.windows": {"horizon": 0}},
     {**TABLE, "model.initialModel": {"storageUri": "pvc://models/by-hand"}},
     {"model.task": "ImageClassification", "data.columns": {"image": "text", "label": "digit"}},
     {"model.task": "ImageClassification", "data.columns": {"time": "text"}},

@@ -8,6 +8,7 @@ from support.tables import Record, patients
 from maintenance_contract import Answer, evidence_names
 from maintenance_contract.report import Evidence
 from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.tasks import units
 from maintenance_trainer.tasks.tables import drift
 from maintenance_trainer.tasks.tables.cells import NOTHING, Kind, of_value, word_of
 from maintenance_trainer.tasks.tables.rows import Header, TableRow, Type
@@ -147,11 +148,11 @@ def test_another_unit_of_a_skewed_column_is_seen(seed: int, factor: float) -> No
         median = np.where(chance.random(count) < 0.2, 120.0, 10.0)
         return np.asarray(median * np.exp(chance.normal(0, 0.7, count)))
 
-    unit = drift.unit_of(drawn(600), factor * drawn(500))
+    unit = units.unit_of(drawn(600), factor * drawn(500))
     assert unit is not None
     assert unit.factor == pytest.approx(factor, rel=0.2)
     assert unit.offset == 0.0
-    assert drift.unit_of(drawn(600), drawn(500)) is None
+    assert units.unit_of(drawn(600), drawn(500)) is None
 
 
 @pytest.mark.parametrize(

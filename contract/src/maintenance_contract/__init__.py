@@ -58,6 +58,7 @@ from maintenance_contract.scores import (
     ScoreMetric,
 )
 from maintenance_contract.storage import StorageUri
+from maintenance_contract.windows import Windows, windows_of
 
 __all__ = [
     "AUTO",
@@ -104,9 +105,11 @@ __all__ = [
     "TrainingAction",
     "TrainingReport",
     "TrainingRequest",
+    "Windows",
     "columns_of",
     "held_out_rows",
     "metrics_of",
     "more_held_out",
     "rows_to_hold_out",
+    "windows_of",
 ]

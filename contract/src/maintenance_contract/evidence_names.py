@@ -55,6 +55,9 @@ LOST_COLUMN: Final = "lostColumn"
 STUCK_COLUMN: Final = "stuckColumn"
 CONSTANT_COLUMN: Final = "constantColumn"
 OUT_OF_RANGE: Final = "outOfRange"
+SAMPLING_INTERVAL: Final = "samplingInterval"
+LONGER_HORIZON: Final = "longerHorizon"
+NEW_TARGETS: Final = "newTargets"
 NEW_COLUMNS: Final = "newColumns"
 LOST_COLUMNS: Final = "lostColumns"
 NEW_ROWS_TO_COMPARE: Final = "newRowsToCompare"
@@ -112,6 +115,9 @@ WORDS: Final[Mapping[str, str]] = {
     STUCK_COLUMN: "a column that measured something and now holds this one value",
     CONSTANT_COLUMN: "a column that holds this one value now",
     OUT_OF_RANGE: "share of numbers far beyond all old ones",
+    SAMPLING_INTERVAL: "how many times longer or shorter the time from a row to the next is",
+    LONGER_HORIZON: "rows that a forecast is to tell beyond those that the model tells",
+    NEW_TARGETS: "channels that a forecast is to tell and that the model does not tell",
     NEW_COLUMNS: "columns that are new",
     LOST_COLUMNS: "columns that are gone",
     NEW_ROWS_TO_COMPARE: f"newly labelled rows; with fewer than {LEAST_ROWS} no test is made",

@@ -16,6 +16,8 @@ class Task(StrEnum):
     IMAGE_CLASSIFICATION = "ImageClassification"
     TABULAR_CLASSIFICATION = "TabularClassification"
     TABULAR_REGRESSION = "TabularRegression"
+    TIME_SERIES_CLASSIFICATION = "TimeSeriesClassification"
+    TIME_SERIES_FORECASTING = "TimeSeriesForecasting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,12 @@ class Role:
 LABEL: Final = Role("label", "label")
 TIME: Final = Role("time")
 INPUTS: Final = Role("inputs", many=True)
+TARGETS: Final = Role("targets", many=True)
 MOST_INPUTS: Final = 1000
-"""Columns that a resource may name as inputs."""
+"""Columns that a resource may name as inputs, or as targets."""
+STAMP: Final = Role("time", "time")
+"""When each row of a series is of: in every file, unlike ``TIME``."""
+_SERIES: Final = Role("series")
 _OF_A_TABLE: Final = (INPUTS, LABEL, TIME, Role("id"), Role("group"), Role("weight"))
 
 ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
@@ -43,11 +49,15 @@ ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
     Task.IMAGE_CLASSIFICATION: (Role("image", "image"), LABEL, TIME),
     Task.TABULAR_CLASSIFICATION: _OF_A_TABLE,
     Task.TABULAR_REGRESSION: _OF_A_TABLE,
+    Task.TIME_SERIES_CLASSIFICATION: (INPUTS, LABEL, STAMP, _SERIES),
+    Task.TIME_SERIES_FORECASTING: (INPUTS, TARGETS, STAMP, _SERIES),
 }
 """By kind, the input first."""
 
 FROM_SCRATCH: Final = frozenset({Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION})
-"""Kinds that need no base model: a retrain begins with nothing."""
+"""Kinds that read no base model: a retrain begins with nothing."""
+BASE_OPTIONAL: Final = frozenset({Task.TIME_SERIES_CLASSIFICATION, Task.TIME_SERIES_FORECASTING})
+"""Kinds whose retrain begins with nothing unless the resource names a base model."""
 WITHOUT_BATCHES: Final = FROM_SCRATCH
 """Kinds that are not trained in batches: no smaller batch makes them need less memory."""
 OF_CLASSES: Final = (
@@ -62,6 +72,8 @@ METRICS: Final[Mapping[str, tuple[ScoreMetric, ...]]] = {
     Task.IMAGE_CLASSIFICATION: OF_CLASSES,
     Task.TABULAR_CLASSIFICATION: OF_CLASSES,
     Task.TABULAR_REGRESSION: OF_NUMBERS,
+    Task.TIME_SERIES_CLASSIFICATION: OF_CLASSES,
+    Task.TIME_SERIES_FORECASTING: OF_NUMBERS,
 }
 """What versions of a kind may be compared by; the first is the default.
 
@@ -80,28 +92,38 @@ class Columns:
     """Names of the columns of the data files by what they are for; ``time`` is of the updates.
 
     ``inputs``: None where the kind has no such list; empty: all columns that no role has.
-    ``unread`` are columns that have a role which these files need not have.
+    ``unread`` are columns that have a role which these files need not have. ``targets`` are the
+    inputs that are to be told beforehand, of a kind that forecasts; empty: all of them.
     """
 
     names: Mapping[str, str]
     inputs: tuple[str, ...] | None = None
     unread: frozenset[str] = frozenset()
+    targets: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, roles: Iterable[Role], inputs: tuple[str, ...] = (), **named: str) -> "Columns":
+    def of(
+        cls,
+        roles: Iterable[Role],
+        inputs: tuple[str, ...] = (),
+        targets: tuple[str, ...] = (),
+        **named: str,
+    ) -> "Columns":
         """Those of a kind; what is not named has its default."""
         roles = tuple(roles)
         wanted = ((role.name, named.get(role.name) or role.default) for role in roles)
-        listed = inputs if any(role.many for role in roles) else None
-        return cls({role: column for role, column in wanted if column}, listed)
+        listed = inputs if INPUTS in roles else None
+        names = {role: column for role, column in wanted if column}
+        return cls(names, listed, targets=targets)
 
     def document(self) -> dict[str, Any]:
         """As requests and snapshots hold it."""
         inputs = {} if self.inputs is None else {INPUTS.name: list(self.inputs)}
-        return {**self.names, **inputs}
+        targets = {TARGETS.name: list(self.targets)} if self.targets else {}
+        return {**self.names, **inputs, **targets}
 
     def __hash__(self) -> int:
-        return hash((frozenset(self.names.items()), self.inputs))
+        return hash((frozenset(self.names.items()), self.inputs, self.targets))
 
     def __getitem__(self, role: str) -> str:
         """The name of a column that is read."""
@@ -125,7 +147,7 @@ class Columns:
         """Whether a column of this name would be an input, of a kind that has a list of them."""
         if self.inputs is None or name in self.unread or name in self.names.values():
             return False
-        return not self.inputs or name in self.inputs
+        return not self.inputs or name in self.inputs or name in self.targets
 
     def without_time(self) -> "Columns":
         """The same for files whose rows need no date. Where they have one, it is no input."""
@@ -135,6 +157,8 @@ class Columns:
 
 
 @lru_cache(maxsize=1024)
-def columns_of(task: str, inputs: tuple[str, ...] = (), **named: str) -> Columns:
+def columns_of(
+    task: str, inputs: tuple[str, ...] = (), targets: tuple[str, ...] = (), **named: str
+) -> Columns:
     """The columns of a kind that this release knows."""
-    return Columns.of(ROLES[task], inputs, **named)
+    return Columns.of(ROLES[task], inputs, targets, **named)

@@ -11,10 +11,19 @@ from maintenance_contract import checks
 from maintenance_contract.checks import Mismatch
 from maintenance_contract.codec import digest
 from maintenance_contract.holdout import HOLDOUT, Holdout
-from maintenance_contract.kinds import INPUTS, MOST_INPUTS, ROLES, Columns, Task, columns_of
+from maintenance_contract.kinds import (
+    INPUTS,
+    MOST_INPUTS,
+    ROLES,
+    TARGETS,
+    Columns,
+    Task,
+    columns_of,
+)
 from maintenance_contract.record import Document, Part, record
 from maintenance_contract.scores import ScoreMetric
 from maintenance_contract.values import Codec, by_name, nullable, strings, text, whole
+from maintenance_contract.windows import WINDOWS, Windows
 
 REQUEST_VERSION: Final = 1
 DEFAULT_MAX_ROWS: Final = 5000
@@ -92,7 +101,7 @@ class DataRef:
 
     ``sampling``: rows that were chosen because they are hard (``Targeted``) teach, and tell nothing
     of what has changed. ``since`` (RFC 3339; empty: ever): rows of the updates that are dated
-    before it are not new.
+    before it are not new. ``windows``: how a series becomes rows; None: of other kinds.
     """
 
     original: str
@@ -103,6 +112,7 @@ class DataRef:
     updates_secret: str = ""
     sampling: Sampling = Sampling.RANDOM
     since: str = ""
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,14 +223,18 @@ def _columns_of(task: str) -> Codec[Columns]:
     needed = dict.fromkeys(role.name for role in ROLES.get(task, ()) if role.default)
     names, listed = by_name(text(), checks.an_object), strings(MOST_INPUTS)
 
+    def listed_as(role: str, there: dict[str, Any]) -> tuple[str, ...] | None:
+        value = there.pop(role, None)
+        try:
+            return None if value is None else listed.decode(value)
+        except Mismatch as mismatch:
+            raise mismatch.under(role) from None
+
     def decode(value: Any) -> Columns:
         there = {role: name for role, name in checks.an_object(value).items() if name is not None}
-        inputs = there.pop(INPUTS.name, None)
-        try:
-            found = None if inputs is None else listed.decode(inputs)
-        except Mismatch as mismatch:
-            raise mismatch.under(INPUTS.name) from None
-        return Columns({**names.decode({**needed, **there})}, found)
+        inputs = listed_as(INPUTS.name, there)
+        targets = listed_as(TARGETS.name, there)
+        return Columns({**names.decode({**needed, **there})}, inputs, targets=targets or ())
 
     return Codec(decode, Columns.document)
 
@@ -240,6 +254,7 @@ def _data_of(task: str) -> Codec[DataRef]:
         holdout=HOLDOUT,
         original_secret=_SECRET,
         updates_secret=_SECRET,
+        windows=nullable(WINDOWS),
     )
 
 

@@ -24,8 +24,9 @@ from maintenance_contract import (
     metrics_of,
 )
 from maintenance_contract.codec import Fields, bounded, canonical
-from maintenance_contract.kinds import FROM_SCRATCH, INPUTS, MOST_INPUTS, ROLES
+from maintenance_contract.kinds import BASE_OPTIONAL, FROM_SCRATCH, INPUTS, MOST_INPUTS, ROLES
 from maintenance_contract.request import SECRET_NAME
+from maintenance_core import series_spec
 from maintenance_core.errors import SpecError
 from maintenance_core.model import (
     DEFAULT_MIN_EXPECTED_GAIN,
@@ -156,6 +157,7 @@ def _spec(fields: Fields) -> Spec:
         original=_place(data, "original"),
         updates=_place(data, "updates"),
         columns=_columns(data, task),
+        windows=series_spec.windows(data, task),
         holdout=_holdout(data),
         metrics=_metrics(fields.fields("metrics"), task),
         policy=decision.one_of("policy", Policy),
@@ -171,7 +173,7 @@ def _spec(fields: Fields) -> Spec:
         else DEFAULT_HISTORY,
         triggers=_triggers(fields),
         access=_access(model, data),
-        revision=_revision(model.fields("baseModel")) if task not in FROM_SCRATCH else "",
+        revision=_revision(model.fields("baseModel")) if model.has("baseModel") else "",
         initial_model=_place(model, "initialModel", HUB_TOO) if initial else None,
         initial_revision=_revision(initial) if initial else "",
         sampling=_sampling(data.fields("updates")),
@@ -185,6 +187,8 @@ def _spec(fields: Fields) -> Spec:
 
 
 def _base_model(model: Fields, task: Task) -> StorageUri | None:
+    if task in BASE_OPTIONAL and not model.has("baseModel"):
+        return None
     if task not in FROM_SCRATCH:
         return _place(model, "baseModel", HUB_TOO)
     if model.has("baseModel"):
@@ -308,9 +312,10 @@ def _columns(data: Fields, task: Task) -> Columns:
             )
     one = (role.name for role in ROLES[task] if not role.many)
     named = {role: columns.string(role, most=256) for role in one if columns.has(role)}
-    found = columns_of(task, _inputs(columns), **named)
+    found = columns_of(task, _inputs(columns), series_spec.targets(columns, task), **named)
     if found.inputs is not None:
         _columns_apart(columns, found)
+        series_spec.targets_apart(columns, found)
     return found
 
 

@@ -149,6 +149,7 @@ def request(
             updates_secret=spec.access.updates,
             sampling=spec.sampling,
             since=_since(spec, run),
+            windows=spec.windows,
         ),
         recipes=recipes.in_half_batches() if run.half_batches else recipes,
         champion=run.champion,

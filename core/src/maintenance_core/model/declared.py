@@ -15,6 +15,7 @@ from maintenance_contract import (
     ScoreMetric,
     StorageUri,
     Task,
+    Windows,
 )
 
 DEFAULT_OLD_WEIGHT: Final = 0.2
@@ -304,6 +305,8 @@ class Spec:
     sampling: Sampling = Sampling.RANDOM
     on_ambiguous: OnAmbiguous = OnAmbiguous.FINE_TUNE
     min_expected_gain: float = DEFAULT_MIN_EXPECTED_GAIN
+    windows: Windows | None = None
+    """How rows of a series become windows; None of other kinds."""
 
 
 @dataclass(frozen=True, slots=True)

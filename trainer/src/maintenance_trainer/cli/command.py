@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from maintenance_contract import AUTO, Task, paths
-from maintenance_contract.kinds import FROM_SCRATCH, INPUTS
+from maintenance_contract.kinds import BASE_OPTIONAL, FROM_SCRATCH, INPUTS, TARGETS
+from maintenance_contract.windows import LIMITS
 from maintenance_trainer import job, tasks
 from maintenance_trainer.cli import local
 from maintenance_trainer.errors import Interrupted, TrainerError
@@ -18,7 +19,7 @@ from maintenance_trainer.locations import Places
 BROKEN_PIPE: Final = 141
 """As a shell says it of a program that SIGPIPE ended."""
 DESCRIPTION: Final = """\
-Keeps a classifier of texts, images or tables good: says why it got worse (diagnose), trains a
+Keeps a model of texts, images, tables or series good: says why it got worse (diagnose), trains a
 challenger (train) and lets it meet the champion on rows that neither was trained on (compare). All
 on your machine."""
 
@@ -37,7 +38,8 @@ whether the new version may serve; compare shows the last contest again. Files: 
 JSON lines (UTF-8) or Parquet. Base model: any encoder in Hugging Face's format with safetensors.
 Images: add --task ImageClassification; files are PNG or JPEG in folders named after their class,
 like parts/original/scratched/1.png, or Parquet with an image column. Tables: add
---task TabularClassification and no base model; all columns but the label are read.
+--task TabularClassification and no base model; all columns but the label are read. Time series: add
+--task TimeSeriesForecasting --column time=date --context 64 --horizon 8 and no base model.
 Nothing is downloaded, nothing is sent."""
 
 
@@ -103,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _by_hand(options: argparse.Namespace) -> int:
     needed = ["original", "updates", "base_model", "store"]
-    if getattr(options, "task", None) in FROM_SCRATCH:
+    if getattr(options, "task", None) in FROM_SCRATCH | BASE_OPTIONAL:
         needed.remove("base_model")
     for name in needed:
         if hasattr(options, name) and getattr(options, name) is None:
@@ -120,6 +122,8 @@ def _by_hand(options: argparse.Namespace) -> int:
         task=options.task,
         columns=_columns(options),
         inputs=tuple(name for role, name in options.column if role == INPUTS.name),
+        targets=tuple(name for role, name in options.column if role == TARGETS.name),
+        windows={name: value for name in LIMITS if (value := getattr(options, name)) is not None},
         original_percent=options.holdout_original,
         updates_percent=options.holdout_updates,
         replay_percent=options.replay_percent,
@@ -175,7 +179,7 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
         "--base-model",
         type=Path,
         metavar="DIR",
-        help="where a retrain starts; tables need none",
+        help="where a retrain starts; tables and series need none",
     )
     verb.add_argument(
         "--task",
@@ -190,8 +194,14 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
         type=_column,
         metavar="FOR=NAME",
         help="the name of a column by what it is for, for example text=headline or "
-        "label=section; may be repeated, and inputs=NAME names one column of a table",
+        "label=section; may be repeated, and inputs=NAME names one column of a table or a series",
     )
+    for name, sentence in (
+        ("context", "of time series: how many rows a model sees"),
+        ("horizon", "how many rows a forecast tells, or a label looks ahead"),
+        ("stride", "a window begins so many rows after the one before"),
+    ):
+        verb.add_argument(f"--{name}", type=int, metavar="ROWS", help=sentence)
     verb.add_argument("--text-column", metavar="NAME", help="the same as --column text=NAME")
     verb.add_argument("--label-column", metavar="NAME", help="the same as --column label=NAME")
     verb.add_argument(
@@ -245,8 +255,11 @@ def _percent(text: str) -> int | None:
 
 def _columns(options: argparse.Namespace) -> dict[str, str]:
     named = {"text": options.text_column, "label": options.label_column}
-    given = {role: name for role, name in options.column if role != INPUTS.name}
+    given = {role: name for role, name in options.column if role not in _LISTS}
     return {role: name for role, name in named.items() if name} | given
+
+
+_LISTS: Final = frozenset({INPUTS.name, TARGETS.name})
 
 
 def _column(text: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +18,14 @@ from maintenance_contract import (
     TrainingAction,
     TrainingReport,
     TrainingRequest,
+    Windows,
     columns_of,
+    windows_of,
 )
 from maintenance_contract.holdout import LEAST_PERCENT, MOST_PERCENT
-from maintenance_contract.kinds import FROM_SCRATCH, INPUTS, ROLES
+from maintenance_contract.kinds import BASE_OPTIONAL, FROM_SCRATCH, INPUTS, ROLES, TARGETS
 from maintenance_contract.paths import OWNER_FILE
+from maintenance_contract.windows import LIMITS
 from maintenance_core.model import Action, Decision, Spec, Verdict
 from maintenance_trainer import files, tasks
 from maintenance_trainer.cli import in_service, rules, tables
@@ -59,6 +62,9 @@ class Folders:
     task: str = Task.TEXT_CLASSIFICATION
     columns: dict[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    windows: dict[str, int] = field(default_factory=dict)
+    """Context, horizon and stride of series, as far as they are said."""
     original_percent: int | None = None
     updates_percent: int | None = None
     replay_percent: int = 50
@@ -96,15 +102,31 @@ class Folders:
         places = rules.Places(self.original, self.updates, self.base_model, self.store)
         columns = self._columns()
         holdout = Holdout(self.original_percent, self.updates_percent)
-        return rules.spec(
+        windows = self._windows()
+        spec = rules.spec(
             Task(self.task), places, columns, holdout, self.replay_percent, self.arguments
         )
+        return replace(spec, windows=windows)
+
+    def _windows(self) -> Windows | None:
+        found = windows_of(self.task, **self.windows)
+        if self.windows and found is None:
+            message = f"--{next(iter(self.windows))}: only time series have it; leave it out."
+            raise ConfigurationError("ArgumentInvalid", message)
+        for name, value in self.windows.items():
+            least, most = LIMITS[name]
+            if name == "horizon" and self.task == Task.TIME_SERIES_FORECASTING:
+                least = 1
+            if not least <= value <= most:
+                message = f"--{name} {value}: write {least} to {most}."
+                raise ConfigurationError("ArgumentInvalid", message)
+        return found
 
     def _refuse_base_model(self) -> None:
         """Refuse a base model where none is read, and none where one is needed."""
         if self.task in FROM_SCRATCH and self.base_model is not None:
             message = f"--base-model: {self.task} begins with nothing; leave it out."
-        elif self.task not in FROM_SCRATCH and self.base_model is None:
+        elif self.task not in FROM_SCRATCH | BASE_OPTIONAL and self.base_model is None:
             message = f"--base-model is needed: {self.task} starts from one."
         else:
             return
@@ -112,14 +134,15 @@ class Folders:
 
     def _columns(self) -> Columns:
         known = [role.name for role in ROLES[self.task]]
-        given = {**self.columns, **({INPUTS.name: ", ".join(self.inputs)} if self.inputs else {})}
+        lists = {INPUTS.name: self.inputs, TARGETS.name: self.targets}
+        given = self.columns | {role: ", ".join(names) for role, names in lists.items() if names}
         if strangers := sorted(given.keys() - set(known)):
             message = (
                 f"--column {strangers[0]}={given[strangers[0]]}: {self.task} reads columns "
                 f"for {', '.join(known)}; name one of these."
             )
             raise ConfigurationError("ArgumentInvalid", message)
-        return columns_of(self.task, self.inputs, **self.columns)
+        return columns_of(self.task, self.inputs, self.targets, **self.columns)
 
 
 def diagnose(folders: Folders) -> int:

@@ -15,6 +15,8 @@ from typing import Final
 from maintenance_trainer.errors import DataError
 
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+WITH_A_ZONE: Final = "ISO 8601 with a zone"
+WITHOUT_A_ZONE: Final = "ISO 8601 without a zone"
 _LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 """Of what a number can mean; whether it is still to come is asked afterwards."""
 AHEAD: Final = timedelta(days=1)
@@ -48,8 +50,14 @@ class Dated:
     way: str
 
 
-def of(value: object, where: str, column: str) -> Dated:
+def of(value: object, where: str, column: str, earliest: datetime = EARLIEST) -> Dated:
     """The time that a row is dated with; without a zone it is in UTC.
+
+    Args:
+        value: of a cell.
+        where: file and line, for messages.
+        column: the cell's, for messages.
+        earliest: what is older was misread; a series may begin long ago.
 
     Raises:
         DataError: TimeUnreadable, with file, line and column.
@@ -59,8 +67,8 @@ def of(value: object, where: str, column: str) -> Dated:
         dated = _dated(value)
     except (ValueError, OverflowError, ArithmeticError):
         message = (
-            f"{named} is no time{_why(value)}; write it like {_EXAMPLE} or as seconds since 1970, "
-            "or leave spec.data.columns.time out."
+            f"{named} is no time{_why(value)}; write it like {_EXAMPLE} or as seconds since 1970"
+            f"{', or leave spec.data.columns.time out' if earliest is EARLIEST else ''}."
         )
         raise DataError("TimeUnreadable", message) from None
     if dated.time > datetime.now(UTC) + AHEAD:
@@ -69,10 +77,11 @@ def of(value: object, where: str, column: str) -> Dated:
             f"{_EXAMPLE} or as seconds since 1970."
         )
         raise DataError("TimeUnreadable", message)
-    if dated.time < EARLIEST:
+    if dated.time < earliest:
         message = (
-            f"{named} lies before 2000 ({dated.time:%Y-%m-%d}), so it is missing or misread; write "
-            f"when the row is of, like {_EXAMPLE}. A row that is so old belongs to data.original."
+            f"{named} lies before {earliest.year} ({dated.time:%Y-%m-%d}), so it is missing or "
+            f"misread; write when the row is of, like {_EXAMPLE}. A row that is so old belongs to "
+            "data.original."
         )
         raise DataError("TimeUnreadable", message)
     return dated
@@ -110,8 +119,8 @@ def _of_text(text: str) -> Dated:
         raise ValueError
     # RFC 3339 allows small letters; before Python 3.14 the library does not.
     time = datetime.fromisoformat(_UTC_IN_WORDS.sub("Z", text.upper()))
-    zone = "without" if time.tzinfo is None else "with"
-    return Dated(_with_zone(time), f"ISO 8601 {zone} a zone")
+    way = WITHOUT_A_ZONE if time.tzinfo is None else WITH_A_ZONE
+    return Dated(_with_zone(time), way)
 
 
 def _of_number(number: Decimal) -> Dated:

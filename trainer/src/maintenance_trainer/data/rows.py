@@ -52,6 +52,11 @@ class Row:
         return self.key
 
     @property
+    def overlaps(self) -> tuple[str, ...]:
+        """Other units that it shares something with: unless they are on its side it is on none."""
+        return ()
+
+    @property
     def identity(self) -> str:
         """Equal for rows of one case: where their labels differ, they contradict each other.
 

@@ -18,6 +18,7 @@ from maintenance_contract import (
     LeftOutFile,
     RowCounts,
     Sampling,
+    Windows,
 )
 from maintenance_contract.codec import canonical, digest, load
 from maintenance_contract.holdout import HOLDOUT
@@ -25,6 +26,7 @@ from maintenance_contract.record import Part, record
 from maintenance_contract.report import ROW_COUNTS
 from maintenance_contract.request import COLUMNS
 from maintenance_contract.values import Codec, each, nullable, strings, text, whole
+from maintenance_contract.windows import WINDOWS
 from maintenance_trainer.data import bounds, dates, folders, labels
 from maintenance_trainer.data.auto_holdout import (
     KEPT,
@@ -41,7 +43,7 @@ from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.rows import MARKS, DataFile
 from maintenance_trainer.data.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
 from maintenance_trainer.data.shares import BUCKETS, SHARES, Shares, auto
-from maintenance_trainer.data.sources import AnySource, Reader, SourceFile
+from maintenance_trainer.data.sources import AnySource, Joining, Reader, SourceFile, needs_time
 from maintenance_trainer.data.split import Dataset, split
 from maintenance_trainer.data.stable_files import Mark
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
@@ -69,6 +71,7 @@ class Snapshot:
     sampling: Sampling = Sampling.RANDOM
     since: str = ""
     gone: tuple[Kept, ...] = ()
+    windows: Windows | None = None
 
     @property
     def held_out(self) -> Shares:
@@ -138,6 +141,7 @@ def _snapshot_of(chosen: frozenset[Origin] = frozenset()) -> Codec[Snapshot]:
         sampling=Part(within="split"),
         since=Part(within="split"),
         gone=each(KEPT, most=MOST_FILES),
+        windows=nullable(WINDOWS),
     )
 
 
@@ -171,7 +175,7 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
         TransientError: DataChanging.
     """
     files: list[DataFile] = []
-    read = _Read()
+    read = _Read(data.windows)
     for origin in Origin:
         root, found = folders.find(data, origin, places, source.suffixes)
         for left in found.left_out:
@@ -183,6 +187,7 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
             files.append(read.file(source, place, named, data.columns, known, data.since))
     for origin in Origin:
         _refuse_all_left_out(origin, files, read.remarks.left_out)
+    read.join(source)
     labels.refuse_doubled(read.spelled, read.fresh, champion_labels)
     its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
     fair = champion_holdout and fair_to(champion_holdout, its_files)
@@ -201,6 +206,7 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
         data.sampling,
         data.since,
         before.gone(its_files) if any(file.held_out is not None for file in its_files) else (),
+        data.windows,
     ), dataset
 
 
@@ -230,7 +236,7 @@ def read_again(
     Raises:
         ConfigurationError: SnapshotChanged, naming the file that is gone or was rewritten.
     """
-    read = _Read()
+    read = _Read(snapshot.windows)
     for file in snapshot.files:
         root = folders.root_of(data, file.origin, places, source.suffixes)[0]
         named = Named(file.origin, file.name)
@@ -245,6 +251,7 @@ def read_again(
         known = frozenset() if file.new else frozenset({file.digest})
         path = folders.place(root / file.name, root, named)
         read.file(source, path, named, snapshot.columns, known, snapshot.since)
+    read.join(source)
     return read.told(split(read.rows, snapshot.held_out, snapshot.champion_holdout))
 
 
@@ -264,6 +271,7 @@ class _Room:
 class _Read:
     """What is read, all files together; ``fresh`` are the labels in files of no version before."""
 
+    windows: Windows | None = None
     rows: list[Row] = field(default_factory=list)
     room: _Room = field(default_factory=_Room)
     remarks: Remarks = field(default_factory=Remarks)
@@ -276,12 +284,25 @@ class _Read:
         return tuple(labels.Spelling(label, where) for label, where in self.places.items())
 
     def told(self, dataset: Dataset) -> Dataset:
+        between = (
+            f"{dataset.between:,} rows reach from what is held out into what is trained on: they "
+            "are on neither side."
+        )
         return replace(
             dataset,
             spellings=self.spelled,
-            remarks=self.remarks.sentences,
+            remarks=(*self.remarks.sentences, *((between,) if dataset.between else ())),
             left_out=self.remarks.left_out,
         )
+
+    def join(self, source: AnySource) -> None:
+        """Make rows of what reaches over files; of most kinds they are rows already.
+
+        Raises:
+            DataError: nothing can be made of them.
+        """
+        if isinstance(source, Joining):
+            self.rows = source.join(self.rows, self.windows, self.remarks)
 
     def file(  # the snapshot's facts beside the file's
         self,
@@ -300,10 +321,12 @@ class _Read:
             TransientError: DataChanging, somebody wrote while it was read.
         """
         before = Mark.of(path)
-        undated = columns.without_time()
+        undated = columns if needs_time(source) else columns.without_time()
         if before is not None and before.size > LARGE_BYTES:
             # What is no file of rows is refused before it is read whole.
-            glance = SourceFile(path, file, "", undated, new=False, known=False)
+            glance = SourceFile(
+                path, file, "", undated, new=False, known=False, windows=self.windows
+            )
             next(iter(source.read(glance)), None)
         its_digest = source.digest(path, file)
         trained_on = its_digest in known
@@ -311,7 +334,14 @@ class _Read:
         columns = columns if new else undated
         reader = source.read(
             SourceFile(
-                path, file, its_digest, columns, new=new, known=trained_on, remarks=self.remarks
+                path,
+                file,
+                its_digest,
+                columns,
+                new=new,
+                known=trained_on,
+                remarks=self.remarks,
+                windows=self.windows,
             )
         )
         rows: list[Row] = []
@@ -342,7 +372,7 @@ class _Read:
             self.room.take(row, where)
             if row.stratum:
                 self.places.setdefault(row.stratum, where)
-            early = onset is not None and found.time is not None and found.time < onset
+            early = onset is not None and found.time is not None and row.new and found.time < onset
             if early:
                 self.remarks.note(f"dated before {since}, so it teaches, but is no new row", where)
             yield replace(row, new=False) if early else row

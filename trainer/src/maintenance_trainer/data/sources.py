@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from maintenance_contract import Columns
-from maintenance_contract.kinds import Role
+from maintenance_contract import Columns, Windows
+from maintenance_contract.kinds import STAMP, Role
 from maintenance_trainer.data.folders import Named
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.rows import Row
@@ -23,6 +23,7 @@ class SourceFile:
     ``path`` is without links; ``digest`` is what ``Source.digest`` made of it. ``new``: its rows
     are new to the champion. ``known``: a version was trained on it, so nothing in it is refused
     that was not refused then. What is read otherwise than it is written goes to ``remarks``.
+    ``windows``: how a series becomes rows; None: of other kinds.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class SourceFile:
     new: bool
     known: bool
     remarks: Remarks = field(default_factory=Remarks)
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +98,25 @@ class Source(Protocol[R_co]):
 
 AnySource = Source[Any]
 """As it is used where rows are rows."""
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """A source whose rows reach over files: a series goes on in the next one."""
+
+    def join(self, rows: list[Any], windows: Windows | None, remarks: Remarks) -> list[Any]:
+        """Rows of what all files hold together.
+
+        Args:
+            rows: what was read, in the order of the files.
+            windows: how a series becomes rows.
+            remarks: told of what is read otherwise than it is written.
+
+        Raises:
+            DataError: nothing can be made of them.
+        """
+
+
+def needs_time(source: AnySource) -> bool:
+    """Whether each file must say when its rows are of: else that is read of new rows alone."""
+    return STAMP in source.roles

@@ -47,6 +47,7 @@ class Dataset:
 
     ``spellings`` are its labels in the order of the files, ``remarks`` sentences on what was read
     otherwise than it is written, or not at all; ``left_out`` are rows that could not be read.
+    ``between`` counts rows that overlap with both sides, and are on none.
     """
 
     new_train: tuple[Row, ...]
@@ -58,6 +59,7 @@ class Dataset:
     spellings: tuple[labels.Spelling, ...] = ()
     remarks: tuple[str, ...] = ()
     left_out: tuple[LeftOutFile, ...] = ()
+    between: int = 0
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -78,7 +80,7 @@ def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset
     A unit of which any row is held out is trained on nowhere: an old copy of a held-out new row
     leaves the training side without becoming a held-out old row, for the champion has seen it.
     What the champion may have been trained on, with the same label, is held out on neither side:
-    nothing is shown by how it fares there.
+    nothing is shown by how it fares there. What overlaps with rows of the other side is on none.
 
     Args:
         rows: as they were read, files in their order.
@@ -94,11 +96,18 @@ def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset
     new_held_out: list[Row] = []
     old_train: list[Row] = []
     old_held_out: list[Row] = []
+    between = 0
     for row in unique.values():
         if row.unit not in sealed:
-            (new_train if row.new else old_train).append(row)
+            if sealed.isdisjoint(row.overlaps):
+                (new_train if row.new else old_train).append(row)
+            else:
+                between += 1
         elif row.held_out(held_out) and (row.key, row.label) not in trained:
-            (new_held_out if row.new else old_held_out).append(row)
+            if sealed.issuperset(row.overlaps):
+                (new_held_out if row.new else old_held_out).append(row)
+            else:
+                between += 1
     return Dataset(
         tuple(new_train),
         tuple(new_held_out),
@@ -106,6 +115,7 @@ def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset
         tuple(old_held_out),
         _recurrence(rows),
         _copies(rows),
+        between=between,
     )
 
 

@@ -93,6 +93,10 @@ UNKNOWN_CATEGORIES: Final = Bounds(minor=0.05, major=0.30, tolerance=0.05)
 """Share of a column's values that the model has no category for, as for images of an unknown form:
 a twentieth may be a new ward; from a third on the column is coded anew."""
 
+SAMPLING_INTERVAL: Final = Bounds(minor=1.25, major=1.5, tolerance=1.25)
+"""How many times longer or shorter the time from a row to the next has become. A model counts rows:
+with half of them it sees twice as far back, at another speed."""
+
 OTHER_UNIT: Final = 0.2
 """Difference of the shares below a value, old and new, from which on another unit is asked for.
 Twice the spread about zero gives .17, as a restless month does; inches for centimetres of what lies

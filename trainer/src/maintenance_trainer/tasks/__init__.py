@@ -28,6 +28,14 @@ MODULES: Final[dict[str, Modules]] = {
     "TabularRegression": Modules(
         "maintenance_trainer.tasks.valued_tables", "maintenance_trainer.tasks.tabular_regression"
     ),
+    "TimeSeriesClassification": Modules(
+        "maintenance_trainer.tasks.labelled_series",
+        "maintenance_trainer.tasks.time_series_classification",
+    ),
+    "TimeSeriesForecasting": Modules(
+        "maintenance_trainer.tasks.valued_series",
+        "maintenance_trainer.tasks.time_series_forecasting",
+    ),
     "TextClassification": Modules(
         "maintenance_trainer.tasks.texts", "maintenance_trainer.tasks.text_classification"
     ),

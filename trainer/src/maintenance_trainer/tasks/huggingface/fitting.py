@@ -44,7 +44,11 @@ class Examples(torch.utils.data.Dataset[Fields]):
 
 
 def trainer_of(
-    model: Any, examples: Examples, collator: Any, arguments: Any, told: TrainerCallback
+    model: Any,
+    examples: torch.utils.data.Dataset[Any],
+    collator: Any,
+    arguments: Any,
+    told: TrainerCallback,
 ) -> Trainer:
     """The library's trainer, which says nothing itself."""
     trainer = Trainer(

@@ -53,8 +53,14 @@ def refuse_other_kind(its: Any, task: str, given: Given) -> None:
     raise given.unreadable(problem)
 
 
-def model(
-    auto: Any, folder: Path, given: Given, labels: Sequence[str] | None = None, **options: Any
+def model(  # options are the library's
+    auto: Any,
+    folder: Path,
+    given: Given,
+    labels: Sequence[str] | None = None,
+    *,
+    head: bool = False,
+    **options: Any,
 ) -> Any:
     """The model in a folder; with a head for these labels, or with its own.
 
@@ -63,6 +69,7 @@ def model(
         folder: in Hugging Face's format.
         given: whose it is.
         labels: of the head; None: its own.
+        head: whether what is not there of a head may begin at random all the same.
         options: of ``from_pretrained``.
 
     Raises:
@@ -79,7 +86,7 @@ def model(
         **LOCAL,
         **options,
     )
-    _refuse_absent(found, told, given, head_may_differ=labels is not None)
+    _refuse_absent(found, told, given, head_may_differ=head or labels is not None)
     return found
 
 

@@ -87,7 +87,7 @@ def rehearse(
     """
     config = loading.config(folder, **loading.labelled(LABELS))
     tried: dict[str, int] = {}
-    with _apart():
+    with apart():
         for layers, width in _RUNGS:
             try:
                 small = sizes.smaller(config, layers=layers, head_width=width)
@@ -171,7 +171,7 @@ def check_arguments(
     Raises:
         ConfigurationError: ArgumentInvalid, with the argument's name.
     """
-    with _apart():
+    with apart():
         problem = _problem(task, tiny, action, given, rows)
         if not problem:
             return
@@ -263,7 +263,7 @@ class _Many(torch.utils.data.Dataset[dict[str, Any]]):
 
 
 @contextmanager
-def _apart() -> Iterator[None]:
+def apart() -> Iterator[None]:
     """Leave no trace: neither drawn random numbers nor variables nor warnings."""
     environment, chance = dict(os.environ), random.getstate()
     numbers = np.random.get_state()  # noqa: NPY002  # the library draws from it

@@ -19,6 +19,7 @@ from maintenance_trainer.tasks.tables.blocks import Block
 from maintenance_trainer.tasks.tables.cells import is_nothing
 from maintenance_trainer.tasks.tables.rows import TableRow, Type
 from maintenance_trainer.tasks.tables.schema import Column, Schema
+from maintenance_trainer.tasks.units import beyond, unit_of
 
 Numbers = NDArray[np.float64]
 
@@ -26,28 +27,8 @@ USED: Final = 0.01
 """Share of what all splits gain: a column with less cannot have made the model worse."""
 MOST_NAMED: Final = 8
 """Columns that are named; a report has room for few numbers."""
-QUANTILES: Final = np.linspace(0.05, 0.95, 19)
-LEAST_VALUES: Final = 5
-"""Different values that a unit can be seen by: fewer fit any line."""
-LINEAR: Final = 0.1
-"""In the new unit old numbers are distributed as new ones: shares below a value differ by less."""
-FACTOR: Final = 1.5
-"""Units differ by more: a mile by 1.6, an inch by 2.54. What differs by less may be the times."""
-OFFSET: Final = 3.0
-"""Interquartile ranges: Celsius and Kelvin lie further apart than any shift of what is measured."""
-WITHIN: Final = 0.5
-"""With an offset, most new numbers lie beyond all old ones: else it is a part of what there was."""
 VARIED: Final = 20
 """Different values of a column that measures: if it holds one only, its source is stuck."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """New numbers are ``factor`` times the old ones and ``offset``; ``apart``: they differ so."""
-
-    factor: float
-    offset: float
-    apart: float
 
 
 def measures(
@@ -195,80 +176,8 @@ class _Sides:
             if stuck or (old == new[0]).mean() ** len(new) < at.CHANCE:
                 name = evidence_names.STUCK_COLUMN if stuck else evidence_names.CONSTANT_COLUMN
                 yield name, float(new[0])
-        if measured and (beyond := _beyond(old, new)) >= at.OUT_OF_RANGE:
-            yield evidence_names.OUT_OF_RANGE, beyond
-
-
-def unit_of(old: Numbers, new: Numbers) -> Unit | None:  # one a reason
-    """The linear map that makes two samples of a column one, where nothing else would.
-
-    Quantiles of the one are fitted to quantiles of the other. It is another unit where the samples
-    differ much as they are and hardly once mapped, by a factor or an offset that the times do not
-    bring about.
-
-    Args:
-        old: m numbers.
-        new: n numbers.
-    """
-    if min(len(old), len(new)) < at.LEAST_ROWS:
-        return None
-    if min(len(np.unique(old)), len(np.unique(new))) < LEAST_VALUES:
-        return None
-    apart = difference(old, new)
-    if apart < at.OTHER_UNIT:
-        return None
-    before, now = np.quantile(old, QUANTILES), np.quantile(new, QUANTILES)
-    spread = float(np.quantile(old, 0.75) - np.quantile(old, 0.25))
-    if not before.std() or not now.std() or not spread:
-        return None
-    fits = []
-    for factor, offset in _maps(before, now):
-        scaled = max(factor, 1 / factor) >= FACTOR
-        within = ((new >= old.min()) & (new <= old.max())).mean()
-        moved = abs(offset) >= OFFSET * spread
-        if (scaled or moved) and (not offset or within <= WITHIN):
-            fits.append((difference(old * factor + offset, new), factor, offset))
-    left, factor, offset = min(fits, default=(1.0, 1.0, 0.0))
-    if left >= LINEAR + _by_chance(len(old), len(new)):
-        return None
-    return Unit(factor, offset, apart)
-
-
-def _maps(before: Numbers, now: Numbers) -> Iterator[tuple[float, float]]:
-    """Factors and offsets that may bring quantiles to others.
-
-    Most units share their zero: a small offset is the noise of the fit. And of skewed numbers the
-    spread is that of a few; the ratio of the quantiles is not.
-    """
-    factor = float(now.std() / before.std())
-    offset = float(np.median(now) - factor * np.median(before))
-    if abs(offset) < 0.1 * abs(float(np.median(now))) or abs(offset) < 0.05 * factor:
-        factor, offset = float((now @ before) / (before @ before)), 0.0
-    yield factor, offset
-    same = before * now > 0
-    if same.any():
-        yield float(np.median(now[same] / before[same])), 0.0
-
-
-def difference(old: Numbers, new: Numbers) -> float:
-    """The greatest difference of the shares below a value (Kolmogorov and Smirnov)."""
-    points = np.concatenate([old, new])
-    below = [
-        np.searchsorted(np.sort(side), points, side="right") / len(side) for side in (old, new)
-    ]
-    return float(np.abs(below[0] - below[1]).max())
-
-
-def _by_chance(m: int, n: int) -> float:
-    """What two samples of one law differ by, one time in twenty."""
-    return 1.36 * float(np.sqrt((m + n) / (m * n)))
-
-
-def _beyond(old: Numbers, new: Numbers) -> float:
-    """Share of new numbers beyond all old ones by more than half of what those span."""
-    low, high = float(old.min()), float(old.max())
-    room = (high - low) / 2
-    return float(((new < low - room) | (new > high + room)).mean())
+        if measured and (share := beyond(old, new)) >= at.OUT_OF_RANGE:
+            yield evidence_names.OUT_OF_RANGE, share
 
 
 def _alike(found: Type, wanted: Type) -> bool:

@@ -1,0 +1,1 @@
+"""Time series: windows of them are rows, networks of patches learn them."""

@@ -1,0 +1,120 @@
+"""Channels that tell the answer: a model that is trained on one has learnt nothing else."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maintenance_contract import LEAST_ROWS
+from maintenance_trainer.errors import DataError
+from maintenance_trainer.seed import SEED
+from maintenance_trainer.tasks.series import arrays
+from maintenance_trainer.tasks.series.rows import Floats, Window
+
+MOST_ROWS: Final = 5000
+"""What holds for all rows holds for some of them."""
+LEAST_OF_A_LABEL: Final = 5
+"""Fewer rows of the second label agree with a channel by chance."""
+LEAST_VALUES: Final = 10
+"""Different numbers that a target must have: fewer agree with a channel by chance."""
+MOST_AHEAD: Final = 64
+EXACTLY: Final = 1e-6
+"""Of the target's range."""
+
+
+def check_labels(rows: Sequence[Window], where: str) -> None:
+    """Refuse a channel whose number beside a label names it.
+
+    Raises:
+        DataError: LabelInColumn.
+    """
+    rows = few(rows)
+    labels = np.unique([row.label for row in rows], return_inverse=True)[1]
+    counts = np.sort(np.bincount(labels)) if len(rows) else np.zeros(0)
+    if len(rows) < LEAST_ROWS or len(counts) < 2 or counts[-2] < LEAST_OF_A_LABEL:  # noqa: PLR2004
+        return
+    for name, values in _last(rows):
+        there = np.isfinite(values)
+        if _one_to_one(values, labels):
+            what = "its numbers and the labels name each other"
+        elif 0 < there.mean() < 1 and len(counts) == 2 and _one_to_one(there * 1.0, labels):  # noqa: PLR2004
+            what = "it is filled for one label and empty for the other"
+        else:
+            continue
+        message = (
+            f"{where}: the column {name!r} tells the label in each of {len(rows):,} rows ({what}), "
+            "so it is the answer and no input; a model that has it learns nothing else. Leave it "
+            "out: name the channels in data.columns.inputs without it."
+        )
+        raise DataError("LabelInColumn", message)
+
+
+def check_targets(rows: Sequence[Window], where: str) -> None:
+    """Refuse a channel that is a target of later rows, in whatever unit.
+
+    Raises:
+        DataError: LabelInColumn.
+    """
+    rows = few(rows)
+    if len(rows) < LEAST_ROWS:
+        return
+    channels = dict(_last(rows))
+    for target in rows[0].targets:
+        horizon = min(rows[0].horizon, MOST_AHEAD)
+        told = np.full((len(rows), horizon), np.nan)
+        for group in arrays.groups(rows):
+            told[group.at] = arrays.ahead(group, target, horizon)
+        for step in range(horizon):
+            if _tells(channels[target], told[:, step]):
+                continue  # a target that returns exactly is told by what is like it
+            for name, values in channels.items():
+                if name != target and _tells(values, told[:, step]):
+                    message = (
+                        f"{where}: the column {name!r} is the column {target!r} of {step + 1} rows "
+                        f"later, in each of {len(rows):,} windows, so it is the answer and no "
+                        "input; nobody has it when a forecast is made. Leave it out: name the "
+                        "channels in data.columns.inputs without it."
+                    )
+                    raise DataError("LabelInColumn", message)
+
+
+def few(rows: Sequence[Window]) -> Sequence[Window]:
+    """At most so many of the rows, as they come."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    chosen = np.random.default_rng(SEED).choice(len(rows), MOST_ROWS, replace=False)
+    return [rows[number] for number in np.sort(chosen)]
+
+
+def _last(rows: Sequence[Window]) -> Iterator[tuple[str, Floats]]:
+    """(n,) each channel as it is in the last row that a window sees."""
+    found = list(arrays.groups(rows))
+    for name in sorted({name for group in found for name in group.series.columns}):
+        values = np.full(len(rows), np.nan)
+        for group in found:
+            held = group.series.columns.get(name)
+            if held is not None:
+                values[group.at] = held[group.ends - 1]
+        yield name, values
+
+
+def _one_to_one(values: Floats, labels: NDArray[np.int64]) -> bool:
+    different = np.unique(values, return_inverse=True)[1].astype(np.int64)
+    pairs = np.unique(different * (labels.max() + 1) + labels)
+    return bool(len(pairs) == different.max() + 1 == labels.max() + 1)
+
+
+def _tells(values: Floats, wanted: Floats) -> bool:
+    """Whether a linear map of these numbers is the other ones, wherever both are there."""
+    there = np.isfinite(values) & np.isfinite(wanted)
+    if there.sum() < max(LEAST_ROWS, len(values) / 2):
+        return False
+    values, wanted = values[there], wanted[there]
+    spread = float(np.ptp(wanted))
+    if not values.std() or len(np.unique(wanted)) < LEAST_VALUES:
+        return False
+    centred = (values - values.mean()) / values.std()
+    slope = float(centred @ wanted) / len(wanted)
+    left = np.abs(slope * centred + wanted.mean() - wanted).max()
+    return bool(left <= EXACTLY * spread)

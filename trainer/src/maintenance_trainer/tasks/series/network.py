@@ -1,0 +1,287 @@
+"""Networks of patches by the transformers library: made, trained, asked."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from torch import nn
+from typing_extensions import override  # of torch; typing has it from Python 3.12 on
+
+from maintenance_contract import TrainingAction
+from maintenance_trainer.model_field import Given
+from maintenance_trainer.progress import Progress
+from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, sizes
+from maintenance_trainer.tasks.series import arrays
+from maintenance_trainer.tasks.series.rows import Window
+from maintenance_trainer.tasks.series.schema import Schema
+from maintenance_trainer.tasks.task import Fitted, How
+
+SIZE: Final[Mapping[str, Any]] = {
+    "d_model": 32,
+    "num_layers": 3,
+    "expansion_factor": 2,
+    "dropout": 0.1,
+    "head_dropout": 0.1,
+    "gated_attn": True,
+    "norm_mlp": "LayerNorm",
+    "loss": "mse",
+}
+"""Of a network that begins with nothing; what learns it on a CPU in seconds."""
+PATCH: Final = 8
+"""Rows that are read as one; of a short context a quarter."""
+EPOCHS: Final[Mapping[TrainingAction, int]] = {
+    TrainingAction.RETRAIN: 30,
+    TrainingAction.FINE_TUNE: 15,
+}
+MOST_STEPS: Final = 4000
+"""With many rows fewer epochs are enough."""
+RATES: Final[Mapping[TrainingAction, float]] = {
+    TrainingAction.RETRAIN: 2e-3,
+    TrainingAction.FINE_TUNE: 5e-4,
+}
+EVALUATION_BATCH: Final = 512
+
+hf_logging: Any = transformers.utils.logging  # its functions have no types
+hf_logging.set_verbosity_error()
+hf_logging.disable_progress_bar()
+
+
+def made(schema: Schema, seed: int) -> Any:
+    """A network of random weights for what is to be read and answered."""
+    transformers.set_seed(seed)
+    channels = len(schema.channels)
+    patch = PATCH if schema.context >= 4 * PATCH else max(1, schema.context // 4)
+    config = transformers.PatchTSMixerConfig(
+        **SIZE,
+        context_length=schema.context,
+        patch_length=patch,
+        patch_stride=patch,
+        num_input_channels=channels,
+        mode="mix_channel" if channels > 1 else "common_channel",
+        scaling="std",
+        **answering(schema, "patchtsmixer"),
+    )
+    return _class("patchtsmixer", schema)(config)
+
+
+def answering(schema: Schema, kind: str) -> dict[str, Any]:
+    """The fields of a configuration that say what a network answers."""
+    if schema.labels:
+        return {"num_targets": len(schema.labels), **loading.labelled(schema.labels)}
+    fields: dict[str, Any] = {"prediction_length": schema.horizon}
+    names = list(schema.names)
+    chosen = [names.index(name) for name in schema.targets]
+    if kind == "patchtsmixer" and chosen != list(range(len(names))):
+        fields["prediction_channel_indices"] = chosen
+    return fields
+
+
+def _class(kind: str, schema: Schema) -> Any:
+    classes = {
+        ("patchtsmixer", True): transformers.PatchTSMixerForTimeSeriesClassification,
+        ("patchtsmixer", False): transformers.PatchTSMixerForPrediction,
+        ("patchtst", True): transformers.PatchTSTForClassification,
+        ("patchtst", False): transformers.PatchTSTForPrediction,
+    }
+    return classes[kind, bool(schema.labels)]
+
+
+def from_folder(folder: Path, schema: Schema, given: Given, new_head: int | None = None) -> Any:
+    """The network in a folder.
+
+    Args:
+        folder: in Hugging Face's format.
+        schema: what it is to read and answer.
+        given: whose it is.
+        new_head: of a network that is to answer other things, and to read as many channels as there
+            are: the seed of what begins at random. None: it is as it was stored.
+
+    Raises:
+        ConfigurationError: of ``given``.
+        Exception: whatever the library's parsers raise.
+    """
+    document = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    sizes.check_numbers(document)
+    kind = str(document.get("model_type"))
+    changes: dict[str, Any] = {}
+    if new_head is not None:
+        transformers.set_seed(new_head)
+        changes = {
+            "num_input_channels": len(schema.channels),
+            "context_length": schema.context,
+            "prediction_channel_indices": None,
+            **answering(schema, kind),
+            "ignore_mismatched_sizes": True,
+        }
+    network = loading.model(
+        _class(kind, schema), folder, given, head=new_head is not None, **changes
+    )
+    loading.refuse_not_finite(network.state_dict(), given)
+    return network
+
+
+def grown(network: Any, schema: Schema, seed: int) -> Any:
+    """The same with outputs for more classes; what it knew stays as it is."""
+    transformers.set_seed(seed)
+    document = {**network.config.to_dict(), **answering(schema, network.config.model_type)}
+    larger = type(network)(type(network.config).from_dict(document))
+    before = network.state_dict()
+    with torch.no_grad():
+        for name, weights in larger.state_dict().items():
+            own = before[name]
+            if own.shape == weights.shape:
+                weights.copy_(own)
+            else:
+                weights[: own.shape[0]] = own
+    return larger
+
+
+class Learner(nn.Module):
+    """A network and what it is held to: the gate's own loss, of what is known.
+
+    Args:
+        network: answers.
+        schema: what it answers.
+    """
+
+    def __init__(self, network: Any, schema: Schema) -> None:
+        super().__init__()
+        self.network = network
+        self._schema = schema
+
+    @override
+    def forward(self, past_values: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+        told = answered(self.network(past_values=past_values), self._schema)
+        if self._schema.labels:
+            return {"loss": nn.functional.cross_entropy(told, labels)}
+        known = torch.isfinite(labels)
+        away = (told - torch.nan_to_num(labels)).abs()
+        return {"loss": (away * known).sum() / known.sum().clamp(min=1)}
+
+
+def answered(output: Any, schema: Schema) -> torch.Tensor:
+    """(n, horizon, targets) or (n, classes) of what a network gives."""
+    told: torch.Tensor | None = getattr(output, "prediction_outputs", None)
+    if told is None:
+        told = output.prediction_logits
+    if schema.targets and told.shape[-1] != len(schema.targets):
+        names = list(schema.names)
+        told = told[..., [names.index(name) for name in schema.targets]]
+    return told
+
+
+class Numbers(torch.utils.data.Dataset[int]):
+    """Places of rows; a batch of them is made at once."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @override
+    def __getitem__(self, number: int) -> int:
+        return number
+
+
+class Collator:
+    """Makes a batch of the places of rows.
+
+    Args:
+        rows: all of them.
+        schema: how they are read.
+        classes: (n,) the places of their labels; None: their continuations are to be told.
+    """
+
+    def __init__(
+        self, rows: Sequence[Window], schema: Schema, classes: NDArray[np.int64] | None
+    ) -> None:
+        self._rows, self._schema, self._classes = rows, schema, classes
+
+    def __call__(self, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
+        """The fields of a batch."""
+        rows = [self._rows[number] for number in numbers]
+        if self._classes is None:
+            right = torch.from_numpy(arrays.answers(rows, self._schema))
+        else:
+            right = torch.from_numpy(self._classes[list(numbers)])
+        seen = torch.from_numpy(arrays.inputs(rows, self._schema))
+        return {"past_values": seen, "labels": right}
+
+
+def built(action: TrainingAction, given: Mapping[str, Any], rows: int, scratch: Path) -> Any:
+    """The library's ``TrainingArguments``: the user's over what such a network needs."""
+    batch = given.get("per_device_train_batch_size", arguments.DEFAULTS[_BATCH])
+    each = max(1, rows // (batch if isinstance(batch, int) else 1))
+    ours = {
+        "num_train_epochs": max(1, min(EPOCHS[action], MOST_STEPS // each)),
+        "learning_rate": RATES[action],
+        "lr_scheduler_type": "cosine",
+        "bf16": False,  # half of the digits are not enough for numbers
+    }
+    return arguments.build(action, {**ours, **given}, scratch)
+
+
+_BATCH: Final = "per_device_train_batch_size"
+
+
+def train(
+    network: Any,
+    schema: Schema,
+    rows: Sequence[Window],
+    classes: NDArray[np.int64] | None,
+    how: How,
+    progress: Progress,
+) -> Fitted:
+    """Train in place.
+
+    Raises:
+        OutOfMemoryError: of the GPU.
+        ConfigurationError: TrainingDiverged.
+    """
+    told = fitting.Told(progress, len(rows))
+    settings = built(how.action, how.arguments, len(rows), how.scratch)
+    trainer = trainer_of(network, schema, rows, classes, settings, told)
+    return fitting.fit(trainer, told, arguments.where(how.action))
+
+
+def trainer_of(  # each is a fact of its own
+    network: Any,
+    schema: Schema,
+    rows: Sequence[Window],
+    classes: NDArray[np.int64] | None,
+    settings: Any,
+    told: transformers.TrainerCallback,
+) -> transformers.Trainer:
+    """The library's trainer of these rows."""
+    learner, collator = Learner(network, schema), Collator(rows, schema, classes)
+    return fitting.trainer_of(learner, Numbers(len(rows)), collator, settings, told)
+
+
+def asked(
+    network: Any, schema: Schema, rows: Sequence[Window], progress: Progress
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What a network answers in its own scale, and one embedding a row; always in 32 bits.
+
+    Returns:
+        (n, horizon, targets) or (n, classes), and (n, hidden size): means of the last hidden state.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device).eval()
+    told: list[NDArray[np.float32]] = []
+    points: list[NDArray[np.float32]] = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), EVALUATION_BATCH):
+            batch = rows[start : start + EVALUATION_BATCH]
+            seen = torch.from_numpy(arrays.inputs(batch, schema)).to(device)
+            output = network(past_values=seen, output_hidden_states=True)
+            told.append(answered(output, schema).float().cpu().numpy())
+            hidden = output.hidden_states[-1].float()
+            points.append(hidden.mean(dim=tuple(range(1, hidden.dim() - 1))).cpu().numpy())
+            progress.step(start + len(batch))
+    return np.concatenate(told), np.concatenate(points)
