@@ -55,6 +55,10 @@ LOST_COLUMN: Final = "lostColumn"
 STUCK_COLUMN: Final = "stuckColumn"
 CONSTANT_COLUMN: Final = "constantColumn"
 OUT_OF_RANGE: Final = "outOfRange"
+NEW_ITEMS: Final = "newItems"
+GONE_ITEMS: Final = "goneItems"
+HISTORY_LENGTH: Final = "historyLength"
+INTERACTIONS_PER_USER: Final = "interactionsPerUser"
 NEW_COLUMNS: Final = "newColumns"
 LOST_COLUMNS: Final = "lostColumns"
 NEW_ROWS_TO_COMPARE: Final = "newRowsToCompare"
@@ -112,6 +116,10 @@ WORDS: Final[Mapping[str, str]] = {
     STUCK_COLUMN: "a column that measured something and now holds this one value",
     CONSTANT_COLUMN: "a column that holds this one value now",
     OUT_OF_RANGE: "share of numbers far beyond all old ones",
+    NEW_ITEMS: "rise of the share of interactions with items that the model does not know",
+    GONE_ITEMS: "share of old interactions with items that nobody chooses any more",
+    HISTORY_LENGTH: "interactions before the last one of a user, new over old (means)",
+    INTERACTIONS_PER_USER: "interactions of a user, new over old (means)",
     NEW_COLUMNS: "columns that are new",
     LOST_COLUMNS: "columns that are gone",
     NEW_ROWS_TO_COMPARE: f"newly labelled rows; with fewer than {LEAST_ROWS} no test is made",

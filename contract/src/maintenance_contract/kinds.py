@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
-from maintenance_contract.scores import LOSSES, ScoreMetric
+from maintenance_contract.scores import HITS, LOSSES, ScoreMetric
 
 
 class Task(StrEnum):
@@ -16,13 +16,15 @@ class Task(StrEnum):
     IMAGE_CLASSIFICATION = "ImageClassification"
     TABULAR_CLASSIFICATION = "TabularClassification"
     TABULAR_REGRESSION = "TabularRegression"
+    NEXT_ITEM = "NextItem"
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
     """What a column is for, and its name where the resource does not say it.
 
-    ``default`` empty: the column is read only where the resource names it. ``many``: the resource
+    ``default`` empty: the column is read only where the resource names it. A time with a default
+    orders the rows, and every file has it; else it is of the updates alone. ``many``: the resource
     names a list of columns; where it names none, all are read that no other role has.
     """
 
@@ -43,13 +45,14 @@ ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
     Task.IMAGE_CLASSIFICATION: (Role("image", "image"), LABEL, TIME),
     Task.TABULAR_CLASSIFICATION: _OF_A_TABLE,
     Task.TABULAR_REGRESSION: _OF_A_TABLE,
+    Task.NEXT_ITEM: (Role("user", "user"), Role("item", "item"), Role("time", "time")),
 }
 """By kind, the input first."""
 
-FROM_SCRATCH: Final = frozenset({Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION})
-"""Kinds that need no base model: a retrain begins with nothing."""
-WITHOUT_BATCHES: Final = FROM_SCRATCH
+WITHOUT_BATCHES: Final = frozenset({Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION})
 """Kinds that are not trained in batches: no smaller batch makes them need less memory."""
+FROM_SCRATCH: Final = WITHOUT_BATCHES | {Task.NEXT_ITEM}
+"""Kinds that need no base model: a retrain begins with nothing."""
 OF_CLASSES: Final = (
     ScoreMetric.ACCURACY,
     ScoreMetric.BALANCED_ACCURACY,
@@ -57,16 +60,18 @@ OF_CLASSES: Final = (
     ScoreMetric.AUROC,
 )
 OF_NUMBERS: Final = LOSSES
+OF_RANKS: Final = tuple(HITS)
 METRICS: Final[Mapping[str, tuple[ScoreMetric, ...]]] = {
     Task.TEXT_CLASSIFICATION: OF_CLASSES,
     Task.IMAGE_CLASSIFICATION: OF_CLASSES,
     Task.TABULAR_CLASSIFICATION: OF_CLASSES,
     Task.TABULAR_REGRESSION: OF_NUMBERS,
+    Task.NEXT_ITEM: OF_RANKS,
 }
 """What versions of a kind may be compared by; the first is the default.
 
-By ``OF_NUMBERS`` where the answer is a number: a kind without classes. The names of kinds with
-classes end in Classification, which the rules of the schema go by.
+By ``OF_NUMBERS`` where the answer is a number, ``OF_RANKS`` where it is a ranking: kinds without
+classes. The names of kinds with classes end in Classification, which the rules of the schema go by.
 """
 
 

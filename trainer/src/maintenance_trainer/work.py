@@ -45,7 +45,7 @@ class Work:
         Raises:
             ConfigurationError: TaskUnknown.
         """
-        return tasks.find(self.request.model.task)
+        return tasks.find(self.request.model.task, self.request.metric)
 
     @property
     def source(self) -> AnySource:

@@ -21,6 +21,7 @@ from maintenance_contract import (
 )
 from maintenance_contract.codec import canonical, digest, load
 from maintenance_contract.holdout import HOLDOUT
+from maintenance_contract.kinds import TIME
 from maintenance_contract.record import Part, record
 from maintenance_contract.report import ROW_COUNTS
 from maintenance_contract.request import COLUMNS
@@ -41,7 +42,7 @@ from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.rows import MARKS, DataFile
 from maintenance_trainer.data.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
 from maintenance_trainer.data.shares import BUCKETS, SHARES, Shares, auto
-from maintenance_trainer.data.sources import AnySource, Reader, SourceFile
+from maintenance_trainer.data.sources import AnySource, Joining, Reader, SourceFile
 from maintenance_trainer.data.split import Dataset, split
 from maintenance_trainer.data.stable_files import Mark
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
@@ -184,6 +185,7 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
     for origin in Origin:
         _refuse_all_left_out(origin, files, read.remarks.left_out)
     labels.refuse_doubled(read.spelled, read.fresh, champion_labels)
+    read.join(source)
     its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
     fair = champion_holdout and fair_to(champion_holdout, its_files)
     held_out = _held_out(its_files, data.holdout, data.sampling)
@@ -245,7 +247,13 @@ def read_again(
         known = frozenset() if file.new else frozenset({file.digest})
         path = folders.place(root / file.name, root, named)
         read.file(source, path, named, snapshot.columns, known, snapshot.since)
+    read.join(source)
     return read.told(split(read.rows, snapshot.held_out, snapshot.champion_holdout))
+
+
+def _always_dated(source: AnySource) -> bool:
+    """Whether rows follow one another, so that the old ones need their times, too."""
+    return any(role.name == TIME.name and role.default for role in source.roles)
 
 
 @dataclass(slots=True)
@@ -275,6 +283,11 @@ class _Read:
     def spelled(self) -> tuple[labels.Spelling, ...]:
         return tuple(labels.Spelling(label, where) for label, where in self.places.items())
 
+    def join(self, source: AnySource) -> None:
+        """Once all files are read."""
+        if isinstance(source, Joining):
+            self.rows = source.joined(self.rows)
+
     def told(self, dataset: Dataset) -> Dataset:
         return replace(
             dataset,
@@ -300,7 +313,7 @@ class _Read:
             TransientError: DataChanging, somebody wrote while it was read.
         """
         before = Mark.of(path)
-        undated = columns.without_time()
+        undated = columns if _always_dated(source) else columns.without_time()
         if before is not None and before.size > LARGE_BYTES:
             # What is no file of rows is refused before it is read whole.
             glance = SourceFile(path, file, "", undated, new=False, known=False)

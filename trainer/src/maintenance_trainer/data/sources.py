@@ -1,10 +1,10 @@
 """How the files of a kind of model are read: its rows, and the folder of a model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from maintenance_contract import Columns
 from maintenance_contract.kinds import Role
@@ -92,6 +92,20 @@ class Source(Protocol[R_co]):
 
     def read(self, source: SourceFile) -> Reader[R_co]:
         """The file's rows, each with ``source.file.origin``, ``source.new``, ``source.digest``."""
+
+
+R = TypeVar("R", bound=Row)
+
+
+@runtime_checkable
+class Joining(Protocol[R]):
+    """What a source has beside, where rows of several files follow one another."""
+
+    def joined(self, rows: Sequence[R]) -> list[R]:
+        """The rows of all files, in their order, each knowing those that came before it.
+
+        A row keeps its key, its unit and its file. One that only repeats another may be left out.
+        """
 
 
 AnySource = Source[Any]

@@ -97,7 +97,7 @@ def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset
     for row in unique.values():
         if row.unit not in sealed:
             (new_train if row.new else old_train).append(row)
-        elif row.held_out(held_out) and (row.key, row.label) not in trained:
+        elif row.scored and row.held_out(held_out) and (row.key, row.label) not in trained:
             (new_held_out if row.new else old_held_out).append(row)
     return Dataset(
         tuple(new_train),
