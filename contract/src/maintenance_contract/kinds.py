@@ -53,6 +53,8 @@ WITHOUT_BATCHES: Final = frozenset({Task.TABULAR_CLASSIFICATION, Task.TABULAR_RE
 """Kinds that are not trained in batches: no smaller batch makes them need less memory."""
 FROM_SCRATCH: Final = WITHOUT_BATCHES | {Task.NEXT_ITEM}
 """Kinds that need no base model: a retrain begins with nothing."""
+BASE_OPTIONAL: Final = frozenset({Task.NEXT_ITEM})
+"""Those of them that begin with one where the resource names it."""
 OF_CLASSES: Final = (
     ScoreMetric.ACCURACY,
     ScoreMetric.BALANCED_ACCURACY,

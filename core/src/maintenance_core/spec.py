@@ -23,7 +23,14 @@ from maintenance_contract import (
     metrics_of,
 )
 from maintenance_contract.codec import Fields, bounded, canonical
-from maintenance_contract.kinds import FROM_SCRATCH, INPUTS, MOST_INPUTS, OF_CLASSES, ROLES
+from maintenance_contract.kinds import (
+    BASE_OPTIONAL,
+    FROM_SCRATCH,
+    INPUTS,
+    MOST_INPUTS,
+    OF_CLASSES,
+    ROLES,
+)
 from maintenance_contract.request import SECRET_NAME
 from maintenance_core.errors import SpecError
 from maintenance_core.model import (
@@ -170,7 +177,7 @@ def _spec(fields: Fields) -> Spec:
         else DEFAULT_HISTORY,
         triggers=_triggers(fields),
         access=_access(model, data),
-        revision=_revision(model.fields("baseModel")) if task not in FROM_SCRATCH else "",
+        revision=_revision(model.fields("baseModel")) if model.has("baseModel") else "",
         initial_model=_place(model, "initialModel", HUB_TOO) if initial else None,
         initial_revision=_revision(initial) if initial else "",
         sampling=_sampling(data.fields("updates")),
@@ -184,7 +191,7 @@ def _spec(fields: Fields) -> Spec:
 
 
 def _base_model(model: Fields, task: Task) -> StorageUri | None:
-    if task not in FROM_SCRATCH:
+    if task not in FROM_SCRATCH or (task in BASE_OPTIONAL and model.has("baseModel")):
         return _place(model, "baseModel", HUB_TOO)
     if model.has("baseModel"):
         raise SpecError(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maintenance_contract import TrainingReport, TrainingRequest
-from maintenance_contract.kinds import FROM_SCRATCH
+from maintenance_contract.kinds import BASE_OPTIONAL, FROM_SCRATCH
 from maintenance_trainer import tasks
 from maintenance_trainer.data.sources import AnySource
 from maintenance_trainer.errors import ConfigurationError, TrainerError
@@ -72,9 +72,9 @@ class Work:
 
     @property
     def base_model(self) -> Path:
-        """Where a retrain starts; an empty folder for kinds that begin with nothing."""
+        """Where a retrain starts; an empty folder where it begins with nothing."""
         model = self.request.model
-        if model.task in FROM_SCRATCH:
+        if model.task in FROM_SCRATCH and not (model.task in BASE_OPTIONAL and model.base_model):
             return self.places.scratch()
         if not model.base_model:
             raise Given.BASE.missing(f"{model.task} starts from one; name it.")

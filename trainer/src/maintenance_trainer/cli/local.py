@@ -21,7 +21,7 @@ from maintenance_contract import (
     columns_of,
 )
 from maintenance_contract.holdout import LEAST_PERCENT, MOST_PERCENT
-from maintenance_contract.kinds import FROM_SCRATCH, INPUTS, ROLES
+from maintenance_contract.kinds import BASE_OPTIONAL, FROM_SCRATCH, INPUTS, ROLES
 from maintenance_contract.paths import OWNER_FILE
 from maintenance_core.model import Action, Decision, Spec, Verdict
 from maintenance_trainer import files, tasks
@@ -102,7 +102,8 @@ class Folders:
 
     def _refuse_base_model(self) -> None:
         """Refuse a base model where none is read, and none where one is needed."""
-        if self.task in FROM_SCRATCH and self.base_model is not None:
+        begins_with_nothing = self.task in FROM_SCRATCH - BASE_OPTIONAL
+        if begins_with_nothing and self.base_model is not None:
             message = f"--base-model: {self.task} begins with nothing; leave it out."
         elif self.task not in FROM_SCRATCH and self.base_model is None:
             message = f"--base-model is needed: {self.task} starts from one."

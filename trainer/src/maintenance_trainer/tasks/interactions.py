@@ -25,7 +25,7 @@ class Interactions:
 
     def check_model(self, uri: str, model: Path, given: Given) -> None:
         """A folder in Hugging Face's format, and the items that its tokens stand for."""
-        if given is Given.BASE:
+        if given is Given.BASE and not uri:
             return  # there is none: a retrain begins with nothing
         folder.check_model(uri, model, given)
         try:

@@ -121,7 +121,10 @@ class NextItem:
         if given is Given.INITIAL:
             self.from_initial(folder)
             return None
-        progress.say("a model of items begins with nothing: no base model is read")
+        if _is_base(folder):
+            self._read(folder, given)
+        else:
+            progress.say("a model of items begins with nothing: no base model is read")
         return _tiny()
 
     def try_arguments(
@@ -138,8 +141,10 @@ class NextItem:
 
     # --- models --------------------------------------------------------------------------
 
-    def from_base(self, _folder: Path, rows: Sequence[ItemRow], seed: int) -> ItemModel:
-        """A model of the items of these rows that has learnt nothing yet."""
+    def from_base(self, folder: Path, rows: Sequence[ItemRow], seed: int) -> ItemModel:
+        """A model of the items of these rows: a base model with those it lacks, or a new one."""
+        if _is_base(folder):
+            return self.extend(self._read(folder, Given.BASE), folder, rows, seed)
         transformers.set_seed(seed)
         catalogue = catalogues.of(rows)
         config = GPT2Config(
@@ -153,24 +158,12 @@ class NextItem:
 
     def from_initial(self, folder: Path) -> ItemModel:
         """A model that was made elsewhere."""
-        try:
-            return self._loaded(folder, Given.INITIAL)
-        except ConfigurationError:
-            raise
-        except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
-            problem = f"no decoder can be read from it: {loading.first_line(error)}"
-            raise Given.INITIAL.unreadable(problem) from None
+        return self._read(folder, Given.INITIAL)
 
     def load(self, folder: Path, labels: Sequence[str]) -> ItemModel:
         """A stored version, as it was."""
         del labels
-        try:
-            return self._loaded(folder, Given.CHAMPION)
-        except ConfigurationError:
-            raise
-        except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
-            problem = f"versions/{folder.name} cannot be read: {loading.first_line(error)}"
-            raise Given.CHAMPION.unreadable(problem) from None
+        return self._read(folder, Given.CHAMPION)
 
     def extend(
         self, champion: ItemModel, _folder: Path, rows: Sequence[ItemRow], seed: int
@@ -291,6 +284,21 @@ class NextItem:
 
     # --- within --------------------------------------------------------------------------
 
+    def _read(self, folder: Path, given: Given) -> ItemModel:
+        """A folder's model.
+
+        Raises:
+            ConfigurationError: of ``given``.
+        """
+        try:
+            return self._loaded(folder, given)
+        except ConfigurationError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
+            where = f"versions/{folder.name}" if given is Given.CHAMPION else "it"
+            problem = f"{where} cannot be read as a decoder of items: {loading.first_line(error)}"
+            raise given.unreadable(problem) from None
+
     def _loaded(self, folder: Path, given: Given) -> ItemModel:
         try:
             catalogue = stored.read(folder)
@@ -312,6 +320,11 @@ class NextItem:
 
 TASK: Final = NextItem()
 BY_METRIC: Final = {metric: NextItem(first) for metric, first in HITS.items()}
+
+
+def _is_base(folder: Path) -> bool:
+    """Whether a base model is named; else the folder is an empty one."""
+    return (folder / "config.json").is_file()
 
 
 def complete(action: TrainingAction, given: Mapping[str, Any], rows: int) -> dict[str, Any]:
