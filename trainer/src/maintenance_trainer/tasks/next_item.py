@@ -51,8 +51,8 @@ SIZE: Final[Mapping[str, Any]] = {
 }
 """Of a model that begins with nothing."""
 LEAST_STEPS: Final[Mapping[TrainingAction, int]] = {
-    TrainingAction.RETRAIN: 800,
-    TrainingAction.FINE_TUNE: 200,
+    TrainingAction.RETRAIN: 300,
+    TrainingAction.FINE_TUNE: 100,
 }
 LEAST_EPOCHS: Final[Mapping[TrainingAction, int]] = {
     TrainingAction.RETRAIN: 10,

@@ -9,7 +9,7 @@ from maintenance_trainer.data import labels
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.model_field import Given
-from maintenance_trainer.tasks.items import catalogues
+from maintenance_trainer.tasks.items import catalogues, quality
 from maintenance_trainer.tasks.items.names import ITEMS
 from maintenance_trainer.tasks.items.rows import ItemRow
 from maintenance_trainer.tasks.items.stored import Catalogue
@@ -31,13 +31,15 @@ def check(catalogue: Catalogue | None, given: Given | None, dataset: Dataset) ->
         dataset: the rows of the snapshot.
 
     Raises:
-        DataError: DataEmpty, DataUnreadable, LabelsDoubled.
+        DataError: DataEmpty, DataUnreadable, LabelsDoubled, LabelsUnpredictable.
         ConfigurationError: InitialModelUnreadable.
     """
     rows = [row for row in dataset.rows if isinstance(row, ItemRow)]
     _refuse_no_histories(rows)
     if catalogue is not None:
         _refuse_strangers(catalogue, given, rows)
+    old = [row for row in rows if not row.new]
+    quality.check(old, [row for row in rows if row.new])
     return _remarks(rows)
 
 
