@@ -59,12 +59,15 @@ LEAST_EPOCHS: Final[Mapping[TrainingAction, int]] = {
     TrainingAction.FINE_TUNE: 4,
 }
 """Unless the user says otherwise, rows are read so often, and as often as makes so many steps."""
+_ALIKE: Final = {
+    "per_device_train_batch_size": 64,
+    "train_sampling_strategy": "group_by_length",
+}
 OWN: Final[Mapping[TrainingAction, Mapping[str, Any]]] = {
-    TrainingAction.RETRAIN: {"learning_rate": 3e-3},
-    TrainingAction.FINE_TUNE: {"learning_rate": 1e-3},
+    TrainingAction.RETRAIN: {"learning_rate": 3e-3, **_ALIKE},
+    TrainingAction.FINE_TUNE: {"learning_rate": 1e-3, **_ALIKE},
 }
 """Beneath the user's arguments, over those of all kinds in Hugging Face's format."""
-_TRAIN_BATCH: Final = 64
 _SAME: Final = 1e-3
 """Scores of a model and its copy differ by less: the same weights, maybe another device."""
 _ROWS: Final = 12
@@ -329,7 +332,7 @@ def _is_base(folder: Path) -> bool:
 
 def complete(action: TrainingAction, given: Mapping[str, Any], rows: int) -> dict[str, Any]:
     """The user's arguments over the defaults of the kind."""
-    found = {"per_device_train_batch_size": _TRAIN_BATCH, **OWN[action], **given}
+    found = {**OWN[action], **given}
     batch = found["per_device_train_batch_size"] * found.get("gradient_accumulation_steps", 1)
     steps = max(1, -(-rows // max(1, batch)))
     epochs = max(LEAST_EPOCHS[action], -(-LEAST_STEPS[action] // steps))

@@ -86,7 +86,7 @@ class _Followers:
         return cls(after, popular, np.argsort(-popular, kind="stable")[:FIRST])
 
     def told(self, history: NDArray[np.int32]) -> NDArray[np.int64]:
-        """The items that come first after such a history; the popular ones where it tells nothing."""
+        """The items that come first after such a history, then the popular ones."""
         back = history[: -BACK - 1 : -1]
         there = np.concatenate([self._row(item) for item in back] + [self.most])
         weights = np.concatenate(
