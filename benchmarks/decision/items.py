@@ -22,7 +22,7 @@ GOES_ON: Final = 0.6
 """How often a user goes on to a follower of the last item."""
 STAYS: Final = 0.5
 """How often one who does not stays in the genre."""
-SHORTEST, LONGEST = 4, 24
+SHORTEST, LONGEST = 3, 15
 """Interactions of a user in one file."""
 LAUNCHED: Final = 2
 """Genres that a launch adds."""
@@ -33,6 +33,8 @@ KNOWN: Final = 0.5
 ON_SALE: Final = 2
 """Genres that a sale is of; every fourth user likes them, and in its week most who come do."""
 COME: Final = 0.75
+TESTED: Final = 2000
+"""Users that nobody has seen: each is a sequence, and costs as much as fifteen rows."""
 START, DAY = 1_750_000_000, 86_400
 CHANGES: Final = ("none", "sales-week", "launch", "catalogue", "taste", "items-shuffled")
 NULL: Final = ("none", "sales-week")

@@ -152,6 +152,7 @@ class Lab:
 def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict[str, Any]:
     """What each arm scores and costs, and what the product does."""
     law, chance = WORLDS[kind].law(seed), np.random.default_rng(seed + 1_000_000)
+    tested = items.TESTED if isinstance(law, items.Law) else TESTED
     with tempfile.TemporaryDirectory(prefix="kinds-") as name:
         lab = Lab(Path(name), kind)
         spec = lab.spec
@@ -164,10 +165,10 @@ def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict
         before = change if change not in BROKEN else "none"
         tests = {
             "new": lab.rows(
-                lab.write("test/new.parquet", law.draw(before, TESTED, chance)), spec.columns
+                lab.write("test/new.parquet", law.draw(before, tested, chance)), spec.columns
             ),
             "old": lab.rows(
-                lab.write("test/old.parquet", law.draw("none", TESTED, chance)), spec.columns
+                lab.write("test/old.parquet", law.draw("none", tested, chance)), spec.columns
             ),
         }
         drawn = law.updates if isinstance(law, items.Law) else law.draw
@@ -179,7 +180,8 @@ def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict
         run = 3
         if report.outcome is Outcome.SUCCEEDED:
             snapshot = Snapshot(2, report.snapshot_digest)
-            for arm in _arms(decision, old_is_over=change in OLD_IS_OVER):
+            contradicts = change in OLD_IS_OVER and isinstance(law, tables.Law)
+            for arm in _arms(decision, old_is_over=contradicts):
                 chosen = _by_hand(decision, arm)
                 trained = lab.do(rules.train_request(spec, run, first, chosen, snapshot))
                 run += 1
