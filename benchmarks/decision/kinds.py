@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import cells
+import items
 import numpy as np
 import pyarrow as pa
 import results
@@ -80,10 +81,14 @@ LEFT_OUT: Final = " without contradicted"
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-WORLDS: Final[Mapping[str, tables.World]] = {
+WORLDS: Final[Mapping[str, tables.World | items.World]] = {
     Task.TABULAR_CLASSIFICATION: tables.World(classes=True),
     Task.TABULAR_REGRESSION: tables.World(classes=False),
+    Task.NEXT_ITEM: items.World(),
 }
+NULL: Final = (*tables.NULL, *items.NULL)
+BROKEN: Final = (*tables.BROKEN, *items.BROKEN)
+OLD_IS_OVER: Final = (*tables.OLD_IS_OVER, *items.OLD_IS_OVER)
 
 
 # --- a case -----------------------------------------------------------------------------
@@ -147,6 +152,7 @@ class Lab:
 def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict[str, Any]:
     """What each arm scores and costs, and what the product does."""
     law, chance = WORLDS[kind].law(seed), np.random.default_rng(seed + 1_000_000)
+    tested = items.TESTED if isinstance(law, items.Law) else TESTED
     with tempfile.TemporaryDirectory(prefix="kinds-") as name:
         lab = Lab(Path(name), kind)
         spec = lab.spec
@@ -156,16 +162,17 @@ def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict
         if first is None:
             return {"kind": kind, "change": change, "size": [originals, updates], "seed": seed,
                     "blocked": "no first version"}  # fmt: skip
-        before = change if change not in tables.BROKEN else "none"
+        before = change if change not in BROKEN else "none"
         tests = {
             "new": lab.rows(
-                lab.write("test/new.parquet", law.draw(before, TESTED, chance)), spec.columns
+                lab.write("test/new.parquet", law.draw(before, tested, chance)), spec.columns
             ),
             "old": lab.rows(
-                lab.write("test/old.parquet", law.draw("none", TESTED, chance)), spec.columns
+                lab.write("test/old.parquet", law.draw("none", tested, chance)), spec.columns
             ),
         }
-        lab.write("updates/rows.parquet", law.draw(change, updates, chance))
+        drawn = law.updates if isinstance(law, items.Law) else law.draw
+        lab.write("updates/rows.parquet", drawn(change, updates, chance))
         kept = _scores(lab, first.number, tests)
         report = lab.do(rules.diagnose_request(spec, 2, first))
         decision = _decision(spec, report, first, kept)
@@ -173,7 +180,8 @@ def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict
         run = 3
         if report.outcome is Outcome.SUCCEEDED:
             snapshot = Snapshot(2, report.snapshot_digest)
-            for arm in _arms(decision, old_is_over=change in tables.OLD_IS_OVER):
+            contradicts = change in OLD_IS_OVER and isinstance(law, tables.Law)
+            for arm in _arms(decision, old_is_over=contradicts):
                 chosen = _by_hand(decision, arm)
                 trained = lab.do(rules.train_request(spec, run, first, chosen, snapshot))
                 run += 1
@@ -253,7 +261,7 @@ def _scores(lab: Lab, number: int, tests: Mapping[str, Sequence[Row]]) -> dict[s
     found = {}
     for side, rows in tests.items():
         whole = 1.0
-        if not rows[0].stratum:
+        if not rows[0].stratum and rows[0].numeric:
             answers = np.array([float(row.label) for row in rows])
             whole = found["median"] = float(np.abs(answers - np.median(answers)).mean())
         found[side] = 1.0 - float(lab.losses(number, rows).mean()) / whole
@@ -327,7 +335,7 @@ def judged(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for (change, *_), group in groups.items():
         common = set.intersection(*(set(case["scores"]) for case in group))
-        alone = change in (*tables.NULL, *tables.BROKEN)
+        alone = change in (*NULL, *BROKEN)
         means = {arm: np.mean([net(c["scores"][arm]) for c in group]) for arm in common}
         oracle = KEEP if alone else max(means, key=lambda arm: means[arm])
 
@@ -352,9 +360,9 @@ def judged(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                     "right": case["first"] == oracle or (not alone and away_of(case) <= tie),
                     "old loss": scores[KEEP]["old"] - scores[serves]["old"],
                     "trains": case["first"] != KEEP,
-                    "null": change in tables.NULL,
-                    "broken": change in tables.BROKEN,
-                    "over": change in tables.OLD_IS_OVER,
+                    "null": change in NULL,
+                    "broken": change in BROKEN,
+                    "over": change in OLD_IS_OVER,
                 }
             )
     return found
@@ -457,7 +465,7 @@ def add_to(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train what is missing, print the tables."""
     sizes = [tuple(map(int, size.split("+"))) for size in args.size or ()] or SIZES
-    code = cells.digest(HERE / f"{part}.py" for part in ("kinds", "tables"))
+    code = cells.digest(HERE / f"{part}.py" for part in ("kinds", "tables", "items"))
     kept = cells.Kept(args.work / "kinds.jsonl", code)
     all_cases, recorded = [], {}
     for kind in args.kind or WORLDS:

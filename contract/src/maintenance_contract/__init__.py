@@ -50,6 +50,8 @@ from maintenance_contract.request import (
     TrainingRequest,
 )
 from maintenance_contract.scores import (
+    COUNTED,
+    HITS,
     LOSSES,
     Paired,
     PairedLoss,
@@ -62,8 +64,10 @@ from maintenance_contract.windows import Windows, windows_of
 
 __all__ = [
     "AUTO",
+    "COUNTED",
     "DEFAULT_MAX_ROWS",
     "DEFAULT_TRAIN_BATCH",
+    "HITS",
     "LEAST_ROWS",
     "LOSSES",
     "Answer",

@@ -58,6 +58,10 @@ OUT_OF_RANGE: Final = "outOfRange"
 SAMPLING_INTERVAL: Final = "samplingInterval"
 LONGER_HORIZON: Final = "longerHorizon"
 NEW_TARGETS: Final = "newTargets"
+NEW_ITEMS: Final = "newItems"
+GONE_ITEMS: Final = "goneItems"
+HISTORY_LENGTH: Final = "historyLength"
+INTERACTIONS_PER_USER: Final = "interactionsPerUser"
 NEW_COLUMNS: Final = "newColumns"
 LOST_COLUMNS: Final = "lostColumns"
 NEW_ROWS_TO_COMPARE: Final = "newRowsToCompare"
@@ -118,6 +122,10 @@ WORDS: Final[Mapping[str, str]] = {
     SAMPLING_INTERVAL: "how many times longer or shorter the time from a row to the next is",
     LONGER_HORIZON: "rows that a forecast is to tell beyond those that the model tells",
     NEW_TARGETS: "channels that a forecast is to tell and that the model does not tell",
+    NEW_ITEMS: "rise of the share of interactions with items that the model does not know",
+    GONE_ITEMS: "share of old interactions with items that nobody chooses any more",
+    HISTORY_LENGTH: "interactions before the last one of a user, new over old (means)",
+    INTERACTIONS_PER_USER: "interactions of a user, new over old (means)",
     NEW_COLUMNS: "columns that are new",
     LOST_COLUMNS: "columns that are gone",
     NEW_ROWS_TO_COMPARE: f"newly labelled rows; with fewer than {LEAST_ROWS} no test is made",

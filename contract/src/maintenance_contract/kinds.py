@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
-from maintenance_contract.scores import LOSSES, ScoreMetric
+from maintenance_contract.scores import HITS, LOSSES, ScoreMetric
 
 
 class Task(StrEnum):
@@ -18,13 +18,15 @@ class Task(StrEnum):
     TABULAR_REGRESSION = "TabularRegression"
     TIME_SERIES_CLASSIFICATION = "TimeSeriesClassification"
     TIME_SERIES_FORECASTING = "TimeSeriesForecasting"
+    NEXT_ITEM = "NextItem"
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
     """What a column is for, and its name where the resource does not say it.
 
-    ``default`` empty: the column is read only where the resource names it. ``many``: the resource
+    ``default`` empty: the column is read only where the resource names it. A time with a default
+    orders the rows, and every file has it; else it is of the updates alone. ``many``: the resource
     names a list of columns; where it names none, all are read that no other role has.
     """
 
@@ -40,7 +42,7 @@ TARGETS: Final = Role("targets", many=True)
 MOST_INPUTS: Final = 1000
 """Columns that a resource may name as inputs, or as targets."""
 STAMP: Final = Role("time", "time")
-"""When each row of a series is of: in every file, unlike ``TIME``."""
+"""When each row is of, where rows follow one another: in every file, unlike ``TIME``."""
 _SERIES: Final = Role("series")
 _OF_A_TABLE: Final = (INPUTS, LABEL, TIME, Role("id"), Role("group"), Role("weight"))
 
@@ -51,12 +53,15 @@ ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
     Task.TABULAR_REGRESSION: _OF_A_TABLE,
     Task.TIME_SERIES_CLASSIFICATION: (INPUTS, LABEL, STAMP, _SERIES),
     Task.TIME_SERIES_FORECASTING: (INPUTS, TARGETS, STAMP, _SERIES),
+    Task.NEXT_ITEM: (Role("user", "user"), Role("item", "item"), STAMP),
 }
 """By kind, the input first."""
 
 FROM_SCRATCH: Final = frozenset({Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION})
 """Kinds that read no base model: a retrain begins with nothing."""
-BASE_OPTIONAL: Final = frozenset({Task.TIME_SERIES_CLASSIFICATION, Task.TIME_SERIES_FORECASTING})
+BASE_OPTIONAL: Final = frozenset(
+    {Task.TIME_SERIES_CLASSIFICATION, Task.TIME_SERIES_FORECASTING, Task.NEXT_ITEM}
+)
 """Kinds whose retrain begins with nothing unless the resource names a base model."""
 WITHOUT_BATCHES: Final = FROM_SCRATCH
 """Kinds that are not trained in batches: no smaller batch makes them need less memory."""
@@ -67,6 +72,7 @@ OF_CLASSES: Final = (
     ScoreMetric.AUROC,
 )
 OF_NUMBERS: Final = LOSSES
+OF_RANKS: Final = tuple(HITS)
 METRICS: Final[Mapping[str, tuple[ScoreMetric, ...]]] = {
     Task.TEXT_CLASSIFICATION: OF_CLASSES,
     Task.IMAGE_CLASSIFICATION: OF_CLASSES,
@@ -74,11 +80,12 @@ METRICS: Final[Mapping[str, tuple[ScoreMetric, ...]]] = {
     Task.TABULAR_REGRESSION: OF_NUMBERS,
     Task.TIME_SERIES_CLASSIFICATION: OF_CLASSES,
     Task.TIME_SERIES_FORECASTING: OF_NUMBERS,
+    Task.NEXT_ITEM: OF_RANKS,
 }
 """What versions of a kind may be compared by; the first is the default.
 
-By ``OF_NUMBERS`` where the answer is a number: a kind without classes. The names of kinds with
-classes end in Classification, which the rules of the schema go by.
+By ``OF_NUMBERS`` where the answer is a number, ``OF_RANKS`` where it is a ranking: kinds without
+classes. The names of kinds with classes end in Classification, which the rules of the schema go by.
 """
 
 

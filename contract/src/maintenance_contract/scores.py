@@ -1,5 +1,6 @@
 """What a challenger is judged by."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol, TypeVar
@@ -15,7 +16,7 @@ MOST_LOSS: Final = 1e9
 
 
 class ScoreMetric(StrEnum):
-    """A score of predictions on labelled rows; of classes more is better, of numbers less."""
+    """A score of predictions on labelled rows; more is better, of numbers less."""
 
     ACCURACY = "Accuracy"
     """Share of rows that are right."""
@@ -29,10 +30,24 @@ class ScoreMetric(StrEnum):
     """Mean absolute error, in units of the label."""
     RMSE = "RMSE"
     """Root mean squared error, in units of the label."""
+    HIT_RATE_AT_5 = "HitRateAt5"
+    """Share of rows whose answer is among the five that the model ranks first."""
+    HIT_RATE_AT_10 = "HitRateAt10"
+    """The same among the first ten."""
+    HIT_RATE_AT_20 = "HitRateAt20"
+    """The same among the first twenty."""
 
 
 LOSSES: Final = (ScoreMetric.MAE, ScoreMetric.RMSE)
-"""Of kinds of model without classes."""
+"""Of kinds of model whose answers are numbers."""
+HITS: Final[Mapping[ScoreMetric, int]] = {
+    ScoreMetric.HIT_RATE_AT_10: 10,
+    ScoreMetric.HIT_RATE_AT_5: 5,
+    ScoreMetric.HIT_RATE_AT_20: 20,
+}
+"""Of kinds of model that rank, and how many of the first are looked at; the default first."""
+COUNTED: Final = frozenset({ScoreMetric.ACCURACY, *HITS})
+"""Shares of rows that are right: counts of rows say all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from maintenance_contract import (
-    LOSSES,
     Columns,
     ContractError,
     Holdout,
@@ -24,7 +23,14 @@ from maintenance_contract import (
     metrics_of,
 )
 from maintenance_contract.codec import Fields, bounded, canonical
-from maintenance_contract.kinds import BASE_OPTIONAL, FROM_SCRATCH, INPUTS, MOST_INPUTS, ROLES
+from maintenance_contract.kinds import (
+    BASE_OPTIONAL,
+    FROM_SCRATCH,
+    INPUTS,
+    MOST_INPUTS,
+    OF_CLASSES,
+    ROLES,
+)
 from maintenance_contract.request import SECRET_NAME
 from maintenance_core import series_spec
 from maintenance_core.errors import SpecError
@@ -295,7 +301,7 @@ def _thresholds_of(task: Task, thresholds: Thresholds) -> Thresholds:
 
 
 def _without_classes(task: Task) -> bool:
-    return metrics_of(task)[0] in LOSSES
+    return metrics_of(task) is not OF_CLASSES
 
 
 def _columns(data: Fields, task: Task) -> Columns:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maintenance_contract import (
+    COUNTED,
+    HITS,
     LOSSES,
     AnyHeldOut,
     Evaluation,
@@ -79,7 +81,7 @@ def evaluation(
         new=paired_counts(champion.loss[first], challenger.loss[first]),
         old=paired_counts(champion.loss[second], challenger.loss[second]),
     )
-    if metric is ScoreMetric.ACCURACY:
+    if metric in COUNTED:
         return counts
     labels = [row.stratum for row in (*new, *old)]
 
@@ -144,7 +146,9 @@ def refuse_metric(metric: ScoreMetric, strata: Collection[str]) -> None:
     classes = len(set(strata) - {""})
     if metric in LOSSES and classes:
         problem = f"{metric.value} is of numbers, and the rows have classes"
-    elif metric in LOSSES:
+    elif metric in HITS and classes:
+        problem = f"{metric.value} is of rankings, and the rows have classes"
+    elif metric in LOSSES or metric in HITS:
         return
     elif metric is ScoreMetric.AUROC and classes != _TWO:
         problem = f"AUROC compares two classes, and the rows have {classes}"

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from maintenance_contract import (
+    HITS,
     LOSSES,
     Candidate,
     Evaluation,
@@ -164,7 +165,7 @@ def _reference(work: Work, model: Model | None, dataset: Dataset) -> Answers:
     rows = dataset.new_held_out + dataset.old_held_out
     if model is None:
         known = dataset.old_train + dataset.new_train
-        if work.request.metric in LOSSES:
+        if work.request.metric in LOSSES or work.request.metric in HITS:
             return Answers(work.task.baseline(known, rows))
         return Answers(work.task.baseline(known, rows), (majority_class(known),) * len(rows))
     with work.timings.of("scoreChampion"):
@@ -245,7 +246,8 @@ def _evaluate(
         against = Reference.CHAMPION if work.request.champion else Reference.BASELINE
         losses = reference.loss, answers.loss
         return evaluation_of_losses(measure, against, (new, old), *losses, metric)
-    against = Reference.CHAMPION if work.request.champion else Reference.MAJORITY_CLASS
+    without = Reference.BASELINE if metric in HITS else Reference.MAJORITY_CLASS
+    against = Reference.CHAMPION if work.request.champion else without
     return evaluation(metric, against, (new, old), reference, answers)
 
 

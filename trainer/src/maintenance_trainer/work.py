@@ -45,7 +45,7 @@ class Work:
         Raises:
             ConfigurationError: TaskUnknown.
         """
-        return tasks.find(self.request.model.task)
+        return tasks.find(self.request.model.task, self.request.metric)
 
     @property
     def source(self) -> AnySource:
@@ -72,7 +72,7 @@ class Work:
 
     @property
     def base_model(self) -> Path:
-        """Where a retrain starts; an empty folder for kinds that begin with nothing."""
+        """Where a retrain starts; an empty folder where it begins with nothing."""
         model = self.request.model
         optional = model.task in BASE_OPTIONAL and not model.base_model
         if model.task in FROM_SCRATCH or optional:

@@ -70,6 +70,16 @@ class Row:
         return self.label
 
     @property
+    def numeric(self) -> bool:
+        """Whether the label is a number where there is no class; else it is a name."""
+        return True
+
+    @property
+    def scored(self) -> bool:
+        """Whether models are compared on it where it is held out; if not, it is left out there."""
+        return True
+
+    @property
     def gist(self) -> str:
         """Equal for rows that say the same but for what does not matter."""
         return self.key

@@ -103,7 +103,7 @@ def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset
                 (new_train if row.new else old_train).append(row)
             else:
                 between += 1
-        elif row.held_out(held_out) and (row.key, row.label) not in trained:
+        elif row.scored and row.held_out(held_out) and (row.key, row.label) not in trained:
             if sealed.issuperset(row.overlaps):
                 (new_held_out if row.new else old_held_out).append(row)
             else:

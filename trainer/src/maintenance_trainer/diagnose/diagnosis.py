@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from maintenance_contract import (
+    HITS,
     LOSSES,
     Diagnosis,
     Evidence,
@@ -35,7 +36,7 @@ from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.diagnose.numbers import Again, NumberSample, number
 from maintenance_trainer.diagnose.samples import Sample
-from maintenance_trainer.diagnose.statistics import Floats
+from maintenance_trainer.diagnose.statistics import Flags, Floats
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import held_out, refuse_metric, yardstick
 from maintenance_trainer.model_field import Given
@@ -199,6 +200,17 @@ class _View:
         losses = measure.measured(self.outputs.loss)
         return NumberSample(self.x, losses, labels, measure.baseline)
 
+    def hits(self) -> NumberSample:
+        """Where answers are right or wrong, and their labels are no numbers."""
+        labels = np.full(len(self.rows), np.nan)
+        return NumberSample(self.x, self.outputs.loss, labels)
+
+    @property
+    def answerable(self) -> Flags:
+        """Which rows have an answer that the champion knows."""
+        known = self.outputs.answerable
+        return np.ones(len(self.rows), bool) if known is None else known
+
 
 @dataclass(frozen=True, slots=True)
 class _Views:
@@ -222,14 +234,14 @@ def _compare(
     remarks += work.task.check_rows(model, dataset)
     with work.timings.of("readRows"):
         most = work.request.max_rows
-        new = [*dataset.new_held_out, *_few(dataset.new_train, most)]
+        new = [*dataset.new_held_out, *_few(_scored(dataset.new_train), most)]
         views = _Views(
             _view(work, model, new, "reading new rows"),
             _view(work, model, dataset.old_held_out, "reading old held-out rows"),
             _view(
                 work,
                 model,
-                _few(dataset.old_train, most),
+                _few(_scored(dataset.old_train), most),
                 "reading old training rows",
             ),
         )
@@ -305,6 +317,8 @@ def _findings(
         measured = _of_classes(model, dataset, views)
     elif measure is not None and work.request.metric in LOSSES:
         measured = _of_numbers(dataset, views, measure)
+    elif work.request.metric in HITS:
+        measured = _of_hits(dataset, views)
     else:
         measured = examine.Measures()
     return examine.findings(replace(measured, space=_space(work, model, views)), told)
@@ -332,6 +346,20 @@ def _of_numbers(dataset: Dataset, views: _Views, measure: Yardstick) -> examine.
     return examine.measure_numbers(views.seen.x, old, new, fresh, again)
 
 
+def _of_hits(dataset: Dataset, views: _Views) -> examine.Measures:
+    """Where rows are right or wrong and have no classes: by their losses, as where these vary.
+
+    An answer that is new to the champion is a question of its own.
+    """
+    old, new = views.old.hits(), views.new.hits()
+    trained = {row.key for row in dataset.old_train}
+    known = views.new.answerable
+    fresh = np.array([row.key not in trained for row in views.new.rows], bool)[known]
+    again = Again(np.zeros(0))
+    old, new = old.part(views.old.answerable), new.part(known)
+    return examine.measure_numbers(views.seen.x, old, new, fresh, again)
+
+
 def _space(work: Work, model: Model, views: _Views) -> tuple[Measure, ...]:
     if len(views.new.rows) < at.LEAST_ROWS:
         return ()
@@ -350,6 +378,10 @@ def _view(work: Work, model: Model, rows: Sequence[Row], stage: str) -> _View:
 
 def _strata(dataset: Dataset) -> set[str]:
     return {row.stratum for row in dataset.rows} - {""}
+
+
+def _scored(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.scored]
 
 
 def _few(rows: Sequence[Row], most: int) -> list[Row]:

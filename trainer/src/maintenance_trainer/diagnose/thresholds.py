@@ -108,5 +108,9 @@ OUT_OF_RANGE: Final = 0.05
 CHANCE: Final = 1e-6
 """Below it, no accident has made a column of several values one of a single one."""
 
+NEW_ITEMS: Final = Bounds(minor=0.05, major=0.50, tolerance=0.05)
+"""Rise of the share of interactions with items that the model does not know. Some are new on any
+day; from a half on the catalogue is another one, and little of what was learnt is asked for."""
+
 ONLY_TOLD: Final = Bounds(minor=float("inf"), major=float("inf"), tolerance=float("inf"))
 """For numbers that inform and answer nothing."""

@@ -51,6 +51,8 @@ def contradicted(
     Returns:
         m flags.
     """
+    if not any(row.stratum or row.numeric for row in new):
+        return np.zeros(len(old), bool)
     if not any(row.stratum for row in new):
         numbers = refuted(
             old, new, old_embeddings.astype(np.float64), new_embeddings.astype(np.float64)

@@ -21,6 +21,9 @@ MODULES: Final[dict[str, Modules]] = {
     "ImageClassification": Modules(
         "maintenance_trainer.tasks.image_files", "maintenance_trainer.tasks.image_classification"
     ),
+    "NextItem": Modules(
+        "maintenance_trainer.tasks.interactions", "maintenance_trainer.tasks.next_item"
+    ),
     "TabularClassification": Modules(
         "maintenance_trainer.tasks.labelled_tables",
         "maintenance_trainer.tasks.tabular_classification",
@@ -52,13 +55,16 @@ def source(name: str) -> "AnySource":
     return found
 
 
-def find(name: str) -> "AnyTask":
-    """The kind of this name, as ``spec.model.task`` has it.
+def find(name: str, metric: str = "") -> "AnyTask":
+    """The kind of this name, as ``spec.model.task`` has it, judging rows by a metric.
+
+    A module whose rows are right or wrong by the metric names its tasks in ``BY_METRIC``.
 
     Raises:
         ConfigurationError: TaskUnknown; nothing slow is imported for it.
     """
-    found: AnyTask = importlib.import_module(_modules(name).task).TASK
+    module = importlib.import_module(_modules(name).task)
+    found: AnyTask = getattr(module, "BY_METRIC", {}).get(metric, module.TASK)
     return found
 
 

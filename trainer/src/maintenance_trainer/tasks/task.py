@@ -5,7 +5,7 @@ strata, and neither texts nor images. A kind is one module with a ``TASK``, name
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -44,13 +44,17 @@ class Outputs:
 
     ``loss`` (n,): 0 or 1 where an answer is right or wrong, else a real number, lower is better.
     ``embeddings`` (n, d). Where there are classes ``probabilities`` (n, c) in the order of the
-    model's labels and n ``predicted`` labels.
+    model's labels and n ``predicted`` labels. ``answerable`` (n,): whether the model knows the
+    right answer at all; None: all of them. ``beside``: further scores (n,) of rows by name, more is
+    better, which are shown and judge nothing.
     """
 
     loss: NDArray[np.float64]
     embeddings: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None = None
     predicted: tuple[str, ...] = ()
+    answerable: NDArray[np.bool_] | None = None
+    beside: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

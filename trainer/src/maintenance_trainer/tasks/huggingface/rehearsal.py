@@ -10,10 +10,10 @@ import os
 import random
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import torch
@@ -33,6 +33,18 @@ if TYPE_CHECKING:
 LABELS: Final = ("one", "other")
 MOST_WEIGHTS: Final = 50_000_000
 """Of the tiny model: with gradients and an optimizer's state 800 MB."""
+
+
+class Rehearsed(Protocol):
+    """What arguments are tried on, of any kind that the library's trainer trains."""
+
+    def rehearsed(self, model: Any, labels: Sequence[str], /) -> dict[str, list[Any]]:
+        """Rows that a run may meet; the first are trained on."""
+
+    def trainer_of(self, model: Any, rows: Sequence[Any], built: Any, told: Any, /) -> Any:
+        """The library's trainer of these rows."""
+
+
 _TIMES_STORED: Final = 4
 """A model has so many times the weights of its files at most: heads are new, the rest is there."""
 _RUNGS: Final = ((True, 4), (True, 16), (False, 4), (False, 16), (True, 0), (False, 0))
@@ -153,8 +165,8 @@ _ONE_STEP: Final[dict[str, Any]] = {"max_steps": 1, "use_cpu": True, "bf16": Fal
 
 
 def check_arguments(
-    task: "Classification[Any]",
-    tiny: "Classifier",
+    task: Rehearsed,
+    tiny: Any,
     action: TrainingAction,
     given: Mapping[str, Any],
     rows: int,
@@ -187,8 +199,8 @@ def check_arguments(
 
 
 def _problem(
-    task: "Classification[Any]",
-    tiny: "Classifier",
+    task: Rehearsed,
+    tiny: Any,
     action: TrainingAction,
     given: Mapping[str, Any],
     rows: int,

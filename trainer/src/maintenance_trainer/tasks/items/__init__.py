@@ -1,0 +1,1 @@
+"""Parts of the kind that tells what a user chooses next."""

@@ -1,0 +1,120 @@
+"""What no model of items is to learn from, and what is odd about interactions."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from maintenance_trainer.data import labels
+from maintenance_trainer.data.split import Dataset
+from maintenance_trainer.errors import DataError
+from maintenance_trainer.model_field import Given
+from maintenance_trainer.tasks.items import catalogues, quality
+from maintenance_trainer.tasks.items.names import ITEMS
+from maintenance_trainer.tasks.items.rows import ItemRow
+from maintenance_trainer.tasks.items.stored import Catalogue
+
+RESPELLED: Final = 0.05
+"""Share of new interactions with a known item in another spelling, from which on they are refused:
+fewer are slips, and cost little."""
+LONELY: Final = 0.5
+"""Share of users with one interaction from which on it is told."""
+_NAMED: Final = 3
+
+
+def check(catalogue: Catalogue | None, given: Given | None, dataset: Dataset) -> Iterator[str]:
+    """Refuse rows, or say what is odd about them.
+
+    Args:
+        catalogue: of the model in service, or of what is to become it; None: there is neither.
+        given: whose it is.
+        dataset: the rows of the snapshot.
+
+    Raises:
+        DataError: DataEmpty, DataUnreadable, LabelsDoubled, LabelsUnpredictable.
+        ConfigurationError: InitialModelUnreadable.
+    """
+    rows = [row for row in dataset.rows if isinstance(row, ItemRow)]
+    _refuse_no_histories(rows)
+    if catalogue is not None:
+        _refuse_strangers(catalogue, given, rows)
+    old = [row for row in rows if not row.new]
+    quality.check(old, [row for row in rows if row.new])
+    return _remarks(rows)
+
+
+def _refuse_no_histories(rows: Sequence[ItemRow]) -> None:
+    if rows and all(len(row.items) < 2 for row in rows):  # noqa: PLR2004
+        message = (
+            f"data: each of {len(rows):,} users has one interaction, and what comes next is learnt "
+            "from users with two or more. Does data.columns.user name the column that says who "
+            "chose, and not one that is different in each row?"
+        )
+        raise DataError("DataEmpty", message)
+
+
+def _refuse_strangers(catalogue: Catalogue, given: Given | None, rows: Sequence[ItemRow]) -> None:
+    counts = catalogues.chosen(rows)
+    known = {number for item in catalogue.items if (number := ITEMS.known(item)) is not None}
+    there = set(np.flatnonzero(counts).tolist())
+    if there & known or not there:
+        _refuse_respelled(catalogue, [row for row in rows if row.new], known)
+        return
+    shown = f"{_listed(catalogue.items)}, and the data {_listed(map(ITEMS.text, sorted(there)))}"
+    if given is Given.INITIAL:
+        problem = (
+            f"none of its {len(catalogue):,} items is in the data: it knows {shown}; name the "
+            "model of these items, or correct the names in its items.json."
+        )
+        raise Given.INITIAL.unreadable(problem)
+    message = (
+        f"data: no file has an item of the model in service, which knows {shown}. Name the right "
+        "column in data.columns.item and the right files in data.original and data.updates, or "
+        "another folder in model.storage for another model."
+    )
+    raise DataError("DataUnreadable", message)
+
+
+def _refuse_respelled(catalogue: Catalogue, new: Sequence[ItemRow], known: set[int]) -> None:
+    """Refuse known items in another spelling: all of them would count as new ones."""
+    counts = catalogues.chosen(new)
+    strangers = [number for number in np.flatnonzero(counts).tolist() if number not in known]
+    if not strangers:
+        return
+    spelled = {labels.identity(item).casefold(): item for item in catalogue.items}
+    pairs = [
+        (number, spelled[seen])
+        for number in strangers
+        if (seen := labels.identity(ITEMS.text(number)).casefold()) in spelled
+    ]
+    share = sum(int(counts[number]) for number, _ in pairs) / int(counts.sum())
+    if share >= RESPELLED:
+        number, item = max(pairs, key=lambda pair: int(counts[pair[0]]))
+        message = (
+            f"data.updates, column of data.columns.item: {ITEMS.text(number)!r} is the item "
+            f"{item!r} of the model in service in another spelling; {share:.0%} of the new "
+            "interactions are with such items, which would all count as new. Write them as before."
+        )
+        raise DataError("LabelsDoubled", message)
+
+
+def _remarks(rows: Sequence[ItemRow]) -> Iterator[str]:
+    lonely = sum(len(row.items) < 2 for row in rows)  # noqa: PLR2004
+    if rows and lonely >= LONELY * len(rows):
+        yield (
+            f"{lonely:,} of {len(rows):,} users have one interaction: they tell what is chosen "
+            "first, and none is held out to judge by."
+        )
+    items = int((catalogues.chosen(rows) > 0).sum())
+    if items > catalogues.MOST:
+        yield (
+            f"There are {items:,} items, and a model knows the {catalogues.MOST:,} that are chosen "
+            "most: of the others it can tell nothing. Leave rare ones out, or write what they have "
+            "in common (a series, a kind) as the item."
+        )
+
+
+def _listed(names: "Iterator[str] | Sequence[str]") -> str:
+    every = list(names)
+    more = f" and {len(every) - _NAMED:,} more" if len(every) > _NAMED else ""
+    return ", ".join(repr(name[:60]) for name in every[:_NAMED]) + more

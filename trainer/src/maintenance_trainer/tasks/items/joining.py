@@ -1,0 +1,69 @@
+"""A user's interactions lie in several files: what was done before is the context of what follows.
+
+Rows stay rows of their files, so that a file is held out and learnt from as it is. A row that the
+champion was trained on sees no newer row's interactions, whatever their times say.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from maintenance_trainer.tasks.items.names import ITEMS
+from maintenance_trainer.tasks.items.rows import ItemRow
+
+
+def join(rows: Sequence[ItemRow]) -> list[ItemRow]:
+    """The same rows, each with what its user did before.
+
+    An interaction that several files hold counts once, for the first of them; a row of which
+    nothing is left is gone.
+
+    Args:
+        rows: of all files, in their order.
+    """
+    users: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        users.setdefault(row.user, []).append(number)
+    joined: dict[int, ItemRow] = {}
+    for numbers in users.values():
+        if len(numbers) == 1:
+            joined[numbers[0]] = rows[numbers[0]]
+            continue
+        its = [(number, rows[number]) for number in numbers]
+        for new in (False, True):
+            if any(row.new is new for _, row in its):
+                seen = [(number, row) for number, row in its if new or not row.new]
+                joined |= {
+                    number: row for number, row in _merged(seen).items() if rows[number].new is new
+                }
+    return [joined[number] for number in sorted(joined)]
+
+
+def _merged(its: Sequence[tuple[int, ItemRow]]) -> dict[int, ItemRow]:
+    """By number; old rows come first, so that what a new file repeats stays old."""
+    ordered = sorted(its, key=lambda one: one[1].new)
+    items = np.concatenate([row.own for _, row in ordered])
+    times = np.concatenate([row.times[row.answers] for _, row in ordered])
+    of = np.repeat(np.arange(len(ordered)), [len(row.answers) for _, row in ordered])
+    _, first = np.unique(np.stack([times, items.astype(np.int64)]), axis=1, return_index=True)
+    first.sort()
+    items, times, of = items[first], times[first], of[first]
+    order = np.argsort(times, kind="stable")
+    items, times, of = items[order], times[order], of[order]
+    last = dict.fromkeys((False, True), -1)
+    places = [np.flatnonzero(of == number).astype(np.int32) for number in range(len(ordered))]
+    for (_, row), own in zip(ordered, places, strict=True):
+        last[row.new] = max(last[row.new], int(own[-1]) if len(own) else -1)
+    return {
+        number: replace(
+            row,
+            items=items[: own[-1] + 1],
+            times=times[: own[-1] + 1],
+            answers=own,
+            label=ITEMS.text(int(items[own[-1]])),
+            latest=int(own[-1]) == last[row.new],
+        )
+        for (number, row), own in zip(ordered, places, strict=True)
+        if len(own)
+    }
