@@ -102,7 +102,7 @@ AnySource = Source[Any]
 
 @runtime_checkable
 class Joining(Protocol):
-    """A source whose rows reach over files: a series or a user's history goes on in the next one."""
+    """A source whose rows reach over files: a series, or a history, goes on in the next one."""
 
     def join(self, rows: list[Any], windows: Windows | None, remarks: Remarks) -> list[Any]:
         """Rows of what all files hold together.

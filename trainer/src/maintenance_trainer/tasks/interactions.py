@@ -43,9 +43,7 @@ class Interactions:
         """The users of a file."""
         return InteractionReader(source)
 
-    def join(
-        self, rows: list[ItemRow], windows: Windows | None, remarks: Remarks
-    ) -> list[ItemRow]:
+    def join(self, rows: list[ItemRow], windows: Windows | None, remarks: Remarks) -> list[ItemRow]:
         """Each user's rows with what the user did before."""
         del windows, remarks
         return join(rows)
