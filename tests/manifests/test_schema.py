@@ -338,7 +338,7 @@ def test_the_folder_of_samples_applies_as_a_whole(cluster: Programs) -> None:
 
 
 def test_the_complete_sample_says_every_field(schema: Node) -> None:
-    """Counters stand where the gauge does, images and tables where texts do: their own samples."""
+    """Counters stand where the gauge does, other kinds where texts do: their own samples."""
     said = {
         f"spec.{path}"
         for sample in (
@@ -346,6 +346,8 @@ def test_the_complete_sample_says_every_field(schema: Node) -> None:
             "outcomes",
             "image-classification",
             "tabular-classification",
+            "chatbot",
+            "answers-to-letters",
         )
         for path in _paths(
             yaml.safe_load((ROOT / f"manifests/samples/{sample}.yaml").read_text())["spec"]

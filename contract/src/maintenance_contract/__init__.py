@@ -50,6 +50,7 @@ from maintenance_contract.request import (
     TrainingRequest,
 )
 from maintenance_contract.scores import (
+    COUNTED,
     LOSSES,
     Paired,
     PairedLoss,
@@ -61,6 +62,7 @@ from maintenance_contract.storage import StorageUri
 
 __all__ = [
     "AUTO",
+    "COUNTED",
     "DEFAULT_MAX_ROWS",
     "DEFAULT_TRAIN_BATCH",
     "LEAST_ROWS",

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
-from maintenance_contract.scores import LOSSES, ScoreMetric
+from maintenance_contract.scores import ScoreMetric
 
 
 class Task(StrEnum):
@@ -16,6 +16,7 @@ class Task(StrEnum):
     IMAGE_CLASSIFICATION = "ImageClassification"
     TABULAR_CLASSIFICATION = "TabularClassification"
     TABULAR_REGRESSION = "TabularRegression"
+    CAUSAL_LM = "CausalLM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,14 @@ class Role:
     """What a column is for, and its name where the resource does not say it.
 
     ``default`` empty: the column is read only where the resource names it. ``many``: the resource
-    names a list of columns; where it names none, all are read that no other role has.
+    names a list of columns; where it names none, all are read that no other role has. ``unless``:
+    roles in whose place it stands; its default holds only where the resource names none of them.
     """
 
     name: str
     default: str = ""
     many: bool = False
+    unless: tuple[str, ...] = ()
 
 
 LABEL: Final = Role("label", "label")
@@ -36,6 +39,9 @@ TIME: Final = Role("time")
 INPUTS: Final = Role("inputs", many=True)
 MOST_INPUTS: Final = 1000
 """Columns that a resource may name as inputs."""
+PROMPT: Final = Role("prompt")
+COMPLETION: Final = Role("completion")
+MESSAGES: Final = Role("messages", "messages", unless=(PROMPT.name, COMPLETION.name))
 _OF_A_TABLE: Final = (INPUTS, LABEL, TIME, Role("id"), Role("group"), Role("weight"))
 
 ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
@@ -43,8 +49,27 @@ ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
     Task.IMAGE_CLASSIFICATION: (Role("image", "image"), LABEL, TIME),
     Task.TABULAR_CLASSIFICATION: _OF_A_TABLE,
     Task.TABULAR_REGRESSION: _OF_A_TABLE,
+    Task.CAUSAL_LM: (MESSAGES, PROMPT, COMPLETION, TIME, Role("group")),
 }
 """By kind, the input first."""
+
+WITH_ADAPTERS: Final = frozenset({Task.CAUSAL_LM})
+"""Kinds that can be trained by low-rank adapters, which leave the weights of a model alone."""
+PEFT_TYPE: Final = "peft_type"
+"""The argument of a training that says so, as the library of adapters (PEFT) names it."""
+
+
+class Method(StrEnum):
+    """Which weights a training changes."""
+
+    FULL = "Full"
+    LORA = "LoRA"
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """How a request says it."""
+        return {PEFT_TYPE: self.value.upper()} if self is Method.LORA else {}
+
 
 FROM_SCRATCH: Final = frozenset({Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION})
 """Kinds that need no base model: a retrain begins with nothing."""
@@ -56,16 +81,19 @@ OF_CLASSES: Final = (
     ScoreMetric.MACRO_F1,
     ScoreMetric.AUROC,
 )
-OF_NUMBERS: Final = LOSSES
+OF_NUMBERS: Final = (ScoreMetric.MAE, ScoreMetric.RMSE)
+OF_ANSWERS: Final = (ScoreMetric.BITS_PER_BYTE, ScoreMetric.EXACT_MATCH)
 METRICS: Final[Mapping[str, tuple[ScoreMetric, ...]]] = {
     Task.TEXT_CLASSIFICATION: OF_CLASSES,
     Task.IMAGE_CLASSIFICATION: OF_CLASSES,
     Task.TABULAR_CLASSIFICATION: OF_CLASSES,
     Task.TABULAR_REGRESSION: OF_NUMBERS,
+    Task.CAUSAL_LM: OF_ANSWERS,
 }
 """What versions of a kind may be compared by; the first is the default.
 
-By ``OF_NUMBERS`` where the answer is a number: a kind without classes. The names of kinds with
+By ``OF_NUMBERS`` where the answer is a number and by ``OF_ANSWERS`` where it is a text: kinds
+without classes. The names of kinds with
 classes end in Classification, which the rules of the schema go by.
 """
 
@@ -91,9 +119,14 @@ class Columns:
     def of(cls, roles: Iterable[Role], inputs: tuple[str, ...] = (), **named: str) -> "Columns":
         """Those of a kind; what is not named has its default."""
         roles = tuple(roles)
-        wanted = ((role.name, named.get(role.name) or role.default) for role in roles)
+
+        def column(role: Role) -> str:
+            instead = any(named.get(other) for other in role.unless)
+            return named.get(role.name) or ("" if instead else role.default)
+
+        wanted = ((role.name, column(role)) for role in roles)
         listed = inputs if any(role.many for role in roles) else None
-        return cls({role: column for role, column in wanted if column}, listed)
+        return cls({role: name for role, name in wanted if name}, listed)
 
     def document(self) -> dict[str, Any]:
         """As requests and snapshots hold it."""
@@ -138,3 +171,17 @@ class Columns:
 def columns_of(task: str, inputs: tuple[str, ...] = (), **named: str) -> Columns:
     """The columns of a kind that this release knows."""
     return Columns.of(ROLES[task], inputs, **named)
+
+
+def columns_unclear(columns: Columns) -> tuple[str, str]:
+    """Which role of a kind that reads questions and answers is wrong, and why; empty: none is."""
+    named = columns.names
+    both = PROMPT.name in named, COMPLETION.name in named
+    if any(both) and MESSAGES.name in named:
+        return MESSAGES.name, "a row is a list of messages, or a prompt with a completion: keep one"
+    if any(both) and not all(both):
+        missing = COMPLETION.name if both[0] else PROMPT.name
+        return missing, "prompt and completion belong together: name both columns"
+    if all(both) and named[PROMPT.name] == named[COMPLETION.name]:
+        return COMPLETION.name, "prompt and completion name the same column: name the answer's here"
+    return "", ""

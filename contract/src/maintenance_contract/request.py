@@ -210,12 +210,17 @@ def _matching(pattern: re.Pattern[str], what: str, most: int = checks.TEXT) -> C
 
 def _columns_of(task: str) -> Codec[Columns]:
     """Those that the kind needs must be there; of a kind of another release, whatever is there."""
-    needed = dict.fromkeys(role.name for role in ROLES.get(task, ()) if role.default)
+    roles = ROLES.get(task, ())
     names, listed = by_name(text(), checks.an_object), strings(MOST_INPUTS)
 
     def decode(value: Any) -> Columns:
         there = {role: name for role, name in checks.an_object(value).items() if name is not None}
         inputs = there.pop(INPUTS.name, None)
+        needed = {
+            role.name: None
+            for role in roles
+            if role.default and not any(other in there for other in role.unless)
+        }
         try:
             found = None if inputs is None else listed.decode(inputs)
         except Mismatch as mismatch:

@@ -15,7 +15,7 @@ MOST_LOSS: Final = 1e9
 
 
 class ScoreMetric(StrEnum):
-    """A score of predictions on labelled rows; of classes more is better, of numbers less."""
+    """A score of predictions on labelled rows; less is better of ``LOSSES``, of others more."""
 
     ACCURACY = "Accuracy"
     """Share of rows that are right."""
@@ -29,10 +29,16 @@ class ScoreMetric(StrEnum):
     """Mean absolute error, in units of the label."""
     RMSE = "RMSE"
     """Root mean squared error, in units of the label."""
+    BITS_PER_BYTE = "BitsPerByte"
+    """Mean cross-entropy of the answers, in bits for each byte of their text: no tokenizer's."""
+    EXACT_MATCH = "ExactMatch"
+    """Share of answers of which every token is the one that the model takes for the likeliest."""
 
 
-LOSSES: Final = (ScoreMetric.MAE, ScoreMetric.RMSE)
-"""Of kinds of model without classes."""
+LOSSES: Final = (ScoreMetric.MAE, ScoreMetric.RMSE, ScoreMetric.BITS_PER_BYTE)
+"""Real-valued, less is better: of kinds of model without classes."""
+COUNTED: Final = (ScoreMetric.ACCURACY, ScoreMetric.EXACT_MATCH)
+"""Shares of rows that are right: the counts are the score, and tests of them are exact."""
 
 
 @dataclass(frozen=True, slots=True)

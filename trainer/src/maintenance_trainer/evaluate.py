@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maintenance_contract import (
+    COUNTED,
     LOSSES,
     AnyHeldOut,
     Evaluation,
@@ -79,7 +80,7 @@ def evaluation(
         new=paired_counts(champion.loss[first], challenger.loss[first]),
         old=paired_counts(champion.loss[second], challenger.loss[second]),
     )
-    if metric is ScoreMetric.ACCURACY:
+    if metric in COUNTED:
         return counts
     labels = [row.stratum for row in (*new, *old)]
 
@@ -144,7 +145,7 @@ def refuse_metric(metric: ScoreMetric, strata: Collection[str]) -> None:
     classes = len(set(strata) - {""})
     if metric in LOSSES and classes:
         problem = f"{metric.value} is of numbers, and the rows have classes"
-    elif metric in LOSSES:
+    elif metric in LOSSES or metric is ScoreMetric.EXACT_MATCH:
         return
     elif metric is ScoreMetric.AUROC and classes != _TWO:
         problem = f"AUROC compares two classes, and the rows have {classes}"
@@ -156,6 +157,13 @@ def refuse_metric(metric: ScoreMetric, strata: Collection[str]) -> None:
     raise ConfigurationError(
         "MetricUndefined", f"spec.gate.metric: {problem}: write {instead} instead."
     )
+
+
+def always_the_most_frequent(train: Sequence[Row], rows: Sequence[Row]) -> Losses:
+    """(n,) 0 or 1 where whoever gives the answer that is most often right is right or wrong."""
+    counts = Counter(row.label for row in train)
+    answer = min(counts, key=lambda label: (-counts[label], label), default="")
+    return np.array([row.label != answer for row in rows], float)
 
 
 def paired_counts(champion: Losses, challenger: Losses) -> PairedCounts | None:

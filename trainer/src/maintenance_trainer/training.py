@@ -14,6 +14,7 @@ from maintenance_contract import (
     Outcome,
     PairedLoss,
     Reference,
+    ScoreMetric,
     TrainingAction,
     TrainingReport,
     TrainingRequest,
@@ -25,6 +26,7 @@ from maintenance_trainer.data.split import Dataset, refuse_too_little
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import (
     Answers,
+    always_the_most_frequent,
     at_class_mix,
     evaluation,
     evaluation_of_losses,
@@ -166,6 +168,8 @@ def _reference(work: Work, model: Model | None, dataset: Dataset) -> Answers:
         known = dataset.old_train + dataset.new_train
         if work.request.metric in LOSSES:
             return Answers(work.task.baseline(known, rows))
+        if work.request.metric is ScoreMetric.EXACT_MATCH:
+            return Answers(always_the_most_frequent(known, rows))
         return Answers(work.task.baseline(known, rows), (majority_class(known),) * len(rows))
     with work.timings.of("scoreChampion"):
         return _answers(work, model, rows, "scoring the champion, rows")
@@ -173,7 +177,8 @@ def _reference(work: Work, model: Model | None, dataset: Dataset) -> Answers:
 
 def _answers(work: Work, model: Model, rows: Sequence[Row], stage: str) -> Answers:
     made = work.task.outputs(model, rows, work.progress, stage)
-    return Answers(made.loss, made.predicted, made.probabilities, model.labels)
+    loss = made.by(work.request.metric)
+    return Answers(loss, made.predicted, made.probabilities, model.labels)
 
 
 def _without_contradicted(work: Work, model: Model, dataset: Dataset) -> tuple[Dataset, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from maintenance_contract import (
+    COUNTED,
     LOSSES,
     Operation,
     Outcome,
@@ -20,7 +21,6 @@ from maintenance_contract import (
     PairedScores,
     Reference,
     Sampling,
-    ScoreMetric,
     TrainingReport,
 )
 from maintenance_core.decide.compared import ByLoss, Compared, Counted, Scored
@@ -125,7 +125,7 @@ class Contest:
     def _scores(self) -> PairedScores | None:
         """None where rows that are right are what counts."""
         evaluation = self.report.evaluation
-        if evaluation is None or self.gate.metric is ScoreMetric.ACCURACY:
+        if evaluation is None or self.gate.metric in COUNTED:
             return None
         return evaluation.scores
 
@@ -215,7 +215,7 @@ def report_cannot_be_used(contest: Contest) -> Verdict | None:
 def metric_without_value(contest: Contest) -> Verdict | None:
     """Rows that are there, of which the metric has no value, must not pass for none."""
     evaluation, metric = contest.report.evaluation, contest.gate.metric
-    if evaluation is None or metric is ScoreMetric.ACCURACY or contest.by_loss:
+    if evaluation is None or metric in COUNTED or contest.by_loss:
         return None
     pairs = [("new", evaluation.new, contest.new), ("old", evaluation.old, contest.old)]
     if contest.champion is None:
@@ -382,7 +382,7 @@ def _against_another(report: TrainingReport, champion: Champion | None) -> str:
 
 def _without_metric(report: TrainingReport, gate: Gate) -> str:
     evaluation, metric = report.evaluation, gate.metric
-    if evaluation is None or metric is ScoreMetric.ACCURACY:
+    if evaluation is None or metric in COUNTED:
         return ""
     there = evaluation.scores.metric if evaluation.scores else None
     return "" if there is metric else f"it has no score by spec.gate.metric {metric.value}"

@@ -18,6 +18,9 @@ class Modules(NamedTuple):
 
 
 MODULES: Final[dict[str, Modules]] = {
+    "CausalLM": Modules(
+        "maintenance_trainer.tasks.language.files", "maintenance_trainer.tasks.causal_lm"
+    ),
     "ImageClassification": Modules(
         "maintenance_trainer.tasks.image_files", "maintenance_trainer.tasks.image_classification"
     ),

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from maintenance_contract import TrainingAction
+from maintenance_contract import LOSSES, ScoreMetric, TrainingAction
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.sources import Source
 from maintenance_trainer.data.split import Dataset
@@ -44,13 +44,19 @@ class Outputs:
 
     ``loss`` (n,): 0 or 1 where an answer is right or wrong, else a real number, lower is better.
     ``embeddings`` (n, d). Where there are classes ``probabilities`` (n, c) in the order of the
-    model's labels and n ``predicted`` labels.
+    model's labels and n ``predicted`` labels. ``misses`` (n,): 0 or 1 where an answer is right or
+    wrong, of kinds whose loss is a real number all the same.
     """
 
     loss: NDArray[np.float64]
     embeddings: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None = None
     predicted: tuple[str, ...] = ()
+    misses: NDArray[np.float64] | None = None
+
+    def by(self, metric: ScoreMetric) -> NDArray[np.float64]:
+        """(n,) what a metric is the mean of."""
+        return self.loss if metric in LOSSES or self.misses is None else self.misses
 
 
 @dataclass(frozen=True, slots=True)
