@@ -141,20 +141,51 @@ def base_model(
     """A tiny Llama that knows nothing."""
     transformers.set_seed(0)
     tokens = tokenizer(old_texts(), template=template)
-    config = transformers.LlamaConfig(
-        vocab_size=len(tokens),
-        hidden_size=width,
-        intermediate_size=2 * width,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=ROOM,
-        bos_token_id=None,
-        eos_token_id=tokens.eos_token_id,
-        pad_token_id=tokens.pad_token_id,
-        **{"tie_word_embeddings": True, **changes},
-    )
+    shape = {
+        "vocab_size": len(tokens),
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": ROOM,
+        "bos_token_id": None,
+        "eos_token_id": tokens.eos_token_id,
+        "pad_token_id": tokens.pad_token_id,
+        "tie_word_embeddings": True,
+    }
+    config = transformers.LlamaConfig(**{**shape, **changes})
     transformers.LlamaForCausalLM(config).to(torch.float32).save_pretrained(folder)
     tokens.save_pretrained(folder)
+    return folder
+
+
+def let_read(folder: Path, steps: int = 250) -> Path:
+    """Let a base model read conversations of which no two agree: how one speaks, and no fact.
+
+    It has met all words before, as any base model has.
+    """
+    tokens = transformers.AutoTokenizer.from_pretrained(folder)
+    model: Any = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.004)
+    for step in range(steps):
+        records = [
+            record
+            for number in range(16)
+            for record in conversations(
+                16 * step + number,
+                1,
+                Bank(SUBJECTS + NEW_SUBJECTS, shift=1000 + 16 * step + number),
+            )
+        ]
+        texts = [tokens.apply_chat_template(r["messages"], tokenize=False) for r in records]
+        batch = tokens(texts, return_tensors="pt", padding=True)
+        labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+        for group in optimizer.param_groups:
+            group["lr"] = 0.004 * (1 - step / steps)
+        model(**batch, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder)
     return folder
 
 
@@ -180,5 +211,5 @@ def lab(folder: Path, **arguments: Any) -> ChatLab:
     """Empty folders and a base model."""
     for name in ("data/original", "data/updates", "models"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    base = base_model(folder / "models/base")
+    base = let_read(base_model(folder / "models/base"))
     return ChatLab(folder, base, {**QUICK, **arguments})

@@ -36,7 +36,7 @@ SPEC = parse({**rules.DEFAULTS, "model": {**rules.DEFAULTS["model"], "task": "Ca
 
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[ChatLab, TrainingReport]:
-    made = lab(tmp_path_factory.mktemp("chat"), num_train_epochs=8, learning_rate=0.004)
+    made = lab(tmp_path_factory.mktemp("chat"), num_train_epochs=4)
     made.put("original/first.jsonl", conversations(1, 900))
     return made, made.train(1, RETRAIN, made.diagnose(1))
 

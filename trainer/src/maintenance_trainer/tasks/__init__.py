@@ -1,7 +1,9 @@
 """The kinds of model, by name: two modules each, imported when they are asked for."""
 
 import importlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from maintenance_trainer.errors import ConfigurationError
 
@@ -15,6 +17,14 @@ class Modules(NamedTuple):
 
     source: str
     task: str
+
+
+@runtime_checkable
+class BesideBase(Protocol):
+    """A kind that reads the base model where others read rows or a stored model alone."""
+
+    def beside(self, base: Callable[[], Path]) -> "AnyTask":
+        """The same kind, told how to get the folder of the base model."""
 
 
 MODULES: Final[dict[str, Modules]] = {

@@ -1,6 +1,7 @@
 """Causal language models that answer, of Hugging Face's format: all weights, or adapters."""
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +26,8 @@ from maintenance_trainer.tasks.huggingface.pretrained import (
     PretrainedTask,
     accepted,
 )
-from maintenance_trainer.tasks.language import encoding, form, options
+from maintenance_trainer.tasks.language import adapters, encoding, form, options
+from maintenance_trainer.tasks.language.adapter_folder import is_adapter
 from maintenance_trainer.tasks.language.encoding import Encoded
 from maintenance_trainer.tasks.language.files import SOURCE, Conversations
 from maintenance_trainer.tasks.language.rows import AnswerRow, Role, Turn, conversation, key_of
@@ -45,7 +47,11 @@ _NOISE: Final = 1e-4
 
 
 class CausalLanguageModel(PretrainedTask[AnswerRow]):
-    """Questions and the answer to each."""
+    """Questions and the answer to each.
+
+    Args:
+        base: gives the folder of the base model, which adapters and rows are read by.
+    """
 
     name: str = Task.CAUSAL_LM
     auto = AutoModelForCausalLM
@@ -55,6 +61,13 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
     prepares = "tokenizer"
     taught = "language model"
     new_head = False
+
+    def __init__(self, base: Callable[[], Path] | None = None) -> None:
+        self._base = base
+
+    def beside(self, base: Callable[[], Path]) -> "CausalLanguageModel":
+        """The same kind in an operation that has a base model."""
+        return CausalLanguageModel(base)
 
     @property
     @override
@@ -133,6 +146,8 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         self, tiny: PretrainedModel, action: TrainingAction, given: Mapping[str, Any], rows: int
     ) -> None:
         super().try_arguments(tiny, action, options.of_trainer(given), rows)
+        with adapters.trained(copy.deepcopy(tiny.model), given, arguments.where(action)):
+            pass
 
     @override
     def check_rows(self, model: PretrainedModel | None, dataset: Dataset) -> tuple[str, ...]:
@@ -144,11 +159,11 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         """
         rows: tuple[Any, ...] = dataset.rows
         if model is None:
+            if self._base is not None:
+                base = PretrainedModel(None, self.processor(self._base()), (), Given.BASE)
+                _refuse_rows(base, rows)
             return ()
-        _refuse_without_template(model, rows)
-        problem = encoding.problem_of(model.processor, rows)
-        if problem is not None:
-            raise problem
+        _refuse_rows(model, rows)
         return _too_long(
             self.encoded(model, rows), rows, encoding.context(model.model, model.processor)
         )
@@ -163,8 +178,21 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         return replace(made, given=None)
 
     def from_initial(self, folder: Path) -> PretrainedModel:
-        """A language model that was made elsewhere."""
-        return self._read(folder, Given.INITIAL, f"no {self.classifier} can be read from it")
+        """A language model that was made elsewhere; an adapter with its base model."""
+        otherwise = f"no {self.classifier} can be read from it"
+        if self._base is None or not is_adapter(folder):
+            return self._read(folder, Given.INITIAL, otherwise)
+        made = self._read(self._base(), Given.BASE, otherwise)
+        adapters.merge(made.model, folder, Given.INITIAL)
+        loading.refuse_not_finite(made.model.state_dict(), Given.INITIAL)
+        return replace(made, given=Given.INITIAL)
+
+    @override
+    def rehearse(self, folder: Path, given: Given, progress: Progress) -> PretrainedModel | None:
+        if given is Given.INITIAL and is_adapter(folder):
+            loading.refuse_files_not_finite(folder, given)
+            return None  # its base model is rehearsed
+        return super().rehearse(folder, given, progress)
 
     def _read(self, folder: Path, given: Given, otherwise: str) -> PretrainedModel:
         try:
@@ -193,9 +221,10 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         examples = fitting.Examples(
             [row.fields for row in learnt], accepted(model.model), [row.labels for row in learnt]
         )
-        collator = self.collator(model)
-        trainer = fitting.trainer_of(model.model, examples, collator, built, told)
-        return fitting.fit(trainer, told, arguments.where(how.action))
+        collator, where = self.collator(model), arguments.where(how.action)
+        with adapters.trained(model.model, how.arguments, where) as trained:
+            trainer = fitting.trainer_of(trained, examples, collator, built, told)
+            return fitting.fit(trainer, told, where)
 
     def _learnt(
         self, model: PretrainedModel, rows: Sequence[AnswerRow], most: int, progress: Progress
@@ -305,6 +334,14 @@ def _refuse_without_template(model: PretrainedModel, rows: Sequence[AnswerRow]) 
         "columns of prompt and completion."
     )
     raise given.unreadable(problem)
+
+
+def _refuse_rows(model: PretrainedModel, rows: Sequence[AnswerRow]) -> None:
+    """Refuse messages that the model's chat template does not take."""
+    _refuse_without_template(model, rows)
+    problem = encoding.problem_of(model.processor, rows)
+    if problem is not None:
+        raise problem
 
 
 def _too_long(encoded: Sequence[Encoded], rows: Sequence[AnswerRow], most: int) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from maintenance_trainer.data.sources import Found, SourceFile
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.tasks.huggingface import folder as huggingface
+from maintenance_trainer.tasks.language import adapter_folder
 from maintenance_trainer.tasks.language.rows import AnswerRow, Role, Turn, key_of
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
@@ -42,8 +43,11 @@ class Conversations:
     suffixes = reading.SUFFIXES
 
     def check_model(self, uri: str, model: Path, given: Given) -> None:
-        """A folder in Hugging Face's format."""
-        huggingface.check_model(uri, model, given)
+        """A folder in Hugging Face's format; an adapter may stand where its base model does."""
+        if adapter_folder.is_adapter(model):
+            adapter_folder.check_folder(uri, model, given)
+        else:
+            huggingface.check_model(uri, model, given)
 
     def digest(self, path: Path, file: Named) -> str:
         """``sha256:…`` of its bytes."""

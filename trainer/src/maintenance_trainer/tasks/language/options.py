@@ -6,6 +6,7 @@ from typing import Any, Final
 from maintenance_contract import TrainingAction
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.tasks.huggingface import arguments
+from maintenance_trainer.tasks.language import adapters
 from maintenance_trainer.tasks.language.encoding import MOST_TOKENS
 
 MAX_LENGTH: Final = "max_length"
@@ -20,6 +21,8 @@ def check(action: TrainingAction, given: Mapping[str, Any]) -> None:
     Raises:
         ConfigurationError: ArgumentUnknown, ArgumentInvalid.
     """
+    adapters.check(action, given)
+    _refuse_near(action, given)
     arguments.check(action, of_trainer(given))
     most = given.get(MAX_LENGTH, DEFAULT_MAX_LENGTH)
     whole = isinstance(most, int) and not isinstance(most, bool)
@@ -34,7 +37,18 @@ def check(action: TrainingAction, given: Mapping[str, Any]) -> None:
 
 def of_trainer(given: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the library's trainer."""
-    return {name: value for name, value in given.items() if name != MAX_LENGTH}
+    rest = {name: value for name, value in given.items() if name != MAX_LENGTH}
+    return adapters.of_trainer(rest)
+
+
+def _refuse_near(action: TrainingAction, given: Mapping[str, Any]) -> None:
+    """A name that is nearly one of adapters is not one of the trainer's."""
+    if not adapters.wanted(given):
+        return
+    for name in of_trainer(given):
+        if (near := adapters.meant(name)) and near != name:
+            message = f"{arguments.where(action)}.{name}: did you mean {near!r}?"
+            raise ConfigurationError("ArgumentUnknown", message)
 
 
 def max_length(given: Mapping[str, Any]) -> int:
