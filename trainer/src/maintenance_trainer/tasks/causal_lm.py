@@ -26,7 +26,7 @@ from maintenance_trainer.tasks.huggingface.pretrained import (
     PretrainedTask,
     accepted,
 )
-from maintenance_trainer.tasks.language import adapters, encoding, form, options
+from maintenance_trainer.tasks.language import adapters, encoding, form, options, quality
 from maintenance_trainer.tasks.language.adapter_folder import is_adapter
 from maintenance_trainer.tasks.language.encoding import Encoded
 from maintenance_trainer.tasks.language.files import SOURCE, Conversations
@@ -154,7 +154,8 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         """See ``Task``.
 
         Raises:
-            DataError: DataUnreadable, the chat template takes no such conversation.
+            DataError: DataUnreadable, the chat template takes no such conversation; LabelsConstant,
+                LabelsUnpredictable.
             ConfigurationError: the model has no chat template.
         """
         rows: tuple[Any, ...] = dataset.rows
@@ -164,6 +165,9 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
                 _refuse_rows(base, rows)
             return ()
         _refuse_rows(model, rows)
+        old: tuple[Any, ...] = dataset.old_train + dataset.old_held_out
+        new: tuple[Any, ...] = dataset.new_train + dataset.new_held_out
+        quality.check(old, new)
         return _too_long(
             self.encoded(model, rows), rows, encoding.context(model.model, model.processor)
         )
