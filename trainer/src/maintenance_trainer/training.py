@@ -44,7 +44,7 @@ from maintenance_trainer.store import versions
 from maintenance_trainer.store.provenance import Made, provenance, read_race, taken_over
 from maintenance_trainer.store.store import Store
 from maintenance_trainer.store.versions import Version
-from maintenance_trainer.tasks.language.adapter_folder import is_adapter
+from maintenance_trainer.tasks import BesideBase
 from maintenance_trainer.tasks.task import Fitted, Model
 from maintenance_trainer.work import Work
 
@@ -89,7 +89,7 @@ def train(work: Work) -> TrainingReport:
     if request.action is TrainingAction.IMPORT:
         source = work.initial_model
         save = partial(take_over.copy, source, work.task.files(trained.model))
-        if is_adapter(source):  # of itself it is no model: it is merged into the one below it
+        if isinstance(work.task, BesideBase) and work.task.is_part(source):
             save = partial(work.task.save, trained.model)
         its_provenance = taken_over(request, snapshot, made, source)
     else:

@@ -18,7 +18,7 @@ from maintenance_trainer.locations import Places
 BROKEN_PIPE: Final = 141
 """As a shell says it of a program that SIGPIPE ended."""
 DESCRIPTION: Final = """\
-Keeps a classifier of texts, images or tables good: says why it got worse (diagnose), trains a
+Keeps a classifier or a language model good: says why it got worse (diagnose), trains a
 challenger (train) and lets it meet the champion on rows that neither was trained on (compare). All
 on your machine."""
 
@@ -37,7 +37,8 @@ whether the new version may serve; compare shows the last contest again. Files: 
 JSON lines (UTF-8) or Parquet. Base model: any encoder in Hugging Face's format with safetensors.
 Images: add --task ImageClassification; files are PNG or JPEG in folders named after their class,
 like parts/original/scratched/1.png, or Parquet with an image column. Tables: add
---task TabularClassification and no base model; all columns but the label are read.
+--task TabularClassification and no base model; all columns but the label are read. Language models:
+add --task CausalLM and a base model that goes on from a text; files hold messages.
 Nothing is downloaded, nothing is sent."""
 
 
@@ -222,7 +223,7 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
         type=_assignment,
         metavar="NAME=VALUE",
         help="a Hugging Face TrainingArguments value, for example num_train_epochs=5, of tables "
-        "one of XGBoost's, like max_depth=4; may be repeated",
+        "one of XGBoost's, like max_depth=4; peft_type=LORA trains adapters; may be repeated",
     )
     verb.add_argument(
         "--champion",

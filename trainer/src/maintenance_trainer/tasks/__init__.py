@@ -26,6 +26,9 @@ class BesideBase(Protocol):
     def beside(self, base: Callable[[], Path]) -> "AnyTask":
         """The same kind, told how to get the folder of the base model."""
 
+    def is_part(self, folder: Path) -> bool:
+        """Whether a folder holds what is a model together with the base model alone."""
+
 
 MODULES: Final[dict[str, Modules]] = {
     "CausalLM": Modules(

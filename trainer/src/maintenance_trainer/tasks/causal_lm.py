@@ -69,6 +69,10 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         """The same kind in an operation that has a base model."""
         return CausalLanguageModel(base)
 
+    def is_part(self, folder: Path) -> bool:
+        """Whether it is an adapter, which is taken over as the model that it makes of its base."""
+        return is_adapter(folder)
+
     @property
     @override
     def source(self) -> Conversations:
