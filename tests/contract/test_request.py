@@ -26,7 +26,7 @@ from maintenance_contract import (
     TrainingRequest,
     columns_of,
 )
-from maintenance_contract.kinds import METRICS, OF_CLASSES, OF_NUMBERS, ROLES
+from maintenance_contract.kinds import METRICS, OF_ANSWERS, OF_CLASSES, OF_NUMBERS, ROLES
 
 ARGUMENTS = st.dictionaries(
     st.text(max_size=20),
@@ -208,7 +208,7 @@ def test_the_schema_knows_the_kinds_and_their_columns() -> None:
     assert metric["enum"] == [*ScoreMetric]
     assert "default" not in metric  # it depends on the kind
     for task, metrics in METRICS.items():
-        assert metrics in (OF_CLASSES, OF_NUMBERS)
+        assert metrics in (OF_CLASSES, OF_NUMBERS, OF_ANSWERS)
         # What the rules of the CRD go by.
         assert task.endswith("Classification") == (metrics is OF_CLASSES)
     columns = spec["data"]["properties"]["columns"]

@@ -8,7 +8,7 @@ import pytest
 from support.programs import Programs
 from support.resources_api import Refused, Resources, changed
 
-from maintenance_contract.kinds import FROM_SCRATCH, METRICS, OF_CLASSES, OF_NUMBERS
+from maintenance_contract.kinds import FROM_SCRATCH, METRICS, OF_ANSWERS, OF_CLASSES, OF_NUMBERS
 from maintenance_core.errors import SpecError
 from maintenance_core.spec import parse
 
@@ -61,6 +61,7 @@ def of(task: str) -> dict[str, Any]:
 TABLE = of("TabularClassification")
 FORECAST = of("TimeSeriesForecasting")
 SERIES = of("TimeSeriesClassification")
+CHAT = of("CausalLM")
 
 DURATIONS = {  # field: refused, accepted
     "metrics.interval": (["4s", "24h1s", "0s"], ["5s", "24h", "1h30m", "90m", "1h0m10s"]),
@@ -351,7 +352,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         )
         for task in METRICS
         for metric in OF_NUMBERS
-        if metric not in METRICS[task]
+        if METRICS[task] is OF_CLASSES
     ),
     *(
         (
@@ -361,7 +362,72 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         )
         for task in METRICS
         for metric in OF_CLASSES
-        if metric not in METRICS[task]
+        if METRICS[task] is OF_NUMBERS
+    ),
+    *(
+        (
+            {**of(task), "gate.metric": metric},
+            "spec.gate.metric",
+            "BitsPerByte and ExactMatch are of language models (CausalLM), and they have no others",
+        )
+        for task in METRICS
+        for metric in (*OF_ANSWERS, *OF_CLASSES, *OF_NUMBERS)
+        if (METRICS[task] is OF_ANSWERS) != (metric in OF_ANSWERS)
+        and (METRICS[task] is not OF_NUMBERS)  # another rule says so of them
+    ),
+    *(
+        (
+            {"data.columns": {role: "a"}},
+            "spec.data.columns.messages",
+            "only language models (CausalLM) read columns for messages, prompt and completion",
+        )
+        for role in ("messages", "prompt", "completion")
+    ),
+    *(
+        (
+            {**CHAT, "data.columns": {role: "a"}},
+            "spec.data.columns.messages",
+            "a language model reads no text, image or label; write columns: {messages: messages}",
+        )
+        for role in ("text", "image", "label")
+    ),
+    *(
+        (
+            {**CHAT, "data.columns": columns},
+            "spec.data.columns.prompt",
+            "a row is a list of messages, or a prompt with its completion; write columns: {mess",
+        )
+        for columns in (
+            {"prompt": "q"},
+            {"completion": "a"},
+            {"messages": "m", "prompt": "q", "completion": "a"},
+        )
+    ),
+    (
+        {**CHAT, "data.columns": {"prompt": "q", "completion": "q"}},
+        "spec.data.columns.completion",
+        "prompt and completion name the same column",
+    ),
+    *(
+        (
+            {**CHAT, "data.columns": columns},
+            "spec.data.columns.time",
+            "time or group names the column of the messages, the prompt or the completion",
+        )
+        for columns in (
+            {"time": "messages"},
+            {"messages": "m", "group": "m"},
+            {"prompt": "q", "completion": "a", "time": "q"},
+            {"prompt": "q", "completion": "a", "group": "a"},
+        )
+    ),
+    *(
+        (
+            {f"training.{recipe}.method": "LoRA"},
+            "spec.training.fineTune.method",
+            "only language models (CausalLM) are trained by adapters; write method: Full",
+        )
+        for recipe in ("fineTune", "retrain")
     ),
     *(
         (
@@ -370,7 +436,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
             "outcomes counts right and wrong predictions by class",
         )
         for task in METRICS
-        if METRICS[task] is OF_NUMBERS
+        if METRICS[task] is not OF_CLASSES
     ),
     *(
         (
@@ -556,6 +622,11 @@ ACCEPTED: list[dict[str, Any]] = [
     {**FORECAST, "data.windows": {"context": 48, "horizon": 24, "stride": 1}},
     {**SERIES, "data.columns": {"label": "y", "inputs": ["a"], "time": "at"}},
     {**SERIES, "data.windows": {"horizon": 0}},
+    CHAT,
+    {**CHAT, "data.columns": {"messages": "chat", "time": "at", "group": "user"}},
+    {**CHAT, "data.columns": {"prompt": "q", "completion": "a", "group": "messages"}},
+    {**CHAT, "training.fineTune.method": "LoRA", "training.retrain.method": "LoRA"},
+    {**CHAT, "training.fineTune.method": "LoRA", "training.retrain.method": "Full"},
     {**TABLE, "model.initialModel": {"storageUri": "pvc://models/by-hand"}},
     {"model.task": "ImageClassification", "data.columns": {"image": "text", "label": "digit"}},
     {"model.task": "ImageClassification", "data.columns": {"time": "text"}},

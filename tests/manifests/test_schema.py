@@ -338,7 +338,7 @@ def test_the_folder_of_samples_applies_as_a_whole(cluster: Programs) -> None:
 
 
 def test_the_complete_sample_says_every_field(schema: Node) -> None:
-    """Counters stand where the gauge does, other kinds where texts do: samples of their own."""
+    """Counters stand where the gauge does, other kinds where texts do: their own samples."""
     said = {
         f"spec.{path}"
         for sample in (
@@ -347,6 +347,8 @@ def test_the_complete_sample_says_every_field(schema: Node) -> None:
             "image-classification",
             "tabular-classification",
             "time-series-forecasting",
+            "chatbot",
+            "answers-to-letters",
         )
         for path in _paths(
             yaml.safe_load((ROOT / f"manifests/samples/{sample}.yaml").read_text())["spec"]

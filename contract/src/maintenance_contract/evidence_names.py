@@ -38,6 +38,9 @@ VANISHED_LABELS: Final = "vanishedLabels"
 UNKNOWN_TOKENS: Final = "unknownTokens"
 SUBWORDS_PER_WORD: Final = "subwordsPerWord"
 TRUNCATED_TEXTS: Final = "truncatedTexts"
+UNSEEN_FORMS: Final = "unseenForms"
+SYSTEM_MESSAGES: Final = "systemMessages"
+TURNS: Final = "turns"
 EMPTY_TEXTS: Final = "emptyTexts"
 UNSEEN_IMAGE_SIZES: Final = "unseenImageSizes"
 UNSEEN_CHANNELS: Final = "unseenChannels"
@@ -100,6 +103,9 @@ WORDS: Final[Mapping[str, str]] = {
     UNKNOWN_TOKENS: "rise of the share of tokens that the tokenizer does not know",
     SUBWORDS_PER_WORD: "subwords per word, new over old",
     TRUNCATED_TEXTS: "rise of the share of texts too long for the model",
+    UNSEEN_FORMS: "share of new conversations in a form that hardly an old one has",
+    SYSTEM_MESSAGES: "rise of the share of conversations that a message of the system begins",
+    TURNS: "messages before the answer, on average, new less old",
     EMPTY_TEXTS: "rise of the share of empty texts",
     UNSEEN_IMAGE_SIZES: "share of new images of a size or shape that hardly an old image has",
     UNSEEN_CHANNELS: "share of new images with channels that hardly an old image has",

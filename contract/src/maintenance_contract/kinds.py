@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
-from maintenance_contract.scores import HITS, LOSSES, ScoreMetric
+from maintenance_contract.scores import HITS, ScoreMetric
 
 
 class Task(StrEnum):
@@ -19,6 +19,7 @@ class Task(StrEnum):
     TIME_SERIES_CLASSIFICATION = "TimeSeriesClassification"
     TIME_SERIES_FORECASTING = "TimeSeriesForecasting"
     NEXT_ITEM = "NextItem"
+    CAUSAL_LM = "CausalLM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,14 @@ class Role:
 
     ``default`` empty: the column is read only where the resource names it. A time with a default
     orders the rows, and every file has it; else it is of the updates alone. ``many``: the resource
-    names a list of columns; where it names none, all are read that no other role has.
+    names a list of columns; where it names none, all are read that no other role has. ``unless``:
+    roles in whose place it stands; its default holds only where the resource names none of them.
     """
 
     name: str
     default: str = ""
     many: bool = False
+    unless: tuple[str, ...] = ()
 
 
 LABEL: Final = Role("label", "label")
@@ -44,6 +47,9 @@ MOST_INPUTS: Final = 1000
 STAMP: Final = Role("time", "time")
 """When each row is of, where rows follow one another: in every file, unlike ``TIME``."""
 _SERIES: Final = Role("series")
+PROMPT: Final = Role("prompt")
+COMPLETION: Final = Role("completion")
+MESSAGES: Final = Role("messages", "messages", unless=(PROMPT.name, COMPLETION.name))
 _OF_A_TABLE: Final = (INPUTS, LABEL, TIME, Role("id"), Role("group"), Role("weight"))
 
 ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
@@ -54,8 +60,27 @@ ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
     Task.TIME_SERIES_CLASSIFICATION: (INPUTS, LABEL, STAMP, _SERIES),
     Task.TIME_SERIES_FORECASTING: (INPUTS, TARGETS, STAMP, _SERIES),
     Task.NEXT_ITEM: (Role("user", "user"), Role("item", "item"), STAMP),
+    Task.CAUSAL_LM: (MESSAGES, PROMPT, COMPLETION, TIME, Role("group")),
 }
 """By kind, the input first."""
+
+WITH_ADAPTERS: Final = frozenset({Task.CAUSAL_LM})
+"""Kinds that can be trained by low-rank adapters, which leave the weights of a model alone."""
+PEFT_TYPE: Final = "peft_type"
+"""The argument of a training that says so, as the library of adapters (PEFT) names it."""
+
+
+class Method(StrEnum):
+    """Which weights a training changes."""
+
+    FULL = "Full"
+    LORA = "LoRA"
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """How a request says it."""
+        return {PEFT_TYPE: self.value.upper()} if self is Method.LORA else {}
+
 
 FROM_SCRATCH: Final = frozenset({Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION})
 """Kinds that read no base model: a retrain begins with nothing."""
@@ -71,8 +96,9 @@ OF_CLASSES: Final = (
     ScoreMetric.MACRO_F1,
     ScoreMetric.AUROC,
 )
-OF_NUMBERS: Final = LOSSES
+OF_NUMBERS: Final = (ScoreMetric.MAE, ScoreMetric.RMSE)
 OF_RANKS: Final = tuple(HITS)
+OF_ANSWERS: Final = (ScoreMetric.BITS_PER_BYTE, ScoreMetric.EXACT_MATCH)
 METRICS: Final[Mapping[str, tuple[ScoreMetric, ...]]] = {
     Task.TEXT_CLASSIFICATION: OF_CLASSES,
     Task.IMAGE_CLASSIFICATION: OF_CLASSES,
@@ -81,11 +107,13 @@ METRICS: Final[Mapping[str, tuple[ScoreMetric, ...]]] = {
     Task.TIME_SERIES_CLASSIFICATION: OF_CLASSES,
     Task.TIME_SERIES_FORECASTING: OF_NUMBERS,
     Task.NEXT_ITEM: OF_RANKS,
+    Task.CAUSAL_LM: OF_ANSWERS,
 }
 """What versions of a kind may be compared by; the first is the default.
 
-By ``OF_NUMBERS`` where the answer is a number, ``OF_RANKS`` where it is a ranking: kinds without
-classes. The names of kinds with classes end in Classification, which the rules of the schema go by.
+By ``OF_NUMBERS`` where the answer is a number, ``OF_RANKS`` where it is a ranking, ``OF_ANSWERS``
+where it is a text: kinds without classes. The names of kinds with classes end in Classification,
+which the rules of the schema go by.
 """
 
 
@@ -118,9 +146,14 @@ class Columns:
     ) -> "Columns":
         """Those of a kind; what is not named has its default."""
         roles = tuple(roles)
-        wanted = ((role.name, named.get(role.name) or role.default) for role in roles)
+
+        def column(role: Role) -> str:
+            instead = any(named.get(other) for other in role.unless)
+            return named.get(role.name) or ("" if instead else role.default)
+
+        wanted = ((role.name, column(role)) for role in roles)
         listed = inputs if INPUTS in roles else None
-        names = {role: column for role, column in wanted if column}
+        names = {role: name for role, name in wanted if name}
         return cls(names, listed, targets=targets)
 
     def document(self) -> dict[str, Any]:
@@ -169,3 +202,17 @@ def columns_of(
 ) -> Columns:
     """The columns of a kind that this release knows."""
     return Columns.of(ROLES[task], inputs, targets, **named)
+
+
+def columns_unclear(columns: Columns) -> tuple[str, str]:
+    """Which role of a kind that reads questions and answers is wrong, and why; empty: none is."""
+    named = columns.names
+    both = PROMPT.name in named, COMPLETION.name in named
+    if any(both) and MESSAGES.name in named:
+        return MESSAGES.name, "a row is a list of messages, or a prompt with a completion: keep one"
+    if any(both) and not all(both):
+        missing = COMPLETION.name if both[0] else PROMPT.name
+        return missing, "prompt and completion belong together: name both columns"
+    if all(both) and named[PROMPT.name] == named[COMPLETION.name]:
+        return COMPLETION.name, "prompt and completion name the same column: name the answer's here"
+    return "", ""

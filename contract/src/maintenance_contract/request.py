@@ -220,7 +220,7 @@ def _matching(pattern: re.Pattern[str], what: str, most: int = checks.TEXT) -> C
 
 def _columns_of(task: str) -> Codec[Columns]:
     """Those that the kind needs must be there; of a kind of another release, whatever is there."""
-    needed = dict.fromkeys(role.name for role in ROLES.get(task, ()) if role.default)
+    roles = ROLES.get(task, ())
     names, listed = by_name(text(), checks.an_object), strings(MOST_INPUTS)
 
     def listed_as(role: str, there: dict[str, Any]) -> tuple[str, ...] | None:
@@ -234,6 +234,11 @@ def _columns_of(task: str) -> Codec[Columns]:
         there = {role: name for role, name in checks.an_object(value).items() if name is not None}
         inputs = listed_as(INPUTS.name, there)
         targets = listed_as(TARGETS.name, there)
+        needed = {
+            role.name: None
+            for role in roles
+            if role.default and not any(other in there for other in role.unless)
+        }
         return Columns({**names.decode({**needed, **there})}, inputs, targets=targets or ())
 
     return Codec(decode, Columns.document)

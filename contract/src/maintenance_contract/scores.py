@@ -16,7 +16,7 @@ MOST_LOSS: Final = 1e9
 
 
 class ScoreMetric(StrEnum):
-    """A score of predictions on labelled rows; more is better, of numbers less."""
+    """A score of predictions on labelled rows; less is better of ``LOSSES``, of others more."""
 
     ACCURACY = "Accuracy"
     """Share of rows that are right."""
@@ -36,18 +36,22 @@ class ScoreMetric(StrEnum):
     """The same among the first ten."""
     HIT_RATE_AT_20 = "HitRateAt20"
     """The same among the first twenty."""
+    BITS_PER_BYTE = "BitsPerByte"
+    """Mean cross-entropy of the answers, in bits for each byte of their text: no tokenizer's."""
+    EXACT_MATCH = "ExactMatch"
+    """Share of answers of which every token is the one that the model takes for the likeliest."""
 
 
-LOSSES: Final = (ScoreMetric.MAE, ScoreMetric.RMSE)
-"""Of kinds of model whose answers are numbers."""
+LOSSES: Final = (ScoreMetric.MAE, ScoreMetric.RMSE, ScoreMetric.BITS_PER_BYTE)
+"""Real-valued, less is better: of kinds of model without classes."""
 HITS: Final[Mapping[ScoreMetric, int]] = {
     ScoreMetric.HIT_RATE_AT_10: 10,
     ScoreMetric.HIT_RATE_AT_5: 5,
     ScoreMetric.HIT_RATE_AT_20: 20,
 }
 """Of kinds of model that rank, and how many of the first are looked at; the default first."""
-COUNTED: Final = frozenset({ScoreMetric.ACCURACY, *HITS})
-"""Shares of rows that are right: counts of rows say all."""
+COUNTED: Final = frozenset({ScoreMetric.ACCURACY, *HITS, ScoreMetric.EXACT_MATCH})
+"""Shares of rows that are right: the counts are the score, and tests of them are exact."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,11 @@ from maintenance_contract.kinds import (
     INPUTS,
     MOST_INPUTS,
     OF_CLASSES,
+    PEFT_TYPE,
     ROLES,
+    WITH_ADAPTERS,
+    Method,
+    columns_unclear,
 )
 from maintenance_contract.request import SECRET_NAME
 from maintenance_core import series_spec
@@ -189,6 +193,7 @@ def _spec(fields: Fields) -> Spec:
         min_expected_gain=_share(decision, "minExpectedGain", DEFAULT_MIN_EXPECTED_GAIN),
     )
     _places_apart(spec)
+    _refuse_method(spec.training, task)
     return spec
 
 
@@ -322,6 +327,9 @@ def _columns(data: Fields, task: Task) -> Columns:
     if found.inputs is not None:
         _columns_apart(columns, found)
         series_spec.targets_apart(columns, found)
+    role, problem = columns_unclear(found)
+    if problem:
+        raise SpecError(columns.name(role), problem)
     return found
 
 
@@ -524,8 +532,8 @@ def _training(fields: Fields) -> Training:
     fine_tune, retrain = fields.fields("fineTune"), fields.fields("retrain")
     return Training(
         replay_percent=fine_tune.integer("replayPercent", most=1000),
-        fine_tune_arguments=_arguments(fine_tune),
-        retrain_arguments=_arguments(retrain),
+        fine_tune_arguments=_method(fine_tune),
+        retrain_arguments=_method(retrain),
         resources=_resources(fields),
         timeout=_duration(fields, "timeout"),
         retries=fields.integer("retries", most=10),
@@ -604,6 +612,31 @@ def _variable(fields: Fields) -> dict[str, Any]:
     value = fields.string("value", most=4096) if fields.has("value") else ""
     origin = {"valueFrom": fields.raw("valueFrom")} if fields.has("valueFrom") else {}
     return {"name": name, "value": value, **origin}
+
+
+def _method(recipe: Fields) -> dict[str, Any]:
+    """The arguments of a training, and among them how its method is spelled in a request."""
+    arguments = _arguments(recipe)
+    if PEFT_TYPE in arguments:
+        raise SpecError(
+            f"{recipe.name('arguments')}.{PEFT_TYPE}",
+            f"remove it and write {recipe.name('method')}: {Method.LORA.value}",
+        )
+    method = recipe.one_of("method", Method) if recipe.has("method") else Method.FULL
+    return {**arguments, **method.arguments}
+
+
+def _refuse_method(training: Training, task: Task) -> None:
+    """Refuse adapters where the kind cannot be trained by them."""
+    if task in WITH_ADAPTERS:
+        return
+    recipes = {"fineTune": training.fine_tune_arguments, "retrain": training.retrain_arguments}
+    for recipe, arguments in recipes.items():
+        if PEFT_TYPE in arguments:
+            raise SpecError(
+                f"spec.training.{recipe}.method",
+                f"{task.value} is trained whole: write {Method.FULL.value}, or leave it out",
+            )
 
 
 def _arguments(recipe: Fields) -> dict[str, Any]:

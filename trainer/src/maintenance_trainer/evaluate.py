@@ -148,7 +148,7 @@ def refuse_metric(metric: ScoreMetric, strata: Collection[str]) -> None:
         problem = f"{metric.value} is of numbers, and the rows have classes"
     elif metric in HITS and classes:
         problem = f"{metric.value} is of rankings, and the rows have classes"
-    elif metric in LOSSES or metric in HITS:
+    elif metric in LOSSES or metric in HITS or metric is ScoreMetric.EXACT_MATCH:
         return
     elif metric is ScoreMetric.AUROC and classes != _TWO:
         problem = f"AUROC compares two classes, and the rows have {classes}"
@@ -160,6 +160,13 @@ def refuse_metric(metric: ScoreMetric, strata: Collection[str]) -> None:
     raise ConfigurationError(
         "MetricUndefined", f"spec.gate.metric: {problem}: write {instead} instead."
     )
+
+
+def always_the_most_frequent(train: Sequence[Row], rows: Sequence[Row]) -> Losses:
+    """(n,) 0 or 1 where whoever gives the answer that is most often right is right or wrong."""
+    counts = Counter(row.label for row in train)
+    answer = min(counts, key=lambda label: (-counts[label], label), default="")
+    return np.array([row.label != answer for row in rows], float)
 
 
 def paired_counts(champion: Losses, challenger: Losses) -> PairedCounts | None:

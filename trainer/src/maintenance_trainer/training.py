@@ -15,6 +15,7 @@ from maintenance_contract import (
     Outcome,
     PairedLoss,
     Reference,
+    ScoreMetric,
     TrainingAction,
     TrainingReport,
     TrainingRequest,
@@ -26,6 +27,7 @@ from maintenance_trainer.data.split import Dataset, refuse_too_little
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import (
     Answers,
+    always_the_most_frequent,
     at_class_mix,
     evaluation,
     evaluation_of_losses,
@@ -43,6 +45,7 @@ from maintenance_trainer.store import versions
 from maintenance_trainer.store.provenance import Made, provenance, read_race, taken_over
 from maintenance_trainer.store.store import Store
 from maintenance_trainer.store.versions import Version
+from maintenance_trainer.tasks import BesideBase
 from maintenance_trainer.tasks.task import Fitted, Model
 from maintenance_trainer.work import Work
 
@@ -87,6 +90,8 @@ def train(work: Work) -> TrainingReport:
     if request.action is TrainingAction.IMPORT:
         source = work.initial_model
         save = partial(take_over.copy, source, work.task.files(trained.model))
+        if isinstance(work.task, BesideBase) and work.task.is_part(source):
+            save = partial(work.task.save, trained.model)
         its_provenance = taken_over(request, snapshot, made, source)
     else:
         save = partial(work.task.save, trained.model)
@@ -167,6 +172,8 @@ def _reference(work: Work, model: Model | None, dataset: Dataset) -> Answers:
         known = dataset.old_train + dataset.new_train
         if work.request.metric in LOSSES or work.request.metric in HITS:
             return Answers(work.task.baseline(known, rows))
+        if work.request.metric is ScoreMetric.EXACT_MATCH:
+            return Answers(always_the_most_frequent(known, rows))
         return Answers(work.task.baseline(known, rows), (majority_class(known),) * len(rows))
     with work.timings.of("scoreChampion"):
         return _answers(work, model, rows, "scoring the champion, rows")
@@ -174,7 +181,8 @@ def _reference(work: Work, model: Model | None, dataset: Dataset) -> Answers:
 
 def _answers(work: Work, model: Model, rows: Sequence[Row], stage: str) -> Answers:
     made = work.task.outputs(model, rows, work.progress, stage)
-    return Answers(made.loss, made.predicted, made.probabilities, model.labels)
+    loss = made.by(work.request.metric)
+    return Answers(loss, made.predicted, made.probabilities, model.labels)
 
 
 def _without_contradicted(work: Work, model: Model, dataset: Dataset) -> tuple[Dataset, int]:

@@ -45,7 +45,10 @@ class Work:
         Raises:
             ConfigurationError: TaskUnknown.
         """
-        return tasks.find(self.request.model.task, self.request.metric)
+        task = tasks.find(self.request.model.task, self.request.metric)
+        if isinstance(task, tasks.BesideBase):
+            return task.beside(lambda: self.base_model)
+        return task
 
     @property
     def source(self) -> AnySource:

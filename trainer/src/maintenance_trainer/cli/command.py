@@ -19,7 +19,7 @@ from maintenance_trainer.locations import Places
 BROKEN_PIPE: Final = 141
 """As a shell says it of a program that SIGPIPE ended."""
 DESCRIPTION: Final = """\
-Keeps a model of texts, images, tables or series good: says why it got worse (diagnose), trains a
+Keeps a classifier, a forecast or a language model good: says why it got worse (diagnose), trains a
 challenger (train) and lets it meet the champion on rows that neither was trained on (compare). All
 on your machine."""
 
@@ -39,7 +39,8 @@ JSON lines (UTF-8) or Parquet. Base model: any encoder in Hugging Face's format 
 Images: add --task ImageClassification; files are PNG or JPEG in folders named after their class,
 like parts/original/scratched/1.png, or Parquet with an image column. Tables: add
 --task TabularClassification and no base model; all columns but the label are read. Time series: add
---task TimeSeriesForecasting --column time=date --context 64 --horizon 8 and no base model.
+--task TimeSeriesForecasting --column time=date --context 64 --horizon 8 and no base model. Language
+models: add --task CausalLM and a base model that goes on from a text; files hold messages.
 Nothing is downloaded, nothing is sent."""
 
 
@@ -232,7 +233,7 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
         type=_assignment,
         metavar="NAME=VALUE",
         help="a Hugging Face TrainingArguments value, for example num_train_epochs=5, of tables "
-        "one of XGBoost's, like max_depth=4; may be repeated",
+        "one of XGBoost's, like max_depth=4; peft_type=LORA trains adapters; may be repeated",
     )
     verb.add_argument(
         "--champion",

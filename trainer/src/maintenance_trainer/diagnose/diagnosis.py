@@ -16,9 +16,11 @@ from maintenance_contract import (
     Operation,
     Outcome,
     Sampling,
+    ScoreMetric,
     TrainingAction,
     TrainingReport,
     evidence_names,
+    metrics_of,
 )
 from maintenance_trainer.data import folders, labels
 from maintenance_trainer.data.auto_holdout import Before
@@ -247,14 +249,15 @@ def _compare(
         )
     work.progress.stage("testing")
     metric, measure = work.request.metric, yardstick(work.request.metric, work.task, dataset)
+    of_loss = yardstick(_loss_of(work), work.task, dataset)
     with work.timings.of("test"):
-        findings = _findings(work, model, snapshot, dataset, (views, measure))
-    of_new = views.new.outputs.loss[: len(dataset.new_held_out)]
+        findings = _findings(work, model, snapshot, dataset, (views, of_loss))
+    of_new = views.new.outputs.by(metric)[: len(dataset.new_held_out)]
     return replace(
         diagnosis,
         findings=findings,
         new=held_out(metric, measure, dataset.new_held_out, of_new),
-        old=held_out(metric, measure, dataset.old_held_out, views.old.outputs.loss),
+        old=held_out(metric, measure, dataset.old_held_out, views.old.outputs.by(metric)),
         new_labels=feature_space.new_labels(
             [*dataset.new_train, *dataset.new_held_out], champion.labels
         ),
@@ -282,8 +285,9 @@ def _introduce(
         raise ConfigurationError("InitialModelLabels", message)
     new, old = dataset.new_held_out, dataset.old_held_out
     with work.timings.of("readRows"):
-        loss = work.task.outputs(model, new + old, work.progress, "scoring the model, rows").loss
+        made = work.task.outputs(model, new + old, work.progress, "scoring the model, rows")
     metric, measure = work.request.metric, yardstick(work.request.metric, work.task, dataset)
+    loss = made.by(metric)
     scored = replace(
         diagnosis,
         new=held_out(metric, measure, new, loss[: len(new)]),
@@ -315,7 +319,7 @@ def _findings(
         return examine.findings(examine.Measures(), told)
     if views.new.outputs.probabilities is not None:
         measured = _of_classes(model, dataset, views)
-    elif measure is not None and work.request.metric in LOSSES:
+    elif measure is not None:
         measured = _of_numbers(dataset, views, measure)
     elif work.request.metric in HITS:
         measured = _of_hits(dataset, views)
@@ -358,6 +362,12 @@ def _of_hits(dataset: Dataset, views: _Views) -> examine.Measures:
     again = Again(np.zeros(0))
     old, new = old.part(views.old.answerable), new.part(known)
     return examine.measure_numbers(views.seen.x, old, new, fresh, again)
+
+
+def _loss_of(work: Work) -> ScoreMetric:
+    """The loss that tests of drift go by: what versions are judged by, or of their kind."""
+    metric = work.request.metric
+    return metric if metric in LOSSES else metrics_of(work.request.model.task)[0]
 
 
 def _space(work: Work, model: Model, views: _Views) -> tuple[Measure, ...]:

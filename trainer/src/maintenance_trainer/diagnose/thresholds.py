@@ -77,6 +77,10 @@ IMAGE_FORM: Final = Bounds(minor=0.05, major=0.30, tolerance=0.05)
 """Share of new images of a size, with channels or with bits that hardly an old image has. A
 twentieth may come from one more device; from a third on it is another source."""
 
+CONVERSATION_FORM: Final = Bounds(minor=0.05, major=0.30, tolerance=0.05)
+"""Share of new conversations in a form that hardly an old one has, as for images: a twentieth may
+come from one more channel; from a third on they are held otherwise."""
+
 CHANGED_COLUMNS: Final = Bounds(minor=1, major=1, tolerance=0)
 """Columns of another unit or type, new, gone or stuck: one that the model uses makes the table
 another one, for it was trained on nothing like it."""

@@ -1,7 +1,9 @@
 """The kinds of model, by name: two modules each, imported when they are asked for."""
 
 import importlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from maintenance_trainer.errors import ConfigurationError
 
@@ -17,7 +19,21 @@ class Modules(NamedTuple):
     task: str
 
 
+@runtime_checkable
+class BesideBase(Protocol):
+    """A kind that reads the base model where others read rows or a stored model alone."""
+
+    def beside(self, base: Callable[[], Path]) -> "AnyTask":
+        """The same kind, told how to get the folder of the base model."""
+
+    def is_part(self, folder: Path) -> bool:
+        """Whether a folder holds what is a model together with the base model alone."""
+
+
 MODULES: Final[dict[str, Modules]] = {
+    "CausalLM": Modules(
+        "maintenance_trainer.tasks.language.files", "maintenance_trainer.tasks.causal_lm"
+    ),
     "ImageClassification": Modules(
         "maintenance_trainer.tasks.image_files", "maintenance_trainer.tasks.image_classification"
     ),

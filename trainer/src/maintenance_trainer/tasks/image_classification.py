@@ -36,6 +36,7 @@ class ImageClassification(Classification[ImageRow]):
     auto = AutoModelForImageClassification
     classifier = "image classifier"
     inputs = "images"
+    taught = "classifier of images"
     input = "an image"
     prepares = "image processor"
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from maintenance_contract import TrainingAction
+from maintenance_contract import LOSSES, ScoreMetric, TrainingAction
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.sources import Source
 from maintenance_trainer.data.split import Dataset
@@ -46,7 +46,8 @@ class Outputs:
     ``embeddings`` (n, d). Where there are classes ``probabilities`` (n, c) in the order of the
     model's labels and n ``predicted`` labels. ``answerable`` (n,): whether the model knows the
     right answer at all; None: all of them. ``beside``: further scores (n,) of rows by name, more is
-    better, which are shown and judge nothing.
+    better, which are shown and judge nothing. ``misses`` (n,): 0 or 1 where an answer is right or
+    wrong, of kinds whose loss is a real number all the same.
     """
 
     loss: NDArray[np.float64]
@@ -55,6 +56,11 @@ class Outputs:
     predicted: tuple[str, ...] = ()
     answerable: NDArray[np.bool_] | None = None
     beside: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    misses: NDArray[np.float64] | None = None
+
+    def by(self, metric: ScoreMetric) -> NDArray[np.float64]:
+        """(n,) what a metric is the mean of."""
+        return self.loss if metric in LOSSES or self.misses is None else self.misses
 
 
 @dataclass(frozen=True, slots=True)

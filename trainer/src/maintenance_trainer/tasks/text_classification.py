@@ -29,6 +29,7 @@ class TextClassification(Classification[TextRow]):
     auto = AutoModelForSequenceClassification
     classifier = "sequence classifier"
     inputs = "texts"
+    taught = "classifier of texts"
     input = "a text"
     prepares = "tokenizer"
 

@@ -97,11 +97,11 @@ def refuse_strangers(model: Any, tokenizer: Any, given: Given) -> None:
         raise given.unreadable(problem)
 
 
-def room(model: Any, tokenizer: Any) -> int:
-    """Tokens that fit, special ones included; what is longer is cut."""
+def room(model: Any, tokenizer: Any, most: int = MOST_TOKENS) -> int:
+    """Tokens that fit, special ones included and at most so many; what is longer is cut."""
     config = model.config.get_text_config()
     limits = [getattr(config, name, None) for name in _POSITIONS]
-    limits += [tokenizer.model_max_length, MOST_TOKENS, _table(model)]
+    limits += [tokenizer.model_max_length, most, _table(model)]
     return int(min(n for n in limits if isinstance(n, int | float) and n > 0))
 
 

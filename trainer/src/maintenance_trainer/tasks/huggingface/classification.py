@@ -1,154 +1,57 @@
-"""Classifiers in Hugging Face's format; a kind adds how its inputs become a model's fields."""
+"""Classifiers in Hugging Face's format: a base model gets a head for the labels of the rows."""
 
-import inspect
-import logging
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
+from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
-from maintenance_contract import TrainingAction
 from maintenance_trainer.data.rows import Row
-from maintenance_trainer.data.sources import Source
-from maintenance_trainer.data.split import Dataset
-from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import majority_class
 from maintenance_trainer.model_field import Given
-from maintenance_trainer.progress import Progress, Silent
-from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal
-from maintenance_trainer.tasks.task import Fitted, How, Outputs, Task
+from maintenance_trainer.progress import Progress
+from maintenance_trainer.tasks.huggingface import loading
+from maintenance_trainer.tasks.huggingface.pretrained import (
+    PretrainedModel,
+    PretrainedTask,
+    accepted,
+)
+from maintenance_trainer.tasks.task import Outputs, Task
 
 EVALUATION_BATCH: Final = 64
-_SAME: Final = 1e-3
-"""Probabilities of a model and its copy differ by less: the same weights, maybe another device."""
 _UNNAMED: Final = re.compile(r"LABEL_\d+")
 
 R = TypeVar("R", bound=Row)
-
-hf_logging: Any = transformers.utils.logging  # its functions have no types
-hf_logging.set_verbosity_error()
-hf_logging.disable_progress_bar()
-logging.getLogger("transformers").setLevel(logging.ERROR)
+Classifier = PretrainedModel
+"""A model whose i-th output stands for ``labels[i]``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Classifier:
-    """A model with its tokenizer or image processor; the i-th output stands for ``labels[i]``.
-
-    ``given`` says whose it is; None: it is trained here.
-    """
-
-    model: Any
-    processor: Any
-    labels: tuple[str, ...]
-    given: Given | None = None
-
-
-class Classification(ABC, Generic[R]):
+class Classification(PretrainedTask[R]):
     """What all classifiers share. A kind names its class of models and makes fields of its rows."""
 
-    name: str
-    auto: ClassVar[Any]
-    """The library's class for such models, as ``AutoModelForSequenceClassification``."""
-    classifier: ClassVar[str]
-    """What it is called in messages, as ``sequence classifier``."""
-    inputs: ClassVar[str]
-    """What it reads, in messages, as ``texts``."""
-    input: ClassVar[str]
-    """One of them, as ``a text``."""
-    prepares: ClassVar[str]
-    """What prepares its inputs, as ``tokenizer``."""
-
-    @property
-    @abstractmethod
-    def source(self) -> Source[R]:
-        """How its rows are read."""
-
-    # --- what a kind adds ----------------------------------------------------------------
-
-    @abstractmethod
-    def processor(self, folder: Path) -> Any:
-        """A folder's own tokenizer or image processor; raises what the library's parsers raise."""
-
-    @abstractmethod
-    def fit_together(self, model: Any, processor: Any, given: Given) -> None:
-        """Make both fit for each other, or refuse them.
-
-        Raises:
-            ConfigurationError: they do not belong together; of ``given``.
-        """
-
-    @abstractmethod
-    def encode(self, classifier: Classifier, rows: Sequence[R]) -> Sequence[dict[str, Any]]:
-        """The fields of each row, unpadded; may be made when they are asked for."""
-
-    @abstractmethod
-    def collator(self, classifier: Classifier) -> Any:
-        """Makes one batch of the fields of several rows."""
+    new_head = True
 
     @abstractmethod
     def pooled(self, output: Any, batch: Mapping[str, Any]) -> torch.Tensor:
         """One embedding a row: (n, hidden size), of a model's output with hidden states."""
 
-    @abstractmethod
-    def rehearsed(self, classifier: Classifier, labels: Sequence[str]) -> dict[str, list[R]]:
-        """Rows that a run may meet, by what is tried with them; the first are trained on."""
+    @override
+    def told_of(self, outputs: Outputs) -> NDArray[np.float64]:
+        assert outputs.probabilities is not None  # noqa: S101  # there are classes
+        return outputs.probabilities.astype(np.float64)
 
-    @abstractmethod
-    def probe(self) -> R:
-        """A row by which a copy of a model is known."""
-
-    @abstractmethod
-    def input_changes(self, model: Classifier, old: Sequence[R], new: Sequence[R]) -> list[Measure]:
-        """See ``Task``."""
-
-    def refuse_strangers(self, model: Any, processor: Any, given: Given) -> None:
-        """Refuse a processor of another model; the model may lie on no device.
-
-        Raises:
-            ConfigurationError: of ``given``.
-        """
-
-    def made(self, model: Any, processor: Any, labels: Sequence[str]) -> Classifier:
-        """A classifier of its parts."""
-        return Classifier(model, processor, tuple(labels))
-
-    def order(self, encoded: Sequence[dict[str, Any]]) -> Sequence[int]:
-        """Which rows share a batch when nothing is learnt, where some orders are faster."""
-        return range(len(encoded))
-
-    def files(self, model: Classifier) -> frozenset[str]:  # noqa: ARG002  # of a kind that has some
-        """Names of the files that the processor reads, where they lie beside the model."""
-        return frozenset()
-
-    # --- before anything is paid for -----------------------------------------------------
-
-    def check_arguments(self, action: TrainingAction, given: Mapping[str, Any]) -> None:
-        """See ``Task``."""
-        arguments.check(action, given)
-
-    def rehearse(self, folder: Path, given: Given, progress: Progress) -> Classifier | None:
-        """See ``Task``; weights are read in pieces."""
-        return rehearsal.check(self, folder, given, progress)
-
-    def try_arguments(
-        self, tiny: Classifier, action: TrainingAction, given: Mapping[str, Any], rows: int
-    ) -> None:
-        """See ``Task``."""
-        rehearsal.check_arguments(self, tiny, action, given, rows)
-
-    def check_rows(self, model: Classifier | None, dataset: Dataset) -> tuple[str, ...]:
-        """See ``Task``: what all kinds refuse is enough."""
-        del model, dataset
-        return ()
+    @override
+    def learnt_of(self, model: Classifier, rows: Sequence[R]) -> Sequence[int]:
+        index = {label: number for number, label in enumerate(model.labels)}
+        return [index[row.label] for row in rows]
 
     # --- models --------------------------------------------------------------------------
 
@@ -183,18 +86,6 @@ class Classification(ABC, Generic[R]):
             raise given.unreadable(problem) from None
         return Classifier(model, processor, self._own_labels(model.config), given)
 
-    def load(self, folder: Path, labels: Sequence[str]) -> Classifier:
-        """A stored version, as it was."""
-        given = Given.CHAMPION
-        try:
-            model, processor = self._together(folder, given)
-        except ConfigurationError:
-            raise
-        except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
-            problem = f"versions/{folder.name} cannot be read: {loading.first_line(error)}"
-            raise given.unreadable(problem) from None
-        return Classifier(model, processor, tuple(labels), given)
-
     def extend(
         self, champion: Classifier, folder: Path, rows: Sequence[R], seed: int
     ) -> Classifier:
@@ -213,30 +104,7 @@ class Classification(ABC, Generic[R]):
                     weights[: own.shape[0]] = own
         return larger
 
-    def fit(self, model: Classifier, rows: Sequence[R], how: How, progress: Progress) -> Fitted:
-        """Train in place, with the library's ``TrainingArguments``."""
-        built = arguments.build(how.action, how.arguments, how.scratch)
-        told = fitting.Told(progress, len(rows))
-        trainer = self.trainer_of(model, rows, built, told)
-        return fitting.fit(trainer, told, arguments.where(how.action))
-
-    def trainer_of(
-        self,
-        classifier: Classifier,
-        rows: Sequence[R],
-        built: Any,
-        told: transformers.TrainerCallback,
-    ) -> transformers.Trainer:
-        """The library's trainer of these rows, by its ``TrainingArguments``."""
-        index = {label: number for number, label in enumerate(classifier.labels)}
-        examples = fitting.Examples(
-            self.encode(classifier, rows),
-            accepted(classifier.model),
-            [index[row.label] for row in rows],
-        )
-        collator = self.collator(classifier)
-        return fitting.trainer_of(classifier.model, examples, collator, built, told)
-
+    @override
     def outputs(
         self, model: Classifier, rows: Sequence[R], progress: Progress, stage: str
     ) -> Outputs:
@@ -283,50 +151,7 @@ class Classification(ABC, Generic[R]):
         answer = majority_class(train)
         return np.array([row.label != answer for row in rows], float)
 
-    # --- the store -----------------------------------------------------------------------
-
-    def save(self, model: Classifier, folder: Path) -> None:
-        """Model, processor and label names, readable by the library's class of the kind."""
-        model.model.to("cpu").save_pretrained(folder, safe_serialization=True)
-        model.processor.save_pretrained(folder)
-
-    def proof(self, model: Classifier) -> Callable[[Path], None]:
-        """How a copy of this classifier is known: it loads, and says the same of a row."""
-        probe, silent = [self.probe()], Silent()
-        expected = self.outputs(model, probe, silent, "").probabilities
-
-        def prove(folder: Path) -> None:
-            model.model.to("meta")  # two of them may not fit into memory
-            try:
-                copy = self.load(folder, model.labels)
-                found = self.outputs(copy, probe, silent, "").probabilities
-            except ConfigurationError as error:
-                raise self._no_copy(model, error.message) from None
-            if found is None or expected is None or not np.allclose(found, expected, atol=_SAME):
-                raise self._no_copy(model, "it answers otherwise than the model itself")
-
-        return prove
-
     # --- within --------------------------------------------------------------------------
-
-    def _no_copy(self, classifier: Classifier, problem: str) -> ConfigurationError:
-        if classifier.given is not None:
-            return classifier.given.unreadable(
-                f"what is copied of it cannot be read ({problem}); save it once more with "
-                f"save_pretrained of model and {self.prepares}."
-            )
-        message = f"model.storage: the version that was written cannot be read back ({problem})."
-        return ConfigurationError("StoreUnwritable", message)
-
-    def _together(
-        self, folder: Path, given: Given, labels: Sequence[str] | None = None
-    ) -> tuple[Any, Any]:
-        """Model and processor, fit for each other; every weight a number."""
-        processor = self.processor(folder)
-        model = loading.model(self.auto, folder, given, labels)
-        loading.refuse_not_finite(model.state_dict(), given)
-        self.fit_together(model, processor, given)
-        return model, processor
 
     def _own_labels(self, config: Any) -> tuple[str, ...]:
         """The labels of the outputs in their order."""
@@ -375,8 +200,3 @@ if TYPE_CHECKING:
     def _is_a_task(kind: Classification[R]) -> Task[R, Classifier]:
         """Types are checked here: every classification is a kind of model."""
         return kind
-
-
-def accepted(model: Any) -> frozenset[str]:
-    """The fields that a model takes; a processor may be another kind's and give more."""
-    return frozenset(inspect.signature(model.forward).parameters)

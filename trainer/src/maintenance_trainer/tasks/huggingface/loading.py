@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 from safetensors import safe_open
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
     MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
     AutoConfig,
@@ -22,6 +23,7 @@ from maintenance_trainer.model_field import Given
 
 LOCAL: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}
 _CLASSES: Final[Mapping[str, Any]] = {
+    Task.CAUSAL_LM: MODEL_FOR_CAUSAL_LM_MAPPING,
     Task.IMAGE_CLASSIFICATION: MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
     Task.TEXT_CLASSIFICATION: MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
 }
@@ -45,12 +47,20 @@ def refuse_other_kind(its: Any, task: str, given: Given) -> None:
     """
     if type(its) in _CLASSES[task]:
         return
-    others = " or ".join(name for name, classes in _CLASSES.items() if type(its) in classes)
+    others = " or ".join(name for name in _CLASSES if _may_be(its, name))
     problem = (
         f"it is a model of type {its.model_type}, which is none for {task}: name a model of that "
         f"kind{f', or write {others} into spec.model.task' if others else ''}."
     )
     raise given.unreadable(problem)
+
+
+def _may_be(its: Any, task: str) -> bool:
+    """Whether somebody may mean this kind: encoders have a causal class that nobody uses."""
+    causal = task != Task.CAUSAL_LM or any(
+        "Causal" in str(saved) or "LMHead" in str(saved) for saved in its.architectures or ()
+    )
+    return causal and type(its) in _CLASSES[task]
 
 
 def model(  # options are the library's

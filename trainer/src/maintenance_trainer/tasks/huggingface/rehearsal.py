@@ -28,7 +28,7 @@ from maintenance_trainer.tasks.huggingface import arguments, loading, sizes
 from maintenance_trainer.tasks.huggingface.folder import config_document
 
 if TYPE_CHECKING:
-    from maintenance_trainer.tasks.huggingface.classification import Classification, Classifier
+    from maintenance_trainer.tasks.huggingface.pretrained import PretrainedModel, PretrainedTask
 
 LABELS: Final = ("one", "other")
 MOST_WEIGHTS: Final = 50_000_000
@@ -52,8 +52,8 @@ _RUNGS: Final = ((True, 4), (True, 16), (False, 4), (False, 16), (True, 0), (Fal
 
 
 def check(
-    task: "Classification[Any]", folder: Path, given: Given, progress: Progress
-) -> "Classifier | None":
+    task: "PretrainedTask[Any]", folder: Path, given: Given, progress: Progress
+) -> "PretrainedModel | None":
     """Refuse a model that could not be trained, scored or kept; its weights are read in pieces.
 
     Returns:
@@ -63,7 +63,7 @@ def check(
         ConfigurationError: of ``given``; what is wrong with its configuration, tokenizer or
             weights, or where the rehearsal failed.
     """
-    labels = LABELS if given is Given.BASE else None
+    labels = LABELS if task.new_head and given is Given.BASE else None
     try:
         sizes.check_numbers(config_document(folder))
         config = loading.config(folder)
@@ -90,8 +90,8 @@ def check(
 
 
 def rehearse(
-    task: "Classification[Any]", folder: Path, given: Given, progress: Progress
-) -> "Classifier | None":
+    task: "PretrainedTask[Any]", folder: Path, given: Given, progress: Progress
+) -> "PretrainedModel | None":
     """Let a tiny model of random weights go the whole way.
 
     Raises:
@@ -120,8 +120,8 @@ def rehearse(
 
 
 def _whole_way(
-    task: "Classification[Any]", folder: Path, config: Any, given: Given
-) -> "Classifier | str":
+    task: "PretrainedTask[Any]", folder: Path, config: Any, given: Given
+) -> "PretrainedModel | str":
     """The tiny model that went through; or what stopped it."""
     doing = "building it"
     try:
@@ -144,18 +144,20 @@ def _whole_way(
     return classifier
 
 
-def _stopped(task: "Classification[Any]", config: Any, doing: str, problem: str) -> str:
+def _stopped(task: "PretrainedTask[Any]", config: Any, doing: str, problem: str) -> str:
     return (
-        f"no classifier of {task.inputs} can be trained from it: a rehearsal with a tiny "
+        f"no {task.taught} can be trained from it: a rehearsal with a tiny "
         f"{config.model_type} failed at {doing} ({problem}); take a model of another architecture."
     )
 
 
-def _built(task: "Classification[Any]", config: Any) -> Any:
+def _built(task: "PretrainedTask[Any]", config: Any) -> Any:
     return task.auto.from_config(config, trust_remote_code=False, dtype=torch.float32)
 
 
-def _one_step_of(task: "Classification[Any]", classifier: "Classifier", rows: list[Any]) -> None:
+def _one_step_of(
+    task: "PretrainedTask[Any]", classifier: "PretrainedModel", rows: list[Any]
+) -> None:
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
         how = arguments.build(TrainingAction.RETRAIN, _ONE_STEP, Path(name))
         task.trainer_of(classifier, rows, how, _One()).train()

@@ -1,0 +1,190 @@
+"""Low-rank adapters: trained beside frozen weights, merged, and brought along."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import peft
+import pytest
+import torch
+from support.laboratory import champion
+from support.language import ChatLab, base_model, conversations
+
+from maintenance_contract import Operation, Recipes, Task, TrainingAction
+from maintenance_core.errors import SpecError
+from maintenance_core.spec import parse
+from maintenance_trainer import tasks
+from maintenance_trainer.cli import rules
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.model_field import Given
+from maintenance_trainer.progress import Silent
+from maintenance_trainer.tasks.causal_lm import TASK
+from maintenance_trainer.tasks.language import options
+from maintenance_trainer.tasks.language.rows import Role, Turn, conversation
+from maintenance_trainer.tasks.task import How
+
+SILENT = Silent()
+pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
+LORA = {"peft_type": "LORA"}
+ROWS = [
+    conversation([Turn(Role.USER, f"The fee {n}?")], f"{n} euros.", Origin.ORIGINAL, new=False)
+    for n in range(8)
+]
+FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
+
+
+def adapter(folder: Path, base: Path, **changes: Any) -> Path:
+    """An adapter of a base model whose weights are no longer zero."""
+    model = TASK.from_base(base, ROWS, 0).model
+    config = peft.LoraConfig(task_type="CAUSAL_LM", **{"target_modules": "all-linear", **changes})
+    adapted = peft.get_peft_model(model, config)
+    with torch.no_grad():
+        for name, weights in adapted.named_parameters():
+            if "lora_B" in name:
+                weights.fill_(0.05)
+    adapted.save_pretrained(folder)
+    return folder
+
+
+def test_an_adapter_learns_and_is_merged(tmp_path: Path) -> None:
+    model = TASK.from_base(base_model(tmp_path / "base"), ROWS, 0)
+    before = {name: its.clone() for name, its in model.model.state_dict().items()}
+    told = TASK.outputs(model, ROWS, SILENT, "").loss
+    arguments = {**LORA, "num_train_epochs": 5, "use_cpu": True, "learning_rate": 0.01}
+    fitted = TASK.fit(model, ROWS, How(FINE_TUNE, arguments, tmp_path), SILENT)
+    assert fitted.steps == 5
+    after = model.model.state_dict()
+    assert after.keys() == before.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all("proj" in name for name in changed)  # neither embeddings nor norms
+    assert all(weights.requires_grad for weights in model.model.parameters())
+    assert TASK.outputs(model, ROWS, SILENT, "").loss.mean() < told.mean()
+    (tmp_path / "kept").mkdir()
+    TASK.save(model, tmp_path / "kept")
+    assert not list((tmp_path / "kept").glob("adapter*"))
+    TASK.proof(model)(tmp_path / "kept")
+
+
+def test_a_fine_tune_goes_on_from_a_version_that_adapters_have_made(tmp_path: Path) -> None:
+    base = base_model(tmp_path / "claims/models/base")
+    made = ChatLab(tmp_path / "claims", base, {"max_steps": 2, "use_cpu": True})
+    made.put("original/first.jsonl", conversations(1, 120))
+    made.updates.mkdir()
+    recipes = Recipes(50, {**made.arguments, **LORA}, {**made.arguments, **LORA, "r": 4})
+    first = made.train(1, RETRAIN, made.diagnose(1, recipes=recipes), recipes=recipes)
+    assert first.candidate is not None
+    made.put("updates/more.jsonl", conversations(2, 120))
+    served = {"champion": champion(first), "recipes": recipes}
+    again = made.train(2, FINE_TUNE, made.diagnose(2, **served), **served)
+    assert again.candidate is not None
+    assert again.candidate.version == 2
+
+
+def test_an_adapter_that_was_made_elsewhere_becomes_a_whole_version(tmp_path: Path) -> None:
+    base = base_model(tmp_path / "claims/models/base")
+    brought = adapter(tmp_path / "claims/models/by-hand", base)
+    made = ChatLab(tmp_path / "claims", base, {"max_steps": 2, "use_cpu": True})
+    made.put("original/first.jsonl", conversations(1, 120))
+    made.updates.mkdir()
+    model = replace(made.request(Operation.DIAGNOSE, 1).model, initial_model=f"file://{brought}")
+    found = made.diagnose(1, model=model)
+    imported = made.train(1, TrainingAction.IMPORT, found, model=model)
+    assert imported.candidate is not None
+    folder = made.store / "versions/1"
+    assert (folder / "model.safetensors").is_file()
+    assert not list(folder.glob("adapter*"))
+    whole = TASK.load(folder, ())
+    expected = peft.PeftModel.from_pretrained(TASK.from_base(base, ROWS, 0).model, brought)
+    merged = expected.merge_and_unload().state_dict()
+    assert all(torch.equal(its, merged[name]) for name, its in whole.model.state_dict().items())
+
+
+def test_an_adapter_of_another_model_is_refused(tmp_path: Path) -> None:
+    base = base_model(tmp_path / "base")
+    task = TASK.beside(lambda: base)
+    wider = adapter(tmp_path / "wider", base_model(tmp_path / "wide", width=128))
+    with pytest.raises(ConfigurationError, match=r"does not fit model\.baseModel") as one:
+        task.from_initial(wider)
+    assert one.value.reason == "InitialModelUnreadable"
+    assert "name the very model that it was trained on" in one.value.message
+    deeper = adapter(tmp_path / "deeper", base_model(tmp_path / "deep", num_hidden_layers=3))
+    with pytest.raises(ConfigurationError, match=r"does not fit model\.baseModel"):
+        task.from_initial(deeper)
+
+
+def test_a_folder_with_an_adapter_is_looked_at_before_it_is_loaded(tmp_path: Path) -> None:
+    source = tasks.source(Task.CAUSAL_LM)
+    folder = adapter(tmp_path / "adapter", base_model(tmp_path / "base"))
+    source.check_model("pvc://m/a", folder, Given.INITIAL)
+    with pytest.raises(ConfigurationError, match="name the model that it is an adapter of here"):
+        source.check_model("pvc://m/a", folder, Given.BASE)
+    config = (folder / "adapter_config.json").read_text()
+    (folder / "adapter_config.json").write_text(config.replace('"LORA"', '"IA3"'))
+    with pytest.raises(ConfigurationError, match="an adapter of type 'IA3'; LORA is expected"):
+        source.check_model("pvc://m/a", folder, Given.INITIAL)
+    (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
+    with pytest.raises(ConfigurationError, match=r"no adapter_model.safetensors"):
+        source.check_model("pvc://m/a", folder, Given.INITIAL)
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({**LORA, "r": 0}, "fineTune.arguments.r: a whole number from 1 to 1024"),
+        ({**LORA, "lora_alpha": "32"}, "lora_alpha: a whole number from 1 to 10240"),
+        (
+            {**LORA, "lora_dropout": 1.0},
+            "lora_dropout: a number from 0 up to, but not",
+        ),
+        ({**LORA, "lora_alfa": 3}, "lora_alfa: did you mean 'lora_alpha'"),
+        ({**LORA, "init_lora_weights": "pissa"}, "init_lora_weights is no training argument"),
+        ({"r": 8}, "r is of adapters, and all weights are trained: write training.fineTune.method"),
+        ({"peft_type": "IA3"}, "peft_type: LORA is expected"),
+    ],
+)
+def test_arguments_of_adapters_are_checked(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        TASK.check_arguments(FINE_TUNE, given)
+    assert said in error.value.message
+
+
+def test_layers_that_the_model_has_not_are_found_out_beforehand(tmp_path: Path) -> None:
+    tiny = TASK.rehearse(base_model(tmp_path / "base"), Given.BASE, SILENT)
+    assert tiny is not None
+    TASK.try_arguments(tiny, FINE_TUNE, {**LORA, "target_modules": ["q_proj"]}, 50)
+    with pytest.raises(ConfigurationError, match="no adapter can be put there") as error:
+        TASK.try_arguments(tiny, FINE_TUNE, {**LORA, "target_modules": ["query"]}, 50)
+    assert error.value.message.startswith("training.fineTune.arguments")
+
+
+def test_adapters_take_larger_steps_where_nobody_says_how_large() -> None:
+    assert options.of_trainer({**LORA, "r": 8, "max_length": 64}) == {"learning_rate": 2e-4}
+    assert options.of_trainer({**LORA, "learning_rate": 1.0}) == {"learning_rate": 1.0}
+    assert options.of_trainer({"max_length": 64}) == {}
+
+
+def _spec(task: str, **fine_tune: Any) -> dict[str, Any]:
+    training = {**rules.DEFAULTS["training"]}
+    training["fineTune"] = {**training["fineTune"], **fine_tune}
+    return {
+        **rules.DEFAULTS,
+        "model": {**rules.DEFAULTS["model"], "task": task},
+        "training": training,
+    }
+
+
+def test_the_method_travels_among_the_arguments() -> None:
+    spec = parse(_spec("CausalLM", method="LoRA", arguments={"r": 8}))
+    assert spec.training.fine_tune_arguments == {"r": 8, "peft_type": "LORA"}
+    assert spec.training.retrain_arguments == {}
+    assert parse(_spec("CausalLM", method="Full")).training.fine_tune_arguments == {}
+
+
+def test_a_method_is_refused_where_it_cannot_be_meant() -> None:
+    with pytest.raises(SpecError, match="TextClassification is trained whole: write Full") as error:
+        parse(_spec("TextClassification", method="LoRA"))
+    assert error.value.field == "spec.training.fineTune.method"
+    with pytest.raises(SpecError, match=r"write spec.training.fineTune.method: LoRA"):
+        parse(_spec("CausalLM", arguments={"peft_type": "LORA"}))

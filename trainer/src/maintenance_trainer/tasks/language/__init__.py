@@ -1,0 +1,1 @@
+"""Language models that answer: rows of questions and answers, and how a model takes them."""
