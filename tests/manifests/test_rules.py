@@ -8,7 +8,7 @@ import pytest
 from support.programs import Programs
 from support.resources_api import Refused, Resources, changed
 
-from maintenance_contract.kinds import FROM_SCRATCH, METRICS, OF_CLASSES, OF_NUMBERS
+from maintenance_contract.kinds import FROM_SCRATCH, METRICS, OF_CLASSES, OF_NUMBERS, OF_RANKS
 from maintenance_core.errors import SpecError
 from maintenance_core.spec import parse
 
@@ -58,7 +58,12 @@ def of(task: str) -> dict[str, Any]:
     return {"model.task": task, **base}
 
 
+def _family(metric: str) -> tuple[str, ...]:
+    return next(its for its in (OF_CLASSES, OF_NUMBERS, OF_RANKS) if metric in its)
+
+
 TABLE = of("TabularClassification")
+ITEMS = of("NextItem")
 
 DURATIONS = {  # field: refused, accepted
     "metrics.interval": (["4s", "24h1s", "0s"], ["5s", "24h", "1h30m", "90m", "1h0m10s"]),
@@ -276,7 +281,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         )
         for task in METRICS
         for metric in OF_NUMBERS
-        if metric not in METRICS[task]
+        if METRICS[task] is OF_CLASSES
     ),
     *(
         (
@@ -286,7 +291,42 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         )
         for task in METRICS
         for metric in OF_CLASSES
-        if metric not in METRICS[task]
+        if METRICS[task] is OF_NUMBERS
+    ),
+    *(
+        (
+            {**of(task), "gate.metric": metric},
+            "spec.gate.metric",
+            "a model that ranks (NextItem) is compared by HitRateAt5, HitRateAt10 or HitRateAt20",
+        )
+        for task in METRICS
+        for metric in (*OF_RANKS, *OF_NUMBERS, *OF_CLASSES)
+        if metric not in METRICS[task] and OF_RANKS in (METRICS[task], _family(metric))
+    ),
+    *(
+        (
+            {**ITEMS, "data.columns": {stranger: "a"}},
+            "spec.data.columns.user",
+            "NextItem reads who chose what, and when, and no text, image or label",
+        )
+        for stranger in ("text", "image", "label")
+    ),
+    *(
+        (
+            {**of(task), "data.columns": {role: "a"}},
+            "spec.data.columns.user",
+            "only NextItem reads columns for user and item",
+        )
+        for task in ("TextClassification", "TabularRegression")
+        for role in ("user", "item")
+    ),
+    *(
+        (
+            {**ITEMS, "data.columns": columns},
+            "spec.data.columns.item",
+            "two of user, item and time name the same column",
+        )
+        for columns in ({"user": "item"}, {"item": "time"}, {"user": "a", "time": "a"})
     ),
     *(
         (
@@ -475,6 +515,10 @@ ACCEPTED: list[dict[str, Any]] = [
     {**TABLE, "data.columns": {"group": "patient", "weight": "counts", "time": "at"}},
     {**TABLE, "data.columns": {"inputs": [f"{n}" * 60 for n in range(100, 500)]}},
     of("TabularRegression"),
+    ITEMS,
+    {**ITEMS, "data.columns": {"user": "customer", "item": "product", "time": "bought_at"}},
+    {**ITEMS, "model.baseModel": {"storageUri": "pvc://models/base/items"}},
+    {**ITEMS, "metrics.performance": ..., "metrics.outcomes": {"counter": "n"}},
     {**TABLE, "model.initialModel": {"storageUri": "pvc://models/by-hand"}},
     {"model.task": "ImageClassification", "data.columns": {"image": "text", "label": "digit"}},
     {"model.task": "ImageClassification", "data.columns": {"time": "text"}},

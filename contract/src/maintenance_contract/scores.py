@@ -30,10 +30,10 @@ class ScoreMetric(StrEnum):
     """Mean absolute error, in units of the label."""
     RMSE = "RMSE"
     """Root mean squared error, in units of the label."""
-    HIT_RATE_AT_5 = "HitRateAt5"
-    """Share of rows whose answer is among the five that the model ranks first."""
     HIT_RATE_AT_10 = "HitRateAt10"
-    """The same among the first ten."""
+    """Share of rows whose answer is among the ten that the model ranks first."""
+    HIT_RATE_AT_5 = "HitRateAt5"
+    """The same among the first five."""
     HIT_RATE_AT_20 = "HitRateAt20"
     """The same among the first twenty."""
 
