@@ -346,6 +346,7 @@ def test_the_complete_sample_says_every_field(schema: Node) -> None:
             "outcomes",
             "image-classification",
             "tabular-classification",
+            "next-item",
         )
         for path in _paths(
             yaml.safe_load((ROOT / f"manifests/samples/{sample}.yaml").read_text())["spec"]

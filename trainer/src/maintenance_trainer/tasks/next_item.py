@@ -43,7 +43,7 @@ BATCH: Final = 256
 SIZE: Final[Mapping[str, Any]] = {
     "n_positions": 64,
     "n_embd": 64,
-    "n_layer": 2,
+    "n_layer": 1,
     "n_head": 2,
     "resid_pdrop": 0.2,
     "embd_pdrop": 0.2,
