@@ -270,7 +270,7 @@ def test_one_user_or_users_with_one_item_teach_nothing(tmp_path: Path) -> None:
     made.put("original/one.csv", users(1, 200, length=1))
     reason, message = report_of(made, 2)
     assert reason == "DataEmpty", message
-    assert "each of 200 users has one interaction" in message
+    assert "users has one interaction, and what comes next is learnt from users with two" in message
     assert "Does data.columns.user name the column that says who chose" in message
 
 
@@ -291,6 +291,7 @@ def test_a_champion_and_data_that_are_not_of_one_catalogue(tmp_path: Path) -> No
             model=other,
             champion=champion(first),
             metric=ScoreMetric.MAE,
+            recipes=Recipes(50, {}, {}),
         )
     )
     assert (report.reason, code) == ("ChampionOfOtherTask", 78)
