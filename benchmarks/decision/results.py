@@ -28,5 +28,12 @@ def record(part: str, cells: list[dict[str, Any]], figures: dict[str, Any]) -> N
     newest.write_text(_spelled(kept))
 
 
+def newest(name: str) -> dict[str, Any]:
+    """The newest figures of a part, by name; empty where there are none."""
+    path = RESULTS / "decision.json"
+    found: dict[str, Any] = json.loads(path.read_text()).get(name, {}) if path.exists() else {}
+    return found
+
+
 def _spelled(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=1) + "\n"

@@ -12,7 +12,11 @@ from service import Version
 from maintenance_contract import StorageUri
 from maintenance_contract.paths import CLAIMS_ROOT, MANIFEST_FILE
 
-LOADERS: Final = {"TextClassification": "text_model", "TabularClassification": "table_model"}
+LOADERS: Final = {
+    "NextItem": "items_model",
+    "TabularClassification": "table_model",
+    "TextClassification": "text_model",
+}
 """Modules by the kind of model; a server reads only the libraries of its own."""
 
 

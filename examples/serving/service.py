@@ -12,6 +12,9 @@ from prometheus_client import Counter, Gauge
 ANSWERS_KEPT: Final = 1000
 """Answers whose true labels may still come."""
 
+BETWEEN: Final = "\n"
+"""Stands between the answers of a model that ranks several: right is who names the true one."""
+
 PREDICTIONS = Counter(
     "model_predictions", "Answers whose true label is known.",
     ["model", "version", "true_class", "correct"],
@@ -29,7 +32,7 @@ class Version(Protocol):
         """Its number."""
 
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        """One label per row; a row has its input columns by name."""
+        """One label per row, or several, one a line; a row has its input columns by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,12 @@ class Service:
             answer = self._answers.pop(number, None)
             if answer is None or len(answer.labels) != len(truth):
                 return False
-            hits = [said == true for said, true in zip(answer.labels, truth, strict=True)]
-            for true, hit in zip(truth, hits, strict=True):
-                PREDICTIONS.labels(self.name, answer.version, true, str(hit).lower()).inc()
+            pairs = list(zip(answer.labels, truth, strict=True))
+            hits = [true in said.split(BETWEEN) for said, true in pairs]
+            for (said, true), hit in zip(pairs, hits, strict=True):
+                # A metric with a series for each of a shop's products would be none.
+                counted = "any" if BETWEEN in said else true
+                PREDICTIONS.labels(self.name, answer.version, counted, str(hit).lower()).inc()
             if self._model is not None and answer.version == self._model.version:
                 self._recent.extend(hits)
                 share = sum(self._recent) / len(self._recent)

@@ -26,7 +26,14 @@ from maintenance_contract import (
     TrainingRequest,
     columns_of,
 )
-from maintenance_contract.kinds import METRICS, OF_ANSWERS, OF_CLASSES, OF_NUMBERS, ROLES
+from maintenance_contract.kinds import (
+    METRICS,
+    OF_ANSWERS,
+    OF_CLASSES,
+    OF_NUMBERS,
+    OF_RANKS,
+    ROLES,
+)
 
 ARGUMENTS = st.dictionaries(
     st.text(max_size=20),
@@ -208,9 +215,10 @@ def test_the_schema_knows_the_kinds_and_their_columns() -> None:
     assert metric["enum"] == [*ScoreMetric]
     assert "default" not in metric  # it depends on the kind
     for task, metrics in METRICS.items():
-        assert metrics in (OF_CLASSES, OF_NUMBERS, OF_ANSWERS)
+        assert metrics in (OF_CLASSES, OF_NUMBERS, OF_RANKS, OF_ANSWERS)
         # What the rules of the CRD go by.
         assert task.endswith("Classification") == (metrics is OF_CLASSES)
+        assert (task == "NextItem") == (metrics is OF_RANKS)
     columns = spec["data"]["properties"]["columns"]
     assert columns["properties"].keys() == {role.name for its in ROLES.values() for role in its}
     for task, roles in ROLES.items():

@@ -14,10 +14,12 @@ from prometheus_client import REGISTRY
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 sys.path[:0] = [str(EXAMPLES / name) for name in (
-    "disease-prediction", "green-bonds", "package-sections", "serving", "support")]  # fmt: skip
+    "disease-prediction", "green-bonds", "package-sections", "recommendation", "serving",
+    "support")]  # fmt: skip
 
 import headlines  # noqa: E402  # found through the path above
 import patients  # noqa: E402
+import shop  # noqa: E402
 import stretches  # noqa: E402
 import traffic  # noqa: E402
 from maintenance_examples import cases, demo  # noqa: E402
@@ -151,6 +153,38 @@ def test_patients_are_seeded_and_change_as_told() -> None:
     assert not older.labelled
     ages = [sum(row["age"] for row in each.served) / len(each.served) for each in (units, older)]
     assert abs(ages[1] - ages[0] - patients.OLDER_YEARS) < 4
+
+
+def test_customers_are_seeded_and_choose_as_told() -> None:
+    data, again = shop.draw(), shop.draw()
+    assert data == again
+    known, launch, replaced, sale = data.stretches
+    there = {row["item"] for row in data.original}
+    assert len(there) == len(shop.DEPARTMENTS) * shop.PRODUCTS
+    assert not known.labelled
+    assert not sale.labelled
+    new = [row["item"] not in there for row in launch.labelled]
+    assert 0.2 < sum(new) / len(new) < 0.4
+    other = [row["item"] not in there for row in replaced.labelled]
+    assert 0.7 < sum(other) / len(other) < 0.9
+    # What a sale brings is of the catalogue that is there by then.
+    sold = {item for row in sale.served for item in (*row["history"], row["label"])}
+    assert sold <= {row["item"] for row in replaced.labelled} | {
+        shop.named(item, "replaced") for item in there
+    }
+    assert len(known.served) == shop.SERVED_ROWS
+
+
+def test_of_a_ranking_right_is_who_names_the_true_item_and_items_are_no_series() -> None:
+    service = Service("ranking-test", 4)
+    service.serve(Constant("1", "a\nb\nc"))
+    answer = service.predict(SOURCE)
+    assert answer is not None
+    assert service.feedback(answer["id"], ["b", "c", "x", "a"])
+    labels = {"model": "ranking-test", "version": "1"}
+    assert REGISTRY.get_sample_value("model_accuracy", labels) == 0.75
+    hits = {**labels, "true_class": "any", "correct": "true"}
+    assert REGISTRY.get_sample_value("model_predictions_total", hits) == 3
 
 
 @pytest.mark.parametrize("name", cases.names())

@@ -349,6 +349,7 @@ def test_the_complete_sample_says_every_field(schema: Node) -> None:
             "time-series-forecasting",
             "chatbot",
             "answers-to-letters",
+            "next-item",
         )
         for path in _paths(
             yaml.safe_load((ROOT / f"manifests/samples/{sample}.yaml").read_text())["spec"]

@@ -75,6 +75,7 @@ def test_the_first_version_needs_no_base_model_and_names_its_items(
     manifest = json.loads((folder / "manifest.json").read_text())
     assert set(manifest["files"]) >= {"config.json", "items.json", "model.safetensors"}
     assert (manifest["task"], manifest["labels"], manifest["baseModel"]) == ("NextItem", [], None)
+    assert "NDCG@5 on old held-out rows: 0." in first.message
     items = json.loads((folder / "items.json").read_text())
     assert sorted(items["items"]) == sorted(f"i{number}" for number in range(ITEMS))
     assert sum(items["counts"]) == 8 * manifest["trainedRows"]["old"]

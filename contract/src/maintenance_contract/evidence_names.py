@@ -18,6 +18,9 @@ ERROR_EVIDENCE: Final = "errorEvidence"
 ERROR_AT_EQUAL_CLASS_EVIDENCE: Final = "errorAtEqualClassEvidence"
 ACCURACY_ON_NEW_ROWS: Final = "accuracyOnNewRows"
 LOSS_ON_NEW_ROWS: Final = "lossOnNewRows"
+HIT_RATE: Final = "hitRate"
+MISS_RATE: Final = "missRate"
+HITS_ON_NEW_ROWS: Final = "hitsOnNewRows"
 OUTSIDE_SUPPORT: Final = "outsideSupport"
 CLASS_MIX: Final = "classMix"
 GAIN_AT_NEW_MIX: Final = "gainAtNewMix"
@@ -80,6 +83,9 @@ WORDS: Final[Mapping[str, str]] = {
     ERROR_EVIDENCE: "evidence that the error rose, in labels",
     ERROR_AT_EQUAL_CLASS_EVIDENCE: "the same at equal class mix",
     ACCURACY_ON_NEW_ROWS: "the champion's accuracy on new held-out rows",
+    HIT_RATE: "hit rate in production",
+    MISS_RATE: "miss rate in production",
+    HITS_ON_NEW_ROWS: "the champion's hit rate on new held-out users",
     LOSS_ON_NEW_ROWS: "the champion's loss on new held-out rows, in units of the label",
     OUTSIDE_SUPPORT: "share of new rows that lie outside what the champion was trained on",
     CLASS_MIX: "share of rows that would have to change class to get the old mix",

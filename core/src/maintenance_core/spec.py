@@ -29,6 +29,7 @@ from maintenance_contract.kinds import (
     INPUTS,
     MOST_INPUTS,
     OF_CLASSES,
+    OF_NUMBERS,
     PEFT_TYPE,
     ROLES,
     WITH_ADAPTERS,
@@ -377,7 +378,7 @@ def _metrics(fields: Fields, task: Task) -> Metrics | OutcomeCounters:
         )
     if not fields.has("outcomes"):
         return _gauge(fields)
-    if _without_classes(task):
+    if metrics_of(task) is OF_NUMBERS:
         raise SpecError(
             fields.name("outcomes"),
             f"{task.value} has no classes to count by: write performance with thresholdRange.max, "

@@ -1,8 +1,8 @@
 """Champion and challenger on the same rows, by the same code."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -39,16 +39,18 @@ _TWO: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Of one model, or of the majority class, on n rows.
+    """Of one model, or of what needs none, on n rows.
 
-    ``loss`` (n,). Where there are classes n ``predicted`` labels, and of a model that gives them
-    ``probabilities`` (n, c) in the order of its ``labels``.
+    ``loss`` (n,), and ``beside`` what else is told of each row. Where there are classes n
+    ``predicted`` labels, and of a model that gives them ``probabilities`` (n, c) in the order of
+    its ``labels``.
     """
 
     loss: Losses
     predicted: Sequence[str] = ()
     probabilities: NDArray[np.float32] | None = None
     labels: tuple[str, ...] = ()
+    beside: Mapping[str, Losses] = field(default_factory=dict)
 
     def predictions(self, rows: slice, second: str) -> Predictions:
         """On some of the rows, with the probability of a class; None if it does not know it."""
@@ -209,6 +211,29 @@ def at_class_mix(rows: Sequence[Row], mix: Sequence[Row]) -> tuple[Row, ...]:
         for row in sorted(of[label], key=lambda row: row.key[16:])[: round(most * share)]
     }
     return tuple(row for row in rows if row.key in chosen)
+
+
+def told_beside(
+    held_out: tuple[Sequence[Row], Sequence[Row]], champion: Answers, challenger: Answers
+) -> dict[str, dict[str, list[float]]]:
+    """What is shown and judges nothing; arguments are those of ``evaluation``.
+
+    By age and name the mean of the challenger and, where it has one, of the champion.
+    """
+    first = len(held_out[0])
+    parts = {"new": slice(0, first), "old": slice(first, None)}
+    return {
+        age: {
+            name: [
+                round(float(its.beside[name][part].mean()), 4)
+                for its in (challenger, champion)
+                if name in its.beside
+            ]
+            for name in challenger.beside
+        }
+        for (age, part), rows in zip(parts.items(), held_out, strict=True)
+        if rows and challenger.beside
+    }
 
 
 def held_out(

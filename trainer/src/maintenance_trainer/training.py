@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from maintenance_contract import (
     HITS,
@@ -32,6 +33,7 @@ from maintenance_trainer.evaluate import (
     evaluation,
     evaluation_of_losses,
     majority_class,
+    told_beside,
     yardstick,
 )
 from maintenance_trainer.model_field import Given
@@ -77,6 +79,7 @@ def train(work: Work) -> TrainingReport:
     if request.action is not TrainingAction.IMPORT:
         work.timings.add("train", run.seconds)
     work.progress.stage("writing the version")
+    beside = _beside(work, trained.model, dataset, reference)
     made = Made(
         trained.model.labels,
         trained.rows,
@@ -86,6 +89,7 @@ def train(work: Work) -> TrainingReport:
         run.action,
         trained.fitted.steps,
         run.scores if request.race else {},
+        beside,
     )
     if request.action is TrainingAction.IMPORT:
         source = work.initial_model
@@ -182,7 +186,7 @@ def _reference(work: Work, model: Model | None, dataset: Dataset) -> Answers:
 def _answers(work: Work, model: Model, rows: Sequence[Row], stage: str) -> Answers:
     made = work.task.outputs(model, rows, work.progress, stage)
     loss = made.by(work.request.metric)
-    return Answers(loss, made.predicted, made.probabilities, model.labels)
+    return Answers(loss, made.predicted, made.probabilities, model.labels, made.beside)
 
 
 def _without_contradicted(work: Work, model: Model, dataset: Dataset) -> tuple[Dataset, int]:
@@ -259,6 +263,18 @@ def _evaluate(
     return evaluation(metric, against, (new, old), reference, answers)
 
 
+def _beside(
+    work: Work, challenger: Model, dataset: Dataset, reference: Answers
+) -> dict[str, dict[str, list[float]]]:
+    """What is shown beside the metric, of a kind that has such."""
+    if work.request.metric not in HITS:
+        return {}
+    held_out = dataset.new_held_out, dataset.old_held_out
+    rows = held_out[0] + held_out[1]
+    answers = _answers(work, challenger, rows, "telling how far up, rows")
+    return told_beside(held_out, reference, answers)
+
+
 def _action(request: TrainingRequest) -> TrainingAction:
     if request.action is None:
         message = "request.action: Import, FineTune or Retrain is expected."
@@ -271,6 +287,7 @@ def _report(request: TrainingRequest, store: Store, version: Version) -> Trainin
     manifest = Fields(version.provenance)
     excluded = manifest.integer("excludedContradicted")
     said = _told_of_race(read_race(manifest))
+    said += _told_beside(manifest.raw("beside"))
     if request.exclude_contradicted:
         said += f" {excluded} old rows that new labels contradict were left out."
     return TrainingReport(
@@ -307,6 +324,16 @@ def _told_of_race(scores: Mapping[TrainingAction, Evaluation]) -> str:
     ]
     n = next((c.n for each in scores.values() if (c := each.new or each.old) is not None), 0)
     return f"Of {n} held-out rows {' and '.join(told)}." if told else ""
+
+
+def _told_beside(beside: Mapping[str, Any]) -> str:
+    """What a manifest says of scores that judge nothing; empty where there are none."""
+    return "".join(
+        f" {name} on {age} held-out rows: {of[0]:.3f}"
+        f"{f', of the champion {of[1]:.3f}' if len(of) > 1 else ''}."
+        for age, its in beside.items()
+        for name, of in its.items()
+    )
 
 
 def _loss(evaluation: Evaluation) -> PairedLoss | None:

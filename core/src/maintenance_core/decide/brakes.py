@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
-from maintenance_contract import AUTO, LOSSES, AnyHeldOut, rows_to_hold_out
+from maintenance_contract import AUTO, HITS, LOSSES, AnyHeldOut, rows_to_hold_out
 from maintenance_core.decide.findings import diagnosis_of, level, rows, scale, targeted
 from maintenance_core.decide.power import MOST_ROWS, POWER, fewest_rows
 from maintenance_core.decide.proposal import Brake, Proposal
@@ -92,7 +92,7 @@ def too_few_rows_for_a_first_win(situation: Situation, wanted: Proposal) -> Prop
     if wanted.reason is not DecisionReason.FIRST_VERSION:
         return None
     gate, counts = situation.spec.gate, diagnosis_of(situation).rows
-    reference = "the baseline" if gate.metric in LOSSES else "the majority class"
+    reference = "the baseline" if gate.metric in (*LOSSES, *HITS) else "the majority class"
     return _shortage(
         wanted,
         kind="held-out rows",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from maintenance_contract import PairedCounts, PairedLoss, PairedScore, ScoreMetric
+from maintenance_contract import HITS, PairedCounts, PairedLoss, PairedScore, ScoreMetric
 from maintenance_contract.scores import skill
 from maintenance_core.decide import loss_tests, score_tests
 from maintenance_core.decide.scale import SHARES, Scale
@@ -16,6 +16,7 @@ from maintenance_core.statistics import (
 )
 
 MOST_FREQUENT: Final = "by always naming the most frequent label"
+MOST_POPULAR: Final = "by always showing the most popular items"
 
 
 class Compared(Protocol):
@@ -68,14 +69,15 @@ class Compared(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """By the rows that each gets right: exact tests."""
+    """By the rows that each gets right: exact tests. ``metric`` says what right is."""
 
     counts: PairedCounts
+    metric: ScoreMetric = ScoreMetric.ACCURACY
 
     @property
     def scale(self) -> Scale:
         """Shares of rows."""
-        return SHARES
+        return Scale.of(None, self.metric)
 
     @property
     def n(self) -> int:
@@ -122,15 +124,21 @@ class Counted:
         return non_inferiority_p(self.n, won, lost, margin) <= 1.0 - confidence
 
     def values(self) -> str:
-        """As accuracies."""
-        return f"{percent(self.challenger)} right, the champion {percent(self.champion)},"
+        """As accuracies, or as hit rates."""
+        right = f"hits among the first {HITS[self.metric]}" if self.metric in HITS else "right"
+        return f"{percent(self.challenger)} {right}, the champion {percent(self.champion)},"
 
     def evidence(self) -> str:
         """Rows that only one of the two gets right."""
         return f"{self.counts.challenger_only} won and {self.counts.champion_only} lost"
 
     def against_baseline(self) -> str:
-        """As accuracies."""
+        """As accuracies, or as hit rates."""
+        if self.metric in HITS:
+            return (
+                f"the next item of {percent(self.challenger)} of {self.n} held-out users among its "
+                f"first {HITS[self.metric]}, against {percent(self.champion)} {MOST_POPULAR}"
+            )
         return (
             f"{percent(self.challenger)} of {self.n} held-out rows right, against "
             f"{percent(self.champion)} {MOST_FREQUENT}"

@@ -2,14 +2,17 @@
 
 from typing import Final
 
-from maintenance_contract import LOSSES, Answer, Evidence, Finding, LeftOut, Question
+from maintenance_contract import HITS, LOSSES, Answer, Evidence, Finding, LeftOut, Question
 from maintenance_contract.evidence_names import (
     ACCURACY,
     ACCURACY_ON_NEW_ROWS,
     BREACHED_READINGS,
     ERROR,
     ERROR_RATE,
+    HIT_RATE,
+    HITS_ON_NEW_ROWS,
     LOSS_ON_NEW_ROWS,
+    MISS_RATE,
     SCORE,
 )
 from maintenance_contract.plain import printable
@@ -217,7 +220,11 @@ def _drop_in_labels(situation: Situation) -> PathStep:
     by_loss = its.baseline is not None
     told = its.value if by_loss else figure
     evidence = StatusEvidence(
-        LOSS_ON_NEW_ROWS if by_loss else ACCURACY_ON_NEW_ROWS,
+        LOSS_ON_NEW_ROWS
+        if by_loss
+        else HITS_ON_NEW_ROWS
+        if its.metric in HITS
+        else ACCURACY_ON_NEW_ROWS,
         told(now),
         threshold="" if expected is None else told(expected),
         p_value=p_value(p),
@@ -247,6 +254,8 @@ def _metric(threshold: ThresholdRange, spec: Spec) -> tuple[str, str]:
     floor, of_numbers = threshold.min is not None, spec.gate.metric in LOSSES
     if of_numbers:
         return (SCORE, "The score") if floor else (ERROR, "The error")
+    if spec.gate.metric in HITS:
+        return (HIT_RATE, "The hit rate") if floor else (MISS_RATE, "The miss rate")
     return (ACCURACY, "Accuracy") if floor else (ERROR_RATE, "The error rate")
 
 

@@ -204,7 +204,7 @@ def expected_score(situation: Situation) -> float | None:
 
 def scale(situation: Situation) -> Scale:
     """How the champion's scores are told."""
-    return Scale.of(diagnosis_of(situation).new)
+    return Scale.of(diagnosis_of(situation).new, situation.spec.gate.metric)
 
 
 def concept_drift(steps: Iterable[PathStep]) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 
 from maintenance_contract import (
     COUNTED,
+    HITS,
     LOSSES,
     Operation,
     Outcome,
@@ -21,6 +22,7 @@ from maintenance_contract import (
     PairedScores,
     Reference,
     Sampling,
+    ScoreMetric,
     TrainingReport,
 )
 from maintenance_core.decide.compared import ByLoss, Compared, Counted, Scored
@@ -49,6 +51,10 @@ _MEND_OF_NUMBERS: Final = (
     "Check that it is the model of these data, and that it answers in the unit of their labels; or "
     "remove spec.model.initialModel, and a first version is trained."
 )
+_MEND_OF_ITEMS: Final = (
+    "Check that it is the model of these data, and that items.json names its items in the order of "
+    "their tokens; or remove spec.model.initialModel, and a first version is trained."
+)
 _NO_HELD_OUT_ROW: Final = (
     "There is no held-out row to judge on: add labelled rows, or hold more of them out "
     "(spec.data.holdout)."
@@ -76,7 +82,8 @@ class Contest:
         scores = self._scores
         if scores is not None:
             return _scored(scores.new)
-        return _counted(self.report.evaluation.new if self.report.evaluation else None)
+        evaluation = self.report.evaluation
+        return self._counted(evaluation.new if evaluation else None)
 
     @property
     def old(self) -> Compared | None:
@@ -84,7 +91,7 @@ class Contest:
         scores = self._scores
         if scores is not None:
             return _scored(scores.old)
-        return _counted(self.old_counts)
+        return self._counted(self.old_counts)
 
     @property
     def together(self) -> Compared | None:
@@ -93,7 +100,7 @@ class Contest:
         if evaluation is None or scores is not None:
             return _scored(scores.all if scores else None)
         both = [counts for counts in (evaluation.new, evaluation.old) if counts is not None]
-        return _counted(
+        return self._counted(
             PairedCounts(
                 n=sum(counts.n for counts in both),
                 both_correct=sum(counts.both_correct for counts in both),
@@ -120,6 +127,16 @@ class Contest:
     def by_loss(self) -> bool:
         """Whether there are no classes."""
         return self.gate.metric in LOSSES
+
+    @property
+    def ranks(self) -> bool:
+        """Whether right is what is ranked among the first."""
+        return self.gate.metric in HITS
+
+    def _counted(self, counts: PairedCounts | None) -> Compared | None:
+        if counts is None or counts.n == 0:
+            return None
+        return Counted(counts, self.gate.metric if self.ranks else ScoreMetric.ACCURACY)
 
     @property
     def _scores(self) -> PairedScores | None:
@@ -243,6 +260,8 @@ def model_brought_along(contest: Contest) -> Verdict | None:
     worse, mend = VerdictReason.WORSE_THAN_MAJORITY, _MEND
     if contest.by_loss:
         worse, mend = VerdictReason.WORSE_THAN_BASELINE, _MEND_OF_NUMBERS
+    if contest.ranks:
+        worse, mend = VerdictReason.WORSE_THAN_BASELINE, _MEND_OF_ITEMS
     if rows is None:
         return contest.refused(worse, _NO_HELD_OUT_ROW)
     score = f"The model of spec.model.initialModel gets {rows.against_baseline()}"
@@ -258,7 +277,7 @@ def first_version(contest: Contest) -> Verdict | None:
         return None
     rows = contest.together
     no_better, reference = VerdictReason.NOT_BETTER_THAN_MAJORITY, "the majority class"
-    if contest.by_loss:
+    if contest.by_loss or contest.ranks:
         no_better, reference = VerdictReason.NOT_BETTER_THAN_BASELINE, "the baseline"
     if rows is None:
         return contest.refused(no_better, _NO_HELD_OUT_ROW)
@@ -420,10 +439,6 @@ def _score(rows: Compared | None) -> Score | None:
         its = rows.score
         return Score(its.n, its.champion, its.challenger, its.metric.value)
     return None if rows is None else Score(rows.n, rows.champion, rows.challenger)
-
-
-def _counted(counts: PairedCounts | None) -> Compared | None:
-    return None if counts is None or counts.n == 0 else Counted(counts)
 
 
 def _scored(score: Paired | None) -> Compared | None:

@@ -12,6 +12,7 @@ from maintenance_contract.evidence_names import (
     CLASS_MIX,
     EXPECTED_ERROR_RISE,
     INPUT_SHIFT_AUC,
+    NEW_ITEMS,
     NEW_LABELS,
     OUTSIDE_SUPPORT,
     in_words,
@@ -38,7 +39,6 @@ from maintenance_core.decide.findings import (
 )
 from maintenance_core.decide.power import fewest_rows
 from maintenance_core.decide.proposal import Proposal, Rule
-from maintenance_core.decide.scale import SHARES
 from maintenance_core.decide.worth import many
 from maintenance_core.model import Action, OnAmbiguous, Policy, Situation, Trigger
 from maintenance_core.numbers import figure, p_value, percent
@@ -227,7 +227,7 @@ def concept_replaced(situation: Situation) -> Proposal | None:
     beginning again. Of few rows a fine-tune unlearns too little, and a retrain costs little. Of
     numbers it has not been measured: there a retrain is due.
     """
-    if scale(situation) is not SHARES:
+    if not scale(situation).of_rows:
         return None
     now, expected = score(diagnosis_of(situation).new), expected_score(situation)
     if _cause(situation) is not Cause.CONCEPT_DRIFT or now is None or expected is None:
@@ -279,19 +279,21 @@ def distribution_shifted(situation: Situation) -> Proposal | None:
 
 
 def domain_expanded(situation: Situation) -> Proposal | None:
-    """A Minor answer rests on `outsideSupport` or `newLabels`: FineTune, replaying old rows."""
+    """A Minor answer rests on new inputs, labels or items: FineTune, replaying old rows."""
     for finding in answered(situation, Answer.MINOR):
         match finding.evidence:
             case (Evidence(name=name, value=share), *_) if name == OUTSIDE_SUPPORT:
-                new = "lie outside what the champion was trained on"
+                new = "of the new rows lie outside what the champion was trained on"
             case (Evidence(name=name, value=share), *_) if name == NEW_LABELS:
-                new = "have a label that the champion does not know"
+                new = "of the new rows have a label that the champion does not know"
+            case (Evidence(name=name, value=share), *_) if name == NEW_ITEMS:
+                new = "of the new interactions are with items that the champion does not know"
             case _:
                 continue
         return Proposal(
             Action.FINE_TUNE,
             DecisionReason.DOMAIN_EXPANSION,
-            f"{percent(share)} of the new rows {new}, and no question is answered Major. Minor "
+            f"{percent(share)} {new}, and no question is answered Major. Minor "
             "change: fine-tune, replaying old rows.",
         )
     return None

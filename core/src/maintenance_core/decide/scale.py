@@ -8,7 +8,7 @@ of .02 is two points of that loss, whatever the label is measured in.
 from dataclasses import dataclass
 from typing import Final
 
-from maintenance_contract import AnyHeldOut, HeldOutLoss, ScoreMetric
+from maintenance_contract import HITS, AnyHeldOut, HeldOutLoss, ScoreMetric
 from maintenance_core.numbers import figure, percent, points
 
 
@@ -24,11 +24,16 @@ class Scale:
     deviation: float = 0.0
 
     @classmethod
-    def of(cls, held_out: AnyHeldOut | None) -> "Scale":
-        """That of a champion's score; shares of rows where there is none."""
+    def of(cls, held_out: AnyHeldOut | None, metric: ScoreMetric = ScoreMetric.ACCURACY) -> "Scale":
+        """That of a champion's score; shares of rows where there is none, in the metric's words."""
         if isinstance(held_out, HeldOutLoss):
             return cls(held_out.metric, held_out.baseline, held_out.deviation)
-        return SHARES
+        return cls(metric) if metric in HITS else SHARES
+
+    @property
+    def of_rows(self) -> bool:
+        """Whether scores are shares of rows."""
+        return self.baseline is None
 
     def value(self, score: float) -> str:
         """A score alone: ``93%``, or the loss ``3.2``."""
@@ -38,9 +43,15 @@ class Scale:
 
     def gets(self, score: float, rows: str) -> str:
         """What a model does on rows, as a predicate."""
+        if self.metric in HITS:
+            return f"{self.finds(score, rows)} among its first {HITS[self.metric]}"
         if self.baseline is None:
             return f"gets {percent(score)} of {rows} right"
         return f"has a {self.metric.value} of {self.value(score)} on {rows}"
+
+    def finds(self, score: float, rows: str) -> str:
+        """What one that ranks does on rows, without how far down."""
+        return f"has the next item of {percent(score)} of {rows}"
 
     def share(self, difference: float) -> str:
         """A difference of two scores."""

@@ -212,7 +212,7 @@ def _terms(situation: Situation) -> _Terms | None:
         not reported_only(situation),
         situation.spec.min_expected_gain,
         situation.spec.holdout.updates_percent is None,
-        Scale.of(held_out),
+        Scale.of(held_out, gate.metric),
     )
 
 

@@ -23,6 +23,11 @@ QUESTIONS = {
     "ConceptDrift": "Concept drift?",
     "FeatureSpaceChange": "Feature space change?",
 }
+_AGAINST: Final = {
+    Reference.CHAMPION: "champion",
+    Reference.BASELINE: "baseline",
+    Reference.MAJORITY_CLASS: "majority class",
+}
 _WORDS_WIDTH: Final = 60
 """Most of them fit; the numbers of those that do not stand a little to the right."""
 
@@ -141,7 +146,7 @@ def _comparison_lines(report: TrainingReport) -> Iterator[str]:
     candidate, scores = report.candidate, report.evaluation
     if candidate is None or scores is None:
         return
-    against = "champion" if scores.reference is Reference.CHAMPION else "majority class"
+    against = _AGAINST[scores.reference]
     yield (
         f"Run {report.run}: version {candidate.version} by {name(candidate.action)} in "
         f"{report.timings.get('train', 0.0):.0f} s of training"

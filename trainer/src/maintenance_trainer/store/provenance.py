@@ -38,6 +38,7 @@ class Made:
     action: TrainingAction
     steps: int = 0
     race: Mapping[TrainingAction, Evaluation] = field(default_factory=dict)
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
 
 def provenance(
@@ -114,6 +115,7 @@ def _of_any(request: TrainingRequest, snapshot: Snapshot, made: Made) -> Mapping
         "evaluation": made.evaluation.document(),
         "timings": {name: round(seconds, 3) for name, seconds in made.seconds.items()},
         "code": _code(),
+        **({"beside": made.beside} if made.beside else {}),
     }
 
 

@@ -43,7 +43,7 @@ BATCH: Final = 256
 SIZE: Final[Mapping[str, Any]] = {
     "n_positions": 64,
     "n_embd": 64,
-    "n_layer": 2,
+    "n_layer": 1,
     "n_head": 2,
     "resid_pdrop": 0.2,
     "embd_pdrop": 0.2,
@@ -52,7 +52,7 @@ SIZE: Final[Mapping[str, Any]] = {
 """Of a model that begins with nothing."""
 LEAST_STEPS: Final[Mapping[TrainingAction, int]] = {
     TrainingAction.RETRAIN: 300,
-    TrainingAction.FINE_TUNE: 100,
+    TrainingAction.FINE_TUNE: 80,
 }
 LEAST_EPOCHS: Final[Mapping[TrainingAction, int]] = {
     TrainingAction.RETRAIN: 10,
@@ -68,12 +68,15 @@ OWN: Final[Mapping[TrainingAction, Mapping[str, Any]]] = {
     TrainingAction.FINE_TUNE: {"learning_rate": 1e-3, **_ALIKE},
 }
 """Beneath the user's arguments, over those of all kinds in Hugging Face's format."""
+APART: Final = 10.0
+"""Times the learning rate, while new items alone are learnt."""
 _SAME: Final = 1e-3
 """Scores of a model and its copy differ by less: the same weights, maybe another device."""
 _ROWS: Final = 12
 
 hf_logging: Any = transformers.utils.logging  # its functions have no types
 hf_logging.set_verbosity_error()
+hf_logging.disable_progress_bar()
 logging.getLogger("transformers").setLevel(logging.ERROR)
 
 
@@ -81,12 +84,14 @@ logging.getLogger("transformers").setLevel(logging.ERROR)
 class ItemModel:
     """A decoder and the items that its tokens stand for.
 
-    ``given`` says whose it is; None: it is trained here.
+    ``given`` says whose it is; None: it is trained here. ``known``: tokens that were there before
+    it grew.
     """
 
     network: Any
     catalogue: Catalogue
     given: Given | None = None
+    known: int | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -176,14 +181,35 @@ class NextItem:
         if len(catalogue) > len(champion.catalogue):
             transformers.set_seed(seed)
             catalogues.grow(champion.network, catalogue.tokens)
-        return replace(champion, catalogue=catalogue, given=None)
+        return replace(champion, catalogue=catalogue, given=None, known=champion.catalogue.tokens)
 
     def fit(
         self, model: ItemModel, rows: Sequence[ItemRow], how: How, progress: Progress
     ) -> Fitted:
-        """Train in place, with the library's ``TrainingArguments``."""
-        told = fitting.Told(progress, len(rows))
+        """Train in place, with the library's ``TrainingArguments``.
+
+        A fine-tune of a model that has grown first finds a place for the new items, while all else
+        stays as it is; then all of it goes on as gently as ever. Trained at once, what is known
+        would be moved as far as what is not.
+        """
         given = complete(how.action, how.arguments, len(rows))
+        first = Fitted()
+        if how.action is TrainingAction.FINE_TUNE and _has_grown(model):
+            apart = {"learning_rate": APART * given["learning_rate"], "weight_decay": 0.0}
+            with catalogues.only_new(model.network, model.known or 0):
+                first = self._fit(model, rows, how, {**given, **apart}, progress)
+        second = self._fit(model, rows, how, given, progress)
+        return Fitted(first.seconds + second.seconds, first.steps + second.steps)
+
+    def _fit(
+        self,
+        model: ItemModel,
+        rows: Sequence[ItemRow],
+        how: How,
+        given: Mapping[str, Any],
+        progress: Progress,
+    ) -> Fitted:
+        told = fitting.Told(progress, len(rows))
         built = arguments.build(how.action, given, how.scratch)
         trainer = self.trainer_of(model, rows, built, told)
         return fitting.fit(trainer, told, arguments.where(how.action))
@@ -323,6 +349,10 @@ class NextItem:
 
 TASK: Final = NextItem()
 BY_METRIC: Final = {metric: NextItem(first) for metric, first in HITS.items()}
+
+
+def _has_grown(model: ItemModel) -> bool:
+    return model.known is not None and model.known < model.catalogue.tokens
 
 
 def _is_base(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """Which items a model knows, and how it comes to know more."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -58,6 +59,32 @@ def grow(network: Any, tokens: int) -> None:
             known = weight[FIRST:before]
             noise = torch.randn(tokens - before, weight.shape[1], device=weight.device)
             weight[before:] = known.mean(dim=0) + _NOISE * noise * known.std(dim=0, correction=0)
+
+
+@contextmanager
+def only_new(network: Any, known: int) -> Iterator[None]:
+    """Let a training change the tokens from ``known`` on, and nothing else."""
+    learnt = {id(side.weight): side.weight for side in _sides(network)}
+    still = [each for each in network.parameters() if id(each) not in learnt and each.requires_grad]
+    hooks = [weight.register_hook(_keeping(known)) for weight in learnt.values()]
+    for each in still:
+        each.requires_grad = False
+    try:
+        yield
+    finally:
+        for each in still:
+            each.requires_grad = True
+        for hook in hooks:
+            hook.remove()
+
+
+def _keeping(known: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    def kept(gradient: torch.Tensor) -> torch.Tensor:
+        found = gradient.clone()
+        found[:known] = 0.0
+        return found
+
+    return kept
 
 
 def _sides(network: Any) -> list[Any]:

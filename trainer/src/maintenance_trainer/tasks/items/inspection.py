@@ -105,6 +105,11 @@ def _remarks(rows: Sequence[ItemRow]) -> Iterator[str]:
             f"{lonely:,} of {len(rows):,} users have one interaction: they tell what is chosen "
             "first, and none is held out to judge by."
         )
+    if over := sum(row.over for row in rows):
+        yield (
+            f"{over:,} of {sum(not row.new for row in rows):,} old users judge nothing any more: "
+            "the last item of each is gone from the catalogue."
+        )
     items = int((catalogues.chosen(rows) > 0).sum())
     if items > catalogues.MOST:
         yield (

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from maintenance_trainer.tasks.items.gone import without_gone
 from maintenance_trainer.tasks.items.names import ITEMS
 from maintenance_trainer.tasks.items.rows import ItemRow
 
@@ -37,7 +38,7 @@ def join(rows: Sequence[ItemRow]) -> list[ItemRow]:
                 joined |= {
                     number: row for number, row in _merged(seen).items() if rows[number].new is new
                 }
-    return [joined[number] for number in sorted(joined)]
+    return without_gone([joined[number] for number in sorted(joined)])
 
 
 def _merged(its: Sequence[tuple[int, ItemRow]]) -> dict[int, ItemRow]:

@@ -22,7 +22,8 @@ class ItemRow(Row):
     the last one of this file; ``answers`` the places there of those that come from this file: they
     are learnt from, each given what stands before it. The last is the row's label, and the only
     one that a model is scored by: a user is one row, so that rows are independent. ``user`` is a
-    hex digest. ``latest``: no later file of this age holds interactions of the user.
+    hex digest. ``latest``: no later file of this age holds interactions of the user. ``over``: the
+    last item is gone from the catalogue, so that nobody can be judged by it any more.
     """
 
     user: str
@@ -30,6 +31,7 @@ class ItemRow(Row):
     times: Times
     answers: Places
     latest: bool = True
+    over: bool = False
 
     @property
     @override
@@ -61,8 +63,8 @@ class ItemRow(Row):
     @property
     @override
     def scored(self) -> bool:
-        """Where there is a history to tell the last item by."""
-        return self.latest and len(self.items) > 1
+        """Where there is a history to tell the last item by, and an item that is still there."""
+        return self.latest and not self.over and len(self.items) > 1
 
     @property
     def history(self) -> Items:
