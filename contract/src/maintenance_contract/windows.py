@@ -48,7 +48,7 @@ WINDOWS: Final[Codec[Windows]] = record(
 )
 
 _DEFAULTS: Final[Mapping[str, tuple[int, int]]] = {
-    Task.TIME_SERIES_CLASSIFICATION: (64, 0),
+    Task.TIME_SERIES_CLASSIFICATION: (32, 0),
     Task.TIME_SERIES_FORECASTING: (64, 8),
 }
 """Context and horizon."""

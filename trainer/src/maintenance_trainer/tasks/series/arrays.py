@@ -132,7 +132,7 @@ def naive(group: Group, name: str, horizon: int, context: int, season: int) -> F
 
 
 def errors(rows: Sequence[Window], told: Sequence[Floats]) -> Floats:
-    """(n,) the mean error of each row, over what is known of its targets.
+    """(n,) the mean error of each row, over what is known of targets that it has seen.
 
     Of one target it is in its unit; of several each is measured by how much it moves from a row to
     the next.
@@ -150,7 +150,7 @@ def errors(rows: Sequence[Window], told: Sequence[Floats]) -> Floats:
             right = ahead(group, name, rows[0].horizon)
             scale = group.series.scales.of(name) if several else 1.0
             away = np.abs(told[place][group.at] - right) / scale
-            known = np.isfinite(right)
+            known = np.isfinite(right) & np.isfinite(latest(group, name, rows[0].context))[:, None]
             total[group.at] += np.where(known, away, 0.0).sum(axis=1)
             count[group.at] += known.sum(axis=1)
     return total / np.maximum(count, 1.0)

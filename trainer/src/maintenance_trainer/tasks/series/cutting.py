@@ -148,20 +148,16 @@ class Cut:
         return np.asarray(ends[observed], np.int64)
 
     def _observed(self, ends: Whole) -> Flags:
-        """Whether something is there to see, and of each target something to tell."""
+        """Whether something is there to see, and of a target something to tell."""
         context, horizon = self._windows.context, self._windows.horizon
-        fine = np.zeros(len(ends), bool) if self._labelled else np.ones(len(ends), bool)
+        fine = np.zeros(len(ends), bool)
         for name, values in self._series.columns.items():
-            if not self._labelled and name not in self._targets:
-                continue
             there = np.concatenate([[0], np.cumsum(np.isfinite(values))])
             seen = there[ends] > there[ends - context]
             if self._labelled:
                 fine |= seen
-            else:
-                fine &= seen & (there[ends + horizon] > there[ends])
-        if not self._labelled and any(name not in self._series.columns for name in self._targets):
-            fine[:] = False
+            elif name in self._targets:
+                fine |= seen & (there[ends + horizon] > there[ends])
         return fine
 
     def _blocks(self) -> tuple[list[str], Whole]:

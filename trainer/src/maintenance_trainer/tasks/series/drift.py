@@ -78,33 +78,32 @@ def measures(schema: Schema, old: Sequence[Window], new: Sequence[Window]) -> li
 class _Side:
     """A channel in rows of one age, at what they are about and not at what lies before it.
 
-    ``present``: the share of rows whose series has it at all; ``filled``: of those numbers that are
-    there; ``values``: they.
+    ``present``: whether it is there at all; ``filled``: the share of rows with a number, which are
+    ``values``.
     """
 
-    present: float
+    present: bool
     filled: float
     values: Floats
 
     @classmethod
     def of(cls, found: Sequence[Group], name: str, rows: Sequence[Window]) -> "_Side":
-        horizon = rows[0].horizon
+        # What is to be told, and of windows with a class the row that has it: all of one age.
+        about = np.arange(rows[0].horizon) if rows[0].horizon else np.array([-1])
         values: list[Floats] = []
-        present = total = 0
+        there = total = 0
         for group in found:
             held = group.series.columns.get(name)
-            total += len(group.ends) * (horizon + 1)
+            places = group.ends[:, None] + about
+            total += places.size
             if held is None:
                 continue
-            places = np.unique(group.ends[:, None] - 1 + np.arange(horizon + 1))
-            its = held[places[places < len(held)]]
-            of_rows = arrays.ahead(group, name, horizon)
-            last = held[group.ends - 1][:, None]
-            there = np.isfinite(np.concatenate([last, of_rows], axis=1))
-            present += int(there.sum())
+            inside = np.minimum(places, len(held) - 1)
+            there += int(np.isfinite(held[inside]).sum())
+            its = held[np.unique(inside)]
             values.append(its[np.isfinite(its)])
         numbers = np.concatenate(values) if values else np.zeros(0)
-        return cls(float(len(numbers) > 0), present / max(total, 1), numbers)
+        return cls(bool(len(numbers)), there / max(total, 1), numbers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from maintenance_trainer.data.reading import Records
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.sources import Found, SourceFile
-from maintenance_trainer.errors import DataError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.tasks.series import joining, stored
 from maintenance_trainer.tasks.series.rows import Window
@@ -109,12 +108,6 @@ class SeriesReader:
         table, columns = builder.table, self._source.columns
         if not len(table):
             return
-        if not table.channels:
-            message = (
-                f"{table.where}: there is no channel to learn from; every column has a role of its "
-                "own. Name the channels in data.columns.inputs."
-            )
-            raise DataError("ColumnMissing", message)
         wanted = (*(columns.inputs or ()), *columns.targets)
         for name in dict.fromkeys(wanted):
             if name not in table.channels:

@@ -52,6 +52,12 @@ def joined(
         return []
     heads, news = _heads(rows)
     targets = rows[0].targets
+    if not any(head.table.channels for head in heads):
+        message = (
+            f"{heads[0].table.where}: there is no channel to learn from; every column has a role "
+            "of its own. Name the channels in data.columns.inputs."
+        )
+        raise DataError("ColumnMissing", message)
     scales = Scales()
     found = [
         _joined(name, pieces, scales, windows, remarks)

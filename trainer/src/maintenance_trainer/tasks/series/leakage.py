@@ -19,8 +19,8 @@ LEAST_OF_A_LABEL: Final = 5
 LEAST_VALUES: Final = 10
 """Different numbers that a target must have: fewer agree with a channel by chance."""
 MOST_AHEAD: Final = 64
-EXACTLY: Final = 1e-6
-"""Of the target's range."""
+EXACTLY: Final = 1e-5
+"""Of the target's range: files round."""
 
 
 def check_labels(rows: Sequence[Window], where: str) -> None:

@@ -1,6 +1,7 @@
 """Networks of patches by the transformers library: made, trained, asked."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -22,10 +23,10 @@ from maintenance_trainer.tasks.series.schema import Schema
 from maintenance_trainer.tasks.task import Fitted, How
 
 SIZE: Final[Mapping[str, Any]] = {
-    "d_model": 32,
-    "num_layers": 3,
+    "d_model": 16,
+    "num_layers": 2,
     "expansion_factor": 2,
-    "dropout": 0.1,
+    "dropout": 0.2,
     "head_dropout": 0.1,
     "gated_attn": True,
     "norm_mlp": "LayerNorm",
@@ -35,14 +36,20 @@ SIZE: Final[Mapping[str, Any]] = {
 PATCH: Final = 8
 """Rows that are read as one; of a short context a quarter."""
 EPOCHS: Final[Mapping[TrainingAction, int]] = {
-    TrainingAction.RETRAIN: 30,
-    TrainingAction.FINE_TUNE: 15,
+    TrainingAction.RETRAIN: 20,
+    TrainingAction.FINE_TUNE: 10,
 }
+LEAST_STEPS: Final[Mapping[TrainingAction, int]] = {
+    TrainingAction.RETRAIN: 400,
+    TrainingAction.FINE_TUNE: 200,
+}
+"""With few rows more epochs are needed."""
+MOST_EPOCHS: Final = 60
 MOST_STEPS: Final = 4000
 """With many rows fewer epochs are enough."""
 RATES: Final[Mapping[TrainingAction, float]] = {
-    TrainingAction.RETRAIN: 2e-3,
-    TrainingAction.FINE_TUNE: 5e-4,
+    TrainingAction.RETRAIN: 5e-3,
+    TrainingAction.FINE_TUNE: 2e-3,
 }
 EVALUATION_BATCH: Final = 512
 
@@ -219,12 +226,18 @@ def built(action: TrainingAction, given: Mapping[str, Any], rows: int, scratch: 
     batch = given.get("per_device_train_batch_size", arguments.DEFAULTS[_BATCH])
     each = max(1, rows // (batch if isinstance(batch, int) else 1))
     ours = {
-        "num_train_epochs": max(1, min(EPOCHS[action], MOST_STEPS // each)),
+        "num_train_epochs": _epochs(action, each),
         "learning_rate": RATES[action],
         "lr_scheduler_type": "cosine",
         "bf16": False,  # half of the digits are not enough for numbers
     }
     return arguments.build(action, {**ours, **given}, scratch)
+
+
+def _epochs(action: TrainingAction, steps: int) -> int:
+    """As many of so many steps each as teach a network of this size."""
+    enough = max(EPOCHS[action], math.ceil(LEAST_STEPS[action] / steps))
+    return max(1, min(enough, MOST_EPOCHS, MOST_STEPS // steps))
 
 
 _BATCH: Final = "per_device_train_batch_size"
@@ -265,23 +278,19 @@ def trainer_of(  # each is a fact of its own
 
 def asked(
     network: Any, schema: Schema, rows: Sequence[Window], progress: Progress
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What a network answers in its own scale, and one embedding a row; always in 32 bits.
+) -> NDArray[np.float32]:
+    """What a network answers in its own scale; always in 32 bits, so that two compare alike.
 
     Returns:
-        (n, horizon, targets) or (n, classes), and (n, hidden size): means of the last hidden state.
+        (n, horizon, targets), or (n, classes) logits.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device).eval()
     told: list[NDArray[np.float32]] = []
-    points: list[NDArray[np.float32]] = []
     with torch.inference_mode():
         for start in range(0, len(rows), EVALUATION_BATCH):
             batch = rows[start : start + EVALUATION_BATCH]
             seen = torch.from_numpy(arrays.inputs(batch, schema)).to(device)
-            output = network(past_values=seen, output_hidden_states=True)
-            told.append(answered(output, schema).float().cpu().numpy())
-            hidden = output.hidden_states[-1].float()
-            points.append(hidden.mean(dim=tuple(range(1, hidden.dim() - 1))).cpu().numpy())
+            told.append(answered(network(past_values=seen), schema).float().cpu().numpy())
             progress.step(start + len(batch))
-    return np.concatenate(told), np.concatenate(points)
+    return np.concatenate(told)

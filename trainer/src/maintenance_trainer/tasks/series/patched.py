@@ -18,7 +18,7 @@ from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress, Silent
 from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal, sizes
-from maintenance_trainer.tasks.series import arrays, drift, network, stored
+from maintenance_trainer.tasks.series import arrays, drift, embedding, network, stored
 from maintenance_trainer.tasks.series.rows import SECOND, Scales, Series, ValuedWindow, Window
 from maintenance_trainer.tasks.series.schema import Channel, Schema
 from maintenance_trainer.tasks.task import Fitted, How, Outputs
@@ -199,13 +199,12 @@ class Patched(ABC):
         """What the network answers."""
         progress.stage(stage, len(rows))
         if not rows:
-            width = int(model.network.config.d_model)
             shape = (0, len(model.labels)) if model.labels else (0, 0, 0)
-            nothing = np.zeros((0, width), np.float32)
+            nothing = embedding.points(rows, model.schema)
             return self.judged(model, rows, np.zeros(shape, np.float32), nothing)
-        told, points = network.asked(model.network, model.schema, rows, progress)
+        told = network.asked(model.network, model.schema, rows, progress)
+        points = embedding.points(rows, model.schema)
         fine = np.isfinite(told.reshape(len(rows), -1)).all(axis=1)
-        fine &= np.isfinite(points).all(axis=1)
         if not fine.all():
             raise _no_numbers(model, int((~fine).sum()), len(rows))
         return self.judged(model, rows, told, points)
@@ -230,12 +229,12 @@ class Patched(ABC):
     def proof(self, model: SeriesModel) -> Callable[[Path], None]:
         """How a copy is known: it loads, and answers the same."""
         probes = probes_of(model.schema)
-        expected = network.asked(model.network, model.schema, probes, Silent())[0]
+        expected = network.asked(model.network, model.schema, probes, Silent())
 
         def prove(folder: Path) -> None:
             try:
                 copy = self.load(folder, model.labels)
-                found = network.asked(copy.network, copy.schema, probes, Silent())[0]
+                found = network.asked(copy.network, copy.schema, probes, Silent())
             except ConfigurationError as error:
                 raise _no_copy(model, error.message) from None
             if copy.schema != model.schema or not np.allclose(found, expected, atol=_SAME):

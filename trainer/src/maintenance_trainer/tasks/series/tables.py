@@ -20,7 +20,6 @@ MISSING: Final = frozenset(
     {"", "na", "n/a", "#n/a", "nan", "-nan", "null", "none", "<na>", "nil", "#na", "nat"}
 )
 """As pandas and others write nothing; case apart."""
-_INFINITE: Final = frozenset({"inf", "infinity"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NAN: Final = float("nan")
@@ -215,8 +214,7 @@ class TableBuilder:
 
     def _no_number(self, value: object, name: str, where: str) -> DataError:
         text = str(value)
-        infinite = text.strip().lstrip("+-").casefold() in _INFINITE or not isinstance(value, str)
-        number = isinstance(value, int | float | Decimal) or infinite
+        number = isinstance(value, int | float | Decimal) or (self._csv and _is_number(text))
         what = "no finite number of at most 3.4e38" if number else "no number"
         named = self._columns.inputs
         instead = (
@@ -233,3 +231,12 @@ def _float(value: float | Decimal) -> float:
         return float(value)
     except OverflowError:
         return float("inf")
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a number in any spelling that people use, infinity among them."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text

@@ -1,0 +1,353 @@
+"""Models of series go the whole way: first version, diagnosis, both ways to a new one, the gate."""
+
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.laboratory import champion
+from support.series import FORECAST, LabelledLab, Record, SeriesLab, directions, lab, load, records
+
+from maintenance_contract import (
+    Answer,
+    ChampionRef,
+    Finding,
+    Operation,
+    Question,
+    TrainingAction,
+    TrainingReport,
+)
+from maintenance_core.decide.gate import judge
+from maintenance_core.model import Champion
+from maintenance_core.spec import parse
+from maintenance_trainer.cli.rules import DEFAULTS
+
+FINE_TUNE, RETRAIN, IMPORT = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN, TrainingAction.IMPORT
+
+
+class OneTarget(SeriesLab):
+    """A laboratory of forecasts of one channel."""
+
+    columns: Mapping[str, Any] = {"targets": ("v",)}
+
+
+class Farther(SeriesLab):
+    """A laboratory of forecasts that are to look farther ahead."""
+
+    windows = replace(FORECAST, horizon=8, stride=8)
+
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+OLD, NEW = 4000, 1600
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
+
+
+def first_version(world: SeriesLab, rows: Sequence[Record]) -> TrainingReport:
+    world.put("original/first.csv", rows)
+    return world.train(1, RETRAIN, world.diagnose(1))
+
+
+def promoted(report: TrainingReport, version: ChampionRef | None) -> bool:
+    served = version and Champion(version.version, "", version.digest, NOW, RETRAIN)
+    scores = report.evaluation and report.evaluation.scores
+    gate = parse(DEFAULTS).gate
+    gate = replace(gate, metric=scores.metric) if scores else gate
+    return judge(report, gate=gate, champion=served, concept_drift=False).promote
+
+
+def finding(report: TrainingReport, question: Question) -> Finding:
+    assert report.diagnosis is not None
+    return next(each for each in report.diagnosis.findings if each.question is question)
+
+
+def evidence(report: TrainingReport) -> dict[str, float]:
+    space = finding(report, Question.FEATURE_SPACE_CHANGE)
+    return {each.name: each.value for each in space.evidence}
+
+
+def loads(first: int, count: int, **how: Any) -> list[Record]:
+    chance = np.random.default_rng([7, first])
+    values = load(first, count, **how)
+    return records(
+        first, {"load": values, "heat": np.roll(values, 2) / 10 + chance.normal(size=count)}
+    )
+
+
+def prices(first: int, count: int, sign: int = 1) -> list[Record]:
+    values = load(first, count, seed=3, momentum=0.9)
+    return records(first, {"price": values, "label": directions(values, sign)})
+
+
+@pytest.fixture(scope="module")
+def forecasts(tmp_path_factory: pytest.TempPathFactory) -> tuple[SeriesLab, TrainingReport]:
+    world = lab(tmp_path_factory.mktemp("forecasts"))
+    return world, first_version(world, loads(0, OLD))
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> tuple[SeriesLab, TrainingReport]:
+    world = lab(tmp_path_factory.mktemp("classes"), LabelledLab, num_train_epochs=15)
+    return world, first_version(world, prices(0, 2000))
+
+
+def beside(world: SeriesLab, folder: Path, kind: type[SeriesLab] | None = None) -> SeriesLab:
+    """The same laboratory, for changes of one's own."""
+    shutil.copytree(world.claims, folder / "claims")
+    made = (kind or type(world))(folder / "claims", folder / "base", world.arguments)
+    made.updates.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def test_a_forecast_beats_what_needs_no_model(
+    forecasts: tuple[SeriesLab, TrainingReport],
+) -> None:
+    world, first = forecasts
+    assert promoted(first, None), first.evaluation
+    assert first.evaluation is not None
+    assert first.evaluation.scores is not None
+    old = first.evaluation.scores.old
+    assert old is not None
+    assert old.worth > 0.1
+    folder = world.store / "versions/1"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (manifest["task"], manifest["labels"]) == ("TimeSeriesForecasting", [])
+    assert set(manifest["files"]) == {"config.json", "model.safetensors", "series.json"}
+    stored = json.loads((folder / "series.json").read_text())
+    assert (stored["context"], stored["horizon"], stored["step"]) == (24, 4, 3600.0)
+    assert (stored["targets"], "labels" in stored) == (["heat", "load"], False)
+
+
+def test_a_calm_month_is_no_change(
+    forecasts: tuple[SeriesLab, TrainingReport], tmp_path: Path
+) -> None:
+    world, first = beside(forecasts[0], tmp_path), forecasts[1]
+    world.put("updates/calm.csv", loads(OLD, NEW))
+    found = world.diagnose(2, champion=champion(first))
+    assert finding(found, Question.CONCEPT_DRIFT).answer is not Answer.MAJOR
+    assert finding(found, Question.FEATURE_SPACE_CHANGE).answer is Answer.NO
+    assert found.diagnosis is not None
+    assert found.diagnosis.rows.new_held_out > 50
+
+
+def test_a_new_channel_and_another_unit_and_clock_are_named(
+    forecasts: tuple[SeriesLab, TrainingReport], tmp_path: Path
+) -> None:
+    world, first = forecasts
+    chance = np.random.default_rng(5)
+    changes: dict[str, tuple[Any, dict[str, float]]] = {
+        "channel": (
+            lambda row, _: row | {"wind": round(float(chance.normal()), 3)},
+            {"changedColumns": 1, "newTargets": 1, "newColumn:wind": 1.0},
+        ),
+        "unit": (
+            lambda row, _: row | {"load": round(row["load"] * 2.54, 3)},
+            {"changedColumns": 1, "unitFactor:load": 2.54},
+        ),
+        "stuck": (
+            lambda row, _: row | {"heat": 10.0},
+            {"changedColumns": 1, "stuckColumn:heat": 10.0},
+        ),
+        "gone": (
+            lambda row, _: {name: row[name] for name in ("time", "load")},
+            {"changedColumns": 1, "lostColumn:heat": 0.0},
+        ),
+        "clock": (lambda row, at: row if at % 2 else None, {"samplingInterval": 2.0}),
+    }
+    for name, (change, expected) in changes.items():
+        its = beside(world, tmp_path / name)
+        made = [change(row, at) for at, row in enumerate(loads(OLD, NEW))]
+        its.put("updates/more.csv", [row for row in made if row is not None])
+        found = its.diagnose(2, champion=champion(first))
+        assert finding(found, Question.FEATURE_SPACE_CHANGE).answer is Answer.MAJOR, name
+        measured = evidence(found)
+        for each, value in expected.items():
+            assert measured[each] == pytest.approx(value, rel=0.05), (name, measured)
+
+
+def test_a_longer_horizon_asks_for_a_retrain_and_gets_one(
+    forecasts: tuple[SeriesLab, TrainingReport], tmp_path: Path
+) -> None:
+    world, first = beside(forecasts[0], tmp_path, Farther), forecasts[1]
+    world.put("updates/calm.csv", loads(OLD, NEW))
+    found = world.diagnose(2, champion=champion(first))
+    assert evidence(found)["longerHorizon"] == 4
+    again = world.train(2, RETRAIN, found, champion=champion(first))
+    stored = json.loads((world.store / "versions/2/series.json").read_text())
+    assert stored["horizon"] == 8
+    assert again.evaluation is not None
+    assert again.evaluation.scores is not None
+    new = again.evaluation.scores.new
+    assert new is not None
+    assert new.challenger < new.champion  # which tells the last number where it knows nothing
+
+
+def test_a_classifier_learns_turns_and_grows(
+    classes: tuple[SeriesLab, TrainingReport], tmp_path: Path
+) -> None:
+    world, first = beside(classes[0], tmp_path), classes[1]
+    assert promoted(first, None), first.evaluation
+    rows = prices(2000, 900)
+    for at, row in enumerate(rows):  # one hour in four something of its own, with its own name
+        if at // 40 % 4 == 0:
+            row["price"] = round(row["price"] + (15.0 if at % 2 else -15.0), 4)
+            row["label"] = "zigzag" if row["label"] else ""
+    world.put("updates/zigzag.csv", rows)
+    found = world.diagnose(2, champion=champion(first))
+    assert found.diagnosis is not None
+    assert found.diagnosis.new_labels == ("zigzag",)
+    tuned = world.train(2, FINE_TUNE, found, champion=champion(first))
+    manifest = json.loads((world.store / "versions/2/manifest.json").read_text())
+    assert manifest["labels"] == ["down", "up", "zigzag"]
+    assert promoted(tuned, champion(first)), tuned.evaluation
+
+
+def test_labels_that_turn_round_are_concept_drift(
+    classes: tuple[SeriesLab, TrainingReport], tmp_path: Path
+) -> None:
+    world, first = beside(classes[0], tmp_path), classes[1]
+    world.put("updates/turned.csv", prices(2000, 900, sign=-1))
+    found = world.diagnose(2, champion=champion(first))
+    assert finding(found, Question.CONCEPT_DRIFT).answer is Answer.MAJOR
+    again = world.train(
+        2, RETRAIN, found, champion=champion(first), exclude_contradicted=True, race=True
+    )
+    assert again.evaluation is not None
+    assert again.evaluation.new is not None
+    assert again.evaluation.new.challenger_accuracy > again.evaluation.new.champion_accuracy + 0.3
+
+
+@pytest.mark.parametrize("kind", ["forecasts", "classes"])
+def test_a_model_made_elsewhere_is_taken_over(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    world, _ = request.getfixturevalue(kind)
+    brought = tmp_path / "brought"
+    shutil.copytree(world.store / "versions/1", brought)
+    (brought / "manifest.json").unlink()
+    its = beside(world, tmp_path)
+    shutil.rmtree(its.store)
+    model = replace(its.request(Operation.DIAGNOSE, 1).model, initial_model=f"file://{brought}")
+    report = its.train(1, IMPORT, its.diagnose(1, model=model), model=model)
+    assert report.candidate is not None
+    for name in ("series.json", "model.safetensors", "config.json"):
+        assert (its.store / f"versions/1/{name}").read_bytes() == (brought / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda its: its.update(horizon=5), "prediction_length of config.json is 4, and horizon"),
+        (lambda its: its.update(context=25), "context_length of config.json is 24, and context of"),
+        (lambda its: its["channels"][0].update(std=0), "std: a number above 0 is expected"),
+        (lambda its: its["channels"][0].update(name="x"), "targets: each is a channel"),
+        (lambda its: its.update(labels=["a", "b"]), "either targets or labels are expected"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused(
+    forecasts: tuple[SeriesLab, TrainingReport], tmp_path: Path, change: Any, said: str
+) -> None:
+    world, _ = forecasts
+    brought = tmp_path / "brought"
+    shutil.copytree(world.store / "versions/1", brought)
+    (brought / "manifest.json").unlink()
+    description = json.loads((brought / "series.json").read_text())
+    change(description)
+    (brought / "series.json").write_text(json.dumps(description))
+    its = beside(world, tmp_path)
+    shutil.rmtree(its.store)
+    model = replace(its.request(Operation.DIAGNOSE, 1).model, initial_model=f"file://{brought}")
+    report, code = its.do(its.request(Operation.DIAGNOSE, 1, model=model))
+    assert (report.reason, code, said in report.message) == ("InitialModelUnreadable", 78, True), (
+        report.message
+    )
+
+
+def test_a_champion_of_other_channels_is_named(
+    forecasts: tuple[SeriesLab, TrainingReport], tmp_path: Path
+) -> None:
+    world, first = beside(forecasts[0], tmp_path), forecasts[1]
+    for path in world.original.glob("*"):
+        path.unlink()
+    world.put("original/other.csv", records(0, {"rain": load(0, 2000)}))
+    report, _ = world.do(world.request(Operation.DIAGNOSE, 2, champion=champion(first)))
+    assert report.reason == "ColumnMissing"
+    assert "no file has a column of the model in service, which reads the columns 'heat'" in (
+        report.message
+    )
+
+
+def test_what_tells_the_answer_is_refused(tmp_path: Path) -> None:
+    values = load(0, 1500)
+    world = lab(tmp_path / "a", OneTarget)
+    leak = np.roll(values, -2) * 1.8 + 32
+    world.put("original/a.csv", records(0, {"v": values[:-2], "known": leak[:-2]}))
+    report, _ = world.do(world.request(Operation.DIAGNOSE, 1))
+    assert report.reason == "LabelInColumn"
+    assert "the column 'known' is the column 'v' of 2 rows later" in report.message
+
+    labels = directions(values)
+    world = lab(tmp_path / "b", LabelledLab)
+    codes = [float(label == "up") for label in labels]
+    world.put("original/a.csv", records(0, {"load": values, "code": codes, "label": labels}))
+    report, _ = world.do(world.request(Operation.DIAGNOSE, 1))
+    assert report.reason == "LabelInColumn"
+    assert "the column 'code' tells the label in each of" in report.message
+
+
+def test_one_class_and_channels_that_tell_nothing(tmp_path: Path) -> None:
+    values = load(0, 600)
+    world = lab(tmp_path / "a", LabelledLab)
+    world.put("original/a.csv", records(0, {"v": values, "label": ["up"] * 600}))
+    report, _ = world.do(world.request(Operation.DIAGNOSE, 1))
+    assert report.reason == "DataEmpty"
+    assert "of 1 labels ('up') to learn from" in report.message
+
+    world = lab(tmp_path / "b", OneTarget)
+    columns = {"v": values, "same": [7.0] * 600, "none": [""] * 600}
+    world.put("original/a.csv", records(0, columns))
+    found = world.diagnose(1)
+    assert "the column 'none': nothing is in it, so it is no input." in found.message
+    assert "the column 'same': the same in all rows, so nothing is learnt from it." in found.message
+
+
+def test_an_argument_that_cannot_train_is_refused_before_anything_is_paid_for(
+    tmp_path: Path,
+) -> None:
+    world = lab(tmp_path, optim="adamw_of_nobody")
+    world.put("original/a.csv", loads(0, 900))
+    report, code = world.do(world.request(Operation.DIAGNOSE, 1))
+    assert (report.reason, code) == ("ArgumentInvalid", 78)
+
+
+def test_a_server_needs_what_the_page_says_and_no_more(
+    forecasts: tuple[SeriesLab, TrainingReport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The code of docs/series.md tells what the trainer scores."""
+    from maintenance_trainer.progress import Silent  # noqa: PLC0415
+    from maintenance_trainer.tasks.series import network  # noqa: PLC0415
+    from maintenance_trainer.tasks.series.patched import probes_of  # noqa: PLC0415
+    from maintenance_trainer.tasks.time_series_forecasting import TASK  # noqa: PLC0415
+
+    world, _ = forecasts
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "docs/series.md").read_text(), re.DOTALL)[0]
+    monkeypatch.chdir(world.store / "versions/1")
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102  # of our own page
+    model = TASK.load(Path.cwd(), ())
+    row = probes_of(model.schema)[0]
+    rows = [
+        {name: float(values[at]) for name, values in row.series.columns.items()}
+        for at in range(row.end - row.context, row.end)
+    ]
+    told = network.asked(model.network, model.schema, [row], Silent())[0]
+    scale = {channel.name: channel for channel in model.schema.channels}
+    for place, name in enumerate(model.schema.targets):
+        expected = told[:, place] * scale[name].std + scale[name].mean
+        assert names["forecast"](rows)[:, place] == pytest.approx(expected, rel=1e-4)

@@ -1,0 +1,58 @@
+"""Windows as points, for the tests of the diagnosis: how each channel runs within them.
+
+What comes round again (a day, a week) is the same point whenever it begins; where a window stands
+in time is told by nothing. That two networks see other things in a window must not matter here.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maintenance_trainer.tasks.series import arrays
+from maintenance_trainer.tasks.series.rows import Window
+from maintenance_trainer.tasks.series.schema import Schema
+
+LAGS: Final = (1, 2, 4, 8)
+"""Rows apart at which a channel is compared with itself."""
+FAR: Final = 6.0
+_LEAST_SPREAD: Final = 1e-3
+"""Standard deviations of the training rows: less is none."""
+
+
+def points(rows: Sequence[Window], schema: Schema) -> NDArray[np.float32]:
+    """(n, e) of n windows.
+
+    Of each channel its spread, where it ends and how it leans, in units of that spread, and how
+    much it is like itself some rows before. Where classes are told its level, too: a forecast goes
+    by the window's own.
+    """
+    width = len(schema.channels) * (len(LAGS) + (4 if schema.labels else 3))
+    made = np.zeros((len(rows), width), np.float32)
+    for start in range(0, len(rows), arrays.BATCH):
+        batch = rows[start : start + arrays.BATCH]
+        seen = arrays.inputs(batch, schema).astype(np.float64)
+        made[start : start + len(batch)] = _points(seen, level=bool(schema.labels))
+    return made
+
+
+def _points(seen: NDArray[np.float64], *, level: bool) -> NDArray[np.float64]:
+    """Of (n, context, channels)."""
+    context = seen.shape[1]
+    mean, spread = seen.mean(axis=1), seen.std(axis=1) + _LEAST_SPREAD
+    run = (seen - mean[:, None]) / spread[:, None]
+    quarter = max(1, context // 4)
+    parts = [
+        np.log(spread),
+        run[:, -1],
+        run[:, -quarter:].mean(axis=1) - run[:, :quarter].mean(axis=1),
+    ]
+    for lag in LAGS:
+        if lag < context:
+            parts.append((run[:, lag:] * run[:, :-lag]).mean(axis=1))
+        else:
+            parts.append(np.zeros_like(mean))
+    if level:
+        parts.append(mean)
+    return np.clip(np.concatenate(parts, axis=1), -FAR, FAR)
