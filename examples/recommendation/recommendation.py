@@ -31,7 +31,7 @@ CASE: Final = Case(
         Act(
             "launch",
             "Act 2: a launch",
-            "Two departments are new, and three purchases in ten are theirs. "
+            "Two departments are new, and more than three purchases in ten are theirs. "
             "Version 1 has never seen a product of them.",
             "FineTune",
             2,

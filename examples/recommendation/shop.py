@@ -6,7 +6,7 @@ A customer prefers some departments and goes on from product to product: mostly 
 with the last one, else to another of a department that the customer likes, best sellers first.
 
 - known: customers like those of the original rows.
-- launch: three purchases in ten are of two departments that are new.
+- launch: more than three purchases in ten are of two departments that are new.
 - replaced: four in five products are gone, and others are there in their place.
 - sale: a week in which those come who like two departments. Nobody's taste has changed for it, so
   nothing may be done.
@@ -27,9 +27,9 @@ ON_SALE: Final = ("books", "garden")
 PRODUCTS: Final = 20
 """Of a department."""
 ORIGINAL_USERS: Final = 1500
-LABELLED_USERS: Final = 500
+LABELLED_USERS: Final = 700
 SERVED_ROWS: Final = 480
-LAUNCH_SHARE: Final = 0.3
+LAUNCH_SHARE: Final = 0.35
 REPLACED: Final = 0.8
 GOES_WITH: Final = 0.65
 """How often a customer takes what goes with the last product."""

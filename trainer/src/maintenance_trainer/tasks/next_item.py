@@ -69,7 +69,8 @@ OWN: Final[Mapping[TrainingAction, Mapping[str, Any]]] = {
 }
 """Beneath the user's arguments, over those of all kinds in Hugging Face's format."""
 APART: Final = 10.0
-"""Times the learning rate, while new items alone are learnt."""
+"""Times the learning rate, while new items alone are learnt; up to a rate that places bear."""
+MOST_APART: Final = 0.02
 _SAME: Final = 1e-3
 """Scores of a model and its copy differ by less: the same weights, maybe another device."""
 _ROWS: Final = 12
@@ -195,7 +196,7 @@ class NextItem:
         given = complete(how.action, how.arguments, len(rows))
         first = Fitted()
         if how.action is TrainingAction.FINE_TUNE and _has_grown(model):
-            apart = {"learning_rate": APART * given["learning_rate"], "weight_decay": 0.0}
+            apart = {"learning_rate": _apart(given["learning_rate"]), "weight_decay": 0.0}
             with catalogues.only_new(model.network, model.known or 0):
                 first = self._fit(model, rows, how, {**given, **apart}, progress)
         second = self._fit(model, rows, how, given, progress)
@@ -349,6 +350,10 @@ class NextItem:
 
 TASK: Final = NextItem()
 BY_METRIC: Final = {metric: NextItem(first) for metric, first in HITS.items()}
+
+
+def _apart(rate: float) -> float:
+    return max(rate, min(APART * rate, MOST_APART))
 
 
 def _has_grown(model: ItemModel) -> bool:
