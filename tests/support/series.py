@@ -118,3 +118,19 @@ def directions(values: NDArray[np.float64], sign: int = 1) -> list[str]:
     means = np.array([values[max(0, at - 8) : at].mean() if at else 0 for at in range(len(values))])
     up = sign * (values - means) > 0
     return ["" if at < 8 else "up" if up[at] else "down" for at in range(len(values))]
+
+
+def prices(first: int, count: int, sign: int = 1) -> list[Record]:
+    """Hours of a price, and whether each lies above the mean of those before it."""
+    values = load(first, count, seed=3, momentum=0.9)
+    return records(first, {"price": values, "label": directions(values, sign)})
+
+
+def zigzags(first: int, count: int) -> list[Record]:
+    """The same; for one stretch in four something of its own, with a name of its own."""
+    rows = prices(first, count)
+    for at, row in enumerate(rows):
+        if at // 40 % 4 == 0:
+            row["price"] = round(row["price"] + (15.0 if at % 2 else -15.0), 4)
+            row["label"] = "zigzag" if row["label"] else ""
+    return rows

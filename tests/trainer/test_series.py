@@ -12,7 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 from support.laboratory import champion
-from support.series import FORECAST, LabelledLab, Record, SeriesLab, directions, lab, load, records
+from support.series import (
+    FORECAST,
+    LabelledLab,
+    Record,
+    SeriesLab,
+    directions,
+    lab,
+    load,
+    prices,
+    records,
+    zigzags,
+)
 
 from maintenance_contract import (
     Answer,
@@ -78,11 +89,6 @@ def loads(first: int, count: int, **how: Any) -> list[Record]:
     return records(
         first, {"load": values, "heat": np.roll(values, 2) / 10 + chance.normal(size=count)}
     )
-
-
-def prices(first: int, count: int, sign: int = 1) -> list[Record]:
-    values = load(first, count, seed=3, momentum=0.9)
-    return records(first, {"price": values, "label": directions(values, sign)})
 
 
 @pytest.fixture(scope="module")
@@ -193,12 +199,7 @@ def test_a_classifier_learns_turns_and_grows(
 ) -> None:
     world, first = beside(classes[0], tmp_path), classes[1]
     assert promoted(first, None), first.evaluation
-    rows = prices(2000, 900)
-    for at, row in enumerate(rows):  # one hour in four something of its own, with its own name
-        if at // 40 % 4 == 0:
-            row["price"] = round(row["price"] + (15.0 if at % 2 else -15.0), 4)
-            row["label"] = "zigzag" if row["label"] else ""
-    world.put("updates/zigzag.csv", rows)
+    world.put("updates/zigzag.csv", zigzags(2000, 900))
     found = world.diagnose(2, champion=champion(first))
     assert found.diagnosis is not None
     assert found.diagnosis.new_labels == ("zigzag",)

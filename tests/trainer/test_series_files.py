@@ -105,14 +105,18 @@ def test_no_row_of_a_series_is_in_windows_of_both_sides(tmp_path: Path) -> None:
         used = [_used(side, shop) for side in (train, held)]
         assert used[0].isdisjoint(used[1])
         answered = [
-            {row.end + step for row in side if row.series.name == shop for step in range(3)}
+            {row.end + step for row in _windows(side, shop) for step in range(3)}
             for side in (train, held)
         ]
         assert all(abs(one - other) >= 3 for one in answered[0] for other in answered[1])
 
 
+def _windows(rows: Sequence[Row], shop: str) -> list[Window]:
+    return [row for row in rows if isinstance(row, Window) and row.series.name == shop]
+
+
 def _used(rows: Sequence[Row], shop: str) -> set[int]:
-    its = [row for row in rows if isinstance(row, Window) and row.series.name == shop]
+    its = _windows(rows, shop)
     return {at for row in its for at in range(row.end - row.context, row.end + row.horizon)}
 
 

@@ -10,11 +10,14 @@ from typing_extensions import override  # typing has it from Python 3.12 on
 from maintenance_contract import Task
 from maintenance_trainer.evaluate import majority_class
 from maintenance_trainer.tasks.labelled_series import SOURCE, LabelledSeries
-from maintenance_trainer.tasks.series import leakage
+from maintenance_trainer.tasks.series import embedding, leakage
 from maintenance_trainer.tasks.series.patched import Patched, SeriesModel
 from maintenance_trainer.tasks.series.rows import Window
 from maintenance_trainer.tasks.series.schema import Schema
 from maintenance_trainer.tasks.task import Outputs
+
+MOST_SHOWN: Final = 20
+"""Classes whose log-odds are a part of a point."""
 
 
 class TimeSeriesClassification(Patched):
@@ -44,12 +47,15 @@ class TimeSeriesClassification(Patched):
         told: NDArray[np.float32],
         embeddings: NDArray[np.float32],
     ) -> Outputs:
+        """What the network makes of a window is a part of its point: of shapes it knows best."""
         away = told.astype(np.float64) - told.max(axis=1, keepdims=True, initial=-np.inf)
         weights = np.exp(away)
         probabilities = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
         predicted = tuple(model.labels[best] for best in told.argmax(axis=1).tolist())
         wrong = [row.label != label for row, label in zip(rows, predicted, strict=True)]
-        return Outputs(np.array(wrong, float), embeddings, probabilities, predicted)
+        centred = np.clip(away - away.mean(axis=1, keepdims=True), -embedding.FAR, embedding.FAR)
+        points = np.hstack([embeddings, centred[:, :MOST_SHOWN].astype(np.float32)])
+        return Outputs(np.array(wrong, float), points, probabilities, predicted)
 
     @override
     def baseline(self, train: Sequence[Window], rows: Sequence[Window]) -> NDArray[np.float64]:

@@ -55,4 +55,4 @@ def _points(seen: NDArray[np.float64], *, level: bool) -> NDArray[np.float64]:
             parts.append(np.zeros_like(mean))
     if level:
         parts.append(mean)
-    return np.clip(np.concatenate(parts, axis=1), -FAR, FAR)
+    return np.asarray(np.clip(np.concatenate(parts, axis=1), -FAR, FAR), np.float64)
