@@ -48,6 +48,7 @@ class World:
     """What can happen to users and items."""
 
     changes: tuple[str, ...] = CHANGES
+    tested: int = TESTED
 
     def law(self, seed: int) -> "Law":
         """That of a seed."""

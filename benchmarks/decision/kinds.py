@@ -7,8 +7,8 @@ decision plans and judged by the gate; a rejected fine-tune escalates once. Ever
 trained as well, from the same snapshot. What serves is scored on rows that nobody has seen.
 
 U = .8 * score on new rows + .2 * score on old ones - .005 * cost; a retrain costs 1, a fine-tune as
-much as it has rows. The score is the accuracy; where there are no classes, the share of the error
-of the median that is gone. The oracle is the arm with the best mean U of a change and size. An
+much as it has rows. The score is the accuracy; where there are no classes, the share of the
+baseline's error that is gone. The oracle is the arm with the best mean U of a change and size. An
 action is right if it is no worse than the oracle by more than two standard errors. Where nothing
 has changed that matters, or labels are broken, it is right to leave the model alone, though a third
 more rows would make another a little better: no metric has fallen.
@@ -26,6 +26,7 @@ from typing import Any, Final
 
 import cells
 import items
+import language
 import numpy as np
 import pyarrow as pa
 import results
@@ -81,10 +82,11 @@ LEFT_OUT: Final = " without contradicted"
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-WORLDS: Final[Mapping[str, tables.World | items.World]] = {
+WORLDS: Final[Mapping[str, tables.World | items.World | language.World]] = {
     Task.TABULAR_CLASSIFICATION: tables.World(classes=True),
     Task.TABULAR_REGRESSION: tables.World(classes=False),
     Task.NEXT_ITEM: items.World(),
+    Task.CAUSAL_LM: language.World(),
 }
 NULL: Final = (*tables.NULL, *items.NULL)
 BROKEN: Final = (*tables.BROKEN, *items.BROKEN)
@@ -104,10 +106,11 @@ class Lab:
     @property
     def spec(self) -> Spec:
         """What the API server would complete it to."""
-        root = self.folder
-        places = rules.Places(root / "original", root / "updates", None, root / "store")
+        root, world = self.folder, WORLDS[self.kind]
+        base, arguments = getattr(world, "base", None), getattr(world, "arguments", {})
+        places = rules.Places(root / "original", root / "updates", base, root / "store")
         columns = columns_of(self.kind)
-        return rules.spec(Task(self.kind), places, columns, Holdout(), 50, {})
+        return rules.spec(Task(self.kind), places, columns, Holdout(), 50, arguments)
 
     def write(self, name: str, table: Mapping[str, Sequence[Any]]) -> Path:
         """A Parquet file of rows."""
@@ -152,7 +155,6 @@ class Lab:
 def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict[str, Any]:
     """What each arm scores and costs, and what the product does."""
     law, chance = WORLDS[kind].law(seed), np.random.default_rng(seed + 1_000_000)
-    tested = items.TESTED if isinstance(law, items.Law) else TESTED
     with tempfile.TemporaryDirectory(prefix="kinds-") as name:
         lab = Lab(Path(name), kind)
         spec = lab.spec
@@ -163,6 +165,7 @@ def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict
             return {"kind": kind, "change": change, "size": [originals, updates], "seed": seed,
                     "blocked": "no first version"}  # fmt: skip
         before = change if change not in BROKEN else "none"
+        tested = getattr(WORLDS[kind], "tested", TESTED)
         tests = {
             "new": lab.rows(
                 lab.write("test/new.parquet", law.draw(before, tested, chance)), spec.columns
@@ -262,8 +265,7 @@ def _scores(lab: Lab, number: int, tests: Mapping[str, Sequence[Row]]) -> dict[s
     for side, rows in tests.items():
         whole = 1.0
         if not rows[0].stratum and rows[0].numeric:
-            answers = np.array([float(row.label) for row in rows])
-            whole = found["median"] = float(np.abs(answers - np.median(answers)).mean())
+            whole = found["median"] = float(tasks.find(lab.kind).baseline(rows, rows).mean())
         found[side] = 1.0 - float(lab.losses(number, rows).mean()) / whole
     return found
 
@@ -465,7 +467,8 @@ def add_to(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train what is missing, print the tables."""
     sizes = [tuple(map(int, size.split("+"))) for size in args.size or ()] or SIZES
-    code = cells.digest(HERE / f"{part}.py" for part in ("kinds", "tables", "items"))
+    parts = [HERE / f"{part}.py" for part in ("kinds", "tables", "items", "language")]
+    code = cells.digest((*parts, language.TESTS / "support/language.py"))
     kept = cells.Kept(args.work / "kinds.jsonl", code)
     all_cases, recorded = [], {}
     for kind in args.kind or WORLDS:

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.laboratory import champion
@@ -30,6 +31,7 @@ from maintenance_trainer.store.store import Store
 from maintenance_trainer.store.versions import find
 
 FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 SPEC = parse({**rules.DEFAULTS, "model": {**rules.DEFAULTS["model"], "task": "CausalLM"}})
 
@@ -85,8 +87,8 @@ def test_the_first_version_is_a_folder_of_the_library(
     folder = made.store / "versions/1"
     manifest = json.loads((folder / "manifest.json").read_text())
     assert (manifest["task"], manifest["labels"]) == ("CausalLM", [])
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
     question = [{"role": "user", "content": "Customer 5 here. What is the fee of a car loan?"}]
     asked = tokenizer.apply_chat_template(
         question, add_generation_prompt=True, return_tensors="pt", return_dict=True
@@ -104,7 +106,6 @@ def test_nothing_has_changed(bot: tuple[ChatLab, TrainingReport]) -> None:
     assert decided(made, found, first) is Action.NONE
 
 
-@pytest.mark.slow
 def test_new_terms_are_learnt_by_going_on(bot: tuple[ChatLab, TrainingReport]) -> None:
     made, first = bot
     made.put("updates/more.jsonl", conversations(2, 300, Bank(SUBJECTS + NEW_SUBJECTS)))
@@ -119,7 +120,6 @@ def test_new_terms_are_learnt_by_going_on(bot: tuple[ChatLab, TrainingReport]) -
     assert old.challenger - old.champion < 0.02 * old.baseline
 
 
-@pytest.mark.slow
 def test_another_form_of_conversation_asks_for_a_retrain(
     bot: tuple[ChatLab, TrainingReport],
 ) -> None:
