@@ -31,6 +31,7 @@ from maintenance_contract import (
     Finding,
     Operation,
     Question,
+    Snapshot,
     TrainingAction,
     TrainingReport,
 )
@@ -282,6 +283,43 @@ def test_a_champion_of_other_channels_is_named(
     assert "no file has a column of the model in service, which reads the columns 'heat'" in (
         report.message
     )
+
+
+@pytest.mark.parametrize(
+    "kind, context, channels, said",
+    [
+        ("tst", 24, 1, ""),
+        ("tst", 48, 1, "it reads 48 rows (context_length of config.json), and windows have 24"),
+        ("mixer", 24, 3, "it mixes 3 channels (num_input_channels of config.json), and the data h"),
+    ],
+)
+def test_a_base_model_is_gone_on_with_or_refused(
+    tmp_path: Path, kind: str, context: int, channels: int, said: str
+) -> None:
+    import transformers  # noqa: PLC0415  # seconds
+
+    patches: dict[str, Any] = {"patch_length": 8, "patch_stride": 8, "d_model": 16}
+    shape = {"context_length": context, "num_input_channels": channels, **patches}
+    network: Any = (
+        transformers.PatchTSTForPrediction(
+            transformers.PatchTSTConfig(num_attention_heads=2, num_hidden_layers=1, **shape)
+        )
+        if kind == "tst"
+        else transformers.PatchTSMixerForPrediction(
+            transformers.PatchTSMixerConfig(mode="mix_channel", **shape)
+        )
+    )
+    network.save_pretrained(tmp_path / "base")
+    world = lab(tmp_path, num_train_epochs=1)
+    world.put("original/a.csv", loads(0, 900))
+    model = replace(
+        world.request(Operation.DIAGNOSE, 1).model, base_model=f"file://{world.base_model}"
+    )
+    found = world.diagnose(1, model=model)
+    how = {"model": model, "action": RETRAIN, "snapshot": Snapshot(1, found.snapshot_digest)}
+    report, _ = world.do(world.request(Operation.TRAIN, 1, **how))
+    assert report.reason == ("BaseModelUnreadable" if said else "")
+    assert said in report.message
 
 
 def test_what_tells_the_answer_is_refused(tmp_path: Path) -> None:

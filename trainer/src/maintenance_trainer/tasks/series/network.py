@@ -117,11 +117,13 @@ def from_folder(folder: Path, schema: Schema, given: Given, new_head: int | None
     kind = str(document.get("model_type"))
     changes: dict[str, Any] = {}
     if new_head is not None:
+        if problem := _unlike(document, schema):
+            raise given.unreadable(problem)
         transformers.set_seed(new_head)
+        others = {"prediction_channel_indices": None} if kind == "patchtsmixer" else {}
         changes = {
             "num_input_channels": len(schema.channels),
-            "context_length": schema.context,
-            "prediction_channel_indices": None,
+            **others,
             **answering(schema, kind),
             "ignore_mismatched_sizes": True,
         }
@@ -130,6 +132,23 @@ def from_folder(folder: Path, schema: Schema, given: Given, new_head: int | None
     )
     loading.refuse_not_finite(network.state_dict(), given)
     return network
+
+
+def _unlike(document: Mapping[str, Any], schema: Schema) -> str:
+    """Why a body cannot go on with these windows; empty where it can."""
+    context, channels = document.get("context_length", 32), document.get("num_input_channels", 1)
+    if context != schema.context:
+        return (
+            f"it reads {context} rows (context_length of config.json), and windows have "
+            f"{schema.context}: write data.windows.context: {context}."
+        )
+    if document.get("mode") == "mix_channel" and channels != len(schema.channels):
+        return (
+            f"it mixes {channels} channels (num_input_channels of config.json), and the data have "
+            f"{len(schema.channels)}: name as many in data.columns.inputs, or a model of mode "
+            "common_channel."
+        )
+    return ""
 
 
 def grown(network: Any, schema: Schema, seed: int) -> Any:
