@@ -17,6 +17,7 @@ import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,6 +104,7 @@ def products(department: str) -> list[str]:
     return [f"{department}-{number:02d}" for number in range(1, PRODUCTS + 1)]
 
 
+@cache
 def named(product: str, change: str) -> str:
     """What stands in a product's place after a change."""
     gone = change == "replaced" and random.Random(product).random() < REPLACED  # noqa: S311
