@@ -171,11 +171,9 @@ class Law:
 
 def _one_of(shares: NDArray[np.float64], chance: Any) -> Whole:
     """(n,) a column of each row, by its share."""
-    return (
-        (shares.cumsum(axis=1) < chance.random(len(shares))[:, None])
-        .sum(axis=1)
-        .clip(max=shares.shape[1] - 1)
-    )
+    below = shares.cumsum(axis=1) < chance.random(len(shares))[:, None]
+    found: Whole = below.sum(axis=1).clip(max=shares.shape[1] - 1)
+    return found
 
 
 __all__: Sequence[str] = ["BROKEN", "CHANGES", "NULL", "OLD_IS_OVER", "Law", "World"]

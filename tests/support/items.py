@@ -29,6 +29,7 @@ QUICK = {
 FIRST = 1_760_000_000
 LATER = FIRST + 10_000_000
 ITEMS = 40
+NAMES = tuple(f"i{number}" for number in range(ITEMS))
 """In a ring: who has chosen one goes on to the next, or the one after that."""
 
 
@@ -73,7 +74,7 @@ def users(
     count: int,
     *,
     first: int = 0,
-    names: Sequence[str] = tuple(f"i{number}" for number in range(ITEMS)),
+    names: Sequence[str] = NAMES,
     steps: tuple[int, ...] = (1, 2),
     length: int = 8,
     start: int = FIRST,

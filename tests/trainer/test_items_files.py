@@ -18,7 +18,6 @@ from maintenance_contract import Columns, DataRef, columns_of
 from maintenance_contract.holdout import Holdout
 from maintenance_trainer.data.shares import BUCKETS
 from maintenance_trainer.data.snapshot import Snapshot, take_snapshot
-from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks.interactions import SOURCE
@@ -36,7 +35,7 @@ def snapshot(
     columns: Columns = COLUMNS,
     holdout: Holdout | None = None,
     known: frozenset[str] = frozenset(),
-) -> tuple[Snapshot, Dataset]:
+) -> tuple[Snapshot, Any]:
     (root / "data/updates").mkdir(parents=True, exist_ok=True)
     age(root / "data")
     data = DataRef("pvc://data/original", "pvc://data/updates", columns, holdout or Holdout(30, 30))
