@@ -3,23 +3,16 @@
 No reading is good enough for these resources, so each asks its new rows at once.
 """
 
-import dataclasses
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
-from maintenance_examples.clusters import MONITORING, Cluster
-from maintenance_examples.deployment import Example
-from maintenance_examples.shell import run, until
+from maintenance_examples.clusters import Cluster
 from maintenance_examples.watching import Watched
+from support import maintained
 from support.items import ITEMS, LATER, Record, users, write_csv
 
-ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = ROOT / "manifests/samples/next-item.yaml"
 pytestmark = pytest.mark.timeout(1500)
 
 LAUNCH = [f"i{number}" if number < 30 else f"n{number}" for number in range(ITEMS)]
@@ -51,89 +44,24 @@ def _fill(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def shop(cluster: Cluster) -> Watched:
     """A namespace with interactions on its claims; version 1 is trained and in service."""
-    example = Example(cluster, "shop")
-    with tempfile.TemporaryDirectory() as folder:
-        _fill(Path(folder))
-        example.load(Path(folder))
-    example.apply("prometheus.yaml")
-    example.rollout("prometheus", namespace=MONITORING)
-    watched = Watched(example)
-    example.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(_resource("shop", "nothing")))
-    until(
-        "version 1",
-        lambda: watched.status().get("champion"),
-        seconds=600,
-        progress=watched.how_far,
-    )
-    return watched
+    return maintained.begun(cluster, _fill, _resource("shop", "nothing"))
 
 
 def _resource(name: str, updates: str, initial: str = "") -> dict[str, Any]:
-    resource: dict[str, Any] = yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))
-    resource["metadata"] = {"name": name}
-    spec = resource["spec"]
-    spec["suspend"] = False
-    spec["model"]["storage"] = {"storageUri": f"pvc://models/{name}"}
-    if initial:
-        spec["model"]["initialModel"] = {"storageUri": initial}
-    spec["data"] = {
+    resource = maintained.resource("next-item", name, "pvc://data/shop", initial=initial)
+    resource["spec"]["data"] = {
         "original": {"storageUri": "pvc://data/shop/original"},
         "updates": {"storageUri": f"pvc://data/shop/{updates}"},
     }
-    spec["metrics"] = {
-        "server": "default",
-        "interval": "5s",
-        "performance": {
-            "query": "vector(0.5)",
-            "thresholdRange": {"min": 0.9},
-            "breach": {"count": 3, "of": 5},
-        },
-    }
-    spec["gate"] = {}
-    spec["decision"] = {"recheckAfter": "24h"}
-    spec["training"] = {
-        "resources": {
-            "limits": {"nvidia.com/gpu": 1, "memory": "4Gi"},
-            "requests": {"cpu": "500m", "memory": "1Gi"},
-        },
-        "timeout": "10m",
-    }
-    spec["limits"] = {"cooldown": "10s"}
+    resource["spec"]["gate"] = {}
     return resource
-
-
-def _why(watched: Watched) -> str:
-    """What ``kubectl mm why`` says, on one line."""
-    where = (
-        f"--kubeconfig={watched.example.cluster.kubeconfig}",
-        "--namespace",
-        watched.example.name,
-    )
-    told = run(sys.executable, "-m", "maintenance_operator.cli", "why", watched.name, *where)
-    return " ".join(told.split())
 
 
 @pytest.fixture(scope="module")
 def asked(shop: Watched) -> dict[str, Watched]:
     """All cases, applied together: each takes version 1 over and looks at rows of its own."""
-    found = {}
-    for name in CASES:
-        resource = _resource(name, name, "pvc://models/shop/versions/1")
-        shop.example.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(resource))
-        found[name] = dataclasses.replace(shop, name=name, decisions={})
-    return found
-
-
-def _decision(watched: Watched, action: str) -> dict[str, Any]:
-    """The first decision to train, as soon as it is there; else what was decided instead."""
-
-    def decided() -> dict[str, Any] | None:
-        watched.status()
-        every = [d for d in watched.decisions.values() if d["trigger"] == "PerformanceDrop"]
-        return next((d for d in every if d["action"] == action), next(iter(every), None))
-
-    what = f"the decision on {watched.name}"
-    return until(what, decided, seconds=600, progress=watched.how_far)
+    wanted = (_resource(name, name, "pvc://models/shop/versions/1") for name in CASES)
+    return {each["metadata"]["name"]: maintained.applied(shop, each) for each in wanted}
 
 
 def test_version_1_is_trained_from_nothing(shop: Watched) -> None:
@@ -147,33 +75,22 @@ def test_version_1_is_trained_from_nothing(shop: Watched) -> None:
 def test_what_has_changed_about_the_catalogue_decides(asked: dict[str, Watched]) -> None:
     told = {}
     for name, (_, action, reason) in CASES.items():
-        decision = _decision(asked[name], action)
+        decision = maintained.decision(asked[name], action)
         assert (decision["action"], decision["reason"]) == (action, reason), decision["message"]
-        told[name] = _why(asked[name])
+        told[name] = maintained.why(asked[name])
     assert "items that the model does not know" in told["launch"]
     assert "among its first 10" in told["launch"]
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_new_version_wins_and_is_promoted(asked: dict[str, Watched], name: str) -> None:
-    watched, (_, action, _) = asked[name], CASES[name]
-
-    def ended() -> dict[str, Any] | None:
-        history = watched.status().get("history", [])
-        return next((entry for entry in history if entry["action"] != "Import"), None)
-
-    entry = until(f"the end of {name}", ended, seconds=900, progress=watched.how_far)
-    assert (entry["trigger"], entry["action"]) == ("PerformanceDrop", action), entry
-    assert (entry["outcome"], entry["version"]) == ("Promoted", 2), entry
-    scores = entry["scores"]["new"]
-    assert float(scores["challenger"]) > float(scores["champion"])
+    assert maintained.won(asked[name], CASES[name][1])
 
 
 def test_shuffled_items_block_and_say_what_to_do(shop: Watched) -> None:
     resource = _resource("broken", "shuffled", "pvc://models/shop/versions/1")
-    shop.example.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(resource))
-    watched = dataclasses.replace(shop, name="broken", decisions={})
-    decision = _decision(watched, "Blocked")
+    watched = maintained.applied(shop, resource)
+    decision = maintained.decision(watched, "Blocked")
     assert (decision["action"], decision["reason"]) == ("Blocked", "DataUnusable")
     assert "does not follow from what they chose before" in decision["message"]
     assert watched.status()["champion"]["version"] == 1

@@ -4,6 +4,7 @@ The metric of each is a constant that is never good enough, so that every resour
 rows at once and nothing has to be served.
 """
 
+import copy
 import dataclasses
 import sys
 import tempfile
@@ -51,7 +52,7 @@ def resource(sample: str, name: str, data: str, *, initial: str = "") -> dict[st
         "original": {"storageUri": f"{data}/original"},
         "updates": {"storageUri": f"{data}/nothing"},
     }
-    spec["metrics"] = METRICS
+    spec["metrics"] = copy.deepcopy(METRICS)
     spec["decision"] = {"recheckAfter": "24h"}
     spec["training"] = {
         "resources": {
