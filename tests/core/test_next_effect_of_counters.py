@@ -3,9 +3,10 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from support.world import DOWN, START, World, a_spec
 
-from maintenance_contract import Outcome
+from maintenance_contract import Outcome, Task
 from maintenance_core.lifecycle.next_effect import next_effect
 from maintenance_core.model import (
     Alarm,
@@ -174,6 +175,20 @@ def test_rows_from_before_the_onset_are_not_asked_for_as_new() -> None:
     (job,) = world.live
     asked = world.requests[job].data
     assert (asked.columns.time, asked.since) == ("published", "2026-11-24T11:55:00Z")
+
+
+@pytest.mark.parametrize("task", [Task.TIME_SERIES_CLASSIFICATION, Task.NEXT_ITEM])
+def test_where_time_orders_rows_all_of_a_new_file_is_new(task: Task) -> None:
+    spec = a_spec()
+    its_data = {name: part for name, part in spec["data"].items() if name != "columns"}
+    world = World(spec=a_spec(model=spec["model"] | {"task": task.value}, data=its_data))
+    world.with_champion()
+    world.assessment = replace(DOWN, onset=world.now - timedelta(minutes=5))
+    world.settle()
+
+    (job,) = world.live
+    asked = world.requests[job].data
+    assert (asked.columns.time, asked.since) == ("time", "")
 
 
 def test_a_drop_that_is_known_for_long_began_then() -> None:

@@ -18,6 +18,7 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_contract.exits import FAIL_THE_JOB, TIMEOUT_VARIABLE
+from maintenance_contract.kinds import ROLES, TIME
 from maintenance_contract.paths import (
     CLAIMS_ROOT,
     DECISION_FILE,
@@ -165,9 +166,13 @@ def request(
 
 
 def _since(spec: Spec, run: Run) -> str:
-    """Since when dated rows show the drop; rows from before it do not."""
+    """Since when dated rows show the drop; rows from before it do not.
+
+    Where rows are dated because they follow one another, all that new files bring is new.
+    """
     onset = run.breach.onset if run.breach is not None else None
-    return timestamp(onset) if onset is not None and spec.columns.time else ""
+    dated = TIME in ROLES[spec.task] and spec.columns.time
+    return timestamp(onset) if onset is not None and dated else ""
 
 
 def _initial_model(spec: Spec, run: Run) -> dict[str, str]:
