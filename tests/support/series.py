@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maintenance_contract import (
+    Columns,
     DataRef,
     ModelRef,
     Operation,
@@ -20,12 +21,18 @@ from maintenance_contract import (
     columns_of,
 )
 from maintenance_contract.holdout import Holdout
+from maintenance_trainer.data.snapshot import take_snapshot
+from maintenance_trainer.data.split import Dataset
+from maintenance_trainer.locations import Places
+from maintenance_trainer.tasks import source
+from maintenance_trainer.tasks.series.rows import Window
 from support.laboratory import Lab, age
 
 Record = dict[str, Any]
 QUICK = {"num_train_epochs": 8, "learning_rate": 5e-3}
 FORECAST = Windows(context=24, horizon=4, stride=4)
 CLASSIFIED = Windows(context=16, horizon=0, stride=2)
+SMALL = Windows(context=4, horizon=2, stride=2)
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 
 
@@ -134,3 +141,34 @@ def zigzags(first: int, count: int) -> list[Record]:
             row["price"] = round(row["price"] + (15.0 if at % 2 else -15.0), 4)
             row["label"] = "zigzag" if row["label"] else ""
     return rows
+
+
+def data_of(folder: Path, windows: Windows, columns: Columns) -> DataRef:
+    """A folder with original and updates."""
+    (folder / "updates").mkdir(parents=True, exist_ok=True)
+    return DataRef(
+        f"file://{folder}/original",
+        f"file://{folder}/updates",
+        columns,
+        Holdout(30, 30),
+        windows=windows,
+    )
+
+
+def taken(
+    folder: Path,
+    windows: Windows = SMALL,
+    task: str = Task.TIME_SERIES_FORECASTING,
+    columns: Columns | None = None,
+    **changes: Any,
+) -> Dataset:
+    """The rows of a folder with original and updates."""
+    data = data_of(folder, windows, columns or columns_of(task))
+    given = {"known": frozenset(), "champion_holdout": None, "tell": lambda _: None} | changes
+    return take_snapshot(data, Places(""), source(task), **given)[1]
+
+
+def rows_of(dataset: Dataset) -> list[Window]:
+    """In the order of series and time, those between both sides left out."""
+    found = [row for row in dataset.rows if isinstance(row, Window)]
+    return sorted(found, key=lambda row: (row.series.name, row.end))

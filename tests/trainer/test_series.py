@@ -271,6 +271,24 @@ def test_a_description_that_does_not_fit_is_refused(
     )
 
 
+def test_labels_in_another_order_than_the_networks_are_refused(
+    classes: tuple[SeriesLab, TrainingReport], tmp_path: Path
+) -> None:
+    world, _ = classes
+    brought = tmp_path / "brought"
+    shutil.copytree(world.store / "versions/1", brought)
+    (brought / "manifest.json").unlink()
+    description = json.loads((brought / "series.json").read_text())
+    description["labels"].reverse()
+    (brought / "series.json").write_text(json.dumps(description))
+    its = beside(world, tmp_path)
+    shutil.rmtree(its.store)
+    model = replace(its.request(Operation.DIAGNOSE, 1).model, initial_model=f"file://{brought}")
+    report, code = its.do(its.request(Operation.DIAGNOSE, 1, model=model))
+    assert (report.reason, code) == ("InitialModelUnreadable", 78)
+    assert "id2label of config.json and labels of series.json are not the same" in report.message
+
+
 def test_a_champion_of_other_channels_is_named(
     forecasts: tuple[SeriesLab, TrainingReport], tmp_path: Path
 ) -> None:
@@ -390,3 +408,54 @@ def test_a_server_needs_what_the_page_says_and_no_more(
     for place, name in enumerate(model.schema.targets):
         expected = told[:, place] * scale[name].std + scale[name].mean
         assert names["forecast"](rows)[:, place] == pytest.approx(expected, rel=1e-4)
+
+
+def test_targets_are_told_in_their_own_order() -> None:
+    """A model made elsewhere may name its channels and its targets in another one."""
+    from types import SimpleNamespace  # noqa: PLC0415
+
+    import torch  # noqa: PLC0415  # seconds
+
+    from maintenance_trainer.tasks.series import network  # noqa: PLC0415
+    from maintenance_trainer.tasks.series.schema import Channel, Schema  # noqa: PLC0415
+
+    channels = tuple(Channel(name, 0.0, 1.0) for name in ("load", "heat", "wind"))
+    of_all = SimpleNamespace(prediction_outputs=torch.tensor([[[1.0, 2.0, 3.0]]]))
+    of_some = SimpleNamespace(prediction_outputs=torch.tensor([[[2.0, 3.0]]]))
+    for output, targets, expected in (
+        (of_all, ("wind", "load", "heat"), [3.0, 1.0, 2.0]),
+        (of_all, ("heat",), [2.0]),
+        (of_some, ("heat", "wind"), [2.0, 3.0]),
+    ):
+        told = network.answered(output, Schema(channels, 4, 1, 1.0, targets))
+        assert told[0, 0].tolist() == expected
+
+
+def test_a_model_that_answers_with_a_distribution_is_refused(
+    forecasts: tuple[SeriesLab, TrainingReport], tmp_path: Path
+) -> None:
+    import transformers  # noqa: PLC0415  # seconds
+
+    world, _ = forecasts
+    network: Any = transformers.PatchTSTForPrediction(
+        transformers.PatchTSTConfig(
+            context_length=24,
+            prediction_length=4,
+            num_input_channels=2,
+            patch_length=8,
+            patch_stride=8,
+            d_model=16,
+            num_attention_heads=2,
+            num_hidden_layers=1,
+            loss="nll",
+        )
+    )
+    brought = tmp_path / "brought"
+    network.save_pretrained(brought)
+    shutil.copy(world.store / "versions/1/series.json", brought)
+    its = beside(world, tmp_path)
+    shutil.rmtree(its.store)
+    model = replace(its.request(Operation.DIAGNOSE, 1).model, initial_model=f"file://{brought}")
+    report, code = its.do(its.request(Operation.DIAGNOSE, 1, model=model))
+    assert (report.reason, code) == ("InitialModelUnreadable", 78)
+    assert "loss of config.json is 'nll', so it answers with a distribution" in report.message

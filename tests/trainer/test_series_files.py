@@ -10,47 +10,16 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from support.laboratory import age
-from support.series import BEGIN, load, records, stamps, write
+from support.series import BEGIN, SMALL, load, records, rows_of, stamps, taken, write
 
-from maintenance_contract import Columns, DataRef, Holdout, Task, Windows, columns_of
+from maintenance_contract import Task, Windows, columns_of
 from maintenance_trainer.data.rows import Row
-from maintenance_trainer.data.snapshot import take_snapshot
-from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.locations import Places
-from maintenance_trainer.tasks import source
 from maintenance_trainer.tasks.series import arrays
 from maintenance_trainer.tasks.series.rows import SECOND, Window
 from maintenance_trainer.tasks.series.schema import Schema
 
 FORECAST, CLASSES = Task.TIME_SERIES_FORECASTING, Task.TIME_SERIES_CLASSIFICATION
-SMALL = Windows(context=4, horizon=2, stride=2)
-
-
-def taken(
-    folder: Path,
-    windows: Windows = SMALL,
-    task: str = FORECAST,
-    columns: Columns | None = None,
-    **changes: Any,
-) -> Dataset:
-    """The rows of a folder with original and updates."""
-    (folder / "updates").mkdir(parents=True, exist_ok=True)
-    data = DataRef(
-        f"file://{folder}/original",
-        f"file://{folder}/updates",
-        columns or columns_of(task),
-        Holdout(30, 30),
-        windows=windows,
-    )
-    given = {"known": frozenset(), "champion_holdout": None, "tell": lambda _: None} | changes
-    return take_snapshot(data, Places(""), source(task), **given)[1]
-
-
-def rows_of(dataset: Dataset) -> list[Window]:
-    """In the order of series and time, those between both sides left out."""
-    found = [row for row in dataset.rows if isinstance(row, Window)]
-    return sorted(found, key=lambda row: (row.series.name, row.end))
 
 
 def csv(path: Path, text: str) -> Path:

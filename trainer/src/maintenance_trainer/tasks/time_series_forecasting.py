@@ -49,8 +49,9 @@ class TimeSeriesForecasting(Patched):
         """
         losses = [np.zeros(0)]
         by_name = {channel.name: channel for channel in model.schema.channels}
-        for start in range(0, len(rows), arrays.BATCH):
-            batch = rows[start : start + arrays.BATCH]
+        size = arrays.at_once(rows[0].context + rows[0].horizon) if rows else 1
+        for start in range(0, len(rows), size):
+            batch = rows[start : start + size]
             numbers = arrays.told_naively(batch)
             steps = min(batch[0].horizon, model.schema.horizon)
             for place, name in enumerate(batch[0].targets):

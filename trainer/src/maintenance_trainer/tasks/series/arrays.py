@@ -14,7 +14,9 @@ Singles = NDArray[np.float32]
 FAR: Final = 1e4
 """Standard deviations, beyond which a number counts as so far away."""
 BATCH: Final = 4096
-"""Windows that are made at once."""
+"""Windows that are made at once, at most."""
+NUMBERS: Final = 2**23
+"""That these hold, at most: 64 MiB, and as much again for each step of a calculation."""
 CYCLES: Final = (60, 3600, 86_400, 604_800, 31_557_600)
 """Seconds of what returns by the calendar: an hour of minutes, a day, a week, a year."""
 MONTHS: Final = 12
@@ -31,6 +33,11 @@ class Group:
     series: Series
     at: NDArray[np.int64]
     ends: NDArray[np.int64]
+
+
+def at_once(context: int, channels: int = 1) -> int:
+    """How many windows of so many rows and channels are made at once."""
+    return max(1, min(BATCH, NUMBERS // (context * channels)))
 
 
 def groups(rows: Sequence[Window]) -> Iterator[Group]:
@@ -80,14 +87,18 @@ def inputs(rows: Sequence[Window], schema: Schema) -> Singles:
 
 
 def answers(rows: Sequence[Window], schema: Schema) -> Singles:
-    """(n, horizon, targets) what a network is to tell, in the scale of its inputs; NaN: unknown."""
-    made = np.zeros((len(rows), schema.horizon, len(schema.targets)), np.float32)
+    """(n, horizon, targets) what a network is to tell, in the scale of its inputs; NaN: unknown.
+
+    What comes after a row's own horizon is unknown: it may be held out, or lie beyond a gap.
+    """
+    made = np.full((len(rows), schema.horizon, len(schema.targets)), np.nan, np.float32)
     by_name = {channel.name: channel for channel in schema.channels}
+    steps = min(schema.horizon, max((row.horizon for row in rows), default=0))
     for group in groups(rows):
         for place, name in enumerate(schema.targets):
             channel = by_name[name]
-            scaled = (ahead(group, name, schema.horizon) - channel.mean) / channel.std
-            made[group.at, :, place] = np.clip(scaled, -FAR, FAR)
+            scaled = (ahead(group, name, steps) - channel.mean) / channel.std
+            made[group.at, :steps, place] = np.clip(scaled, -FAR, FAR)
     return made
 
 
@@ -159,8 +170,9 @@ def errors(rows: Sequence[Window], told: Sequence[Floats]) -> Floats:
 def naive_errors(rows: Sequence[Window], season: int) -> Floats:
     """(n,) the errors of whoever tells the season before, or the last number."""
     found = [np.zeros(0)]
-    for start in range(0, len(rows), BATCH):
-        batch = rows[start : start + BATCH]
+    size = at_once(rows[0].context + rows[0].horizon) if rows else 1
+    for start in range(0, len(rows), size):
+        batch = rows[start : start + size]
         found.append(errors(batch, told_naively(batch, season)))
     return np.concatenate(found)
 

@@ -15,6 +15,10 @@ from maintenance_trainer.tasks.series.tables import Stamped
 
 BLOCK_SPANS: Final = 2
 """A block of time is so many windows long at least: so many windows do not reach out of it."""
+_JITTER: Final = 0.99
+"""A clock that ticks a little slower than each second makes no block twice as long."""
+_LONGEST: Final = 42
+"""Two to this power are seconds that 64 bits can count as microseconds."""
 Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
@@ -64,8 +68,7 @@ class Cut:
         ahead = 0 if self._labelled else self._windows.horizon
         lasts = ends + ahead - 1
         names = sorted(self._series.columns)
-        blocks, of_row = self._blocks()
-        first_block = int(of_row[lasts[0]])
+        blocks, of_row = self._blocks(lasts)
         beyond = np.minimum(ends - 1 + self._windows.horizon, len(self._series.stamps) - 1)
         new = self._new()
         for end, last, reach in zip(ends.tolist(), lasts.tolist(), beyond.tolist(), strict=True):
@@ -74,7 +77,7 @@ class Cut:
                 counts.straddling += 1
                 continue
             own = int(of_row[last])
-            low, high = max(int(of_row[start]), first_block), int(of_row[reach])
+            low, high = int(of_row[start]), int(of_row[reach])
             touched = (
                 ()
                 if low == high == own
@@ -160,18 +163,21 @@ class Cut:
                 fine |= seen & (there[ends + horizon] > there[ends])
         return fine
 
-    def _blocks(self) -> tuple[list[str], Whole]:
-        """The blocks of time that have rows, and of each row which of them it lies in.
+    def _blocks(self, lasts: Whole) -> tuple[list[str], Whole]:
+        """The blocks of time that a window ends in, and of each row which of them it lies in.
 
         They are as long as a power of two of seconds: a little more or less context, or a step that
-        is measured a little otherwise, moves none.
+        is measured a little otherwise, moves none. Rows of a block that no window ends in (without
+        a label, after a gap) are only looked back on, so they belong to the next one that has any.
         """
         series = self._series
-        seconds = max(BLOCK_SPANS * self._windows.span * series.step, 1e-6)
-        length = max(1, round(2.0 ** math.ceil(math.log2(seconds)) * SECOND))
-        numbers, of_row = np.unique(series.stamps // length, return_inverse=True)
+        seconds = max(BLOCK_SPANS * self._windows.span * series.step * _JITTER, 1e-6)
+        length = max(1, round(2.0 ** min(math.ceil(math.log2(seconds)), _LONGEST) * SECOND))
+        of_time = series.stamps // length
+        numbers = np.unique(of_time[lasts])
+        of_row = np.minimum(np.searchsorted(numbers, of_time), len(numbers) - 1)
         digests = [
-            hashlib.sha256(f"{series.name}\0{length}\0{number}".encode()).hexdigest()
+            hashlib.sha256(_bytes(f"{series.name}\0{length}\0{number}")).hexdigest()
             for number in numbers.tolist()
         ]
         return digests, of_row.astype(np.int64)
@@ -179,8 +185,9 @@ class Cut:
     def _told(self, end: int) -> str:
         """What is to be told: a number where it is one, else what tells it from others."""
         columns = self._series.columns
-        values = [columns[name][end : end + self._windows.horizon] for name in self._targets]
-        if len(values) == 1 and len(values[0]) == 1:
+        its = [columns[name] for name in self._targets if name in columns]
+        values = [column[end : end + self._windows.horizon] for column in its]
+        if len(self._targets) == 1 and len(values[0]) == 1:
             return repr(float(values[0][0]) + 0.0)
         digest = hashlib.sha256()
         for each in values:
@@ -195,10 +202,15 @@ def _segments(starts: Whole) -> list[tuple[int, int]]:
 
 def _key(series: Series, names: Sequence[str], start: int, end: int) -> str:
     """Of what is seen, and of whose and when: a flat stretch is another one a year later."""
-    digest = hashlib.sha256(f"{series.name}\0{series.stamps[end - 1]}".encode())
+    digest = hashlib.sha256(_bytes(f"{series.name}\0{series.stamps[end - 1]}"))
     for name in names:
         values = series.columns[name][start:end]
         if np.isfinite(values).any():
-            digest.update(name.encode("utf-8", "replace"))
+            digest.update(_bytes(name))
             digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    """A JSON file can hold half a character, which no other encoding has."""
+    return text.encode("utf-8", "surrogatepass")

@@ -58,7 +58,11 @@ def measures(schema: Schema, old: Sequence[Window], new: Sequence[Window]) -> li
     n = len(new)
     interval = _interval(old, new)
     longer = max(0, new[0].horizon - schema.horizon) if schema.targets else 0
-    asked = sum(name not in schema.targets for name in new[0].targets)
+    asked = sum(
+        _Side.of(now, name, new).filled >= at.COLUMN_GONE
+        for name in new[0].targets
+        if name not in schema.targets
+    )
     return [
         Measure(evidence_names.CHANGED_COLUMNS, changed, changed, at.CHANGED_COLUMNS, None, n),
         Measure(
@@ -122,7 +126,8 @@ class _Sides:
     def differences(self, now: Sequence[Group]) -> Iterator[tuple[str, float]]:
         """What is worth telling, the gravest first."""
         old, new = self.old, self.new
-        if old.present and not new.present:
+        # A few rows may hold nothing in a channel that is seldom measured.
+        if old.present and not new.present and self.emptier >= at.COLUMN_GONE:
             yield evidence_names.LOST_COLUMN, 0.0
             return
         if self.emptier >= at.EMPTIER_COLUMN.minor:
@@ -189,12 +194,15 @@ def _interval(old: Sequence[Window], new: Sequence[Window]) -> float:
 
 
 def _steps(rows: Sequence[Window]) -> NDArray[np.float64]:
-    """Seconds before the last row that each window sees."""
+    """Seconds before each row that a window is about.
+
+    All of them, and not one a window: a window each week has its last row on the same day, and
+    before a Monday lie three days.
+    """
     some = [rows[number] for number in range(0, len(rows), max(1, len(rows) // MOST_STEPS))]
-    found = []
+    found = [np.zeros(0)]
     for row in some:
-        last = row.end - 1 + row.horizon
-        last = min(last, len(row.series.stamps) - 1)
-        if last > 0:
-            found.append((row.series.stamps[last] - row.series.stamps[last - 1]) / SECOND)
-    return np.array(found, float)
+        first = row.end if row.horizon else row.end - 1
+        its = row.series.stamps[max(first - 1, 0) : row.end + row.horizon]
+        found.append(np.diff(its) / SECOND)
+    return np.concatenate(found)

@@ -30,8 +30,9 @@ def points(rows: Sequence[Window], schema: Schema) -> NDArray[np.float32]:
     """
     width = len(schema.channels) * (len(LAGS) + (4 if schema.labels else 3))
     made = np.zeros((len(rows), width), np.float32)
-    for start in range(0, len(rows), arrays.BATCH):
-        batch = rows[start : start + arrays.BATCH]
+    size = arrays.at_once(schema.context, len(schema.channels))
+    for start in range(0, len(rows), size):
+        batch = rows[start : start + size]
         seen = arrays.inputs(batch, schema).astype(np.float64)
         made[start : start + len(batch)] = _points(seen, level=bool(schema.labels))
     return made

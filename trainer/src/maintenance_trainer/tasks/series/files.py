@@ -91,7 +91,7 @@ class SeriesReader:
             if stamp is None:
                 continue
             row = Stamped(
-                label="",
+                label=table.labels[-1],
                 key="",
                 origin=source.file.origin,
                 new=source.new,

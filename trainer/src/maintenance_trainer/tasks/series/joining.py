@@ -5,23 +5,25 @@ files. So stamped rows are put in the order of time first, whatever file they ca
 window is of the file that its last row came with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from maintenance_contract import Windows
+from maintenance_trainer.data import dates, labels
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.tasks.series.cutting import Counts, Cut, Flags, Joined, Whole
 from maintenance_trainer.tasks.series.rows import SECOND, Floats, Scales, Series, Stamps, Window
+from maintenance_trainer.tasks.series.schema import no_numbers
 from maintenance_trainer.tasks.series.tables import Stamped, Table
 
 IRREGULAR: Final = 0.1
 """Share of steps of another length from which on a series counts as irregularly sampled."""
 _OTHER_LENGTH: Final = 0.01
-_MOST_NAMED: Final = 3
+_SHOWN: Final = 80
 
 
 @dataclass(slots=True)
@@ -45,8 +47,8 @@ def joined(
         labelled: each labelled row ends a window, else windows go on in ``horizon`` rows.
 
     Raises:
-        DataError: DataUnreadable, a stamp that is there twice; DataEmpty, not one window;
-            ColumnMissing, a target that no file has.
+        DataError: DataUnreadable, a stamp that is there twice or a target without a number;
+            DataEmpty, not one window; ColumnMissing, a target that no file has.
     """
     if not rows:
         return []
@@ -58,10 +60,13 @@ def joined(
             "of its own. Name the channels in data.columns.inputs."
         )
         raise DataError("ColumnMissing", message)
+    _tell_of_zones(heads, remarks)
     scales = Scales()
+    pieces_of = _pieces(heads)
+    _tell_of_names(pieces_of, remarks)
     found = [
         _joined(name, pieces, scales, windows, remarks)
-        for name, pieces in sorted(_pieces(heads).items())
+        for name, pieces in sorted(pieces_of.items())
     ]
     for head in heads:  # series have their numbers
         head.table.channels.clear()
@@ -188,6 +193,28 @@ def _tell_of_steps(name: str, stamps: Stamps, step: float, where: str, remarks: 
         remarks.note("rows are missing in between: windows count rows", where)
 
 
+def _tell_of_names(pieces: Mapping[str, Sequence[_Piece]], remarks: Remarks) -> None:
+    first: dict[str, str] = {}
+    for name, its in pieces.items():
+        other = first.setdefault(labels.identity(name), name)
+        if other != name:
+            where = f"{its[0].table.where}, series {name[:40]!r} beside {other[:40]!r}"
+            remarks.note("two series, or one in two spellings: then spell them alike", where)
+
+
+def _tell_of_zones(heads: Sequence[Stamped], remarks: Remarks) -> None:
+    with_one, without = (
+        [head.table.ways[way] for head in heads if way in head.table.ways]
+        for way in (dates.WITH_A_ZONE, dates.WITHOUT_A_ZONE)
+    )
+    if with_one and without:
+        what = (
+            f"times without a zone are in UTC; {with_one[0][:_SHOWN]} has times with one: if the "
+            "others are of a place, these files do not go on from each other"
+        )
+        remarks.note(what, without[0])
+
+
 @dataclass(slots=True)
 class _Merge:
     """Makes each stamp of a series one row."""
@@ -209,16 +236,35 @@ class _Merge:
         Raises:
             DataError: DataUnreadable, one file says two things of one time.
         """
-        keep = np.ones(len(stamps), bool)
+        # First within each file, so that what it says itself is all that it can contradict.
+        again = (np.diff(stamps) == 0) & (np.diff(owners) == 0)
+        if again.any():
+            its = self._merged(again, stamps, owners, labels, columns, rows)
+            stamps, owners, labels, columns, rows = its
+        again = np.diff(stamps) == 0
+        if again.any():
+            its = self._merged(again, stamps, owners, labels, columns, rows)
+            stamps, owners, labels, columns, rows = its
+        return stamps, owners, labels, columns
+
+    def _merged(
+        self,
+        again: Flags,
+        stamps: Stamps,
+        owners: Whole,
+        labels: list[str],
+        columns: dict[str, Floats],
+        rows: Whole,
+    ) -> tuple[Stamps, Whole, list[str], dict[str, Floats], Whole]:
+        """Rows that are ``again`` one of the time before them go into the first of that time."""
+        keep = np.concatenate([[True], ~again])
         columns = {name: values.copy() for name, values in columns.items()}
-        owners = owners.copy()
-        twice = np.flatnonzero(np.diff(stamps) == 0) + 1
-        keep[twice] = False
+        owners, labels, rows = owners.copy(), list(labels), rows.copy()
+        twice = np.flatnonzero(~keep)
+        first = np.maximum.accumulate(np.where(keep, np.arange(len(keep)), 0))
         alike = self._alike(twice, owners, labels, columns, rows)
         for later in twice[~alike].tolist():
-            at = later - 1
-            while not keep[at]:
-                at -= 1
+            at = int(first[later])
             if self._take(at, later, owners, labels, columns, rows):
                 owners[at] = owners[later]
                 rows[at] = rows[later]
@@ -228,6 +274,7 @@ class _Merge:
             owners[kept],
             [labels[each] for each in kept.tolist()],
             {name: values[kept] for name, values in columns.items()},
+            rows[kept],
         )
 
     def _alike(
@@ -277,8 +324,9 @@ class _Merge:
             of = f" of series {self.name[:40]!r}" if self.name else ""
             message = (
                 f"{where}: the time{of} is there twice, first in "
-                f"{table.places[int(rows[at])]}, and {what} differs; keep the right one, or name "
-                "the column that tells several series apart in data.columns.series."
+                f"{table.places[int(rows[at])]}, and {what} differs; keep the right one, name "
+                "the column that tells several series apart in data.columns.series, or write times "
+                "in UTC: where clocks are set back, an hour of local time is there twice."
             )
             raise DataError("DataUnreadable", message)
         for name in other:
@@ -298,27 +346,40 @@ def _targets(found: Sequence[Joined], wanted: tuple[str, ...]) -> tuple[str, ...
             f"{', '.join(map(repr, there[:20]))}; name channels as the files spell them."
         )
         raise DataError("ColumnMissing", message)
-    return tuple(sorted(wanted)) or tuple(there)
+    filled = {
+        name
+        for each in found
+        for name, values in each.series.columns.items()
+        if np.isfinite(values).any()
+    }
+    if not filled.issuperset(wanted) or not filled:
+        empty = next((name for name in wanted if name not in filled), "")
+        raise no_numbers(empty)
+    return tuple(sorted(wanted)) or tuple(name for name in there if name in filled)
 
 
 def _scales(
     found: Sequence[Joined], news: Sequence[Flags], targets: Sequence[str]
 ) -> dict[str, float]:
-    """Of each target the mean difference from a row to the next, of old rows where there are."""
+    """Of each target the mean difference from a row to the next, of old rows where it moves."""
     files_are_new = np.array([bool(flags.all()) for flags in news])
     scales = {}
     for name in targets:
-        steps = []
+        steps, olds = [np.zeros(0)], [np.zeros(0, bool)]
         for each in found:
             values = each.series.columns.get(name)
             if values is None or len(values) < 2:  # noqa: PLR2004
                 continue
             differences = np.abs(np.diff(values))
-            old = ~files_are_new[each.owners[1:]]
-            steps.append(differences[old & np.isfinite(differences)])
-        whole = np.concatenate(steps) if steps else np.zeros(0)
-        if len(whole) and float(whole.mean()) > 0:
-            scales[name] = float(whole.mean())
+            there = np.isfinite(differences)
+            steps.append(differences[there])
+            olds.append(~files_are_new[each.owners[1:]][there])
+        whole, old = np.concatenate(steps), np.concatenate(olds)
+        # A channel that only new files have, or that stood still, has no other measure.
+        for part in (whole[old], whole):
+            if len(part) and float(part.mean()) > 0:
+                scales[name] = float(part.mean())
+                break
     return scales
 
 

@@ -21,6 +21,9 @@ LEAST_VALUES: Final = 10
 MOST_AHEAD: Final = 64
 EXACTLY: Final = 1e-5
 """Of the target's range: files round."""
+CORRELATED: Final = 0.999
+"""Square of a correlation: what is exact but for that is nearer to 1, whatever its spread."""
+_ROUNDED: Final = 1e-12
 
 
 def check_labels(rows: Sequence[Window], where: str) -> None:
@@ -60,16 +63,20 @@ def check_targets(rows: Sequence[Window], where: str) -> None:
     if len(rows) < LEAST_ROWS:
         return
     channels = dict(_last(rows))
+    every = np.stack(list(channels.values()), axis=1)
     for target in rows[0].targets:
+        if target not in channels:
+            continue  # of other series
         horizon = min(rows[0].horizon, MOST_AHEAD)
         told = np.full((len(rows), horizon), np.nan)
         for group in arrays.groups(rows):
             told[group.at] = arrays.ahead(group, target, horizon)
+        near = dict(zip(channels, _near(every, told), strict=True))
         for step in range(horizon):
-            if _tells(channels[target], told[:, step]):
+            if near[target][step] and _tells(channels[target], told[:, step]):
                 continue  # a target that returns exactly is told by what is like it
             for name, values in channels.items():
-                if name != target and _tells(values, told[:, step]):
+                if name != target and near[name][step] and _tells(values, told[:, step]):
                     message = (
                         f"{where}: the column {name!r} is the column {target!r} of {step + 1} rows "
                         f"later, in each of {len(rows):,} windows, so it is the answer and no "
@@ -103,6 +110,27 @@ def _one_to_one(values: Floats, labels: NDArray[np.int64]) -> bool:
     different = np.unique(values, return_inverse=True)[1].astype(np.int64)
     pairs = np.unique(different * (labels.max() + 1) + labels)
     return bool(len(pairs) == different.max() + 1 == labels.max() + 1)
+
+
+def _near(values: Floats, wanted: Floats) -> NDArray[np.bool_]:
+    """(c, h): which of c columns may be a linear map of which of h others, by their correlation.
+
+    For most of them it is none, and all pairs of hundreds of channels are too many to ask each.
+    """
+    (x, of_x), (y, of_y) = (_centred(each) for each in (values, wanted))
+    n = np.maximum(of_x.T @ of_y, 1.0)
+    mean_x, mean_y = x.T @ of_y / n, of_x.T @ y / n
+    varied = ((x**2).T @ of_y / n - mean_x**2) * (of_x.T @ y**2 / n - mean_y**2)
+    return np.asarray((x.T @ y / n - mean_x * mean_y) ** 2 >= CORRELATED * varied - _ROUNDED)
+
+
+def _centred(values: Floats) -> tuple[Floats, Floats]:
+    """Each column about its mean, within 1, and 0 where nothing is; 1 where something is."""
+    there = np.isfinite(values)
+    held = np.where(there, values, 0.0)
+    apart = np.where(there, held - held.sum(axis=0) / np.maximum(there.sum(axis=0), 1), 0.0)
+    largest = np.abs(apart).max(axis=0, initial=0.0)
+    return apart / np.where(largest > 0, largest, 1.0), there.astype(np.float64)
 
 
 def _tells(values: Floats, wanted: Floats) -> bool:

@@ -125,6 +125,7 @@ def from_folder(folder: Path, schema: Schema, given: Given, new_head: int | None
             "num_input_channels": len(schema.channels),
             **others,
             **answering(schema, kind),
+            "loss": "mse",  # its head answers with numbers, and not with a distribution
             "ignore_mismatched_sizes": True,
         }
     network = loading.model(
@@ -195,8 +196,8 @@ def answered(output: Any, schema: Schema) -> torch.Tensor:
     told: torch.Tensor | None = getattr(output, "prediction_outputs", None)
     if told is None:
         told = output.prediction_logits
-    if schema.targets and told.shape[-1] != len(schema.targets):
-        names = list(schema.names)
+    names = list(schema.names)
+    if schema.targets and told.shape[-1] == len(names):  # of every channel, in their order
         told = told[..., [names.index(name) for name in schema.targets]]
     return told
 
@@ -307,8 +308,9 @@ def asked(
     network.to(device).eval()
     told: list[NDArray[np.float32]] = []
     with torch.inference_mode():
-        for start in range(0, len(rows), EVALUATION_BATCH):
-            batch = rows[start : start + EVALUATION_BATCH]
+        size = min(EVALUATION_BATCH, arrays.at_once(schema.context, len(schema.channels)))
+        for start in range(0, len(rows), size):
+            batch = rows[start : start + size]
             seen = torch.from_numpy(arrays.inputs(batch, schema)).to(device)
             told.append(answered(network(past_values=seen), schema).float().cpu().numpy())
             progress.step(start + len(batch))

@@ -1,5 +1,6 @@
 """What models of series share; a kind adds what is learnt and what an answer is worth."""
 
+import re
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ _SAME: Final = 1e-3
 _REHEARSED: Final = 12
 """Windows of a rehearsal."""
 _MOST_NAMED: Final = 5
+_UNNAMED: Final = re.compile(r"LABEL_\d+")
 
 
 @dataclass(slots=True)
@@ -249,6 +251,9 @@ class Patched(ABC):
             schema = stored.read(folder)
             problem = self.fits(schema)
             its = None if problem else network.from_folder(folder, schema, given)
+            problem = problem or _no_match(its, schema)
+            if not problem:
+                network.asked(its, schema, probes_of(schema)[:1], Silent())
         except ConfigurationError:
             raise
         except (ContractError, sizes.TooLargeError) as error:
@@ -256,7 +261,7 @@ class Patched(ABC):
         except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
             said = loading.first_line(error)
             raise given.unreadable(f"{what} cannot be read: {said}") from None
-        if problem or (problem := _no_match(its, schema)):
+        if problem:
             raise given.unreadable(f"{what}: {problem}.")
         return SeriesModel(schema, its, given)
 
@@ -320,8 +325,7 @@ def probes_of(schema: Schema) -> list[Window]:
         channel.name: channel.mean + channel.std * np.sin(steps / 5.0 + place)
         for place, channel in enumerate(schema.channels)
     }
-    stamps = (steps * max(schema.step, 1.0) * SECOND).astype(np.int64)
-    series = Series("", stamps, columns, np.zeros(length, np.int64), schema.step, Scales())
+    series = Series("", steps * SECOND, columns, np.zeros(length, np.int64), schema.step, Scales())
     return [
         Window(
             label="",
@@ -354,6 +358,16 @@ def _no_match(its: Any, schema: Schema) -> str:
     for name, (is_, said, field) in found.items():
         if is_ != said:
             return f"{name} of config.json is {is_}, and {field} of series.json {said}"
+    named = {int(place): str(name) for place, name in (config.id2label or {}).items()}
+    ordered = [named.get(place) for place in range(len(named))]
+    unnamed = all(map(_UNNAMED.fullmatch, named.values()))
+    if schema.labels and not unnamed and ordered != list(schema.labels):
+        return "id2label of config.json and labels of series.json are not the same, in one order"
+    if schema.targets and config.loss != "mse":
+        return (
+            f"loss of config.json is {str(config.loss)[:20]!r}, so it answers with a distribution, "
+            "and one number each is expected (loss: mse)"
+        )
     chosen = getattr(config, "prediction_channel_indices", None)
     if schema.targets and chosen is not None:
         names = list(schema.names)

@@ -133,7 +133,7 @@ class Schema:
 
     @classmethod
     def of(cls, rows: Sequence[Window], context: int, labels: Sequence[str] = ()) -> "Schema":
-        """What these rows hold; channels without a single number are none.
+        """What these rows hold; channels without a single number are none, nor are they targets.
 
         Raises:
             DataError: DataUnreadable: there is no channel, or no target has a number.
@@ -141,16 +141,11 @@ class Schema:
         covered = _covered(rows, context)
         names = sorted({name for series, _ in covered for name in series.columns})
         channels = [found for name in names if (found := _channel(name, covered)) is not None]
-        targets = tuple(rows[0].targets) if rows else ()
+        wanted = tuple(rows[0].targets) if rows else ()
         there = {channel.name for channel in channels}
-        if not channels or not set(targets) <= there:
-            empty = next((name for name in targets if name not in there), "")
-            what = f"the column {empty!r} holds no number" if empty else "no column holds a number"
-            message = (
-                f"data: {what}, so there is nothing to learn; name the channels in "
-                "data.columns.inputs and those to be told in data.columns.targets."
-            )
-            raise DataError("DataUnreadable", message)
+        targets = tuple(name for name in wanted if name in there)
+        if not channels or bool(targets) is not bool(wanted):
+            raise no_numbers(wanted[0] if channels else "")
         if len(channels) > MOST_CHANNELS:
             message = (
                 f"data: {len(channels):,} channels, at most {MOST_CHANNELS:,} are read; name "
@@ -162,6 +157,16 @@ class Schema:
         return cls(
             tuple(channels), context, horizon, float(np.median(steps)), targets, tuple(labels)
         )
+
+
+def no_numbers(column: str) -> DataError:
+    """Nothing can be learnt of a column; empty: of any."""
+    what = f"the column {column!r} holds no number" if column else "no column holds a number"
+    message = (
+        f"data: {what}, so there is nothing to learn; name the channels in data.columns.inputs and "
+        "those to be told in data.columns.targets."
+    )
+    return DataError("DataUnreadable", message)
 
 
 def _covered(rows: Sequence[Window], context: int) -> list[tuple[Series, NDArray[np.bool_]]]:
@@ -192,7 +197,7 @@ def _channel(name: str, covered: Sequence[tuple[Series, NDArray[np.bool_]]]) -> 
     if not len(values):
         return None
     mean, std = float(values.mean()), float(values.std())
-    fine = std > 1e-12 * max(1.0, abs(mean))
+    fine = std > 1e-12 * float(np.abs(values).max())  # whatever the unit
     missing = round(1 - len(values) / total, 6)
     return Channel(name, mean, std if fine else 1.0, quantiles_of(values), missing)
 

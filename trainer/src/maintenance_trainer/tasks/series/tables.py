@@ -39,6 +39,8 @@ class Table:
     channels: dict[str, "array[float]"] = field(default_factory=dict)
     series: dict[str, int] = field(default_factory=dict)
     """Names of series, by their numbers."""
+    ways: dict[str, str] = field(default_factory=dict)
+    """How its times are written, and where each way is first."""
 
     def __len__(self) -> int:
         return len(self.stamps)
@@ -74,7 +76,6 @@ class TableBuilder:
         self.table = Table(source.file.where, source.known)
         self._source, self._columns = source, source.columns
         self._csv = source.file.name.lower().endswith(".csv")
-        self._ways: dict[str, str] = {}
         self._roles = set(self._columns.names.values())
         self._strangers: set[str] = set()
 
@@ -123,13 +124,14 @@ class TableBuilder:
     def _time(self, value: object, where: str) -> datetime:
         column = self._columns.time
         dated = dates.of(value, where, column, EARLIEST)
-        if dated.way in self._ways:
+        ways = self.table.ways
+        if dated.way in ways:
             return dated.time
-        self._ways[dated.way] = where
-        if len(self._ways) == 1:
+        ways[dated.way] = where
+        if len(ways) == 1:
             return dated.time
-        (before, first), *_ = self._ways.items()
-        if {dates.WITH_A_ZONE, dates.WITHOUT_A_ZONE} <= self._ways.keys() and not self.table.known:
+        (before, first), *_ = ways.items()
+        if {dates.WITH_A_ZONE, dates.WITHOUT_A_ZONE} <= ways.keys() and not self.table.known:
             message = (
                 f"{where}, column {column!r}: {str(value)[:_SHOWN]!r} is {dated.way}, and "
                 f"{first} has {before}: which came first cannot be told. Write all times of the "
@@ -155,6 +157,12 @@ class TableBuilder:
                 "whole number, or leave data.columns.series out if all rows are of one series."
             )
             raise DataError("DataUnreadable", message)
+        if not self.table.known and (fault := labels.fault(name)):
+            message = (
+                f"{where}, column {column!r}: the name of the series {name[:_SHOWN]!r} {fault}; "
+                "mend the row or leave it out."
+            )
+            raise DataError("DataUnreadable", message)
         return self.table.series.setdefault(name, len(self.table.series))
 
     def _label(self, record: Record, where: str) -> str:
@@ -169,11 +177,12 @@ class TableBuilder:
                 "strings, and leave the cell empty where the label is not known."
             )
             raise DataError("DataUnreadable", message)
-        if self.table.known:
-            return label
         if label.casefold() in MISSING or not labels.visible(label):
+            if label:
+                what = "that is written for nothing and counts as no label; call no class so"
+                self._source.remarks.note(what, f"{where}, column {column!r}: {label[:_SHOWN]!r}")
             return ""
-        if fault := labels.fault(label):
+        if not self.table.known and (fault := labels.fault(label)):
             message = (
                 f"{where}, column {column!r}: the label {label[:_SHOWN]!r} {fault}; mend the row "
                 "or leave it out."
