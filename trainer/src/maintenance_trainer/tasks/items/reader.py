@@ -54,7 +54,7 @@ class InteractionReader:
         self._fine: dict[str, dict[object, str]] = {"user": {}, "item": {}}
         self._times: dict[str, tuple[int, str]] = {}
         self._ways: dict[str, str] = {}
-        self._earliest = int(dates.EARLIEST.timestamp())
+        self._earliest = int(dates.LONG_AGO.timestamp())
         self._latest = int(datetime.now(UTC).timestamp())
         self._by = array("i"), array("i"), array("q")
 
@@ -181,7 +181,7 @@ class InteractionReader:
             return found
         known = self._times.get(value) if isinstance(value, str) else None
         if known is None:
-            dated = dates.of(value, where, self._source.columns.time)
+            dated = dates.of(value, where, self._source.columns.time, dates.LONG_AGO)
             known = _microseconds(dated.time), dated.way
             if isinstance(value, str) and len(self._times) < _KEPT:
                 self._times[value] = known
