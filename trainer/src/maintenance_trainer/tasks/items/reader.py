@@ -97,18 +97,27 @@ class InteractionReader:
             start = int(ends[self._users[user] - 1]) if self._users[user] else 0
             its, when, repeated = _once(items[start:end], times[start:end])
             copies += repeated
+            first = its[0], when[0]
             if len(its) > MOST_OWN:
                 what = f"a user with more than {MOST_OWN:,} interactions: the newest are read"
                 self._source.remarks.note(what, f"{self._where}, {place}, user {user[:_SHOWN]!r}")
                 its, when = its[-MOST_OWN:], when[-MOST_OWN:]
-            yield Found(place, self._row(user, its, when, marks), moment(int(when[-1])))
+            yield Found(place, self._row(user, its, when, marks, first), moment(int(when[-1])))
         if copies:
             what = f"{copies:,} interactions are there twice (user, item, time) and count once"
             self._source.remarks.note(what, self._where)
 
-    def _row(self, user: str, items: Items, times: Times, marks: NDArray[np.uint64]) -> ItemRow:
+    def _row(  # each is a fact of its own
+        self,
+        user: str,
+        items: Items,
+        times: Times,
+        marks: NDArray[np.uint64],
+        first: tuple[np.int32, np.int64],
+    ) -> ItemRow:
         unit = hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
-        key = hashlib.sha256(unit.encode())
+        key, begun = (hashlib.sha256(unit.encode()) for _ in range(2))
+        begun.update(marks[first[0]].tobytes() + first[1].tobytes())
         key.update(marks[items].tobytes() + times.tobytes())
         return ItemRow(
             label=ITEMS.text(int(items[-1])),
@@ -120,6 +129,7 @@ class InteractionReader:
             items=items,
             times=times,
             answers=np.arange(len(items), dtype=np.int32),
+            begun=begun.hexdigest(),
         )
 
     def _user(self, record: Record, place: str) -> int:

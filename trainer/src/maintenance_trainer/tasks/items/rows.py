@@ -23,7 +23,8 @@ class ItemRow(Row):
     are learnt from, each given what stands before it. The last is the row's label, and the only
     one that a model is scored by: a user is one row, so that rows are independent. ``user`` is a
     hex digest. ``latest``: no later file of this age holds interactions of the user. ``over``: the
-    last item is gone from the catalogue, so that nobody can be judged by it any more.
+    last item is gone from the catalogue, so that nobody can be judged by it any more. ``begun`` is
+    a hex digest of the user and the first interaction of this file: it stays where a file grows.
     """
 
     user: str
@@ -32,6 +33,7 @@ class ItemRow(Row):
     answers: Places
     latest: bool = True
     over: bool = False
+    begun: str = ""
 
     @property
     @override
@@ -54,6 +56,11 @@ class ItemRow(Row):
     def numeric(self) -> bool:
         """Items are names, though they may be written in digits."""
         return False
+
+    @property
+    @override
+    def trace(self) -> str:
+        return self.begun or self.key
 
     @property
     @override
