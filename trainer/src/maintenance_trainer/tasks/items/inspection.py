@@ -17,8 +17,6 @@ from maintenance_trainer.tasks.items.stored import Catalogue
 RESPELLED: Final = 0.05
 """Share of new interactions with a known item in another spelling, from which on they are refused:
 fewer are slips, and cost little."""
-LONELY: Final = 0.5
-"""Share of users with one interaction from which on it is told."""
 _NAMED: Final = 3
 
 
@@ -99,17 +97,6 @@ def _refuse_respelled(catalogue: Catalogue, new: Sequence[ItemRow], known: set[i
 
 
 def _remarks(rows: Sequence[ItemRow]) -> Iterator[str]:
-    lonely = sum(len(row.items) < 2 for row in rows)  # noqa: PLR2004
-    if rows and lonely >= LONELY * len(rows):
-        yield (
-            f"{lonely:,} of {len(rows):,} users have one interaction: they tell what is chosen "
-            "first, and none is held out to judge by."
-        )
-    if over := sum(row.over for row in rows):
-        yield (
-            f"{over:,} of {sum(not row.new for row in rows):,} old users judge nothing any more: "
-            "the last item of each is gone from the catalogue."
-        )
     items = int((catalogues.chosen(rows) > 0).sum())
     if items > catalogues.MOST:
         yield (

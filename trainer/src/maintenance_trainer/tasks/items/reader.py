@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from array import array
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ _SECONDS: Final = "seconds since 1970"
 _DIGITS: Final = 10
 _SHOWN: Final = 40
 _FOR_NOTHING: Final = frozenset({"nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "nat"})
+_FRACTION: Final = re.compile(r"-?[0-9]+\.0+")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -180,6 +182,12 @@ class InteractionReader:
         if text.casefold() in _FOR_NOTHING:
             what = (
                 f"column {column!r} holds {text!r}, which some programs write for a missing {role}"
+            )
+            self._source.remarks.note(what, where)
+        if isinstance(value, str) and _FRACTION.fullmatch(text):
+            what = (
+                f"column {column!r} holds texts like '42.0', each of which counts as another "
+                f"{role} than '42': were they whole numbers once?"
             )
             self._source.remarks.note(what, where)
         return text
