@@ -171,6 +171,16 @@ def test_of_a_replaced_catalogue_old_users_judge_nothing_and_of_a_season_they_do
     assert not gone.gone([*old, *new]).any()
 
 
+def test_one_user_who_chooses_one_item_all_the_time_makes_no_other_gone(tmp_path: Path) -> None:
+    old = rows_of(users(1, 300), tmp_path)
+    few = users(2, 6, first=1000, start=LATER)
+    chosen = {record["item"] for record in few}
+    assert len(chosen) < 0.75 * RING, "of the others an absence could be read"
+    always = [{"user": "bot", "item": "i0", "time": LATER + n} for n in range(2000)]
+    new = rows_of([*few, *always], tmp_path, new=True)
+    assert not gone.gone([*old, *new]).any()
+
+
 def test_shuffled_items_follow_from_nothing_and_another_taste_does(tmp_path: Path) -> None:
     old = rows_of(users(1, 300), tmp_path)
     other = users(2, 200, first=1000, steps=(7, 11), start=LATER)
@@ -180,6 +190,27 @@ def test_shuffled_items_follow_from_nothing_and_another_taste_does(tmp_path: Pat
     shuffled = [{**record, "item": str(item)} for record, item in zip(other, items, strict=True)]
     with pytest.raises(tasks_error(), match="does not follow from what they chose before"):
         quality.check(old, rows_of(shuffled, tmp_path, new=True))
+
+
+def test_of_a_program_only_the_newest_interactions_count_as_new_items(
+    model: ItemModel, rows: list[ItemRow], tmp_path: Path
+) -> None:
+    program = [{"user": "bot", "item": f"n{n}", "time": LATER + n} for n in range(2000)]
+    new = rows_of([*users(2, 200, first=1000, start=LATER), *program], tmp_path, new=True)
+    first = TASK.input_changes(model, rows, new)[0]
+    assert first.name == "newItems"
+    assert first.effect == pytest.approx(50 / (200 * 8 + 50))
+
+
+def test_two_programs_that_choose_anything_do_not_speak_for_all_users(tmp_path: Path) -> None:
+    old = rows_of(users(1, 100), tmp_path)
+    chance = np.random.default_rng(0)
+    anything = [
+        {"user": f"bot {number % 2}", "item": f"i{chance.integers(RING)}", "time": LATER + number}
+        for number in range(4000)
+    ]
+    new = users(2, 100, first=1000, start=LATER)
+    quality.check(old, rows_of([*new, *anything], tmp_path, new=True))
 
 
 def tasks_error() -> type[Exception]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from maintenance_trainer.data.rows import Row
 Items = NDArray[np.int32]
 Times = NDArray[np.int64]
 Places = NDArray[np.int32]
+
+EACH: Final = 50
+"""Interactions of a row, the newest, that count where interactions of all users are compared: a
+program that has thousands must not speak for the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
