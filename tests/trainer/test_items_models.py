@@ -11,6 +11,7 @@ import torch
 from support.items import ITEMS as RING
 from support.items import LATER, ItemLab, lab, users, write_csv
 from support.laboratory import champion
+from transformers import AutoModelForCausalLM, BertConfig, BloomConfig, GPT2Config, LlamaConfig
 
 from maintenance_contract import ModelRef, Operation, Recipes, ScoreMetric, TrainingAction
 from maintenance_contract.kinds import Task, columns_of
@@ -27,6 +28,19 @@ from maintenance_trainer.tasks.items.sequences import IGNORED, history, tokens_o
 from maintenance_trainer.tasks.next_item import BY_METRIC, TASK, ItemModel, complete, ranked
 
 FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
+AUTO: Any = AutoModelForCausalLM  # its functions have no types
+SMALL: dict[str, Any] = {
+    "vocab_size": 3 + RING,
+    "hidden_size": 8,
+    "intermediate_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 16,
+    "initializer_range": 0.2,
+    "pad_token_id": 0,
+    "bos_token_id": 2,
+    "eos_token_id": None,
+}
 
 
 def rows_of(records: Any, folder: Path, *, new: bool = False) -> list[ItemRow]:
@@ -274,6 +288,53 @@ def test_a_list_of_another_model_and_none_at_all(folder: Path) -> None:
     assert "holds no items.json, which names the items in the order of their tokens" in str(
         caught.value.message
     )
+
+
+@pytest.mark.parametrize(
+    "config, told",
+    [
+        (BertConfig(**SMALL, is_decoder=False), "it looks ahead"),
+        # Its head is more than a table of items.
+        (BertConfig(**SMALL, is_decoder=True), "not its output embeddings times its last hidden"),
+        (BloomConfig(vocab_size=3 + RING, hidden_size=8, n_layer=1, n_head=2), "embeddings None"),
+        (GPT2Config(vocab_size=3 + RING, n_positions=4, n_embd=8, n_layer=1, n_head=2), "dings 4"),
+    ],
+)
+def test_what_is_no_causal_decoder_of_items_is_refused(
+    model: ItemModel, tmp_path: Path, config: Any, told: str
+) -> None:
+    AUTO.from_config(config).save_pretrained(tmp_path)
+    stored.write(tmp_path, model.catalogue)
+    with pytest.raises(ConfigurationError) as caught:
+        TASK.from_initial(tmp_path)
+    assert caught.value.reason == "InitialModelUnreadable"
+    assert told in caught.value.message
+
+
+def test_a_decoder_that_reads_and_ranks_by_two_tables_grows_both(
+    model: ItemModel, tmp_path: Path
+) -> None:
+    config = LlamaConfig(**SMALL, num_key_value_heads=2, tie_word_embeddings=False)
+    AUTO.from_config(config).save_pretrained(tmp_path)
+    stored.write(tmp_path, model.catalogue)
+    brought = TASK.from_initial(tmp_path)
+    asked = [np.array([2, 3, 4])]
+    before = ranked(brought, asked)
+    news = rows_of(users(2, 20, names=["n0", "n1"]), tmp_path, new=True)
+    grown = TASK.extend(brought, tmp_path, news, 17)
+    hidden, scores = ranked(grown, asked)
+    assert np.allclose(hidden, before[0])
+    assert np.allclose(scores[:, : 3 + RING], before[1], atol=1e-6)
+    sides = grown.network.get_input_embeddings(), grown.network.get_output_embeddings()
+    assert [len(side.weight) for side in sides] == [3 + RING + 2] * 2
+    assert sides[0].weight is not sides[1].weight
+
+
+def test_a_config_of_numbers_that_no_model_has_is_refused_before_it_is_built(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_layer": 10**12}))
+    with pytest.raises(ConfigurationError, match=r"n_layer is 1e\+12 in config\.json"):
+        TASK.from_initial(folder)
 
 
 def test_a_base_model_lends_the_items_that_it_knows(
