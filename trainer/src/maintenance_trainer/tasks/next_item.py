@@ -148,6 +148,7 @@ class NextItem:
 
     def check_rows(self, model: ItemModel | None, dataset: Dataset) -> tuple[str, ...]:
         """See ``Task``."""
+        inspection.refuse_few(dataset, self._metric)
         known = None if model is None else model.catalogue
         given = None if model is None else model.given
         return tuple(inspection.check(known, given, dataset))

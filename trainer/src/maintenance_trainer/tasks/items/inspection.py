@@ -5,9 +5,10 @@ from typing import Final
 
 import numpy as np
 
+from maintenance_contract import HITS, ScoreMetric
 from maintenance_trainer.data import labels
 from maintenance_trainer.data.split import Dataset
-from maintenance_trainer.errors import DataError
+from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.tasks.items import catalogues, quality
 from maintenance_trainer.tasks.items.names import ITEMS
@@ -94,6 +95,29 @@ def _refuse_respelled(catalogue: Catalogue, new: Sequence[ItemRow], known: set[i
             "interactions are with such items, which would all count as new. Write them as before."
         )
         raise DataError("LabelsDoubled", message)
+
+
+def refuse_few(dataset: Dataset, metric: ScoreMetric) -> None:
+    """Refuse a catalogue of which whatever a model ranks is a hit.
+
+    Raises:
+        ConfigurationError: MetricUndefined.
+    """
+    rows = [row for row in dataset.rows if isinstance(row, ItemRow)]
+    items = int((catalogues.chosen(rows) > 0).sum())
+    if not rows or items > HITS[metric]:
+        return
+    smaller = [other for other, first in HITS.items() if first < items]
+    instead = (
+        f"write {max(smaller, key=HITS.__getitem__)} instead"
+        if smaller
+        else f"a catalogue of more than {min(HITS.values())} items is needed"
+    )
+    message = (
+        f"spec.gate.metric: {metric} looks at the first {HITS[metric]} of a ranking, and the rows "
+        f"have {items} items, so that each of them is a hit: {instead}."
+    )
+    raise ConfigurationError("MetricUndefined", message)
 
 
 def _remarks(rows: Sequence[ItemRow]) -> Iterator[str]:
