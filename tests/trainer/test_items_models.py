@@ -18,11 +18,12 @@ from maintenance_contract.kinds import Task, columns_of
 from maintenance_trainer import tasks
 from maintenance_trainer.data.folders import Named, Origin
 from maintenance_trainer.data.sources import SourceFile
+from maintenance_trainer.data.split import Dataset, Recurrence
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
 from maintenance_trainer.tasks.interactions import SOURCE
-from maintenance_trainer.tasks.items import catalogues, gone, quality, stored
+from maintenance_trainer.tasks.items import catalogues, gone, inspection, quality, stored
 from maintenance_trainer.tasks.items.rows import ItemRow
 from maintenance_trainer.tasks.items.sequences import IGNORED, history, tokens_of, windows
 from maintenance_trainer.tasks.next_item import BY_METRIC, TASK, ItemModel, complete, ranked
@@ -261,6 +262,7 @@ def test_a_copy_is_known_and_a_torn_one_is_not(model: ItemModel, folder: Path) -
         ('{"version": 2, "items": ["a"]}', "version 2 is not understood"),
         ('{"version": 1, "items": ["a", "a"], "counts": [1, 1]}', "write each item once"),
         ('{"version": 1, "items": []}', "write each item once"),
+        ('{"version": 1, "items": ["a", " b"]}', "' b' has blanks around it"),
         ('{"version": 1, "items": ["a"], "counts": [1, 2]}', "1 whole numbers are expected"),
         ('{"version": 1, "items": ["a"], "counts": [true]}', "1 whole numbers are expected"),
         ('{"version": 1, "items": "abc"}', "items.json: items"),
@@ -364,6 +366,42 @@ def test_one_user_or_users_with_one_item_teach_nothing(tmp_path: Path) -> None:
     assert reason == "DataEmpty", message
     assert "users has one interaction, and what comes next is learnt from users with two" in message
     assert "Does data.columns.user name the column that says who chose" in message
+
+
+@pytest.mark.parametrize(
+    "metric, count, told",
+    [
+        (
+            ScoreMetric.HIT_RATE_AT_10,
+            8,
+            "have 8 items, so that each of them is a hit: write HitRat",
+        ),
+        (ScoreMetric.HIT_RATE_AT_5, 5, "a catalogue of more than 5 items is needed"),
+    ],
+)
+def test_a_catalogue_of_which_each_item_is_a_hit_is_refused(
+    tmp_path: Path, metric: ScoreMetric, count: int, told: str
+) -> None:
+    made = lab(tmp_path)
+    made.put("original/few.csv", users(1, 200, names=[f"i{number}" for number in range(count)]))
+    reason, message = report_of(made, metric=metric)
+    assert reason == "MetricUndefined", message
+    assert told in message
+
+
+def test_capitals_are_another_spelling_unless_they_tell_items_apart(tmp_path: Path) -> None:
+    rows = rows_of(users(1, 20, names=["C", "a"]), tmp_path, new=True)
+    dataset = Dataset(tuple(rows), (), (), (), Recurrence(0, 0))
+    with pytest.raises(tasks_error(), match="'C' is the item 'c' of the model in service"):
+        inspection.check(stored.Catalogue("abc", [1] * 3), Given.CHAMPION, dataset)
+    inspection.check(stored.Catalogue("aAbBc", [1] * 5), Given.CHAMPION, dataset)
+
+
+def test_users_of_whom_no_item_can_be_learnt_are_told(model: ItemModel, tmp_path: Path) -> None:
+    news = rows_of(users(3, 5, names=["x0", "x1"]), tmp_path, new=True)
+    nothing: Any = None
+    with pytest.raises(tasks_error(), match="knows no item of 5 users to learn from"):
+        TASK.trainer_of(model, news, nothing, nothing)
 
 
 def test_a_champion_and_data_that_are_not_of_one_catalogue(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from maintenance_contract import HITS, ContractError, ScoreMetric, Task, Trainin
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
-from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal, sizes
@@ -230,6 +230,13 @@ class NextItem:
         """The library's trainer of these rows, by its ``TrainingArguments``."""
         tokens = tokens_of(model.catalogue)
         pairs = [pair for row in rows for pair in windows(row, tokens, model.context)]
+        if not pairs:
+            message = (
+                f"data: the model knows no item of {len(rows):,} users to learn from, and with "
+                f"{len(model.catalogue):,} items it takes no more: name no baseModel for another "
+                "catalogue, or leave rare items out."
+            )
+            raise DataError("DataEmpty", message)
         examples = fitting.Examples(
             [{"input_ids": inputs} for inputs, _ in pairs],
             frozenset({"input_ids"}),

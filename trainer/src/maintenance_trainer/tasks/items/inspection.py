@@ -81,6 +81,8 @@ def _refuse_respelled(catalogue: Catalogue, new: Sequence[ItemRow], known: set[i
     if not strangers:
         return
     spelled = {labels.identity(item).casefold(): item for item in catalogue.items}
+    if len(catalogue) - len(spelled) >= RESPELLED * len(catalogue):
+        return  # names that capitals alone tell apart, as codes have them
     pairs = [
         (number, spelled[seen])
         for number in strangers

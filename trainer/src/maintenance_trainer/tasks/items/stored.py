@@ -76,6 +76,9 @@ def read(folder: Path) -> Catalogue:
         raise ContractError(f"{ITEMS_FILE}: {error}") from None
     if not items or len(set(items)) < len(items) or not all(map(str.strip, items)):
         raise ContractError(f"{ITEMS_FILE}: items: write each item once, and none that is empty")
+    if blank := next((item for item in items if item != item.strip()), ""):
+        problem = f"{blank[:40]!r} has blanks around it, which names in data files never have"
+        raise ContractError(f"{ITEMS_FILE}: items: {problem}")
     if counts is None:  # a model that was made elsewhere need not know
         counts = [0] * len(items)
     whole = isinstance(counts, list) and all(
