@@ -1,7 +1,7 @@
 """A version of the store that ranks items by what a user has chosen, ready to answer.
 
 All that a server needs is transformers and ``items.json``, which names the items in the order of
-their tokens, from the third on: 1 stands for an item that the model does not know, 2 begins.
+their tokens, from 3 on: 1 stands for an item that the model does not know, 2 begins.
 """
 
 import json

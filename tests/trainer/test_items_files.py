@@ -16,6 +16,7 @@ from support.laboratory import age
 
 from maintenance_contract import Columns, DataRef, columns_of
 from maintenance_contract.holdout import Holdout
+from maintenance_trainer.data.auto_holdout import NOTHING_BEFORE, Before
 from maintenance_trainer.data.shares import BUCKETS
 from maintenance_trainer.data.snapshot import Snapshot, take_snapshot
 from maintenance_trainer.errors import DataError
@@ -35,12 +36,15 @@ def snapshot(
     columns: Columns = COLUMNS,
     holdout: Holdout | None = None,
     known: frozenset[str] = frozenset(),
+    before: Before = NOTHING_BEFORE,
 ) -> tuple[Snapshot, Any]:
     (root / "data/updates").mkdir(parents=True, exist_ok=True)
     age(root / "data")
     data = DataRef("pvc://data/original", "pvc://data/updates", columns, holdout or Holdout(30, 30))
     fair = None if not known else _nothing()
-    return take_snapshot(data, Places(str(root)), SOURCE, known=known, champion_holdout=fair)
+    return take_snapshot(
+        data, Places(str(root)), SOURCE, known=known, champion_holdout=fair, before=before
+    )
 
 
 def _nothing() -> Any:
@@ -227,6 +231,72 @@ def test_users_are_held_out_whole_and_stay_so(tmp_path: Path) -> None:
     assert not taught & {row.user for row in (*later.old_held_out, *later.new_held_out)}
     # Who is held out by the new file teaches nothing any more, old interactions included.
     assert len(later.new_held_out) > 100
+
+
+def test_a_file_that_grows_keeps_what_is_held_out_of_it(tmp_path: Path) -> None:
+    put(tmp_path, "original/log.csv", [("ada", "a", T0), ("ada", "b", T0 + 1)])
+    log = users(2, 300)
+    (tmp_path / "data/updates").mkdir()
+    write_csv(tmp_path / "data/updates/log.csv", log)
+    before, dataset = snapshot(tmp_path, holdout=Holdout())
+    out = {row.user for row in dataset.new_held_out}
+    # Everybody goes on, and five times as many users are new.
+    later = users(3, 300, start=T0 + 90 * DAY)
+    write_csv(tmp_path / "data/updates/log.csv", [*log, *later, *users(4, 1500, first=1000)])
+    after, dataset = snapshot(tmp_path, holdout=Holdout(), before=Before(files=before.kept))
+    assert after.files[1].digest != before.files[1].digest
+    assert after.files[1].held_out == before.files[1].held_out
+    assert out < {row.user for row in dataset.new_held_out}
+    assert all(len(row.items) == 16 for row in dataset.new_held_out if row.user in out)
+
+
+def test_a_delivery_of_what_known_users_did_later_is_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "data/original").mkdir(parents=True)
+    write_csv(tmp_path / "data/original/log.csv", users(1, 50))
+    (tmp_path / "data/updates").mkdir()
+    write_csv(tmp_path / "data/updates/a.csv", users(2, 2000))
+    before, _ = snapshot(tmp_path, holdout=Holdout())
+    write_csv(tmp_path / "data/updates/b.csv", users(3, 200, start=T0 + 90 * DAY))
+    after, _ = snapshot(tmp_path, holdout=Holdout(), before=Before(files=before.kept))
+    marks = {file.name: set(file.marks) for file in after.files}
+    assert not marks["a.csv"] & marks["b.csv"]
+
+
+def test_times_of_the_nineties_are_read_and_zero_is_not(tmp_path: Path) -> None:
+    put(tmp_path, "original/log.csv", [("ada", "a", 874724711), ("ada", "b", 874724710)])
+    put(tmp_path, "original/more.csv", [("bob", "a", "1997-09-20"), ("bob", "b", 874724710000)])
+    _, dataset = snapshot(tmp_path)
+    found = {tuple(names(row.items)): row.times.tolist() for row in dataset.rows}
+    assert found == {
+        ("b", "a"): [874724710 * 10**6, 874724711 * 10**6],
+        ("a", "b"): [874713600 * 10**6, 874724710 * 10**6],
+    }
+    for time in (0, "1989-12-31"):
+        put(tmp_path, "original/log.csv", [("ada", "a", time)])
+        with pytest.raises(DataError, match=r"'(0' is no time|1989-12-31' lies before 1990)") as no:
+            snapshot(tmp_path)
+        assert "columns.time out" not in no.value.message
+        assert "data.original" not in no.value.message.partition("column")[2]
+
+
+def test_who_judges_nothing_is_counted_among_all_users(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "original/log.csv",
+        [("42.0", "a", T0), ("b", "a", T0), ("c", "a", T0), ("d", "a", T0), ("d", "b", T0 + 1)],
+    )
+    _, dataset = snapshot(tmp_path)
+    said = " ".join(dataset.remarks)
+    assert "data: 3 of 4 users have one interaction" in said
+    assert "line 2: column 'user' holds texts like '42.0'" in said
+    old = users(1, 300)
+    write_csv(tmp_path / "data/original/log.csv", old)
+    ring = [f"i{n}" if n < 8 else f"n{n}" for n in range(40)]
+    more = users(2, 300, first=1000, names=ring, start=T0 + 90 * DAY)
+    write_csv(tmp_path / "data/updates/more.csv", more)
+    _, dataset = snapshot(tmp_path)
+    gone = sum(record["item"] not in ring for record in {one["user"]: one for one in old}.values())
+    assert f"data: the last item of {gone} of 300 old users is gone" in " ".join(dataset.remarks)
 
 
 def test_a_program_is_read_at_its_newest_interactions(tmp_path: Path) -> None:

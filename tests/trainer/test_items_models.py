@@ -11,22 +11,37 @@ import torch
 from support.items import ITEMS as RING
 from support.items import LATER, ItemLab, lab, users, write_csv
 from support.laboratory import champion
+from transformers import AutoModelForCausalLM, BertConfig, BloomConfig, GPT2Config, LlamaConfig
 
 from maintenance_contract import ModelRef, Operation, Recipes, ScoreMetric, TrainingAction
 from maintenance_contract.kinds import Task, columns_of
 from maintenance_trainer import tasks
 from maintenance_trainer.data.folders import Named, Origin
 from maintenance_trainer.data.sources import SourceFile
+from maintenance_trainer.data.split import Dataset, Recurrence
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
 from maintenance_trainer.tasks.interactions import SOURCE
-from maintenance_trainer.tasks.items import catalogues, gone, quality, stored
+from maintenance_trainer.tasks.items import catalogues, gone, inspection, quality, stored
 from maintenance_trainer.tasks.items.rows import ItemRow
 from maintenance_trainer.tasks.items.sequences import IGNORED, history, tokens_of, windows
 from maintenance_trainer.tasks.next_item import BY_METRIC, TASK, ItemModel, complete, ranked
 
 FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
+AUTO: Any = AutoModelForCausalLM  # its functions have no types
+SMALL: dict[str, Any] = {
+    "vocab_size": 3 + RING,
+    "hidden_size": 8,
+    "intermediate_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 16,
+    "initializer_range": 0.2,
+    "pad_token_id": 0,
+    "bos_token_id": 2,
+    "eos_token_id": None,
+}
 
 
 def rows_of(records: Any, folder: Path, *, new: bool = False) -> list[ItemRow]:
@@ -171,6 +186,16 @@ def test_of_a_replaced_catalogue_old_users_judge_nothing_and_of_a_season_they_do
     assert not gone.gone([*old, *new]).any()
 
 
+def test_one_user_who_chooses_one_item_all_the_time_makes_no_other_gone(tmp_path: Path) -> None:
+    old = rows_of(users(1, 300), tmp_path)
+    few = users(2, 6, first=1000, start=LATER)
+    chosen = {record["item"] for record in few}
+    assert len(chosen) < 0.75 * RING, "of the others an absence could be read"
+    always = [{"user": "bot", "item": "i0", "time": LATER + n} for n in range(2000)]
+    new = rows_of([*few, *always], tmp_path, new=True)
+    assert not gone.gone([*old, *new]).any()
+
+
 def test_shuffled_items_follow_from_nothing_and_another_taste_does(tmp_path: Path) -> None:
     old = rows_of(users(1, 300), tmp_path)
     other = users(2, 200, first=1000, steps=(7, 11), start=LATER)
@@ -180,6 +205,27 @@ def test_shuffled_items_follow_from_nothing_and_another_taste_does(tmp_path: Pat
     shuffled = [{**record, "item": str(item)} for record, item in zip(other, items, strict=True)]
     with pytest.raises(tasks_error(), match="does not follow from what they chose before"):
         quality.check(old, rows_of(shuffled, tmp_path, new=True))
+
+
+def test_of_a_program_only_the_newest_interactions_count_as_new_items(
+    model: ItemModel, rows: list[ItemRow], tmp_path: Path
+) -> None:
+    program = [{"user": "bot", "item": f"n{n}", "time": LATER + n} for n in range(2000)]
+    new = rows_of([*users(2, 200, first=1000, start=LATER), *program], tmp_path, new=True)
+    first = TASK.input_changes(model, rows, new)[0]
+    assert first.name == "newItems"
+    assert first.effect == pytest.approx(50 / (200 * 8 + 50))
+
+
+def test_two_programs_that_choose_anything_do_not_speak_for_all_users(tmp_path: Path) -> None:
+    old = rows_of(users(1, 100), tmp_path)
+    chance = np.random.default_rng(0)
+    anything = [
+        {"user": f"bot {number % 2}", "item": f"i{chance.integers(RING)}", "time": LATER + number}
+        for number in range(4000)
+    ]
+    new = users(2, 100, first=1000, start=LATER)
+    quality.check(old, rows_of([*new, *anything], tmp_path, new=True))
 
 
 def tasks_error() -> type[Exception]:
@@ -216,6 +262,7 @@ def test_a_copy_is_known_and_a_torn_one_is_not(model: ItemModel, folder: Path) -
         ('{"version": 2, "items": ["a"]}', "version 2 is not understood"),
         ('{"version": 1, "items": ["a", "a"], "counts": [1, 1]}', "write each item once"),
         ('{"version": 1, "items": []}', "write each item once"),
+        ('{"version": 1, "items": ["a", " b"]}', "' b' has blanks around it"),
         ('{"version": 1, "items": ["a"], "counts": [1, 2]}', "1 whole numbers are expected"),
         ('{"version": 1, "items": ["a"], "counts": [true]}', "1 whole numbers are expected"),
         ('{"version": 1, "items": "abc"}', "items.json: items"),
@@ -245,6 +292,53 @@ def test_a_list_of_another_model_and_none_at_all(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "config, told",
+    [
+        (BertConfig(**SMALL, is_decoder=False), "it looks ahead"),
+        # Its head is more than a table of items.
+        (BertConfig(**SMALL, is_decoder=True), "not its output embeddings times its last hidden"),
+        (BloomConfig(vocab_size=3 + RING, hidden_size=8, n_layer=1, n_head=2), "embeddings None"),
+        (GPT2Config(vocab_size=3 + RING, n_positions=4, n_embd=8, n_layer=1, n_head=2), "dings 4"),
+    ],
+)
+def test_what_is_no_causal_decoder_of_items_is_refused(
+    model: ItemModel, tmp_path: Path, config: Any, told: str
+) -> None:
+    AUTO.from_config(config).save_pretrained(tmp_path)
+    stored.write(tmp_path, model.catalogue)
+    with pytest.raises(ConfigurationError) as caught:
+        TASK.from_initial(tmp_path)
+    assert caught.value.reason == "InitialModelUnreadable"
+    assert told in caught.value.message
+
+
+def test_a_decoder_that_reads_and_ranks_by_two_tables_grows_both(
+    model: ItemModel, tmp_path: Path
+) -> None:
+    config = LlamaConfig(**SMALL, num_key_value_heads=2, tie_word_embeddings=False)
+    AUTO.from_config(config).save_pretrained(tmp_path)
+    stored.write(tmp_path, model.catalogue)
+    brought = TASK.from_initial(tmp_path)
+    asked = [np.array([2, 3, 4])]
+    before = ranked(brought, asked)
+    news = rows_of(users(2, 20, names=["n0", "n1"]), tmp_path, new=True)
+    grown = TASK.extend(brought, tmp_path, news, 17)
+    hidden, scores = ranked(grown, asked)
+    assert np.allclose(hidden, before[0])
+    assert np.allclose(scores[:, : 3 + RING], before[1], atol=1e-6)
+    sides = grown.network.get_input_embeddings(), grown.network.get_output_embeddings()
+    assert [len(side.weight) for side in sides] == [3 + RING + 2] * 2
+    assert sides[0].weight is not sides[1].weight
+
+
+def test_a_config_of_numbers_that_no_model_has_is_refused_before_it_is_built(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_layer": 10**12}))
+    with pytest.raises(ConfigurationError, match=r"n_layer is 1e\+12 in config\.json"):
+        TASK.from_initial(folder)
+
+
 def test_a_base_model_lends_the_items_that_it_knows(
     model: ItemModel, folder: Path, tmp_path: Path
 ) -> None:
@@ -272,6 +366,42 @@ def test_one_user_or_users_with_one_item_teach_nothing(tmp_path: Path) -> None:
     assert reason == "DataEmpty", message
     assert "users has one interaction, and what comes next is learnt from users with two" in message
     assert "Does data.columns.user name the column that says who chose" in message
+
+
+@pytest.mark.parametrize(
+    "metric, count, told",
+    [
+        (
+            ScoreMetric.HIT_RATE_AT_10,
+            8,
+            "have 8 items, so that each of them is a hit: write HitRat",
+        ),
+        (ScoreMetric.HIT_RATE_AT_5, 5, "a catalogue of more than 5 items is needed"),
+    ],
+)
+def test_a_catalogue_of_which_each_item_is_a_hit_is_refused(
+    tmp_path: Path, metric: ScoreMetric, count: int, told: str
+) -> None:
+    made = lab(tmp_path)
+    made.put("original/few.csv", users(1, 200, names=[f"i{number}" for number in range(count)]))
+    reason, message = report_of(made, metric=metric)
+    assert reason == "MetricUndefined", message
+    assert told in message
+
+
+def test_capitals_are_another_spelling_unless_they_tell_items_apart(tmp_path: Path) -> None:
+    rows = rows_of(users(1, 20, names=["C", "a"]), tmp_path, new=True)
+    dataset = Dataset(tuple(rows), (), (), (), Recurrence(0, 0))
+    with pytest.raises(tasks_error(), match="'C' is the item 'c' of the model in service"):
+        inspection.check(stored.Catalogue("abc", [1] * 3), Given.CHAMPION, dataset)
+    inspection.check(stored.Catalogue("aAbBc", [1] * 5), Given.CHAMPION, dataset)
+
+
+def test_users_of_whom_no_item_can_be_learnt_are_told(model: ItemModel, tmp_path: Path) -> None:
+    news = rows_of(users(3, 5, names=["x0", "x1"]), tmp_path, new=True)
+    nothing: Any = None
+    with pytest.raises(tasks_error(), match="knows no item of 5 users to learn from"):
+        TASK.trainer_of(model, news, nothing, nothing)
 
 
 def test_a_champion_and_data_that_are_not_of_one_catalogue(tmp_path: Path) -> None:

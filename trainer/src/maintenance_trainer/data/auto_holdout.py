@@ -247,10 +247,10 @@ def _texts(rows: Sequence[Row], digests: Collection[str]) -> dict[str, Row]:
 
 
 def _keys(rows: Iterable[Row]) -> Mapping[str, set[str]]:
-    """By file."""
+    """By file, of all its rows what they are known by in a later one."""
     keys: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        keys[row.file].add(row.key)
+        keys[row.file].add(row.trace)
     return keys
 
 

@@ -2,8 +2,9 @@
 
 A number says nothing of how it is meant. It is read where just one way to read it gives a
 plausible time: as a date in digits (``20261123``, with hours and minutes and seconds if it has
-more), or as seconds, milli-, micro- or nanoseconds since 1970. From 2000 to 2099 these ranges do
-not meet. A time of before 2000 is a missing or a misread one, and so is one that is still to come.
+more), or as seconds, milli-, micro- or nanoseconds since 1970. From 1990 to 2099 these ranges do
+not meet. As a rule a time of before 2000 is a missing or a misread one, and so is one that is still
+to come.
 """
 
 import re
@@ -17,6 +18,8 @@ from maintenance_trainer.errors import DataError
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 WITH_A_ZONE: Final = "ISO 8601 with a zone"
 WITHOUT_A_ZONE: Final = "ISO 8601 without a zone"
+LONG_AGO: Final = datetime(1990, 1, 1, tzinfo=UTC)
+"""The least that a count since 1970 can mean, where rows may be older than ``EARLIEST``."""
 _LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 """Of what a number can mean; whether it is still to come is asked afterwards."""
 AHEAD: Final = timedelta(days=1)
@@ -57,14 +60,14 @@ def of(value: object, where: str, column: str, earliest: datetime = EARLIEST) ->
         value: of a cell.
         where: file and line, for messages.
         column: the cell's, for messages.
-        earliest: what is older was misread; a series may begin long ago.
+        earliest: what is older was misread; a series, or a history, may begin long ago.
 
     Raises:
         DataError: TimeUnreadable, with file, line and column.
     """
     named = f"{where}, column {column!r}: {str(value)[:40]!r}"
     try:
-        dated = _dated(value)
+        dated = _dated(value, max(earliest, LONG_AGO))
     except (ValueError, OverflowError, ArithmeticError):
         message = (
             f"{named} is no time{_why(value)}; write it like {_EXAMPLE} or as seconds since 1970"
@@ -78,10 +81,11 @@ def of(value: object, where: str, column: str, earliest: datetime = EARLIEST) ->
         )
         raise DataError("TimeUnreadable", message)
     if dated.time < earliest:
+        belongs = " A row that is so old belongs to data.original."
         message = (
             f"{named} lies before {earliest.year} ({dated.time:%Y-%m-%d}), so it is missing or "
-            f"misread; write when the row is of, like {_EXAMPLE}. A row that is so old belongs to "
-            "data.original."
+            f"misread; write when the row is of, like {_EXAMPLE}."
+            f"{belongs if earliest is EARLIEST else ''}"
         )
         raise DataError("TimeUnreadable", message)
     return dated
@@ -96,7 +100,8 @@ def parsed(text: str) -> datetime:
     return _with_zone(datetime.fromisoformat(text))
 
 
-def _dated(value: object) -> Dated:
+def _dated(value: object, since: datetime) -> Dated:
+    """The time that a value says; a count since 1970 says one from ``since`` on."""
     match value:
         case datetime():
             return Dated(_with_zone(value), "a timestamp")
@@ -105,16 +110,16 @@ def _dated(value: object) -> Dated:
         case bool() | None:
             raise ValueError
         case int() | float() | Decimal():
-            return _of_number(Decimal(value))
+            return _of_number(Decimal(value), since)
         case str():
-            return _of_text(value.strip())
+            return _of_text(value.strip(), since)
         case _:
             raise ValueError
 
 
-def _of_text(text: str) -> Dated:
+def _of_text(text: str, since: datetime) -> Dated:
     if _NUMBER.fullmatch(text):
-        return _of_number(Decimal(text))
+        return _of_number(Decimal(text), since)
     if _NO_DAY.fullmatch(text):
         raise ValueError
     # RFC 3339 allows small letters; before Python 3.14 the library does not.
@@ -123,7 +128,7 @@ def _of_text(text: str) -> Dated:
     return Dated(_with_zone(time), way)
 
 
-def _of_number(number: Decimal) -> Dated:
+def _of_number(number: Decimal, since: datetime) -> Dated:
     """The one plausible reading of a number.
 
     Raises:
@@ -135,7 +140,7 @@ def _of_number(number: Decimal) -> Dated:
     if in_digits is not None:
         return Dated(in_digits, "a date in digits")
     for unit, each in _UNITS.items():
-        if EARLIEST.timestamp() <= number / each < _LATEST.timestamp():
+        if since.timestamp() <= number / each < _LATEST.timestamp():
             microseconds = int(number * 10**6 / each)
             return Dated(_EPOCH + timedelta(microseconds=microseconds), unit)
     raise ValueError

@@ -12,7 +12,7 @@ from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.tasks.huggingface import folder
 from maintenance_trainer.tasks.items import stored
-from maintenance_trainer.tasks.items.joining import join
+from maintenance_trainer.tasks.items.joining import join, tell
 from maintenance_trainer.tasks.items.reader import InteractionReader
 from maintenance_trainer.tasks.items.rows import ItemRow
 
@@ -45,8 +45,10 @@ class Interactions:
 
     def join(self, rows: list[ItemRow], windows: Windows | None, remarks: Remarks) -> list[ItemRow]:
         """Each user's rows with what the user did before."""
-        del windows, remarks
-        return join(rows)
+        del windows
+        joined = join(rows)
+        tell(joined, remarks)
+        return joined
 
 
 SOURCE: Final = Interactions()

@@ -7,6 +7,7 @@ where that is among the ``first`` that the model ranks highest, given what the u
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +21,13 @@ from maintenance_contract import HITS, ContractError, ScoreMetric, Task, Trainin
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
-from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress
-from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal
+from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal, sizes
+from maintenance_trainer.tasks.huggingface.folder import config_document
 from maintenance_trainer.tasks.interactions import SOURCE, Interactions
-from maintenance_trainer.tasks.items import catalogues, changes, inspection, stored
+from maintenance_trainer.tasks.items import catalogues, changes, decoders, inspection, stored
 from maintenance_trainer.tasks.items.names import ITEMS
 from maintenance_trainer.tasks.items.rows import ItemRow
 from maintenance_trainer.tasks.items.sequences import (
@@ -74,6 +76,8 @@ MOST_APART: Final = 0.02
 _SAME: Final = 1e-3
 """Scores of a model and its copy differ by less: the same weights, maybe another device."""
 _ROWS: Final = 12
+_TIMES_STORED: Final = 4
+"""A model has so many times the weights of its files at most."""
 
 hf_logging: Any = transformers.utils.logging  # its functions have no types
 hf_logging.set_verbosity_error()
@@ -111,8 +115,8 @@ class NextItem:
 
     name: str = Task.NEXT_ITEM
 
-    def __init__(self, first: int = HITS[ScoreMetric.HIT_RATE_AT_10]) -> None:
-        self._first = first
+    def __init__(self, metric: ScoreMetric = ScoreMetric.HIT_RATE_AT_10) -> None:
+        self._metric, self._first = metric, HITS[metric]
 
     @property
     def source(self) -> Interactions:
@@ -144,6 +148,7 @@ class NextItem:
 
     def check_rows(self, model: ItemModel | None, dataset: Dataset) -> tuple[str, ...]:
         """See ``Task``."""
+        inspection.refuse_few(dataset, self._metric)
         known = None if model is None else model.catalogue
         given = None if model is None else model.given
         return tuple(inspection.check(known, given, dataset))
@@ -225,6 +230,13 @@ class NextItem:
         """The library's trainer of these rows, by its ``TrainingArguments``."""
         tokens = tokens_of(model.catalogue)
         pairs = [pair for row in rows for pair in windows(row, tokens, model.context)]
+        if not pairs:
+            message = (
+                f"data: the model knows no item of {len(rows):,} users to learn from, and with "
+                f"{len(model.catalogue):,} items it takes no more: name no baseModel for another "
+                "catalogue, or leave rare items out."
+            )
+            raise DataError("DataEmpty", message)
         examples = fitting.Examples(
             [{"input_ids": inputs} for inputs, _ in pairs],
             frozenset({"input_ids"}),
@@ -334,6 +346,8 @@ class NextItem:
             catalogue = stored.read(folder)
         except (FileNotFoundError, ContractError) as error:
             raise given.unreadable(f"{folder.name} {error}") from None
+        if given is not Given.CHAMPION:
+            _refuse_too_large(folder, given)
         network = loading.model(AutoModelForCausalLM, folder, given)
         loading.refuse_not_finite(network.state_dict(), given)
         its = network.config.vocab_size
@@ -345,11 +359,25 @@ class NextItem:
                 "was saved."
             )
             raise given.unreadable(problem)
-        return ItemModel(network, catalogue, given)
+        found = ItemModel(network, catalogue, given)
+        if given is not Given.CHAMPION:
+            decoders.check(network, partial(ranked, found), given)
+        return found
 
 
 TASK: Final = NextItem()
-BY_METRIC: Final = {metric: NextItem(first) for metric, first in HITS.items()}
+BY_METRIC: Final = {metric: NextItem(metric) for metric in HITS}
+
+
+def _refuse_too_large(folder: Path, given: Given) -> None:
+    """Refuse a model that its weights cannot be the weights of, before it takes memory."""
+    tensors, weights = sizes.stored(folder)
+    try:
+        sizes.check_numbers(config_document(folder))
+        with sizes.no_larger_than(2 * tensors + 500, _TIMES_STORED * weights + 2**20):
+            loading.model(AutoModelForCausalLM, folder, given, device_map="meta")
+    except sizes.TooLargeError as error:
+        raise given.unreadable(f"{error}: correct config.json.") from None
 
 
 def _apart(rate: float) -> float:

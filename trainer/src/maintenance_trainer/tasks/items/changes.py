@@ -9,7 +9,7 @@ from maintenance_contract import evidence_names
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.tasks.items.names import ITEMS
-from maintenance_trainer.tasks.items.rows import ItemRow
+from maintenance_trainer.tasks.items.rows import EACH, ItemRow
 from maintenance_trainer.tasks.items.stored import Catalogue
 
 
@@ -22,7 +22,7 @@ def measures(catalogue: Catalogue, old: Sequence[ItemRow], new: Sequence[ItemRow
         new: new rows; there is one at least.
     """
     known = _known(catalogue)
-    before, now = (np.concatenate([row.own for row in rows]) for rows in (old, new))
+    before, now = (np.concatenate([row.own[-EACH:] for row in rows]) for rows in (old, new))
     strange = max(0.0, float((~known[now]).mean() - (~known[before]).mean()))
     gone = float((~np.isin(before, now)).mean())
     histories = _ratio(old, new, lambda row: len(row.items) - 1)

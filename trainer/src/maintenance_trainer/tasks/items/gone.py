@@ -5,6 +5,7 @@ rare one that says little. Where most of those that can be told are gone, the ra
 Bayes' rule, with the share of items that are gone as what is known beforehand.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -13,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maintenance_trainer.tasks.items.names import ITEMS
-from maintenance_trainer.tasks.items.rows import ItemRow
+from maintenance_trainer.tasks.items.rows import ItemRow, Items
 
 EXPECTED: Final = 5.0
-"""Interactions of new rows that an item must be expected in, so that their absence tells."""
+"""New users who must be expected to choose an item, so that its absence tells."""
 TELLING: Final = 10
 """Items that must be expected so often; of fewer nothing is concluded."""
 LEAST: Final = 0.2
@@ -52,5 +53,10 @@ def gone(rows: Sequence[ItemRow]) -> NDArray[np.bool_]:
 
 
 def _counts(rows: Sequence[ItemRow], *, new: bool) -> NDArray[np.int64]:
-    numbers = [row.own for row in rows if row.new is new]
+    """How many users chose each item: what one of them chooses again and again tells no more."""
+    own: defaultdict[str, list[Items]] = defaultdict(list)
+    for row in rows:
+        if row.new is new:
+            own[row.user].append(row.own)
+    numbers = [np.unique(np.concatenate(its)) for its in own.values()]
     return np.bincount(np.concatenate(numbers) if numbers else [], minlength=len(ITEMS))

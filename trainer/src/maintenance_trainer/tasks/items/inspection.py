@@ -5,9 +5,10 @@ from typing import Final
 
 import numpy as np
 
+from maintenance_contract import HITS, ScoreMetric
 from maintenance_trainer.data import labels
 from maintenance_trainer.data.split import Dataset
-from maintenance_trainer.errors import DataError
+from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.tasks.items import catalogues, quality
 from maintenance_trainer.tasks.items.names import ITEMS
@@ -17,8 +18,6 @@ from maintenance_trainer.tasks.items.stored import Catalogue
 RESPELLED: Final = 0.05
 """Share of new interactions with a known item in another spelling, from which on they are refused:
 fewer are slips, and cost little."""
-LONELY: Final = 0.5
-"""Share of users with one interaction from which on it is told."""
 _NAMED: Final = 3
 
 
@@ -82,6 +81,8 @@ def _refuse_respelled(catalogue: Catalogue, new: Sequence[ItemRow], known: set[i
     if not strangers:
         return
     spelled = {labels.identity(item).casefold(): item for item in catalogue.items}
+    if len(catalogue) - len(spelled) >= RESPELLED * len(catalogue):
+        return  # names that capitals alone tell apart, as codes have them
     pairs = [
         (number, spelled[seen])
         for number in strangers
@@ -98,18 +99,30 @@ def _refuse_respelled(catalogue: Catalogue, new: Sequence[ItemRow], known: set[i
         raise DataError("LabelsDoubled", message)
 
 
+def refuse_few(dataset: Dataset, metric: ScoreMetric) -> None:
+    """Refuse a catalogue of which whatever a model ranks is a hit.
+
+    Raises:
+        ConfigurationError: MetricUndefined.
+    """
+    rows = [row for row in dataset.rows if isinstance(row, ItemRow)]
+    items = int((catalogues.chosen(rows) > 0).sum())
+    if not rows or items > HITS[metric]:
+        return
+    smaller = [other for other, first in HITS.items() if first < items]
+    instead = (
+        f"write {max(smaller, key=HITS.__getitem__)} instead"
+        if smaller
+        else f"a catalogue of more than {min(HITS.values())} items is needed"
+    )
+    message = (
+        f"spec.gate.metric: {metric} looks at the first {HITS[metric]} of a ranking, and the rows "
+        f"have {items} items, so that each of them is a hit: {instead}."
+    )
+    raise ConfigurationError("MetricUndefined", message)
+
+
 def _remarks(rows: Sequence[ItemRow]) -> Iterator[str]:
-    lonely = sum(len(row.items) < 2 for row in rows)  # noqa: PLR2004
-    if rows and lonely >= LONELY * len(rows):
-        yield (
-            f"{lonely:,} of {len(rows):,} users have one interaction: they tell what is chosen "
-            "first, and none is held out to judge by."
-        )
-    if over := sum(row.over for row in rows):
-        yield (
-            f"{over:,} of {sum(not row.new for row in rows):,} old users judge nothing any more: "
-            "the last item of each is gone from the catalogue."
-        )
     items = int((catalogues.chosen(rows) > 0).sum())
     if items > catalogues.MOST:
         yield (

@@ -6,12 +6,17 @@ champion was trained on sees no newer row's interactions, whatever their times s
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
+from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.tasks.items.gone import without_gone
 from maintenance_trainer.tasks.items.names import ITEMS
 from maintenance_trainer.tasks.items.rows import ItemRow
+
+LONELY: Final = 0.5
+"""Share of users with one interaction from which on it is told."""
 
 
 def join(rows: Sequence[ItemRow]) -> list[ItemRow]:
@@ -39,6 +44,27 @@ def join(rows: Sequence[ItemRow]) -> list[ItemRow]:
                     number: row for number, row in _merged(seen).items() if rows[number].new is new
                 }
     return without_gone([joined[number] for number in sorted(joined)])
+
+
+def tell(rows: Sequence[ItemRow], remarks: Remarks) -> None:
+    """Tell of users who judge nothing, held out or not: here all of them are at hand."""
+    length: dict[str, int] = {}
+    for row in rows:
+        length[row.user] = max(length.get(row.user, 0), len(row.items))
+    lonely = sum(each < 2 for each in length.values())  # noqa: PLR2004
+    if length and lonely >= LONELY * len(length):
+        what = (
+            f"{lonely:,} of {len(length):,} users have one interaction: they tell what is chosen "
+            "first, and judge nothing"
+        )
+        remarks.note(what, "data")
+    old = [row for row in rows if not row.new and row.latest]
+    if over := sum(row.over for row in old):
+        what = (
+            f"the last item of {over:,} of {len(old):,} old users is gone from the catalogue: "
+            "those of them who are held out judge nothing any more"
+        )
+        remarks.note(what, "data")
 
 
 def _merged(its: Sequence[tuple[int, ItemRow]]) -> dict[int, ItemRow]:

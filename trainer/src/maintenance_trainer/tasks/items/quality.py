@@ -19,7 +19,7 @@ from maintenance_trainer.diagnose.quality import LEAST_Z, LOST
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.seed import SEED
 from maintenance_trainer.tasks.items.names import ITEMS
-from maintenance_trainer.tasks.items.rows import ItemRow
+from maintenance_trainer.tasks.items.rows import EACH, ItemRow
 
 Floats = NDArray[np.float64]
 
@@ -76,13 +76,14 @@ class _Followers:
         total = len(ITEMS)
         first, then, weight = [], [], []
         for row in rows:
+            items = row.items[-EACH:]
             for back in range(1, BACK + 1):
-                first.append(row.items[:-back])
-                then.append(row.items[back:])
-                weight.append(np.full(max(0, len(row.items) - back), 1.0 / back))
+                first.append(items[:-back])
+                then.append(items[back:])
+                weight.append(np.full(max(0, len(items) - back), 1.0 / back))
         pairs = (np.concatenate(first), np.concatenate(then))
         after = sparse.csr_array((np.concatenate(weight), pairs), shape=(total, total))
-        popular = np.bincount(np.concatenate([row.items for row in rows]), minlength=total)
+        popular = np.bincount(np.concatenate([row.items[-EACH:] for row in rows]), minlength=total)
         return cls(after, popular, np.argsort(-popular, kind="stable")[:FIRST])
 
     def told(self, history: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -120,7 +121,7 @@ def _among_themselves(rows: Sequence[ItemRow]) -> Floats:
 def _gains(followers: _Followers, rows: Sequence[ItemRow]) -> Floats:
     """(n,) 1 where followers tell an item and popularity does not, -1 the other way, else 0."""
     popular = set(followers.most.tolist())
-    asked = [(row, place) for row in rows for place in row.answers.tolist() if place]
+    asked = [(row, place) for row in rows for place in row.answers[-EACH:].tolist() if place]
     chance = np.random.default_rng(SEED)
     chosen = chance.permutation(len(asked))[: MOST_ASKED // 2]
     found = np.zeros(len(chosen))

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from array import array
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ _SECONDS: Final = "seconds since 1970"
 _DIGITS: Final = 10
 _SHOWN: Final = 40
 _FOR_NOTHING: Final = frozenset({"nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "nat"})
+_FRACTION: Final = re.compile(r"-?[0-9]+\.0+")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -54,7 +56,7 @@ class InteractionReader:
         self._fine: dict[str, dict[object, str]] = {"user": {}, "item": {}}
         self._times: dict[str, tuple[int, str]] = {}
         self._ways: dict[str, str] = {}
-        self._earliest = int(dates.EARLIEST.timestamp())
+        self._earliest = int(dates.LONG_AGO.timestamp())
         self._latest = int(datetime.now(UTC).timestamp())
         self._by = array("i"), array("i"), array("q")
 
@@ -97,18 +99,27 @@ class InteractionReader:
             start = int(ends[self._users[user] - 1]) if self._users[user] else 0
             its, when, repeated = _once(items[start:end], times[start:end])
             copies += repeated
+            first = its[0], when[0]
             if len(its) > MOST_OWN:
                 what = f"a user with more than {MOST_OWN:,} interactions: the newest are read"
                 self._source.remarks.note(what, f"{self._where}, {place}, user {user[:_SHOWN]!r}")
                 its, when = its[-MOST_OWN:], when[-MOST_OWN:]
-            yield Found(place, self._row(user, its, when, marks), moment(int(when[-1])))
+            yield Found(place, self._row(user, its, when, marks, first), moment(int(when[-1])))
         if copies:
             what = f"{copies:,} interactions are there twice (user, item, time) and count once"
             self._source.remarks.note(what, self._where)
 
-    def _row(self, user: str, items: Items, times: Times, marks: NDArray[np.uint64]) -> ItemRow:
+    def _row(  # each is a fact of its own
+        self,
+        user: str,
+        items: Items,
+        times: Times,
+        marks: NDArray[np.uint64],
+        first: tuple[np.int32, np.int64],
+    ) -> ItemRow:
         unit = hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
-        key = hashlib.sha256(unit.encode())
+        key, begun = (hashlib.sha256(unit.encode()) for _ in range(2))
+        begun.update(marks[first[0]].tobytes() + first[1].tobytes())
         key.update(marks[items].tobytes() + times.tobytes())
         return ItemRow(
             label=ITEMS.text(int(items[-1])),
@@ -120,6 +131,7 @@ class InteractionReader:
             items=items,
             times=times,
             answers=np.arange(len(items), dtype=np.int32),
+            begun=begun.hexdigest(),
         )
 
     def _user(self, record: Record, place: str) -> int:
@@ -172,6 +184,12 @@ class InteractionReader:
                 f"column {column!r} holds {text!r}, which some programs write for a missing {role}"
             )
             self._source.remarks.note(what, where)
+        if isinstance(value, str) and _FRACTION.fullmatch(text):
+            what = (
+                f"column {column!r} holds texts like '42.0', each of which counts as another "
+                f"{role} than '42': were they whole numbers once?"
+            )
+            self._source.remarks.note(what, where)
         return text
 
     def _time(self, record: Record, where: str) -> int:
@@ -181,7 +199,7 @@ class InteractionReader:
             return found
         known = self._times.get(value) if isinstance(value, str) else None
         if known is None:
-            dated = dates.of(value, where, self._source.columns.time)
+            dated = dates.of(value, where, self._source.columns.time, dates.LONG_AGO)
             known = _microseconds(dated.time), dated.way
             if isinstance(value, str) and len(self._times) < _KEPT:
                 self._times[value] = known

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,10 @@ Items = NDArray[np.int32]
 Times = NDArray[np.int64]
 Places = NDArray[np.int32]
 
+EACH: Final = 50
+"""Interactions of a row, the newest, that count where interactions of all users are compared: a
+program that has thousands must not speak for the others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ItemRow(Row):
@@ -23,7 +28,8 @@ class ItemRow(Row):
     are learnt from, each given what stands before it. The last is the row's label, and the only
     one that a model is scored by: a user is one row, so that rows are independent. ``user`` is a
     hex digest. ``latest``: no later file of this age holds interactions of the user. ``over``: the
-    last item is gone from the catalogue, so that nobody can be judged by it any more.
+    last item is gone from the catalogue, so that nobody can be judged by it any more. ``begun`` is
+    a hex digest of the user and the first interaction of this file: it stays where a file grows.
     """
 
     user: str
@@ -32,6 +38,7 @@ class ItemRow(Row):
     answers: Places
     latest: bool = True
     over: bool = False
+    begun: str = ""
 
     @property
     @override
@@ -54,6 +61,11 @@ class ItemRow(Row):
     def numeric(self) -> bool:
         """Items are names, though they may be written in digits."""
         return False
+
+    @property
+    @override
+    def trace(self) -> str:
+        return self.begun or self.key
 
     @property
     @override

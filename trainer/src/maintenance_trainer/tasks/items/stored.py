@@ -3,8 +3,9 @@
     items.json      {"version": 1, "items": ["…"], "counts": [12]}
 
 Token 0 fills a batch up, 1 stands for any item that the model does not know, 2 begins a history;
-the n-th item of the list is token n + 3. ``counts`` says how often each was chosen in the rows that
-the model was trained on: whoever serves has what to show where nothing is known of a user.
+the first item of the list is token 3, and so on. ``counts`` says how often each was chosen in the
+rows that the model was trained on: whoever serves has what to show where nothing is known of a
+user.
 """
 
 import json
@@ -19,7 +20,7 @@ from maintenance_contract.codec import load
 ITEMS_FILE: Final = "items.json"
 ITEMS_VERSION: Final = 1
 PADDING, UNKNOWN, BEGINNING, FIRST = 0, 1, 2, 3
-"""Tokens; the first item's is the last of these."""
+"""Tokens; the last of these is that of the first item."""
 MOST_ITEMS: Final = 1_000_000
 """Of a list that is read."""
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
@@ -75,6 +76,9 @@ def read(folder: Path) -> Catalogue:
         raise ContractError(f"{ITEMS_FILE}: {error}") from None
     if not items or len(set(items)) < len(items) or not all(map(str.strip, items)):
         raise ContractError(f"{ITEMS_FILE}: items: write each item once, and none that is empty")
+    if blank := next((item for item in items if item != item.strip()), ""):
+        problem = f"{blank[:40]!r} has blanks around it, which names in data files never have"
+        raise ContractError(f"{ITEMS_FILE}: items: {problem}")
     if counts is None:  # a model that was made elsewhere need not know
         counts = [0] * len(items)
     whole = isinstance(counts, list) and all(
