@@ -55,11 +55,11 @@ def score(model: Any, pad: int, rows: Sequence[Encoded], step: Callable[[int], N
         for numbers in _batches(rows, _numbers_of_a_token(model)):
             chosen = [rows[number] for number in numbers]
             batch = collate([{**row.fields, "labels": row.labels} for row in chosen])
-            batch = {name: tensor.to(device) for name, tensor in batch.items()}
-            wanted = batch.pop("labels")
+            taken: dict[str, Any] = {name: tensor.to(device) for name, tensor in batch.items()}
+            wanted = taken.pop("labels")
             if spares:  # a long question before a short answer needs no logits of its own
-                batch[_KEEP] = wanted.shape[1] - min(row.start for row in chosen) + 1
-            output = model(**batch, output_hidden_states=True, use_cache=False)
+                taken[_KEEP] = wanted.shape[1] - min(row.start for row in chosen) + 1
+            output = model(**taken, output_hidden_states=True, use_cache=False)
             found = _scored(output.logits, wanted)
             hidden = _asked(output.hidden_states[-1], chosen)
             if embeddings is None:
@@ -83,7 +83,9 @@ def _scored(logits: torch.Tensor, wanted: torch.Tensor) -> tuple[Any, Any]:
     absent = wanted.shape[1] - logits.shape[1]
     for row, labels in zip(logits, wanted, strict=True):
         nats, missed = 0.0, False
-        for at in torch.nonzero(labels != IGNORED)[:, 0].split(_TOKENS):
+        places = torch.nonzero(labels != IGNORED)[:, 0]
+        for start in range(0, len(places), _TOKENS):
+            at = places[start : start + _TOKENS]
             told, right = row[at - 1 - absent].float(), labels[at]
             nats += float(torch.nn.functional.cross_entropy(told, right, reduction="sum"))
             missed = missed or bool((told.argmax(-1) != right).any())
