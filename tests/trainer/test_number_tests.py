@@ -23,6 +23,7 @@ class Point:
     label: str
     key: str = ""
     stratum: str = ""
+    numeric: bool = True
 
 
 def table(seed: int, n: int, *, slope: float = 2.0, noise: float = 0.5) -> tuple[Any, Any]:
