@@ -1,5 +1,6 @@
 """Low-rank adapters: trained beside frozen weights, merged, and brought along."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
 from maintenance_trainer.tasks.causal_lm import TASK
-from maintenance_trainer.tasks.language import options
+from maintenance_trainer.tasks.language import adapters, options
 from maintenance_trainer.tasks.language.rows import Role, Turn, conversation
 from maintenance_trainer.tasks.task import How
 
@@ -35,15 +36,18 @@ FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
 
 
 def adapter(folder: Path, base: Path, **changes: Any) -> Path:
-    """An adapter of a base model whose weights are no longer zero."""
+    """An adapter of a base model that has learnt something, whatever of it learns."""
     model = TASK.from_base(base, ROWS, 0).model
-    config = peft.LoraConfig(task_type="CAUSAL_LM", **{"target_modules": "all-linear", **changes})
-    adapted = peft.get_peft_model(model, config)
-    with torch.no_grad():
+    config = peft.LoraConfig(
+        **{"task_type": "CAUSAL_LM", "target_modules": "all-linear", **changes}
+    )
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        adapted = peft.get_peft_model(model, config)
         for name, weights in adapted.named_parameters():
-            if "lora_B" in name:
-                weights.fill_(0.05)
-    adapted.save_pretrained(folder)
+            if weights.requires_grad and "lora_A" not in name and "embedding_B" not in name:
+                weights.add_(0.05)
+        adapted.save_pretrained(folder)
     return folder
 
 
@@ -127,6 +131,9 @@ def test_a_folder_with_an_adapter_is_looked_at_before_it_is_loaded(tmp_path: Pat
     (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
     with pytest.raises(ConfigurationError, match=r"no adapter_model.safetensors"):
         source.check_model("pvc://m/a", folder, Given.INITIAL)
+    (folder / "adapter_model.safetensors").write_bytes(b"torn")
+    with pytest.raises(ConfigurationError, match=r"adapter_model\.safetensors is torn"):
+        source.check_model("pvc://m/a", folder, Given.INITIAL)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +149,8 @@ def test_a_folder_with_an_adapter_is_looked_at_before_it_is_loaded(tmp_path: Pat
         ({**LORA, "init_lora_weights": "pissa"}, "init_lora_weights is no training argument"),
         ({"r": 8}, "r is of adapters, and all weights are trained: write training.fineTune.method"),
         ({"peft_type": "IA3"}, "peft_type: LORA is expected"),
+        ({**LORA, "layers_to_transform": "3"}, "layers_to_transform: the numbers of layers are"),
+        ({**LORA, "layers_to_transform": [3]}, "write target_modules as a list beside it"),
     ],
 )
 def test_arguments_of_adapters_are_checked(given: dict[str, Any], said: str) -> None:
@@ -157,6 +166,97 @@ def test_layers_that_the_model_has_not_are_found_out_beforehand(tmp_path: Path) 
     with pytest.raises(ConfigurationError, match="no adapter can be put there") as error:
         TASK.try_arguments(tiny, FINE_TUNE, {**LORA, "target_modules": ["query"]}, 50)
     assert error.value.message.startswith("training.fineTune.arguments")
+
+
+def test_layers_by_number_are_not_looked_for_in_a_model_of_few(tmp_path: Path) -> None:
+    tiny = TASK.rehearse(base_model(tmp_path / "base"), Given.BASE, SILENT)
+    assert tiny is not None
+    of_layer = {"target_modules": ["q_proj"], "layers_to_transform": [20]}
+    TASK.check_arguments(FINE_TUNE, {**LORA, **of_layer})
+    TASK.try_arguments(tiny, FINE_TUNE, {**LORA, **of_layer}, 50)
+    TASK.try_arguments(tiny, FINE_TUNE, {**LORA, "target_modules": r".*\.20\..*q_proj"}, 50)
+
+
+@pytest.mark.parametrize("modules", [5, "(", [7]])
+def test_layers_that_cannot_be_named_so_are_refused(tmp_path: Path, modules: Any) -> None:
+    model = TASK.from_base(base_model(tmp_path / "base"), ROWS, 0).model
+    with (
+        pytest.raises(ConfigurationError) as error,
+        adapters.trained(model, {**LORA, "target_modules": modules}, "training.fineTune.arguments"),
+    ):
+        pass
+    assert error.value.reason == "ArgumentInvalid"
+
+
+def test_an_adapter_on_tied_embeddings_is_refused(tmp_path: Path) -> None:
+    base = base_model(tmp_path / "base")
+    model = TASK.from_base(base, ROWS, 0).model
+    given = {**LORA, "target_modules": ["q_proj", "lm_head"]}
+    with (
+        pytest.raises(ConfigurationError, match="sits on lm_head, whose weights another") as error,
+        adapters.trained(model, given, "training.fineTune.arguments"),
+    ):
+        pass
+    assert error.value.reason == "ArgumentInvalid"
+    brought = adapter(tmp_path / "adapter", base, target_modules=["q_proj", "embed_tokens"])
+    with pytest.raises(ConfigurationError, match=r"sits on model\.embed_tokens") as error:
+        TASK.beside(lambda: base).from_initial(brought)
+    assert error.value.reason == "InitialModelUnreadable"
+
+
+@pytest.mark.filterwarnings("ignore")  # the library warns of embeddings
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"use_dora": True},
+        {"task_type": None},
+        {"use_rslora": True, "r": 3, "lora_alpha": 5},
+        {"bias": "all"},
+        {"rank_pattern": {"q_proj": 2}},
+        {"target_modules": ["q_proj", "lm_head", "embed_tokens"]},
+        {"modules_to_save": ["lm_head"]},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_is_merged_answers_as_the_adapter_beside_its_base(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    base = base_model(tmp_path / "base", tie_word_embeddings=False, attention_bias=True)
+    brought = adapter(tmp_path / "adapter", base, **changes)
+    beside = peft.PeftModel.from_pretrained(TASK.from_base(base, ROWS, 0).model, brought).eval()
+    tasks.source(Task.CAUSAL_LM).check_model("pvc://m/a", brought, Given.INITIAL)
+    merged = TASK.beside(lambda: base).from_initial(brought)
+    TASK.save(merged, tmp_path)
+    ids = torch.arange(20)[None]
+    with torch.inference_mode():
+        before = TASK.from_base(base, ROWS, 0).model.eval()(input_ids=ids).logits
+        expected = beside(input_ids=ids).logits
+        found = TASK.load(tmp_path, ()).model.eval()(input_ids=ids).logits
+    assert torch.allclose(found, expected, atol=1e-4)
+    assert not torch.allclose(found, before, atol=1e-2)
+
+
+def test_a_variant_that_cannot_be_merged_is_refused(tmp_path: Path) -> None:
+    base = base_model(tmp_path / "base")
+    brought = adapter(tmp_path / "adapter", base, alora_invocation_tokens=[1])
+    with pytest.raises(ConfigurationError, match="cannot be merged") as error:
+        TASK.beside(lambda: base).from_initial(brought)
+    assert error.value.reason == "InitialModelUnreadable"
+
+
+def test_the_same_rows_make_the_same_adapters(tmp_path: Path) -> None:
+    base = base_model(tmp_path / "base")
+
+    def made(before: int) -> dict[str, torch.Tensor]:
+        model = TASK.from_base(base, ROWS, 0)
+        torch.manual_seed(before)
+        arguments = {**LORA, "max_steps": 2, "use_cpu": True, "learning_rate": 0.01}
+        TASK.fit(model, ROWS, How(FINE_TUNE, arguments, tmp_path), SILENT)
+        found: dict[str, torch.Tensor] = model.model.state_dict()
+        return found
+
+    one, two = made(1), made(2)
+    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_adapters_take_larger_steps_where_nobody_says_how_large() -> None:

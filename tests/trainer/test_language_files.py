@@ -8,10 +8,11 @@ import pytest
 from support.laboratory import write_parquet
 
 from maintenance_contract import Columns, Task, columns_of
+from maintenance_trainer.cli import local
 from maintenance_trainer.data.folders import Named, Origin
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.sources import SourceFile
-from maintenance_trainer.errors import DataError
+from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.tasks.language.files import SOURCE
 from maintenance_trainer.tasks.language.rows import AnswerRow
 
@@ -91,6 +92,27 @@ def test_what_is_not_read_is_told(tmp_path: Path) -> None:
     assert "a.jsonl, line 1, column 'messages', message 1" in said
 
 
+def test_names_that_are_told_steer_no_terminal(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", {"messages": [{**QUESTION, "\x1b[31m": "x"}, ANSWER]})
+    _, (said,) = read(path)
+    assert "messages with ?[31m, which is not read" in said
+
+
+@pytest.mark.parametrize(
+    "columns, said",
+    [
+        ({"prompt": "q"}, "--column completion=…: prompt and completion belong together"),
+        ({"prompt": "q", "completion": "q"}, "prompt and completion name the same column"),
+        ({"messages": "m", "prompt": "q"}, "a row is a list of messages, or a prompt with"),
+    ],
+)
+def test_columns_by_hand_must_be_clear(tmp_path: Path, columns: dict[str, str], said: str) -> None:
+    folders = local.Folders(tmp_path, tmp_path, tmp_path, tmp_path, "CausalLM", columns)
+    with pytest.raises(ConfigurationError) as error:
+        folders.spec()
+    assert said in error.value.message
+
+
 PLACE = "original/a.jsonl, line 2, column 'messages'"
 
 
@@ -109,12 +131,12 @@ PLACE = "original/a.jsonl, line 2, column 'messages'"
         (
             [{"role": "human", "content": "Fee?"}, ANSWER],
             "DataUnreadable",
-            f"{PLACE}, message 1: nobody is called 'human'; write user.",
+            f"{PLACE}, message 1: the role 'human' is not known; write user.",
         ),
         (
             [{"role": "pirate", "content": "Fee?"}, ANSWER],
             "DataUnreadable",
-            f"{PLACE}, message 1: nobody is called 'pirate'; write one of system, user, assistant",
+            f"{PLACE}, message 1: the role 'pirate' is not known; write one of system, user, a",
         ),
         ([{"content": "Fee?"}, ANSWER], "DataUnreadable", f"{PLACE}, message 1: there is no role"),
         (
@@ -153,7 +175,7 @@ PLACE = "original/a.jsonl, line 2, column 'messages'"
             f"{PLACE}: a list of messages is expected, not a text; write JSON lines or Parquet",
         ),
         (["Fee?", "Two."], "DataUnreadable", f"{PLACE}, message 1: an object with role and conten"),
-        (None, "DataUnreadable", f"{PLACE}: a list of messages is expected, not a NoneType"),
+        (None, "DataUnreadable", f"{PLACE}: a list of messages is expected, the value is missing"),
         ({"role": "user"}, "DataUnreadable", f"{PLACE}: a list of messages is expected, not an ob"),
     ],
 )

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from support.language import CHATML, ROOM, base_model, old_texts, tokenizer
+from support.language import CHATML, ROOM, SPECIAL, base_model, old_texts, tokenizer
 
 from maintenance_contract import TrainingAction
 from maintenance_trainer import tasks
 from maintenance_trainer.data.folders import Origin
-from maintenance_trainer.errors import ConfigurationError, DataError
+from maintenance_trainer.errors import ConfigurationError, DataError, OutOfMemoryError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
+from maintenance_trainer.tasks import causal_lm
 from maintenance_trainer.tasks.causal_lm import TASK
 from maintenance_trainer.tasks.language import encoding
 from maintenance_trainer.tasks.language.form import unseen_forms
@@ -85,6 +86,39 @@ def test_no_batch_and_no_padding_changes_a_loss(tmp_path: Path) -> None:
     assert np.allclose(together.embeddings, [each.embeddings[0] for each in alone], atol=1e-4)
 
 
+def test_a_long_question_makes_no_logits(tmp_path: Path) -> None:
+    model = TASK.from_base(base_model(tmp_path / "base"), ROWS, 0)
+    row = asked("Fee? " * 30, "Two.")
+    (encoded,) = TASK.encoded(model, [row])
+    places: list[int] = []
+    model.model.lm_head.register_forward_hook(lambda *its: places.append(its[2].shape[1]))
+    TASK.outputs(model, [row], SILENT, "")
+    assert places == [len(encoded.ids) - encoded.start + 1]
+
+
+def test_a_step_of_the_rehearsal_is_small_whatever_the_vocabulary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = TASK.from_base(base_model(tmp_path / "base"), ROWS, 0)
+    vocabulary = model.model.config.vocab_size
+    monkeypatch.setattr(causal_lm, "_REHEARSED_LOGITS", 20 * vocabulary)
+    trained, longest, _ = TASK.rehearsed(model, ()).values()
+    assert max(len(each.ids) for each in TASK.encoded(model, trained)) < ROOM / 2
+    assert [(len(each.ids), each.cut) for each in TASK.encoded(model, longest)] == [(ROOM, True)]
+
+
+def test_memory_that_runs_out_while_rows_are_scored_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError
+
+    model = TASK.from_base(base_model(tmp_path / "base"), ROWS, 0)
+    monkeypatch.setattr(causal_lm, "score", full)
+    with pytest.raises(OutOfMemoryError, match="while rows were scored"):
+        TASK.outputs(model, ROWS, SILENT, "")
+
+
 def test_what_is_too_long_loses_its_beginning_and_never_its_answer() -> None:
     tokens = tokenizer(old_texts())
     row = asked("start " * 300 + "the fee?", "Two euros.")
@@ -113,7 +147,7 @@ def test_answers_that_are_not_whole_are_not_trained_on(tmp_path: Path) -> None:
     how = How(TrainingAction.RETRAIN, {"max_steps": 1, "use_cpu": True}, tmp_path)
     TASK.fit(model, rows, how, Told())
     assert said == [
-        "1 of 4 rows are longer than 1024 tokens: their beginning is cut",
+        "1 of 4 rows are longer than 192 tokens: their beginning is cut",
         "1 of 4 answers alone are longer than that: not trained on",
     ]
     with pytest.raises(
@@ -129,6 +163,33 @@ def test_a_prompt_is_read_as_it_is_and_its_answer_ends(tmp_path: Path) -> None:
     (found,) = encoding.encode(tokens, [prompted("The fee is", " two euros")], ROOM)
     assert tokens.decode(found.ids) == "The fee is two euros<|im_end|>"
     assert tokens.decode(found.ids[found.start :]) == " two euros<|im_end|>"
+
+
+def test_an_answer_ends_where_a_server_stops() -> None:
+    tokens = tokenizer(old_texts())
+
+    def answered(row: AnswerRow, *stops: str) -> str:
+        ends = frozenset(tokens.convert_tokens_to_ids(list(stops)))
+        (found,) = encoding.encode(tokens, [row], ROOM, ends)
+        text: str = tokens.decode(found.ids[found.start :])
+        return text
+
+    assert answered(ROWS[0]) == "Two euros.<|im_end|>"
+    assert answered(prompted("Fee?", "2<|im_end|>")) == "2<|im_end|>"
+    assert answered(prompted("Fee?", "2<|im_end|>3")) == "2<|im_end|>3<|im_end|>"
+    # As of a base model whose chat template ends answers with a token that stops nothing.
+    tokens.eos_token = SPECIAL[0]
+    assert answered(ROWS[0]) == "Two euros.<|im_end|>\n<|endoftext|>"
+    assert answered(ROWS[0], "<|im_end|>") == "Two euros.<|im_end|>"
+
+
+def test_a_server_stops_where_the_model_says_so(tmp_path: Path) -> None:
+    model = TASK.from_base(base_model(tmp_path / "base"), ROWS, 0)
+    model.model.generation_config.eos_token_id = [7, 9]
+    end = model.processor.eos_token_id
+    assert encoding.ends(model.model, model.processor) == {7, 9, end}
+    model.model.generation_config.eos_token_id = None
+    assert encoding.ends(model.model, model.processor) == {end}
 
 
 def test_a_base_model_without_a_chat_template_reads_prompts_alone(tmp_path: Path) -> None:
@@ -159,6 +220,17 @@ def test_a_template_that_rewrites_the_question_is_refused() -> None:
     )
     with pytest.raises(DataError, match="does not go on from the question to the answer"):
         encoding.encode(tokens, ROWS, ROOM)
+
+
+def test_a_template_that_asks_for_thoughts_first_is_refused(tmp_path: Path) -> None:
+    thinking = CHATML.replace("assistant\n{% endif %}", "assistant\n<think>\n{% endif %}")
+    tokens = tokenizer(old_texts(), template=thinking)
+    with pytest.raises(DataError, match="does not go on from the question") as error:
+        encoding.encode(tokens, ROWS, ROOM)
+    assert r"<|im_start|>assistant\n<think>\n" in error.value.message
+    # Prompts need no template.
+    folder = base_model(tmp_path / "base", template=thinking)
+    assert TASK.rehearse(folder, Given.BASE, SILENT) is not None
 
 
 def _bert(folder: Path, kind: Any, **changes: Any) -> Path:
@@ -193,6 +265,22 @@ def test_a_model_that_looks_ahead_is_refused_whatever_it_is_called(tmp_path: Pat
     assert error.value.reason == "BaseModelUnreadable"
     with pytest.raises(ConfigurationError, match="it looks ahead"):
         TASK.from_base(folder, ROWS, 0)
+
+
+def test_a_decoder_that_is_trained_to_repeat_is_refused(tmp_path: Path) -> None:
+    tokens = tokenizer(old_texts())
+    config = transformers.BartConfig(
+        vocab_size=len(tokens),
+        d_model=32,
+        decoder_layers=1,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=32,
+        max_position_embeddings=ROOM,
+    )
+    transformers.BartForCausalLM(config).save_pretrained(tmp_path / "bart")
+    tokens.save_pretrained(tmp_path / "bart")
+    with pytest.raises(ConfigurationError, match="BartForCausalLM to repeat each token"):
+        TASK.from_base(tmp_path / "bart", ROWS, 0)
 
 
 def test_a_classifier_is_no_language_model(tmp_path: Path) -> None:
@@ -273,6 +361,18 @@ def test_the_baseline_knows_how_often_words_are_answered() -> None:
     often, seldom, never = known.bits_per_byte(["two euros", "nine days", "xyz quux"])
     assert 0 < often < seldom < never < 40
     assert np.isfinite(Unigram([]).bits_per_byte(["a", "日本"])).all()
+
+
+def test_of_several_chat_templates_the_default_is_kept(tmp_path: Path) -> None:
+    folder = base_model(tmp_path / "base")
+    several = transformers.AutoTokenizer.from_pretrained(folder)
+    several.chat_template = {"default": CHATML, "tool_use": "{{ tools }}"}
+    several.save_pretrained(folder)
+    model = TASK.from_base(folder, ROWS, 0)
+    (tmp_path / "kept").mkdir()
+    TASK.save(model, tmp_path / "kept")
+    assert not [path for path in (tmp_path / "kept").iterdir() if path.is_dir()]
+    assert TASK.load(tmp_path / "kept", ()).processor.chat_template == CHATML
 
 
 def test_a_stored_version_is_plain_data(tmp_path: Path) -> None:

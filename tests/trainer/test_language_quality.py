@@ -4,11 +4,14 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from support.language import NEW_SUBJECTS, Bank, conversations, with_system
 
 from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.diagnose.numbers import Again
 from maintenance_trainer.errors import DataError
+from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.tasks.language.quality import check, fitness
 from maintenance_trainer.tasks.language.rows import AnswerRow, Role, Turn, conversation
 
@@ -60,8 +63,26 @@ def test_one_answer_to_everything_is_refused() -> None:
     assert error.value.reason == "LabelsConstant"
 
 
+def test_answers_that_repeat_their_questions_are_refused() -> None:
+    records = conversations(2, 200)
+    echoes = rows(records, [record["messages"][-2]["content"] for record in records])
+    with pytest.raises(DataError, match="100% of 200 new answers repeat their question") as error:
+        check(OLD, echoes)
+    assert error.value.reason == "LabelsUnpredictable"
+    check(echoes, echoes)
+
+
 def test_where_old_answers_do_not_go_with_their_questions_new_ones_need_not() -> None:
     check(shuffled(conversations(1, 300)), shuffled(conversations(2, 200)))
+
+
+def test_answers_in_digits_are_texts() -> None:
+    """Another answer to the same question is no other number, and refutes no old row."""
+    records = conversations(1, 60)
+    old, new = rows(records, ["12"] * 60), rows(records, ["1200"] * 60)
+    assert not len(Again.of(old, new).changes)
+    embeddings = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
+    assert not contradicted(old, new, embeddings, embeddings).any()
 
 
 def test_texts_without_a_letter_have_no_likeness() -> None:

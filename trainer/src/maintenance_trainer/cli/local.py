@@ -23,7 +23,14 @@ from maintenance_contract import (
     windows_of,
 )
 from maintenance_contract.holdout import LEAST_PERCENT, MOST_PERCENT
-from maintenance_contract.kinds import BASE_OPTIONAL, FROM_SCRATCH, INPUTS, ROLES, TARGETS
+from maintenance_contract.kinds import (
+    BASE_OPTIONAL,
+    FROM_SCRATCH,
+    INPUTS,
+    ROLES,
+    TARGETS,
+    columns_unclear,
+)
 from maintenance_contract.paths import OWNER_FILE
 from maintenance_contract.windows import LIMITS
 from maintenance_core.model import Action, Decision, Spec, Verdict
@@ -142,7 +149,11 @@ class Folders:
                 f"for {', '.join(known)}; name one of these."
             )
             raise ConfigurationError("ArgumentInvalid", message)
-        return columns_of(self.task, self.inputs, self.targets, **self.columns)
+        found = columns_of(self.task, self.inputs, self.targets, **self.columns)
+        role, problem = columns_unclear(found)
+        if problem:
+            raise ConfigurationError("ArgumentInvalid", f"--column {role}=…: {problem}.")
+        return found
 
 
 def diagnose(folders: Folders) -> int:

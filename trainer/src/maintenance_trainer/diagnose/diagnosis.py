@@ -36,7 +36,7 @@ from maintenance_trainer.diagnose import (
 )
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
-from maintenance_trainer.diagnose.numbers import Again, NumberSample, number
+from maintenance_trainer.diagnose.numbers import Again, NumberSample, number_of
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.diagnose.statistics import Flags, Floats
 from maintenance_trainer.errors import ConfigurationError
@@ -198,7 +198,7 @@ class _View:
 
     def numbers(self, measure: Yardstick) -> NumberSample:
         """Where answers are numbers."""
-        labels = np.array([number(row.label) for row in self.rows], float)
+        labels = np.array([number_of(row) for row in self.rows], float)
         losses = measure.measured(self.outputs.loss)
         return NumberSample(self.x, losses, labels, measure.baseline)
 

@@ -63,12 +63,17 @@ class Again:
         """Each new row less the mean of the old rows of its input."""
         before: dict[str, list[float]] = {}
         for row in old:
-            before.setdefault(row.key, []).append(number(row.label))
+            before.setdefault(row.key, []).append(number_of(row))
         changes = [
-            number(row.label) - float(np.mean(before[row.key])) for row in new if row.key in before
+            number_of(row) - float(np.mean(before[row.key])) for row in new if row.key in before
         ]
         found = np.array(changes, float)
         return cls(found[np.isfinite(found)])
+
+
+def number_of(row: Row) -> float:
+    """The number that a row is labelled; NaN where its label is a name or a text."""
+    return number(row.label) if row.numeric else float("nan")
 
 
 def number(label: str) -> float:

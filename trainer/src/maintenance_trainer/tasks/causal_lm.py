@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
@@ -16,7 +17,7 @@ from maintenance_contract import Task, TrainingAction
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
-from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.errors import ConfigurationError, OutOfMemoryError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.tasks import tokens
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 
 _QUESTION: Final = "What did shares of the 3 largest banks do on Monday?"
 _ANSWER: Final = "They fell; nobody knows why."
+_SENTENCE: Final = "Shares of banks fell. "
+_REHEARSED_LOGITS: Final = 2**24
+"""Of a row that a tiny model is trained on: with a large vocabulary a long row would make more than
+a diagnosis has memory for."""
 _PROBED: Final = 8
 """Tokens by which it is seen whether a model looks ahead."""
 _NOISE: Final = 1e-4
@@ -82,12 +87,17 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
 
     @override
     def processor(self, folder: Path) -> Any:
-        return tokens.tokenizer(folder)
+        found = tokens.tokenizer(folder)
+        if isinstance(getattr(found, "chat_template", None), dict):
+            # Others are of tools, and would be kept in a folder within the version.
+            found.chat_template = found.chat_template.get("default")
+        return found
 
     @override
     def fit_together(self, model: Any, processor: Any, given: Given) -> None:
         self.refuse_strangers(model, processor, given)
         _refuse_looking_ahead(model, given)
+        _refuse_other_loss(model, given)
 
     @override
     def refuse_strangers(self, model: Any, processor: Any, given: Given) -> None:
@@ -109,7 +119,8 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
     ) -> list[Encoded]:
         """The tokens of n rows, each at most so many, and as many as the model takes."""
         room = encoding.context(model.model, model.processor)
-        return encoding.encode(model.processor, rows, min(room, most or room))
+        stops = encoding.ends(model.model, model.processor)
+        return encoding.encode(model.processor, rows, min(room, most or room), stops)
 
     @override
     def collator(self, classifier: PretrainedModel) -> encoding.Collator:
@@ -119,15 +130,24 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
     def rehearsed(
         self, classifier: PretrainedModel, labels: Sequence[str]
     ) -> dict[str, list[AnswerRow]]:
-        plain = encoding.without_template(classifier.processor)
-        long = "Shares of banks fell. " * (
-            encoding.context(classifier.model, classifier.processor) // 4
-        )
+        processor = classifier.processor
+        # Whether the template takes the rows' own conversations is asked of the rows.
+        sample = _made(_QUESTION, _ANSWER, plain=False)
+        plain = encoding.problem_of(processor, [sample]) is not None
+        room = encoding.context(classifier.model, processor)
+        # A step makes logits of the whole vocabulary for each token, several times over.
+        vocabulary = int(classifier.model.config.get_text_config().vocab_size)
+        long = _text_of(processor, min(room, max(_PROBED, _REHEARSED_LOGITS // vocabulary)))
         rows = [
             _made(asked, answer, plain=plain)
             for asked, answer in ((_QUESTION, _ANSWER), (long, _ANSWER), ("?", long))
         ]
-        return {"answers of all lengths": rows, "a short question": [rows[0]]}
+        longest = _made(_text_of(processor, room), _ANSWER, plain=plain)
+        return {
+            "answers of all lengths": rows,
+            "the longest question": [longest],
+            "a short question": [rows[0]],
+        }
 
     @override
     def probe(self) -> AnswerRow:
@@ -150,8 +170,13 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         self, tiny: PretrainedModel, action: TrainingAction, given: Mapping[str, Any], rows: int
     ) -> None:
         super().try_arguments(tiny, action, options.of_trainer(given), rows)
-        with adapters.trained(copy.deepcopy(tiny.model), given, arguments.where(action)):
-            pass
+        model, where = copy.deepcopy(tiny.model), arguments.where(action)
+        try:
+            with adapters.trained(model, adapters.of_all_layers(given), where):
+                pass
+        except ConfigurationError:
+            if not adapters.names_numbers(given):  # the tiny model has the first layers alone
+                raise
 
     @override
     def check_rows(self, model: PretrainedModel | None, dataset: Dataset) -> tuple[str, ...]:
@@ -224,12 +249,15 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
     ) -> Fitted:
         """Train on the answers alone, with the library's ``TrainingArguments``."""
         built = arguments.build(how.action, options.of_trainer(how.arguments), how.scratch)
-        learnt = self._learnt(model, rows, options.max_length(how.arguments), progress)
+        room = encoding.context(model.model, model.processor)
+        most = min(room, options.max_length(how.arguments))
+        learnt = self._learnt(model, rows, most, progress)
         told = fitting.Told(progress, len(learnt))
         examples = fitting.Examples(
             [row.fields for row in learnt], accepted(model.model), [row.labels for row in learnt]
         )
         collator, where = self.collator(model), arguments.where(how.action)
+        transformers.set_seed(built.seed)  # adapters begin at random
         with adapters.trained(model.model, how.arguments, where) as trained:
             trainer = fitting.trainer_of(trained, examples, collator, built, told)
             return fitting.fit(trainer, told, where)
@@ -269,7 +297,14 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         encoded = self.encoded(model, rows)
         network = model.model.to(device).eval()
-        found = score(network, encoding.pad_of(model.processor), encoded, progress.step)
+        try:
+            found = score(network, encoding.pad_of(model.processor), encoded, progress.step)
+        except torch.cuda.OutOfMemoryError:
+            message = (
+                "The GPU ran out of memory while rows were scored, some of them long: give the "
+                "trainer a larger GPU, or leave the longest rows out."
+            )
+            raise OutOfMemoryError("OutOfMemory", message) from None
         length = np.array(
             [bytes_of(row.label) * its.whole for row, its in zip(rows, encoded, strict=True)]
         )
@@ -328,6 +363,12 @@ def _made(asked: str, answer: str, *, plain: bool) -> AnswerRow:
     return AnswerRow(
         label=answer, key=key_of(asked), origin=Origin.ORIGINAL, new=False, prompt=asked
     )
+
+
+def _text_of(processor: Any, tokens: int) -> str:
+    """A text of at least so many tokens."""
+    each = len(processor(_SENTENCE, add_special_tokens=False)["input_ids"])
+    return _SENTENCE * (tokens // max(1, each) + 1)
 
 
 def _refuse_without_template(model: PretrainedModel, rows: Sequence[AnswerRow]) -> None:
@@ -399,5 +440,29 @@ def _refuse_looking_ahead(model: Any, given: Given) -> None:
         problem = (
             "it looks ahead: what it says of a token depends on the tokens behind it, as with an "
             "encoder; name a causal language model (a decoder, like Llama, Qwen or GPT)."
+        )
+        raise given.unreadable(problem)
+
+
+def _refuse_other_loss(model: Any, given: Given) -> None:
+    """Refuse a model whose own loss asks of each token what it is, and not what comes next.
+
+    The decoders of encoders with decoders (BART, Marian) have one: what is trained by it learns to
+    repeat its input.
+    """
+    size = int(model.config.get_text_config().vocab_size)
+    ids = torch.arange(_PROBED, device=next(model.parameters()).device).remainder(size)[None]
+    with torch.inference_mode():
+        output = model.eval()(input_ids=ids, labels=ids)
+        logits, loss = output.logits[0].float(), float(output.loss)
+        next_one, same = (
+            float(torch.nn.functional.cross_entropy(*pair))
+            for pair in ((logits[:-1], ids[0, 1:]), (logits, ids[0]))
+        )
+    noise = _NOISE * (1 + abs(same))
+    if abs(loss - same) < noise < abs(next_one - same):
+        problem = (
+            f"the library trains a {type(model).__name__} to repeat each token instead of telling "
+            "the next one; name a decoder that stands alone (Llama, Qwen, GPT)."
         )
         raise given.unreadable(problem)

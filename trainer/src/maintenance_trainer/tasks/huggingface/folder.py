@@ -1,6 +1,7 @@
 """The folder of a model in Hugging Face's format, looked at before anything is loaded from it."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,15 @@ def check_model(uri: str, folder: Path, given: Given) -> None:
             else "no *.safetensors"
         )
         raise given.unreadable(f"{uri} holds {what}.")
+    refuse_torn(uri, weights, given)
+
+
+def refuse_torn(uri: str, weights: Sequence[Path], given: Given) -> None:
+    """Refuse files of weights that end too early or are none; only their headers are read.
+
+    Raises:
+        ConfigurationError: of ``given``, unreadable.
+    """
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415  # imports numpy
 
     for path in weights:

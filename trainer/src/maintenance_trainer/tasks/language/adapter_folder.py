@@ -6,6 +6,7 @@ from typing import Final
 
 from maintenance_contract.kinds import Method
 from maintenance_trainer.model_field import Given
+from maintenance_trainer.tasks.huggingface.folder import refuse_torn
 
 CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
@@ -36,11 +37,12 @@ def check_folder(uri: str, folder: Path, given: Given) -> None:
             "peft (a pickle can run code, and is never read)."
         )
         raise given.unreadable(problem)
+    refuse_torn(uri, sorted(folder.glob("*.safetensors")), given)
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         kind = config.get("peft_type") if isinstance(config, dict) else None
     except (ValueError, OSError, RecursionError) as error:
         raise given.unreadable(f"{uri}/{CONFIG} cannot be read: {error}") from None
-    if kind != LORA or config.get("auto_mapping"):
+    if kind != LORA:
         problem = f"{uri} holds an adapter of type {str(kind)[:40]!r}; {LORA} is expected."
         raise given.unreadable(problem)

@@ -7,6 +7,7 @@ The library is imported when the first adapter is made or read.
 
 import difflib
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,12 +32,13 @@ Less and Forgets Less, TMLR 2024)."""
 LEARNING_RATE: Final = 2e-4
 """Where the user names none: adapters begin at nothing, and take steps some times as large."""
 MOST_RANK: Final = 1024
+_LAYERS: Final = "layers_to_transform"
 _ARGUMENTS: Final = (
     *DEFAULTS,
     "use_rslora",
     "use_dora",
     "exclude_modules",
-    "layers_to_transform",
+    _LAYERS,
     "rank_pattern",
     "alpha_pattern",
 )
@@ -84,6 +86,7 @@ def check(action: TrainingAction, given: Mapping[str, Any]) -> None:
             f"{str(dropout)[:40]!r}."
         )
         raise ConfigurationError("ArgumentInvalid", message)
+    _refuse_layers(where, given)
     try:
         _config(given)
     except (TypeError, ValueError) as error:
@@ -101,6 +104,31 @@ def _refuse_without_method(where: str, given: Mapping[str, Any]) -> None:
         f"{Method.LORA.value}, or remove it."
     )
     raise ConfigurationError("ArgumentInvalid", message)
+
+
+def _refuse_layers(where: str, given: Mapping[str, Any]) -> None:
+    layers = given.get(_LAYERS)
+    if layers is None:
+        return
+    every = layers if isinstance(layers, list) else [layers]
+    if not all(isinstance(each, int) and not isinstance(each, bool) for each in every):
+        problem = f"the numbers of layers are expected, from 0 on, not {str(layers)[:40]!r}"
+    elif not isinstance(given.get("target_modules"), list):
+        problem = "write target_modules as a list beside it, like [q_proj, v_proj]"
+    else:
+        return
+    raise ConfigurationError("ArgumentInvalid", f"{where}.{_LAYERS}: {problem}.")
+
+
+def of_all_layers(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for a model of another number of layers."""
+    return {name: value for name, value in given.items() if name != _LAYERS}
+
+
+def names_numbers(given: Mapping[str, Any]) -> bool:
+    """Whether layers are named in a way that may hold their number, as ``layers.20.mlp``."""
+    named = (given.get("target_modules"), given.get("exclude_modules"))
+    return any(character.isdigit() for character in str(named))
 
 
 def meant(name: str) -> str:
@@ -131,12 +159,18 @@ def trained(model: Any, given: Mapping[str, Any], where: str) -> Iterator[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             adapted: Any = get_peft_model(model, _config(given))
-    except ValueError as error:
+    except Exception as error:  # noqa: BLE001  # of patterns and types that the library looks at now
         message = (
             f"{where}: no adapter can be put there ({first_line(error)}); name layers of the model "
             "in target_modules, or leave it out: then all linear ones get one."
         )
         raise ConfigurationError("ArgumentInvalid", message) from None
+    if name := _on_shared_weights(adapted):
+        message = (
+            f"{where}.target_modules: {_shared(name)}; leave it out of target_modules, or write "
+            "method: Full."
+        )
+        raise ConfigurationError("ArgumentInvalid", message)
     if adapted.get_input_embeddings().weight.requires_grad is False:
         adapted.enable_input_require_grads()  # for gradient_checkpointing
     try:
@@ -159,15 +193,52 @@ def merge(model: Any, folder: Path, given: Given) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             adapted: Any = PeftModel.from_pretrained(model, folder, torch_device="cpu")
+            there = set(get_peft_model_state_dict(adapted))
         with safe_open(folder / WEIGHTS, framework="pt") as file:
             stored = set(file.keys())
-        there = set(get_peft_model_state_dict(adapted))
     except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
         raise given.unreadable(_another_base(first_line(error))) from None
     if stranger := min(stored ^ there, default=""):
         raise given.unreadable(_another_base(f"{stranger} is in one of them alone"))
-    adapted.merge_and_unload()
+    if name := _on_shared_weights(adapted):
+        problem = (
+            f"{_shared(name)}; separate input and output embeddings of the model "
+            "(tie_word_embeddings: false), merge the adapter there, and name the whole model."
+        )
+        raise given.unreadable(problem)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            adapted.merge_and_unload()
+    except Exception as error:  # noqa: BLE001  # some variants of LoRA cannot be merged
+        problem = f"the adapter cannot be merged ({first_line(error) or type(error).__name__})."
+        raise given.unreadable(problem) from None
     model.requires_grad_(requires_grad=True)
+
+
+def _on_shared_weights(adapted: Any) -> str:
+    """The name of a layer with an adapter whose weights are another layer's, too; empty: none is.
+
+    What is merged there would change both.
+    """
+    from peft.tuners.lora import LoraLayer  # noqa: PLC0415
+
+    users = Counter(
+        id(weights) for layer in adapted.modules() for weights in layer.parameters(recurse=False)
+    )
+    for name, layer in adapted.named_modules():
+        if isinstance(layer, LoraLayer):
+            weights = getattr(layer.get_base_layer(), "weight", None)
+            if weights is not None and users[id(weights)] > 1:
+                return str(name).removeprefix("base_model.model.")
+    return ""
+
+
+def _shared(name: str) -> str:
+    return (
+        f"an adapter sits on {name}, whose weights another layer shares (tied embeddings), so that "
+        "merging it would change both"
+    )
 
 
 def _another_base(problem: str) -> str:

@@ -22,6 +22,7 @@ IGNORED: Final = -100
 """What the library's losses pass over."""
 _BLOCK: Final = 1024
 """Rows that are turned into tokens at once."""
+_SHOWN: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,29 @@ def context(model: Any, tokenizer: Any) -> int:
     return tokens.room(model, tokenizer, MOST_TOKENS)
 
 
-def encode(tokenizer: Any, rows: Sequence[AnswerRow], most: int) -> list[Encoded]:
+def ends(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens at which a server stops: the tokenizer's end of text, and what the model names."""
+    named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    every = named if isinstance(named, list | tuple) else [named]
+    return frozenset(each for each in (*every, tokenizer.eos_token_id) if isinstance(each, int))
+
+
+def encode(
+    tokenizer: Any, rows: Sequence[AnswerRow], most: int, stops: frozenset[int] = frozenset()
+) -> list[Encoded]:
     """The tokens of n rows, each at most so many.
+
+    Args:
+        tokenizer: the model's.
+        rows: n of them.
+        most: tokens of a row.
+        stops: tokens at which a server stops, beside the tokenizer's end of text.
 
     Raises:
         DataError: DataUnreadable, the chat template takes no such conversation; with its place.
     """
+    if tokenizer.eos_token_id is not None:
+        stops |= {tokenizer.eos_token_id}
     found: list[Encoded] = []
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
@@ -65,17 +83,9 @@ def encode(tokenizer: Any, rows: Sequence[AnswerRow], most: int) -> list[Encoded
         asked = _ids(tokenizer, [question for question, _ in texts])
         answered = _answers(tokenizer, texts, asked)
         for row, question, answer in zip(block, asked, answered, strict=True):
-            found.append(_fitted(*_ended(tokenizer, row, question, answer), tokenizer, most))
+            begun = _begun(tokenizer, row, question)
+            found.append(_fitted(begun, _ended(tokenizer, answer, stops), tokenizer, most))
     return found
-
-
-def render(tokenizer: Any, row: AnswerRow) -> str:
-    """What is asked, as a model reads it.
-
-    Raises:
-        DataError: see ``encode``.
-    """
-    return _texts(tokenizer, row)[0]
 
 
 def without_template(tokenizer: Any) -> bool:
@@ -103,14 +113,15 @@ def _texts(tokenizer: Any, row: AnswerRow) -> tuple[str, str]:
     if not row.asked:
         return row.prompt, row.label
     whole = _rendered(tokenizer, (*row.asked, Turn(Role.ASSISTANT, row.label)), row, ask=False)
-    for ask in (True, False):
-        question = _rendered(tokenizer, row.asked, row, ask=ask)
-        if question and whole.startswith(question) and len(whole) > len(question):
-            return question, whole[len(question) :]
+    question = _rendered(tokenizer, row.asked, row, ask=True)
+    if question and whole.startswith(question) and len(whole) > len(question):
+        return question, whole[len(question) :]
     message = (
         f"{row.place}: the model's chat template does not go on from the question to the answer: "
-        "it writes the question otherwise once it is answered. Take a base model whose template "
-        "does, or write prompt and completion as texts."
+        f"what a server hands to the model ends in {question[-_SHOWN:]!r}, and an answered "
+        "conversation does not begin so (does it ask for thoughts first?). Take a base model whose "
+        "template does, put another chat_template.jinja beside its tokenizer, or write prompt and "
+        "completion as texts."
     )
     raise DataError("DataUnreadable", message)
 
@@ -154,21 +165,27 @@ def _ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     return found
 
 
-def _ended(
-    tokenizer: Any, row: AnswerRow, question: list[int], answer: list[int]
-) -> tuple[list[int], list[int]]:
-    """With what begins and ends a text; a template has written it where it is wanted."""
+def _begun(tokenizer: Any, row: AnswerRow, question: list[int]) -> list[int]:
+    """With what begins a text; a template has written it where it is wanted."""
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     if not row.asked and _begins(tokenizer):
-        question = [begin, *question]
+        return [begin, *question]
     if not question:  # nothing is left of it: no model goes on from nothing at all
-        question = [begin if begin is not None else end if end is not None else 0]
-    if end is not None and end in answer:
-        last = len(answer) - answer[::-1].index(end)
-        return question, answer[:last]
-    if not row.asked and end is not None:
-        answer = [*answer, end]
-    return question, answer or [end if end is not None else 0]
+        return [begin if begin is not None else end if end is not None else 0]
+    return question
+
+
+def _ended(tokenizer: Any, answer: list[int], stops: frozenset[int]) -> list[int]:
+    """Up to the token that ends it; where there is none, a model would never learn to stop.
+
+    Behind it a template writes a line end, say. A token within the text of an answer ends nothing.
+    """
+    last = next((at for at in range(len(answer), 0, -1) if answer[at - 1] in stops), 0)
+    behind = answer[last:]
+    if last and not (behind and tokenizer.decode(behind, skip_special_tokens=True).strip()):
+        return answer[:last]
+    end = tokenizer.eos_token_id
+    return [*answer, end] if end is not None else answer or [0]
 
 
 def _begins(tokenizer: Any) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from maintenance_contract.kinds import COMPLETION, MESSAGES, PROMPT, ROLES, Task
+from maintenance_contract.plain import printable
 from maintenance_trainer.data import dates, labels, reading
 from maintenance_trainer.data.cells import Record, kind_of
 from maintenance_trainer.data.folders import Named
@@ -134,7 +135,7 @@ class ConversationReader:
             raise _unreadable(where, what, "leave such conversations out")
         if unread := sorted(there - _READ):
             self._source.remarks.note(
-                f"messages with {', '.join(unread)[:_SHOWN]}, which is not read", where
+                f"messages with {printable(', '.join(unread)[:_SHOWN])}, which is not read", where
             )
         role = _role(message.get("role"), where)
         return Turn(role, self._text(message.get("content"), f"{where}, content"))
@@ -169,7 +170,8 @@ def _listed(value: object, where: str) -> list[object]:
         )
         raise _unreadable(where, what, instead)
     if not isinstance(value, list):
-        what = f"a list of messages is expected, not {kind_of(value)}"
+        found = "the value is missing" if value is None else f"not {kind_of(value)}"
+        what = f"a list of messages is expected, {found}"
         raise _unreadable(where, what, 'write [{"role": "user", "content": "…"}, …]')
     return value
 
@@ -186,7 +188,7 @@ def _role(value: object, where: str) -> Role:
             (role for role in Role if role == value.strip().casefold()), None
         )
         instead = f"write {meant}" if meant else f"write one of {known}, or leave the row out"
-        raise _unreadable(where, f"nobody is called {value[:_SHOWN]!r}", instead)
+        raise _unreadable(where, f"the role {value[:_SHOWN]!r} is not known", instead)
     return Role(value)
 
 

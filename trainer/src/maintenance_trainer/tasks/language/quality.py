@@ -22,6 +22,10 @@ from maintenance_trainer.tasks.language.rows import AnswerRow
 MOST_ROWS: Final = 1000
 """Of each age: more tell no more."""
 NEIGHBOURS: Final = 5
+MOST_ECHOES: Final = 0.5
+"""Of the new answers; whoever corrects texts leaves many as they are, so old rows are asked, too.
+"""
+TIMES_AS_BEFORE: Final = 2.0
 _CHARACTERS: Final = 2000
 """Of a question's end, and of an answer's beginning."""
 
@@ -35,6 +39,7 @@ def check(old: Sequence[AnswerRow], new: Sequence[AnswerRow]) -> None:
     if min(len(old), len(new)) < at.LEAST_ROWS:
         return
     _varied(old, new)
+    _refuse_echoes(old, new)
     old, new = _few(old, min(MOST_ROWS, len(new))), _few(new, MOST_ROWS)
     before, _ = fitness(old)
     after, error = fitness(new)
@@ -60,7 +65,7 @@ def fitness(rows: Sequence[AnswerRow]) -> tuple[float, float]:
     alike = np.asarray((answered @ answered.T).todense())
     near = np.asarray((asked @ asked.T).todense())
     np.fill_diagonal(near, -1.0)
-    neighbours = np.argsort(-near, axis=1)[:, :NEIGHBOURS]
+    neighbours = np.argsort(-near, axis=1, kind="stable")[:, :NEIGHBOURS]
     # (n, n): how much the answer of each column is like those of the row's neighbours.
     by_neighbours = alike[neighbours].mean(axis=1)
     by_question = np.asarray((both[:n] @ both[n:].T).todense())
@@ -88,6 +93,25 @@ def _vectors(texts: Sequence[str]) -> Any:
 def _few(rows: Sequence[AnswerRow], most: int) -> list[AnswerRow]:
     chosen = np.random.default_rng(SEED).permutation(len(rows))[:most]
     return [rows[number] for number in chosen]
+
+
+def _refuse_echoes(old: Sequence[AnswerRow], new: Sequence[AnswerRow]) -> None:
+    """Answers that repeat their questions go with them better than any other."""
+    before, now = _echoing(old), _echoing(new)
+    if now > MOST_ECHOES and now > TIMES_AS_BEFORE * before:
+        message = (
+            f"data.updates: {now:.0%} of {len(new)} new answers repeat their question word by word "
+            f"(of old ones {before:.0%}): they look taken from the wrong column. Whoever provides "
+            "the answers must mend them; nothing is trained on them."
+        )
+        raise DataError("LabelsUnpredictable", message)
+
+
+def _echoing(rows: Sequence[AnswerRow]) -> float:
+    """The share of answers that are the last message before them, or the prompt."""
+    asked = (row.asked[-1].content if row.asked else row.prompt for row in rows)
+    pairs = zip(asked, rows, strict=True)
+    return sum(text.split() == row.label.split() for text, row in pairs) / len(rows)
 
 
 def _varied(old: Sequence[AnswerRow], new: Sequence[AnswerRow]) -> None:

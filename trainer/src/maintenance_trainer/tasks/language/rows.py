@@ -59,6 +59,12 @@ class AnswerRow(Row):
 
     @property
     @override
+    def numeric(self) -> bool:
+        """An answer is a text, though it may be written in digits."""
+        return False
+
+    @property
+    @override
     def size(self) -> int:
         texts = (self.label, self.prompt, self.place, *(turn.content for turn in self.asked))
         return sum(map(sys.getsizeof, texts)) + _TURN_BYTES * len(self.asked)

@@ -1,5 +1,6 @@
 """What a causal language model makes of answers that are given: their loss, and where it errs."""
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,14 @@ from maintenance_trainer.tasks.language.encoding import IGNORED, Collator, Encod
 
 MOST_ROWS: Final = 64
 """Of a batch."""
-MOST_LOGITS: Final = 2**27
-"""Numbers that a batch may make: half a gigabyte. One long row may make more."""
+MOST_NUMBERS: Final = 2**27
+"""Logits and hidden states that a batch may make: half a gigabyte. One long row may make more."""
+_TOKENS: Final = 256
+"""Of an answer that are looked at together: a copy of their logits is made."""
+
+
+_KEEP: Final = "logits_to_keep"
+"""How the library's models are told of how many of the last places logits are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +47,19 @@ def score(model: Any, pad: int, rows: Sequence[Encoded], step: Callable[[int], N
         step: told how many are done.
     """
     device, collate = next(model.parameters()).device, Collator(pad)
+    spares = _KEEP in inspect.signature(model.forward).parameters
     bits, misses = np.zeros(len(rows)), np.zeros(len(rows))
     embeddings: NDArray[np.float32] | None = None
     done = 0
     with torch.inference_mode():
-        for numbers in _batches(rows, int(model.config.get_text_config().vocab_size)):
+        for numbers in _batches(rows, _numbers_of_a_token(model)):
             chosen = [rows[number] for number in numbers]
             batch = collate([{**row.fields, "labels": row.labels} for row in chosen])
-            batch = {name: tensor.to(device) for name, tensor in batch.items()}
-            wanted = batch.pop("labels")
-            output = model(**batch, output_hidden_states=True, use_cache=False)
+            taken: dict[str, Any] = {name: tensor.to(device) for name, tensor in batch.items()}
+            wanted = taken.pop("labels")
+            if spares:  # a long question before a short answer needs no logits of its own
+                taken[_KEEP] = wanted.shape[1] - min(row.start for row in chosen) + 1
+            output = model(**taken, output_hidden_states=True, use_cache=False)
             found = _scored(output.logits, wanted)
             hidden = _asked(output.hidden_states[-1], chosen)
             if embeddings is None:
@@ -63,15 +73,33 @@ def score(model: Any, pad: int, rows: Sequence[Encoded], step: Callable[[int], N
 
 
 def _scored(logits: torch.Tensor, wanted: torch.Tensor) -> tuple[Any, Any]:
-    """Bits, and whether a token is missed, of each row; a row at a time to spare memory."""
+    """Bits, and whether a token is missed, of each row; some tokens at a time to spare memory.
+
+    Args:
+        logits: (n, k, v) of the last k places.
+        wanted: (n, m) tokens that are to be told, each by the place before its own.
+    """
     bits, misses = [], []
+    absent = wanted.shape[1] - logits.shape[1]
     for row, labels in zip(logits, wanted, strict=True):
-        at = torch.nonzero(labels != IGNORED)[:, 0]
-        told, right = row[at - 1].float(), labels[at]
-        nats = torch.nn.functional.cross_entropy(told, right, reduction="sum")
-        bits.append(float(nats) / math.log(2))
-        misses.append(float((told.argmax(-1) != right).any()))
+        nats, missed = 0.0, False
+        places = torch.nonzero(labels != IGNORED)[:, 0]
+        for start in range(0, len(places), _TOKENS):
+            at = places[start : start + _TOKENS]
+            told, right = row[at - 1 - absent].float(), labels[at]
+            nats += float(torch.nn.functional.cross_entropy(told, right, reduction="sum"))
+            missed = missed or bool((told.argmax(-1) != right).any())
+        bits.append(nats / math.log(2))
+        misses.append(float(missed))
     return bits, misses
+
+
+def _numbers_of_a_token(model: Any) -> int:
+    """Its logits, and its states in all layers."""
+    config = model.config.get_text_config()
+    layers, width = (getattr(config, name, None) for name in ("num_hidden_layers", "hidden_size"))
+    states = (layers + 1) * width if isinstance(layers, int) and isinstance(width, int) else 0
+    return int(config.vocab_size) + states
 
 
 def _asked(hidden: torch.Tensor, rows: Sequence[Encoded]) -> NDArray[np.float32]:
@@ -79,10 +107,10 @@ def _asked(hidden: torch.Tensor, rows: Sequence[Encoded]) -> NDArray[np.float32]
     return np.asarray(torch.stack(means).cpu().numpy(), np.float32)
 
 
-def _batches(rows: Sequence[Encoded], vocabulary: int) -> list[list[int]]:
-    """Rows of about one length together, as many as make no more logits than fit."""
+def _batches(rows: Sequence[Encoded], of_a_token: int) -> list[list[int]]:
+    """Rows of about one length together, as many as make no more numbers than fit."""
     order = sorted(range(len(rows)), key=lambda number: len(rows[number].ids))
-    room = max(1, MOST_LOGITS // max(1, vocabulary))
+    room = max(1, MOST_NUMBERS // max(1, of_a_token))
     batches: list[list[int]] = []
     for number in order:
         length = len(rows[number].ids)  # the longest so far
