@@ -59,9 +59,9 @@ def _resource(name: str, updates: str, initial: str = "") -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def asked(shop: Watched) -> dict[str, Watched]:
-    """All cases, applied together: each takes version 1 over and looks at rows of its own."""
+    """All cases: each takes version 1 over, and then looks at rows of its own."""
     wanted = (_resource(name, name, "pvc://models/shop/versions/1") for name in CASES)
-    return {each["metadata"]["name"]: maintained.applied(shop, each) for each in wanted}
+    return {each["metadata"]["name"]: maintained.taken_over(shop, each) for each in wanted}
 
 
 def test_version_1_is_trained_from_nothing(shop: Watched) -> None:

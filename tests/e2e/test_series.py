@@ -85,7 +85,7 @@ def test_a_forecast_is_trained_from_nothing_and_better_than_the_last_number(
 ) -> None:
     first = maintained.in_service(maintained.applied(market, _forecast()))
     assert (first["action"], first["outcome"]) == ("Retrain", "Promoted")
-    assert first["scores"]["metric"] == "MAE"
+    assert first["scores"]["old"]["metric"] == "MAE"
     assert float(first["scores"]["old"]["challenger"]) < float(first["scores"]["old"]["champion"])
 
 
