@@ -89,7 +89,7 @@ def test_the_new_version_wins_and_is_promoted(asked: dict[str, Watched], name: s
 
 def test_shuffled_items_block_and_say_what_to_do(shop: Watched) -> None:
     resource = _resource("broken", "shuffled", "pvc://models/shop/versions/1")
-    watched = maintained.applied(shop, resource)
+    watched = maintained.taken_over(shop, resource)
     decision = maintained.decision(watched, "Blocked")
     assert (decision["action"], decision["reason"]) == ("Blocked", "DataUnusable")
     assert "does not follow from what they chose before" in decision["message"]
