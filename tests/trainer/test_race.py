@@ -9,7 +9,7 @@ from support.laboratory import Lab, champion, headlines, write_lines
 
 from maintenance_contract import Evaluation, PairedCounts, Reference, TrainingAction
 from maintenance_trainer.recipes import Trained
-from maintenance_trainer.recipes.race import race
+from maintenance_trainer.recipes.race import Judged, race
 from maintenance_trainer.tasks.task import Fitted
 
 FINE_TUNE, RETRAIN = TrainingAction.FINE_TUNE, TrainingAction.RETRAIN
@@ -37,7 +37,7 @@ def test_the_better_one_wins_and_a_tie_goes_to_the_first(
 
     ended = race(
         {action: trainer(action) for action in (FINE_TUNE, RETRAIN)},
-        lambda model: scored(right[model], old_only=old_only),
+        lambda model: Judged(scored(right[model], old_only=old_only)),
     )
 
     assert (ended.action, ended.trained.model) == (winner, models[winner])

@@ -39,12 +39,17 @@ class Windows:
         return self.context + self.horizon
 
 
+def _within(name: str) -> Codec[int]:
+    least, most = LIMITS[name]
+    return whole(least=least, most=most)
+
+
 WINDOWS: Final[Codec[Windows]] = record(
     Windows,
-    always={"context", "horizon", "stride"},
-    context=whole(least=2, most=MOST_CONTEXT),
-    horizon=whole(least=0, most=MOST_HORIZON),
-    stride=whole(least=1, most=MOST_STRIDE),
+    always=set(LIMITS),
+    context=_within("context"),
+    horizon=_within("horizon"),
+    stride=_within("stride"),
 )
 
 _DEFAULTS: Final[Mapping[str, tuple[int, int]]] = {

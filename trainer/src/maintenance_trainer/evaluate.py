@@ -1,7 +1,7 @@
 """Champion and challenger on the same rows, by the same code."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -166,8 +166,7 @@ def refuse_metric(metric: ScoreMetric, strata: Collection[str]) -> None:
 
 def always_the_most_frequent(train: Sequence[Row], rows: Sequence[Row]) -> Losses:
     """(n,) 0 or 1 where whoever gives the answer that is most often right is right or wrong."""
-    counts = Counter(row.label for row in train)
-    answer = min(counts, key=lambda label: (-counts[label], label), default="")
+    answer = _most_frequent(row.label for row in train) if train else ""
     return np.array([row.label != answer for row in rows], float)
 
 
@@ -247,5 +246,10 @@ def held_out(
 
 def majority_class(train: Sequence[Row]) -> str:
     """The most frequent label of the training rows; ties go to the first by name."""
-    counts = Counter(row.stratum for row in train)
+    return _most_frequent(row.stratum for row in train)
+
+
+def _most_frequent(labels: Iterable[str]) -> str:
+    """Ties go to the first by name."""
+    counts = Counter(labels)
     return min(counts, key=lambda label: (-counts[label], label))

@@ -30,3 +30,14 @@ class Given(StrEnum):
         if self is Given.INITIAL:
             return ConfigurationError("InitialModelUnreadable", message)
         return ConfigurationError("ChampionUnreadable", message)
+
+
+def no_copy(given: Given | None, problem: str, mend: str = "") -> ConfigurationError:
+    """The folder that was written does not hold the model; ``given``: where it was copied from.
+
+    ``mend``: what to do about a model that is copied, with what joins it to the problem.
+    """
+    if given is not None:
+        return given.unreadable(f"what is copied of it cannot be read ({problem}){mend}.")
+    message = f"model.storage: the version that was written cannot be read back ({problem})."
+    return ConfigurationError("StoreUnwritable", message)

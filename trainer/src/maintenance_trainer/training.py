@@ -41,7 +41,7 @@ from maintenance_trainer.paired_losses import Yardstick
 from maintenance_trainer.recipes import Trained, take_over
 from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
-from maintenance_trainer.recipes.race import Raced, race
+from maintenance_trainer.recipes.race import Judged, Raced, race
 from maintenance_trainer.recipes.retrain import retrain
 from maintenance_trainer.store import versions
 from maintenance_trainer.store.provenance import Made, provenance, read_race, taken_over
@@ -79,7 +79,6 @@ def train(work: Work) -> TrainingReport:
     if request.action is not TrainingAction.IMPORT:
         work.timings.add("train", run.seconds)
     work.progress.stage("writing the version")
-    beside = _beside(work, trained.model, dataset, reference)
     made = Made(
         trained.model.labels,
         trained.rows,
@@ -89,7 +88,7 @@ def train(work: Work) -> TrainingReport:
         run.action,
         trained.fitted.steps,
         run.scores if request.race else {},
-        beside,
+        run.beside,
     )
     if request.action is TrainingAction.IMPORT:
         source = work.initial_model
@@ -249,30 +248,21 @@ def _evaluate(
     dataset: Dataset,
     reference: Answers,
     measure: Yardstick | None,
-) -> Evaluation:
-    new, old = dataset.new_held_out, dataset.old_held_out
+) -> Judged:
+    held_out = dataset.new_held_out, dataset.old_held_out
     metric = work.request.metric
     with work.timings.of("scoreChallenger"):
-        answers = _answers(work, challenger, new + old, "scoring the challenger, rows")
+        answers = _answers(
+            work, challenger, held_out[0] + held_out[1], "scoring the challenger, rows"
+        )
     if metric in LOSSES:
         against = Reference.CHAMPION if work.request.champion else Reference.BASELINE
         losses = reference.loss, answers.loss
-        return evaluation_of_losses(measure, against, (new, old), *losses, metric)
+        return Judged(evaluation_of_losses(measure, against, held_out, *losses, metric))
     without = Reference.BASELINE if metric in HITS else Reference.MAJORITY_CLASS
     against = Reference.CHAMPION if work.request.champion else without
-    return evaluation(metric, against, (new, old), reference, answers)
-
-
-def _beside(
-    work: Work, challenger: Model, dataset: Dataset, reference: Answers
-) -> dict[str, dict[str, list[float]]]:
-    """What is shown beside the metric, of a kind that has such."""
-    if work.request.metric not in HITS:
-        return {}
-    held_out = dataset.new_held_out, dataset.old_held_out
-    rows = held_out[0] + held_out[1]
-    answers = _answers(work, challenger, rows, "telling how far up, rows")
-    return told_beside(held_out, reference, answers)
+    judged = evaluation(metric, against, held_out, reference, answers)
+    return Judged(judged, told_beside(held_out, reference, answers))
 
 
 def _action(request: TrainingRequest) -> TrainingAction:

@@ -18,6 +18,7 @@ from maintenance_trainer.data import bounds
 from maintenance_trainer.data.columns import refuse_columns, refuse_many, storable
 from maintenance_trainer.data.delimited import csv_records, plain_lines
 from maintenance_trainer.data.remarks import Remarks
+from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.errors import DataError
 
 CSV_SUFFIXES: Final = (".csv",)
@@ -61,6 +62,18 @@ class Records:
         self._name = name or path.name
         self._remarks, self._known = remarks or Remarks(), known
         self._names: dict[str, None] = {}
+
+    @classmethod
+    def of(cls, source: SourceFile) -> "Records":
+        """Those of a file that is read for a kind of model."""
+        return cls(
+            source.path,
+            source.file.where,
+            source.columns,
+            source.remarks,
+            known=source.known,
+            name=source.file.name,
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -34,9 +34,7 @@ class RecordReader(Generic[C, R]):
         spelled: Callable[[object], str | None] | None = None,
     ) -> None:
         where, columns, remarks = source.file.where, source.columns, source.remarks
-        self._records = Records(
-            source.path, where, columns, remarks, known=source.known, name=source.file.name
-        )
+        self._records = Records.of(source)
         self._cells = CellReader(where, columns, source.known, remarks, content)
         if spelled is not None:
             self._cells.spelled, self._cells.expected = spelled, "a finite number"

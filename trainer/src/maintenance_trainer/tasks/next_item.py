@@ -22,7 +22,7 @@ from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.errors import ConfigurationError, DataError
-from maintenance_trainer.model_field import Given
+from maintenance_trainer.model_field import Given, no_copy
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal, sizes
 from maintenance_trainer.tasks.huggingface.folder import config_document
@@ -478,10 +478,5 @@ def _refuse_no_numbers(model: ItemModel, finite: NDArray[np.bool_]) -> None:
 
 
 def _no_copy(model: ItemModel, problem: str) -> ConfigurationError:
-    if model.given is not None:
-        return model.given.unreadable(
-            f"what is copied of it cannot be read ({problem}); save it once more with "
-            f"save_pretrained, and {stored.ITEMS_FILE} beside it."
-        )
-    message = f"model.storage: the version that was written cannot be read back ({problem})."
-    return ConfigurationError("StoreUnwritable", message)
+    mend = f"; save it once more with save_pretrained, and {stored.ITEMS_FILE} beside it"
+    return no_copy(model.given, problem, mend)

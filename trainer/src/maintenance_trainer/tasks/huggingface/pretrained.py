@@ -18,7 +18,7 @@ from maintenance_trainer.data.sources import Source
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.errors import ConfigurationError
-from maintenance_trainer.model_field import Given
+from maintenance_trainer.model_field import Given, no_copy
 from maintenance_trainer.progress import Progress, Silent
 from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal
 from maintenance_trainer.tasks.task import Fitted, How, Outputs
@@ -231,13 +231,8 @@ class PretrainedTask(ABC, Generic[R]):
     # --- within --------------------------------------------------------------------------
 
     def _no_copy(self, classifier: PretrainedModel, problem: str) -> ConfigurationError:
-        if classifier.given is not None:
-            return classifier.given.unreadable(
-                f"what is copied of it cannot be read ({problem}); save it once more with "
-                f"save_pretrained of model and {self.prepares}."
-            )
-        message = f"model.storage: the version that was written cannot be read back ({problem})."
-        return ConfigurationError("StoreUnwritable", message)
+        mend = f"; save it once more with save_pretrained of model and {self.prepares}"
+        return no_copy(classifier.given, problem, mend)
 
     def _together(
         self, folder: Path, given: Given, labels: Sequence[str] | None = None

@@ -41,16 +41,8 @@ class InteractionReader:
     may_be_empty = False
 
     def __init__(self, source: SourceFile) -> None:
-        where, columns = source.file.where, source.columns
-        self._source, self._where = source, where
-        self._records = Records(
-            source.path,
-            where,
-            columns,
-            source.remarks,
-            known=source.known,
-            name=source.file.name,
-        )
+        self._source, self._where = source, source.file.where
+        self._records = Records.of(source)
         self._users: dict[str, int] = {}
         self._first: list[str] = []
         self._fine: dict[str, dict[object, str]] = {"user": {}, "item": {}}

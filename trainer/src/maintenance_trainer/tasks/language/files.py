@@ -69,14 +69,7 @@ class ConversationReader:
 
     def __init__(self, source: SourceFile) -> None:
         self._source = source
-        self._records = reading.Records(
-            source.path,
-            source.file.where,
-            source.columns,
-            source.remarks,
-            known=source.known,
-            name=source.file.name,
-        )
+        self._records = reading.Records.of(source)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -62,15 +62,7 @@ class SeriesReader:
 
     def __init__(self, source: SourceFile) -> None:
         self._source = source
-        where, columns = source.file.where, source.columns
-        self._records = Records(
-            source.path,
-            where,
-            columns,
-            source.remarks,
-            known=source.known,
-            name=source.file.name,
-        )
+        self._records = Records.of(source)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -8,19 +8,15 @@ from numpy.typing import NDArray
 
 from maintenance_contract import LEAST_ROWS
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.seed import SEED
+from maintenance_trainer.tasks.leaks import EXACTLY, few, labels_of, one_to_one
 from maintenance_trainer.tasks.series import arrays
 from maintenance_trainer.tasks.series.rows import Floats, Window
 
 MOST_ROWS: Final = 5000
 """What holds for all rows holds for some of them."""
-LEAST_OF_A_LABEL: Final = 5
-"""Fewer rows of the second label agree with a channel by chance."""
 LEAST_VALUES: Final = 10
 """Different numbers that a target must have: fewer agree with a channel by chance."""
 MOST_AHEAD: Final = 64
-EXACTLY: Final = 1e-5
-"""Of the target's range: files round."""
 CORRELATED: Final = 0.999
 """Square of a correlation: what is exact but for that is nearer to 1, whatever its spread."""
 _ROUNDED: Final = 1e-12
@@ -32,16 +28,15 @@ def check_labels(rows: Sequence[Window], where: str) -> None:
     Raises:
         DataError: LabelInColumn.
     """
-    rows = few(rows)
-    labels = np.unique([row.label for row in rows], return_inverse=True)[1]
-    counts = np.sort(np.bincount(labels)) if len(rows) else np.zeros(0)
-    if len(rows) < LEAST_ROWS or len(counts) < 2 or counts[-2] < LEAST_OF_A_LABEL:  # noqa: PLR2004
+    rows = few(rows, MOST_ROWS)
+    labels = labels_of(rows)
+    if labels is None:
         return
     for name, values in _last(rows):
         there = np.isfinite(values)
-        if _one_to_one(values, labels):
+        if one_to_one(values, labels):
             what = "its numbers and the labels name each other"
-        elif 0 < there.mean() < 1 and len(counts) == 2 and _one_to_one(there * 1.0, labels):  # noqa: PLR2004
+        elif 0 < there.mean() < 1 and labels.max() == 1 and one_to_one(there, labels):
             what = "it is filled for one label and empty for the other"
         else:
             continue
@@ -59,7 +54,7 @@ def check_targets(rows: Sequence[Window], where: str) -> None:
     Raises:
         DataError: LabelInColumn.
     """
-    rows = few(rows)
+    rows = few(rows, MOST_ROWS)
     if len(rows) < LEAST_ROWS:
         return
     channels = dict(_last(rows))
@@ -86,14 +81,6 @@ def check_targets(rows: Sequence[Window], where: str) -> None:
                     raise DataError("LabelInColumn", message)
 
 
-def few(rows: Sequence[Window]) -> Sequence[Window]:
-    """At most so many of the rows, as they come."""
-    if len(rows) <= MOST_ROWS:
-        return rows
-    chosen = np.random.default_rng(SEED).choice(len(rows), MOST_ROWS, replace=False)
-    return [rows[number] for number in np.sort(chosen)]
-
-
 def _last(rows: Sequence[Window]) -> Iterator[tuple[str, Floats]]:
     """(n,) each channel as it is in the last row that a window sees."""
     found = list(arrays.groups(rows))
@@ -104,12 +91,6 @@ def _last(rows: Sequence[Window]) -> Iterator[tuple[str, Floats]]:
             if held is not None:
                 values[group.at] = held[group.ends - 1]
         yield name, values
-
-
-def _one_to_one(values: Floats, labels: NDArray[np.int64]) -> bool:
-    different = np.unique(values, return_inverse=True)[1].astype(np.int64)
-    pairs = np.unique(different * (labels.max() + 1) + labels)
-    return bool(len(pairs) == different.max() + 1 == labels.max() + 1)
 
 
 def _near(values: Floats, wanted: Floats) -> NDArray[np.bool_]:

@@ -15,10 +15,11 @@ from maintenance_contract import ContractError, TrainingAction
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
-from maintenance_trainer.errors import ConfigurationError, DataError
-from maintenance_trainer.model_field import Given
+from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.model_field import Given, no_copy
 from maintenance_trainer.progress import Progress, Silent
 from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal, sizes
+from maintenance_trainer.tasks.named_columns import refuse_strangers, remarks
 from maintenance_trainer.tasks.series import arrays, drift, embedding, network, stored
 from maintenance_trainer.tasks.series.rows import SECOND, Scales, Series, ValuedWindow, Window
 from maintenance_trainer.tasks.series.schema import Channel, Schema
@@ -28,7 +29,6 @@ _SAME: Final = 1e-3
 """What a model and its copy answer, in standard deviations, differs by less."""
 _REHEARSED: Final = 12
 """Windows of a rehearsal."""
-_MOST_NAMED: Final = 5
 _UNNAMED: Final = re.compile(r"LABEL_\d+")
 
 
@@ -238,9 +238,9 @@ class Patched(ABC):
                 copy = self.load(folder, model.labels)
                 found = network.asked(copy.network, copy.schema, probes, Silent())
             except ConfigurationError as error:
-                raise _no_copy(model, error.message) from None
+                raise no_copy(model.given, error.message) from None
             if copy.schema != model.schema or not np.allclose(found, expected, atol=_SAME):
-                raise _no_copy(model, "it answers otherwise than the model itself")
+                raise no_copy(model.given, "it answers otherwise than the model itself")
 
         return prove
 
@@ -384,43 +384,18 @@ def _refuse_strangers(model: SeriesModel, rows: Sequence[Window]) -> None:
         ConfigurationError: InitialModelUnreadable.
     """
     there = {name for group in arrays.groups(rows) for name in group.series.columns}
-    reads = set(model.schema.names)
-    if model.given is Given.INITIAL and reads - there:
-        problem = (
-            f"it reads {_listed(sorted(reads - there))}, which no file of the data has; name the "
-            "model of these columns, or correct the names in its series.json."
-        )
-        raise Given.INITIAL.unreadable(problem)
-    if not reads & there:
-        message = (
-            f"data: no file has a column of the model in service, which reads "
-            f"{_listed(sorted(reads))}; there are {_listed(sorted(there))}. Name the right files "
-            "in data.original and data.updates, or another folder in model.storage for another "
-            "model."
-        )
-        raise DataError("ColumnMissing", message)
+    refuse_strangers(set(model.schema.names), there, model.given, stored.SERIES_FILE)
 
 
 def _remarks(rows: Sequence[Window], learnt: Schema) -> list[str]:
     """What is odd about the channels and is read all the same."""
-    told = []
     there = {name for group in arrays.groups(rows) for name in group.series.columns}
-    if empty := sorted(there - set(learnt.names)):
-        told.append(f"{_listed(empty)}: nothing is in it, so it is no input.")
     constant = [each.name for each in learnt.channels if _is_constant(each)]
-    if constant:
-        told.append(f"{_listed(constant)}: the same in all rows, so nothing is learnt from it.")
-    return told
+    return remarks(sorted(there - set(learnt.names)), constant)
 
 
 def _is_constant(channel: Channel) -> bool:
     return bool(channel.quantiles) and channel.quantiles[0] == channel.quantiles[-1]
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:40]) for name in names[:_MOST_NAMED])
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"the column{'s' if len(names) > 1 else ''} {shown or 'none'}{more}"
 
 
 def _no_numbers(model: SeriesModel, wrong: int, count: int) -> ConfigurationError:
@@ -432,10 +407,3 @@ def _no_numbers(model: SeriesModel, wrong: int, count: int) -> ConfigurationErro
         "training.*.arguments."
     )
     return ConfigurationError("TrainingDiverged", message)
-
-
-def _no_copy(model: SeriesModel, problem: str) -> ConfigurationError:
-    if model.given is not None:
-        return model.given.unreadable(f"what is copied of it cannot be read ({problem}).")
-    message = f"model.storage: the version that was written cannot be read back ({problem})."
-    return ConfigurationError("StoreUnwritable", message)

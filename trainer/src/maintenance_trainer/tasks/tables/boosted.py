@@ -15,8 +15,9 @@ from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.errors import ConfigurationError, DataError
-from maintenance_trainer.model_field import Given
+from maintenance_trainer.model_field import Given, no_copy
 from maintenance_trainer.progress import Progress, Silent
+from maintenance_trainer.tasks.named_columns import listed, refuse_strangers, remarks
 from maintenance_trainer.tasks.tables import (
     arguments,
     blocks,
@@ -35,7 +36,6 @@ from maintenance_trainer.tasks.task import Fitted, How, Outputs
 
 _SAME: Final = 1e-4
 """Margins of a model and its copy differ by less."""
-_MOST_NAMED: Final = 5
 _REHEARSED: Final = 40
 """Rows of a rehearsal."""
 
@@ -261,9 +261,9 @@ class Boosted(ABC):
                 copy = self.load(folder, model.labels)
                 found = boosting.margins(copy.trees, copy.schema, values, width)
             except (ConfigurationError, xgb.core.XGBoostError) as error:
-                raise _no_copy(model, str(error)) from None
+                raise no_copy(model.given, str(error)) from None
             if copy.schema != model.schema or not np.allclose(found, expected, atol=_SAME):
-                raise _no_copy(model, "it answers otherwise than the model itself")
+                raise no_copy(model.given, "it answers otherwise than the model itself")
 
         return prove
 
@@ -331,44 +331,20 @@ def _refuse_strangers(model: TableModel | None, rows: Sequence[TableRow]) -> Non
     wanted = {name for header in {row.header for row in rows} for name in header.wanted}
     if absent := sorted(wanted - there):
         message = (
-            f"data.columns.inputs: no file has {_listed(absent)}, only {_listed(sorted(there))} of "
+            f"data.columns.inputs: no file has {listed(absent)}, only {listed(sorted(there))} of "
             "those that are named. Name columns as the files spell them."
         )
         raise DataError("ColumnMissing", message)
     if model is None:
         return
-    reads = set(model.schema.names)
-    if model.given is Given.INITIAL and reads - there:
-        problem = (
-            f"it reads {_listed(sorted(reads - there))}, which no file of the data has; name the "
-            "model of these columns, or correct the names in its table.json."
-        )
-        raise Given.INITIAL.unreadable(problem)
-    if not reads & there:
-        message = (
-            f"data: no file has a column of the model in service, which reads "
-            f"{_listed(sorted(reads))}; there are {_listed(sorted(there))}. Name the right files "
-            "in data.original and data.updates, or another folder in model.storage for another "
-            "model."
-        )
-        raise DataError("ColumnMissing", message)
+    refuse_strangers(set(model.schema.names), there, model.given, stored.TABLE_FILE)
 
 
 def _remarks(rows: Sequence[TableRow], learnt: Schema) -> list[str]:
     """What is odd about the columns and is read all the same."""
-    told = []
-    if empty := schema.unfilled(rows):
-        told.append(f"{_listed(empty)}: nothing is in it, so it is no input.")
     names = set(learnt.names)
-    if constant := [name for name in leakage.constant(rows) if name in names]:
-        told.append(f"{_listed(constant)}: the same in all rows, so nothing is learnt from it.")
-    return told
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:40]) for name in names[:_MOST_NAMED])
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"the column{'s' if len(names) > 1 else ''} {shown or 'none'}{more}"
+    constant = [name for name in leakage.constant(rows) if name in names]
+    return remarks(schema.unfilled(rows), constant)
 
 
 def _probes(read: Schema) -> NDArray[np.float32]:
@@ -390,10 +366,3 @@ def _no_numbers(model: TableModel) -> ConfigurationError:
         "learning_rate or scale_pos_weight, or raise reg_lambda, in training.*.arguments."
     )
     return ConfigurationError("TrainingDiverged", message)
-
-
-def _no_copy(model: TableModel, problem: str) -> ConfigurationError:
-    if model.given is not None:
-        return model.given.unreadable(f"what is copied of it cannot be read ({problem}).")
-    message = f"model.storage: the version that was written cannot be read back ({problem})."
-    return ConfigurationError("StoreUnwritable", message)

@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 from maintenance_contract import LEAST_ROWS
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.seed import SEED
+from maintenance_trainer.tasks.leaks import (
+    EXACTLY,
+    LEAST_OF_A_LABEL,
+    few,
+    labels_of,
+    one_to_one,
+)
 from maintenance_trainer.tasks.tables import blocks
 from maintenance_trainer.tasks.tables.cells import NOTHING, Words
 from maintenance_trainer.tasks.tables.rows import TableRow
 
 MOST_ROWS: Final = 20_000
 """What holds for all rows holds for some of them."""
-LEAST_OF_A_LABEL: Final = 5
-"""Fewer rows of the second label agree with a column by chance."""
-EXACTLY: Final = 1e-5
-"""Of the labels' range: what a ``float32`` cannot tell apart."""
 Numbers = NDArray[np.int64]
 
 
@@ -37,10 +39,9 @@ def check(rows: Sequence[TableRow], where: str) -> None:
     Raises:
         DataError: LabelInColumn.
     """
-    rows = few(rows)
-    labels = np.unique([row.label for row in rows], return_inverse=True)[1].astype(np.int64)
-    counts = np.sort(np.bincount(labels)) if len(rows) else np.zeros(0)
-    if len(rows) < LEAST_ROWS or len(counts) < 2 or counts[-2] < LEAST_OF_A_LABEL:  # noqa: PLR2004
+    rows = few(rows, MOST_ROWS)
+    labels = labels_of(rows)
+    if labels is None:
         return
     for name, words in _columns(rows).items():
         if one_to_one(words, labels):
@@ -88,21 +89,6 @@ def check_numbers(rows: Sequence[TableRow], labels: NDArray[np.float64], where: 
             raise DataError("LabelInColumn", message)
 
 
-def few(rows: Sequence[TableRow]) -> Sequence[TableRow]:
-    """At most so many of the rows, of all labels as they come."""
-    if len(rows) <= MOST_ROWS:
-        return rows
-    chosen = np.random.default_rng(SEED).choice(len(rows), MOST_ROWS, replace=False)
-    return [rows[number] for number in np.sort(chosen)]
-
-
-def one_to_one(words: Words, labels: Numbers) -> bool:
-    """Whether each value has one label and each label one value; nothing is a value, too."""
-    values = np.unique(words, return_inverse=True)[1].astype(np.int64)
-    pairs = np.unique(values * (labels.max() + 1) + labels)
-    return bool(len(pairs) == values.max() + 1 == labels.max() + 1)
-
-
 def _filled_for_one(words: Words, labels: Numbers) -> bool:
     there = (words != NOTHING).astype(np.int64)
     return bool(labels.max() == 1 and 0 < there.mean() < 1 and one_to_one(there.view(), labels))
@@ -120,7 +106,7 @@ def _columns(rows: Sequence[TableRow]) -> dict[str, Words]:
 
 def constant(rows: Sequence[Row]) -> tuple[str, ...]:
     """Columns that hold one value in all rows."""
-    tables = few([row for row in rows if isinstance(row, TableRow)])
+    tables = few([row for row in rows if isinstance(row, TableRow)], MOST_ROWS)
     return tuple(
         name
         for name, words in _columns(tables).items()
