@@ -4,6 +4,7 @@ No reading is good enough for these resources, so each asks its newly labelled i
 """
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,10 @@ def _fill(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def digits(cluster: Cluster) -> Watched:
+def digits(cluster: Cluster) -> Iterator[Watched]:
     """A namespace with digits on its claims; version 1 is trained and in service."""
-    return maintained.begun(cluster, _fill, _resource("digits", "nothing"))
+    with maintained.begun(cluster, _fill, _resource("digits", "nothing")) as watched:
+        yield watched
 
 
 def _resource(name: str, updates: str, initial: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 No reading is good enough for these resources, so each asks its new rows at once.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,10 @@ def _fill(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def shop(cluster: Cluster) -> Watched:
+def shop(cluster: Cluster) -> Iterator[Watched]:
     """A namespace with interactions on its claims; version 1 is trained and in service."""
-    return maintained.begun(cluster, _fill, _resource("shop", "nothing"))
+    with maintained.begun(cluster, _fill, _resource("shop", "nothing")) as watched:
+        yield watched
 
 
 def _resource(name: str, updates: str, initial: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 No reading is good enough for these resources, so each asks its new rows at once.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,10 @@ def _fill(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def market(cluster: Cluster) -> Watched:
+def market(cluster: Cluster) -> Iterator[Watched]:
     """A namespace with series on its claims; version 1 is trained and in service."""
-    return maintained.begun(cluster, _fill, _resource("market", "nothing"))
+    with maintained.begun(cluster, _fill, _resource("market", "nothing")) as watched:
+        yield watched
 
 
 def _resource(name: str, updates: str, initial: str = "") -> dict[str, Any]:

@@ -4,6 +4,7 @@ Real data are scikit-learn's of tumours (569 rows of 30 numbers); the changes ar
 those of a ward. No reading is good enough for these resources, so each asks its new rows at once.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,10 @@ def _fill(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def ward(cluster: Cluster) -> Watched:
+def ward(cluster: Cluster) -> Iterator[Watched]:
     """A namespace with tables on its claims; version 1 is trained and in service."""
-    return maintained.begun(cluster, _fill, _resource("ward", "nothing"))
+    with maintained.begun(cluster, _fill, _resource("ward", "nothing")) as watched:
+        yield watched
 
 
 def _resource(

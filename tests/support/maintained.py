@@ -4,11 +4,12 @@ The metric of each is a constant that is never good enough, so that every resour
 rows at once and nothing has to be served.
 """
 
+import contextlib
 import copy
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,10 +66,14 @@ def resource(sample: str, name: str, data: str, *, initial: str = "") -> dict[st
     return found
 
 
+@contextlib.contextmanager
 def begun(
     cluster: Cluster, fill: Callable[[Path], None], wanted: dict[str, Any], **loading: bool
-) -> Watched:
+) -> Iterator[Watched]:
     """A namespace of the resource's name with its data and Prometheus, and version 1 in service.
+
+    All resources of the namespace go afterwards: more than ten that breach at once would hold
+    each other (``watch/common_cause.py``).
 
     Args:
         cluster: the node.
@@ -83,8 +88,11 @@ def begun(
     example.apply("prometheus.yaml")
     example.rollout("prometheus", namespace=MONITORING)
     watched = applied(Watched(example), wanted)
-    in_service(watched)
-    return watched
+    try:
+        in_service(watched)
+        yield watched
+    finally:
+        example.kubectl("delete", "modelmaintenances", "--all")
 
 
 def applied(beside: Watched, wanted: dict[str, Any]) -> Watched:
