@@ -149,6 +149,22 @@ def test_what_it_was_trained_on_is_not_known_and_no_row_of_then_judges_it(lab: L
     assert all(share > 0 for share in fair["files"].values())
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("brought")
+def test_old_rows_of_a_label_that_it_never_learnt_are_learnt_too(
+    make_lab: Callable[..., Lab],
+) -> None:
+    lab = make_lab(headlines(["finance", "sport", "arts"], 300, seed=2))
+    version_1 = bring(lab, 1)
+    write_lines(lab.updates / "more.jsonl", headlines(["finance", "sport"], 240, seed=5))
+    found = lab.diagnose(2, champion=champion(version_1))
+    tuned = lab.train(2, TrainingAction.FINE_TUNE, found, champion=champion(version_1))
+    assert tuned.candidate is not None
+    manifest = json.loads((lab.store / "versions/2/manifest.json").read_text())
+    assert manifest["labels"] == ["finance", "sport", "arts"]
+    assert manifest["trainedRows"]["old"] > 0
+
+
 def found_again(lab: Lab, version: TrainingReport) -> TrainingReport:
     return lab.diagnose(4, champion=champion(version))
 

@@ -37,7 +37,9 @@ def fine_tune(  # noqa: PLR0913  # each is a fact of its own
     """
     rows = rows_of(dataset, recipes)
     new = len(dataset.new_train)
-    model = task.extend(champion, folder, dataset.new_train, SEED)
+    # A model that was made elsewhere may never have learnt a label of the original rows.
+    unknown = [row for row in rows[new:] if row.stratum and row.stratum not in champion.labels]
+    model = task.extend(champion, folder, [*dataset.new_train, *unknown], SEED)
     how = How(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, scratch)
     fitted = task.fit(model, rows, how, progress)
     return Trained(model, {"new": new, "old": len(rows) - new}, fitted)

@@ -163,7 +163,7 @@ class Task(Protocol[R, M]):
         Args:
             champion: as loaded from ``folder``; what it knew stays as it is.
             folder: where it lies.
-            rows: the new ones.
+            rows: the new ones, and replayed ones of a label that it does not know.
             seed: of whatever begins at random.
         """
 
