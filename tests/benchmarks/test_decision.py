@@ -60,6 +60,7 @@ def test_a_scenario_hurts_as_much_as_its_definition_says(
     assert least <= new - old <= most
 
 
+@pytest.mark.slow
 def test_shares_of_the_definitions() -> None:
     chance = np.random.default_rng(1)
     x, y = weak.SCENARIOS["label"].draw(20_000, chance)

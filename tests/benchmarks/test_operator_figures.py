@@ -143,6 +143,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_number_on_record_says_when_and_where(tmp_path: Path) -> None:
     output = tmp_path / "operator.json"
     done = run("--output", str(output), "--record", "demo_warm_seconds=312")
@@ -153,6 +154,7 @@ def test_a_number_on_record_says_when_and_where(tmp_path: Path) -> None:
     assert figure["machine"]["cores"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pair, told",
     [

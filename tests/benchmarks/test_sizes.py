@@ -127,6 +127,7 @@ def test_sums_of_paired_gains_follow_from_the_rows() -> None:
 # --- what policies make of it -----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_rules_are_asked_at_the_defaults_of_the_api(drifted: dict[str, Any]) -> None:
     its, defaults = size_policies.spec_of(drifted, RULES), parse(DEFAULTS)
     assert its.metrics.threshold.min == pytest.approx(drifted["metric"]["old"] - 0.02)

@@ -57,6 +57,7 @@ def _normal(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
+@pytest.mark.slow
 def test_what_the_page_installs_has_all_that_the_plugin_imports() -> None:
     """Else a form that --help offers ends in a hint at a package."""
     page = (ROOT / "docs/kubectl-mm.md").read_text(encoding="utf-8")

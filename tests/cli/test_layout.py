@@ -59,6 +59,7 @@ def test_control_characters_are_not_passed_on() -> None:
     assert clean("red \x1b[31mtext\n\tand\x07 more") == "red \ufffd[31mtext and\ufffd more"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=300), st.integers(min_value=1, max_value=300))
 def test_a_paragraph_is_no_wider_than_its_page(text: str, width: int) -> None:
     page = Page(width)

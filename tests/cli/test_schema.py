@@ -30,6 +30,7 @@ def test_a_sample_has_no_unknown_field_and_is_parsed_with_its_defaults(sample: P
     parse(with_defaults(document, CRD)["spec"])
 
 
+@pytest.mark.slow
 def test_samples_can_be_applied_together() -> None:
     """No two are one resource, or keep their versions in one place."""
     read = [

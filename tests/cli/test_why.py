@@ -270,6 +270,7 @@ def test_readings_are_asked_on_the_operators_grid_and_not_too_many(weeks: int) -
     assert times[-1] <= NOW
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FONTS, reason="this machine has none of the fonts to write pixels with")
 def test_pixels() -> None:
     picture_of = png(picture(case(), Readings(), NOW))
@@ -292,6 +293,7 @@ def test_pixels_without_the_library_say_what_to_install(monkeypatch: pytest.Monk
         png("<svg/>")
 
 
+@pytest.mark.slow
 def test_the_pages_pictures_and_examples_are_what_the_code_draws() -> None:
     drawer = runpy.run_path(str(ROOT / "dev/pictures.py"))
     for file, text in (drawer["pictures"]() | drawer["pages"]()).items():

@@ -121,6 +121,7 @@ def test_nothing_is_fetched_and_dark_is_thought_of() -> None:
     assert re.findall(r"(?:href|src|@import|url\((?!#))", text) == []
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.text(max_size=400) | st.just(HOSTILE), st.sampled_from([*ACTIONS, "Unheard"]))
 def test_any_words_make_a_picture_and_no_markup(words: str, action: str) -> None:
@@ -160,6 +161,7 @@ def test_long_names_stay_on_the_page(name: str) -> None:
         assert left + wide <= WIDTH + 20, element.text
 
 
+@pytest.mark.slow
 @given(st.text(max_size=80), st.integers(40, 300), st.integers(1, 5))
 def test_wrapped_text_fits(words: str, room: int, most: int) -> None:
     lines = wrapped(words, room, 12, most)

@@ -33,6 +33,7 @@ def test_more_rows_hold_out_no_fewer_and_leave_no_fewer_to_train_on(rows: int) -
     assert rows / 50 - 1 <= now <= rows / 2
 
 
+@pytest.mark.slow
 @given(st.integers(0, 100_000), st.integers(0, 100), st.integers(0, 100_000))
 def test_more_rows_make_up_the_number(rows: int, percent: int, more: int) -> None:
     """As if all had been there at once; but at least one in fifty of them and half at most."""
@@ -44,6 +45,7 @@ def test_more_rows_make_up_the_number(rows: int, percent: int, more: int) -> Non
         assert held_out + added == held_out_rows(rows + more)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 20_000), st.integers(0, 20_000), st.integers(0, 100))
 def test_so_many_rows_hold_out_what_is_missing_and_fewer_do_not(
     missing: int, rows: int, percent: int

@@ -232,6 +232,7 @@ def test_a_declaration_that_says_too_little_or_too_much_is_no_codec() -> None:
 DOCUMENT = Document("drawing", 3, DRAWING)
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         Drawing,

@@ -91,6 +91,7 @@ def a_request() -> TrainingRequest:
     )
 
 
+@pytest.mark.slow
 @given(REQUESTS)
 def test_comes_back_as_it_went(request_: TrainingRequest) -> None:
     assert TrainingRequest.from_json(request_.to_json()) == request_
@@ -106,6 +107,7 @@ def test_a_kind_of_another_release_travels_with_its_columns() -> None:
         TrainingRequest.from_json(json.dumps(document))
 
 
+@pytest.mark.slow
 @given(REQUESTS, REQUESTS)
 def test_equal_digests_mean_equal_requests(one: TrainingRequest, other: TrainingRequest) -> None:
     assert (one.digest == other.digest) == (one.to_json() == other.to_json())
@@ -205,6 +207,7 @@ def test_a_secret_is_a_name_and_no_path(name: str) -> None:
         TrainingRequest.from_json(json.dumps(document))
 
 
+@pytest.mark.slow
 def test_the_schema_knows_the_kinds_and_their_columns() -> None:
     """One place says which columns a kind reads: what the CRD tells is held to it."""
     crd = Path(__file__).resolve().parents[2] / "manifests/crd/modelmaintenances.yaml"

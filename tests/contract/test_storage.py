@@ -100,6 +100,7 @@ def test_joins_below(text: str) -> None:
     assert StorageUri.parse(str(joined)) == joined
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_what_parses_stays_inside_its_claim(text: str) -> None:
     try:

@@ -79,6 +79,7 @@ def test_hundreds_are_written_as_before(kind: Kind) -> None:
     assert sha256(written) == kind.written
 
 
+@pytest.mark.slow
 @EACH_KIND
 def test_the_same_is_said_of_what_is_wrong(kind: Kind) -> None:
     full = golden(f"{kind.name}-full.json")
@@ -87,6 +88,7 @@ def test_the_same_is_said_of_what_is_wrong(kind: Kind) -> None:
     assert sha256(outcomes(full, kind.again, spoiled)) == kind.said
 
 
+@pytest.mark.slow
 @EACH_KIND
 @settings(max_examples=50)
 @given(chance=st.randoms(use_true_random=False))

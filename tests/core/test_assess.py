@@ -244,6 +244,7 @@ settings_of_metrics = st.builds(
 )
 
 
+@pytest.mark.slow
 @calmly
 @given(settings_of_metrics, numbers, st.lists(st.floats(0.0, 0.5), min_size=5, max_size=5))
 def test_worse_readings_never_heal(
@@ -259,6 +260,7 @@ def test_worse_readings_never_heal(
         assert bad.breached >= good.breached
 
 
+@pytest.mark.slow
 @calmly
 @given(
     metrics=settings_of_metrics,

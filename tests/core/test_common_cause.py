@@ -53,6 +53,7 @@ def test_a_hundred_per_cent_holds_nobody() -> None:
 COUNTS = st.integers(0, 2000)
 
 
+@pytest.mark.slow
 @given(healthy=COUNTS, due=COUNTS, unknown=COUNTS, together=COUNTS, falls=COUNTS)
 def test_whatever_the_unread_turn_out_to_be_an_answer_stands(
     healthy: int, due: int, unknown: int, together: int, falls: int

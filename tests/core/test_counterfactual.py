@@ -87,6 +87,7 @@ def test_what_it_names_really_changes_the_decision(findings: tuple[Finding, ...]
     assert distances == sorted(distances)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", list(product(ANSWERS, repeat=3)))
 def test_no_single_answer_that_would_have_changed_it_is_left_out(
     answers: tuple[Answer, Answer, Answer],

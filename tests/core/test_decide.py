@@ -651,6 +651,7 @@ def test_a_price_of_nothing_tries_always() -> None:
     assert decision.action is Action.FINE_TUNE
 
 
+@pytest.mark.slow
 def test_the_gain_that_the_gate_asks_for_is_the_least_to_train_for() -> None:
     """A large minImprovement is easier to show than a small drop, and harder to reach."""
     asked = replace(SPEC, gate=replace(SPEC.gate, min_improvement=0.2))
@@ -821,6 +822,7 @@ def test_every_situation_has_one_decision_that_explains_itself(situation: Situat
         assert situation.champion is not None
 
 
+@pytest.mark.slow
 @calmly
 @given(situations, st.integers(0, 2), st.data())
 def test_a_graver_answer_never_asks_for_less(
@@ -844,6 +846,7 @@ def _with_findings(situation: Situation, *found: Answer) -> Situation:
     return replace(situation, report=replace(situation.report, diagnosis=diagnosis))
 
 
+@pytest.mark.slow
 @calmly
 @given(situations)
 def test_a_brake_only_ever_stops(situation: Situation) -> None:

@@ -95,6 +95,7 @@ def test_the_average_run_length_is_kept_at_the_worst_error_that_is_allowed(label
     assert seen >= alarms * AVERAGE_RUN_LENGTH
 
 
+@pytest.mark.slow
 def test_a_stable_error_raises_no_alarm_and_a_drop_of_ten_points_does() -> None:
     chance, against = random.Random(2), reference()  # noqa: S311 - no secret
 
@@ -129,6 +130,7 @@ def test_a_moved_class_mix_alone_is_no_rise_at_equal_class_mix() -> None:
     assert not state.tracks[Kind.ERROR_AT_EQUAL_CLASS].alarmed
 
 
+@pytest.mark.slow
 @calmly
 @given(streams, st.data())
 def test_a_state_that_is_rebuilt_in_parts_is_the_same(
@@ -143,6 +145,7 @@ def test_a_state_that_is_rebuilt_in_parts_is_the_same(
     assert advance(first, stream[cut:], against, TOLERANCE) == at_once
 
 
+@pytest.mark.slow
 @calmly
 @given(streams)
 def test_windows_without_labels_change_nothing(stream: Sequence[Window]) -> None:
@@ -156,6 +159,7 @@ def test_windows_without_labels_change_nothing(stream: Sequence[Window]) -> None
     )
 
 
+@pytest.mark.slow
 @calmly
 @given(streams, st.data())
 def test_one_more_error_never_lowers_the_evidence(
@@ -177,6 +181,7 @@ def test_one_more_error_never_lowers_the_evidence(
             assert better.log_m >= bet.log_m - 1e-9
 
 
+@pytest.mark.slow
 @calmly
 @given(
     st.lists(st.tuples(counts, counts), min_size=1, max_size=5),

@@ -177,6 +177,7 @@ def test_claims_share_one_error_budget() -> None:
 P_VALUES = st.dictionaries(st.sampled_from(CLAIMS), st.floats(0, 1))
 
 
+@pytest.mark.slow
 @given(P_VALUES, st.floats(1e-4, 0.2))
 def test_a_larger_budget_never_loses_a_claim(p: dict[str, float], alpha: float) -> None:
     assert holm(p, alpha) <= holm(p, min(1.0, 2 * alpha))
@@ -338,6 +339,7 @@ def test_total_and_the_same_twice(found: tuple[Finding, ...], correct: int) -> N
         assert cause(found) is not Cause.CONCEPT_DRIFT
 
 
+@pytest.mark.slow
 @given(FOUND)
 def test_answers_are_settled_by_the_evidence_alone(found: tuple[Finding, ...]) -> None:
     """Whatever the trainer answered: it is the operator that answers, and asking twice is safe."""

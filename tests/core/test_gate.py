@@ -284,6 +284,7 @@ def test_more_is_asked_where_no_cause_is_named_and_of_the_better_of_two() -> Non
     assert gate.weighed_confidence == 0.99
 
 
+@pytest.mark.slow
 @calmly
 @given(
     st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60),
@@ -428,6 +429,7 @@ def mended(counts: PairedCounts) -> PairedCounts:
     return replace(counts, challenger_only=counts.challenger_only + min(1, wrong))
 
 
+@pytest.mark.slow
 @calmly
 @given(new=counts(), old=counts(), gate=gates, drift=st.booleans())
 def test_a_better_challenger_is_never_refused_instead(
@@ -441,6 +443,7 @@ def test_a_better_challenger_is_never_refused_instead(
     assert judged(new, old, gate=gate, drift=drift) == before
 
 
+@pytest.mark.slow
 @calmly
 @given(new=counts(), old=counts(), gate=gates)
 def test_a_better_first_version_is_never_refused_instead(
@@ -451,6 +454,7 @@ def test_a_better_first_version_is_never_refused_instead(
         assert first(new, mended(old), gate).promote
 
 
+@pytest.mark.slow
 @calmly
 @given(
     new=counts(),

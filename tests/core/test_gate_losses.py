@@ -145,6 +145,7 @@ def test_a_challenger_that_errs_rarely_and_far_is_held_to_more() -> None:
     assert loss_tests.win_p(replace(won, skewness=6.0)) == loss_tests.win_p(won)
 
 
+@pytest.mark.slow
 @given(
     st.floats(-1, 1),
     st.floats(0.001, 1),
@@ -190,6 +191,7 @@ def test_old_rows_are_many_where_two_points_of_the_baselines_error_would_show() 
     assert loss_power.no_loss_chance(needed, paired, 0.02, 0.95) == pytest.approx(0.8, abs=0.001)
 
 
+@pytest.mark.slow
 def test_the_chance_of_a_win_is_that_of_the_gate() -> None:
     """Normal losses of both models, correlated as assumed: simulated with the gate's own test."""
     import random  # noqa: PLC0415

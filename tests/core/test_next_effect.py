@@ -410,6 +410,7 @@ def test_a_changed_spec_lifts_the_wait() -> None:
     assert len(world.live) == 1
 
 
+@pytest.mark.slow
 def test_a_rejected_fine_tune_escalates_once_on_the_same_snapshot() -> None:
     world = World().degraded()
     world.finish(world.diagnosis())

@@ -66,6 +66,7 @@ def down(world: World) -> World:
     return world
 
 
+@pytest.mark.slow
 def test_what_a_version_achieves_is_written_once_and_watching_writes_nothing() -> None:
     world = served()
     status = world.parsed
@@ -84,6 +85,7 @@ def test_what_a_version_achieves_is_written_once_and_watching_writes_nothing() -
     assert world.writes == writes
 
 
+@pytest.mark.slow
 def test_a_rise_begins_a_run_that_remembers_what_the_test_showed() -> None:
     world = down(served())
 
@@ -108,6 +110,7 @@ def test_a_rise_begins_a_run_that_remembers_what_the_test_showed() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_promotion_forgets_what_the_version_before_achieved() -> None:
     world = down(served())
     world.finish(world.diagnosis())
@@ -133,6 +136,7 @@ def test_a_season_is_said_and_begins_nothing() -> None:
     assert "no more than a week before" in condition.message
 
 
+@pytest.mark.slow
 def test_where_the_test_is_rebuilt_from_rides_on_other_writes() -> None:
     world = served()
     writes = world.writes

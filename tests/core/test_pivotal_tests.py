@@ -102,6 +102,7 @@ def _sign(move: HypotheticalTest) -> str:
     return "+" if move.shown else "-"
 
 
+@pytest.mark.slow
 def test_a_new_domain_needs_two_tests_and_either_would_have_changed_it() -> None:
     found = turns(findings(**NEW_DOMAIN))
     assert found[f"-{OUTSIDE_SUPPORT}",] is Action.NONE
@@ -110,6 +111,7 @@ def test_a_new_domain_needs_two_tests_and_either_would_have_changed_it() -> None
     assert (f"+{UNEXPLAINED_ERROR_RISE}",) not in found, "a slight drift asks for a fine-tune, too"
 
 
+@pytest.mark.slow
 def test_a_slight_drift_would_have_had_to_be_larger() -> None:
     found = turns(findings(**{UNEXPLAINED_ERROR_RISE: (0.04, 1e-5, 0.06)}))
     assert found[f"++{UNEXPLAINED_ERROR_RISE}",] is Action.RETRAIN
@@ -118,6 +120,7 @@ def test_a_slight_drift_would_have_had_to_be_larger() -> None:
     assert found[f"+{UNEXPLAINED_ERROR_RISE}",] is Action.FINE_TUNE
 
 
+@pytest.mark.slow
 def test_a_replaced_concept_is_asked_with_its_accuracy_lost() -> None:
     lost = decide(
         diagnosed(
@@ -131,6 +134,7 @@ def test_a_replaced_concept_is_asked_with_its_accuracy_lost() -> None:
     assert would.asked.action is Action.FINE_TUNE
 
 
+@pytest.mark.slow
 def test_concept_drift_within_classes_would_have_needed_a_pair() -> None:
     found = turns(findings())
     assert found[f"+{UNEXPLAINED_ERROR_RISE}",] is Action.FINE_TUNE
@@ -142,16 +146,19 @@ def test_concept_drift_within_classes_would_have_needed_a_pair() -> None:
     assert all(len(names) == 1 for names in found if UNEXPLAINED_ERROR_RISE in "".join(names))
 
 
+@pytest.mark.slow
 def test_a_harmless_shift_is_asked_without_harm() -> None:
     found = turns(findings(**{INPUT_SHIFT_AUC: (0.7, 1e-5, 0.75)}), harm=False)
     assert found[f"+{EXPECTED_ERROR_RISE}",] is Action.FINE_TUNE
 
 
+@pytest.mark.slow
 def test_answers_that_follow_from_tests_are_not_changed_by_themselves() -> None:
     would = counterfactual(decided(findings(**COVARIATE)), SPEC)
     assert {change.question for change in would.changes} <= {SPACE}
 
 
+@pytest.mark.slow
 def test_under_workflow_no_test_is_moved() -> None:
     workflow = replace(SPEC, policy=Policy.WORKFLOW)
     assert counterfactual(decided(findings(**COVARIATE)), workflow).turns == ()

@@ -102,6 +102,7 @@ def test_the_two_ways_of_counting_meet() -> None:
     assert win_chance(EXACT_ROWS + 1, 0.80, 0.84, 0.95) == pytest.approx(exact, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "n, before, after", [(30, 0.6, 0.8), (75, 0.7, 0.8), (150, 0.75, 0.8), (316, 0.25, 0.3)]
 )

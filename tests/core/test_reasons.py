@@ -25,6 +25,7 @@ def test_a_reason_is_a_word_with_a_sentence(member: reasons.Reason) -> None:
     assert re.fullmatch(r"[A-Zs][^\n]{8,160}\.", member.sentence)
 
 
+@pytest.mark.slow
 def test_the_page_says_what_the_code_says() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "dev" / "reasons.py", "--check"],
@@ -58,6 +59,7 @@ def of_code() -> set[str]:
     return {*map(str, MEMBERS), *generator.of_trainer(), *generator.PLUGIN_REASONS}
 
 
+@pytest.mark.slow
 def test_each_reason_has_one_entry_and_each_entry_is_a_reason() -> None:
     assert len(ENTRIES) == len(set(ENTRIES))
     assert set(ENTRIES) == of_code()

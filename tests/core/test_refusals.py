@@ -177,6 +177,7 @@ def test_a_refused_config_map_is_told_and_the_story_goes_on(error: ClusterError,
     assert world.config_map["data"]["version"] == "5"
 
 
+@pytest.mark.slow
 def test_a_refused_config_map_is_asked_for_ever_less_often_and_costs_no_status() -> None:
     world = promoted(POLICY)
     writes = world.writes
@@ -488,6 +489,7 @@ TOO_LONG = ClusterError(
 )
 
 
+@pytest.mark.slow
 def test_a_refused_status_is_told_by_one_that_says_only_that() -> None:
     world = Strict()
     world.with_champion()

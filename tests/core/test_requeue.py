@@ -51,6 +51,7 @@ def test_a_spec_that_cannot_be_followed_waits_for_a_change() -> None:
     assert requeue_after(replace(down(run=False), spec=unread)) is None
 
 
+@pytest.mark.slow
 @given(
     uid=st.uuids().map(str),
     interval=st.integers(5, 86_400).map(lambda seconds: timedelta(seconds=seconds)),

@@ -279,6 +279,7 @@ def test_the_interval_stands_where_a_duration_does(query: str, asked: str) -> No
     assert with_interval(query, timedelta(minutes=5)) == asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["[", "[interval", '"', "'", "`", "#", "offset ", "\\", "{{ "])
 def test_a_query_is_filled_in_in_linear_time(text: str) -> None:
     """Eight times the text, some eight times the time; what backtracks takes sixty-four."""

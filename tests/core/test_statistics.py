@@ -42,6 +42,7 @@ def test_binomial_probabilities_are_scipys(k: int, n: int, p: float) -> None:
     )
 
 
+@pytest.mark.slow
 @calmly
 @given(k=counts, n=counts, p=shares)
 def test_binomial_tails_are_scipys(k: int, n: int, p: float) -> None:
@@ -67,6 +68,7 @@ def test_a_far_tail_keeps_its_digits() -> None:
     assert binomial_at_least(-1, 2, 0.5) == 1.0
 
 
+@pytest.mark.slow
 @calmly
 @given(n=st.integers(1, 500), data=st.data(), confidence=st.sampled_from([0.5, 0.8, 0.95, 0.999]))
 def test_clopper_pearson_is_scipys(n: int, data: st.DataObject, confidence: float) -> None:
@@ -144,6 +146,7 @@ def test_on_many_rows_the_p_value_agrees_with_the_bound() -> None:
     assert non_inferiority_p(0, 0, 0, 0.1) == 1.0
 
 
+@pytest.mark.slow
 def test_on_few_rows_the_p_value_is_the_worst_over_the_unknown_share() -> None:
     """All cells of a small table, summed the slow way."""
     n, margin = 8, 0.25
@@ -165,6 +168,7 @@ def test_on_few_rows_the_p_value_is_the_worst_over_the_unknown_share() -> None:
         assert non_inferiority_p(n, wins, losses, margin) == pytest.approx(worst, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_exact_test_holds_its_level() -> None:
     """Whatever the unknown share, at most one in twenty is wrongly found not inferior."""
     n, margin = 12, 0.25
@@ -181,6 +185,7 @@ def test_the_exact_test_holds_its_level() -> None:
         assert level <= 0.05 + 2e-3
 
 
+@pytest.mark.slow
 def test_the_exact_test_is_monotone() -> None:
     n, margin = 9, 0.2
     assert n <= EXACT_ROWS

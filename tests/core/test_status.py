@@ -41,6 +41,7 @@ def test_it_is_written_as_before(variant: str) -> None:
     assert again(before) == before
 
 
+@pytest.mark.slow
 def test_hundreds_are_written_as_before() -> None:
     assert sha256(corpus(written)) == WRITTEN
 
@@ -73,6 +74,7 @@ def test_a_time_of_another_zone_is_read() -> None:
     assert write(status)["recheck"]["time"] == "2026-01-01T00:00:00Z"
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(chance=st.randoms(use_true_random=False))
 def test_it_comes_back_as_it_went(chance: Random) -> None:

@@ -21,6 +21,7 @@ def plan_in_status(world: World) -> dict[str, Any] | None:
     return found
 
 
+@pytest.mark.slow
 def test_a_training_says_how_and_nothing_else_does() -> None:
     world = decided(drift=Answer.MAJOR)
     assert plan_in_status(world) == {
@@ -34,6 +35,7 @@ def test_a_training_says_how_and_nothing_else_does() -> None:
     assert plan_in_status(untouched) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drift", [Answer.NO, Answer.MAJOR])
 def test_what_an_older_operator_decided_goes_on_as_it_began(drift: Answer) -> None:
     world = decided(drift=drift)
@@ -51,6 +53,7 @@ def test_what_an_older_operator_decided_goes_on_as_it_began(drift: Answer) -> No
     assert world.status["history"][0]["outcome"] == "Promoted"
 
 
+@pytest.mark.slow
 def test_the_plan_in_status_is_followed_whatever_its_reason_would_mean() -> None:
     world = decided()
     decision = world.seen().status.decision

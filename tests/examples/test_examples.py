@@ -138,6 +138,7 @@ def test_stretches_differ_as_told(
     assert sorted(map(str, quiet.served)) == sorted(map(str, refiled.served))
 
 
+@pytest.mark.slow
 def test_patients_are_seeded_and_change_as_told() -> None:
     data, again = patients.draw(), patients.draw()
     assert data == again

@@ -46,6 +46,7 @@ def test_it_lies_where_argo_cd_looks() -> None:
     }
 
 
+@pytest.mark.slow
 def test_its_cases_are_what_the_operator_writes_today() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "dev/argocd_testdata.py", "--check"],

@@ -41,6 +41,7 @@ def test_who_waits_is_told_what_to_mend(told: dict[str, dict[str, Any]]) -> None
         assert STORIES[name].message in told[name]["kstatus"]["message"]
 
 
+@pytest.mark.slow
 def test_every_reason_to_act_is_told_here_and_on_the_page() -> None:
     stalled = {
         condition["reason"]

@@ -59,6 +59,7 @@ def test_the_contract_imports_the_standard_library(module: Path) -> None:
     } == set()
 
 
+@pytest.mark.slow
 def test_nothing_but_the_registry_names_a_kind_of_model() -> None:
     """A new kind is its modules and one line: nobody else knows which there are."""
     registry = TRAINER / "tasks/__init__.py"
@@ -80,6 +81,7 @@ def test_what_all_kinds_share_knows_none(folder: str) -> None:
         assert {name for name in names if not name.startswith(inside)} <= shared, module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module, line, broken",
     [

@@ -116,6 +116,7 @@ def test_the_server_of_the_page_counts_by_true_class(monkeypatch: pytest.MonkeyP
     ) in shown
 
 
+@pytest.mark.slow
 def test_the_labels_job_draws_a_sample_and_delivers_whole_files(tmp_path: Path) -> None:
     config_map, cron_job = yaml.safe_load_all(blocks("labels.md", "yaml")[0])
     script = tmp_path / "labels.py"

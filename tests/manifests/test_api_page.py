@@ -49,6 +49,7 @@ def _row(crd: Node, path: str) -> str:
     return row
 
 
+@pytest.mark.slow
 def test_the_page_is_current() -> None:
     assert GENERATOR["page"]() == PAGE, "run make docs"
 
@@ -105,6 +106,7 @@ def test_a_new_field_appears_with_all_it_has(change: Node, shown: str) -> None:
     assert len(re.findall(r"(?<!\\)\|", row)) == 6
 
 
+@pytest.mark.slow
 def test_the_whole_status_is_one_that_the_schema_takes() -> None:
     shown = PAGE.partition("## A whole status")[2].partition("```yaml")[2].partition("```")[0]
     status = yaml.safe_load(shown)["status"]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.programs import ROOT
 
 CRD = ROOT / "manifests/crd/modelmaintenances.yaml"
@@ -14,6 +15,7 @@ def test_the_charts_copy_of_the_crd_is_the_source() -> None:
     assert COPY.read_bytes() == CRD.read_bytes()
 
 
+@pytest.mark.slow
 def test_sync_crd_repairs_and_reports_a_difference(tmp_path: Path) -> None:
     for source in ("dev/sync_crd.py", "manifests/crd/modelmaintenances.yaml"):
         (tmp_path / source).parent.mkdir(parents=True)

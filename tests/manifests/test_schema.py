@@ -92,6 +92,7 @@ def _unbounded(path: str, node: Node) -> list[str]:
     return [f"{path}: {bound}" for bound in wanted if bound not in node]
 
 
+@pytest.mark.slow
 def test_everything_is_bounded(schema: Node) -> None:
     assert [missing for path, node in walk(schema) for missing in _unbounded(path, node)] == []
 

@@ -227,6 +227,7 @@ def test_the_next_time_lies_ahead_and_none_is_left_out(
     assert after == min(time for time in due if time > now)
 
 
+@pytest.mark.slow
 @given(
     zone=st.sampled_from(sorted(available_timezones())),
     now=st.integers(157_766_400, 2_114_380_800).map(lambda t: datetime.fromtimestamp(t, UTC)),

@@ -566,6 +566,7 @@ async def wired(
         await runner.cleanup()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "status, reason, refused",
     [
@@ -678,6 +679,7 @@ async def names_of(cluster: Cluster) -> list[str]:
     return [body["metadata"]["name"] async for body in cluster.resources("x")]
 
 
+@pytest.mark.slow
 async def test_a_stream_ends_where_the_server_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -697,6 +699,7 @@ async def test_a_server_that_cannot_stream_is_not_asked_again(
     assert asked == ["stream", "page", "page"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stream",
     [
@@ -717,6 +720,7 @@ async def test_a_stream_that_is_cut_is_made_good_page_by_page(
     assert asked == ["stream", "page", "stream", "page"], "the next may be whole"
 
 
+@pytest.mark.slow
 async def test_a_missing_kind_is_no_missing_object(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -740,6 +744,7 @@ async def test_an_answer_that_is_no_object(
             await cluster.get("x", "y")
 
 
+@pytest.mark.slow
 async def test_a_cut_connection_and_nobody_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,6 +107,7 @@ async def test_one_time_is_a_grid_too() -> None:
         assert await prometheus.range("default", "up", GRID[:1]) == ()
 
 
+@pytest.mark.slow
 async def test_equal_questions_are_one_request() -> None:
     requests = 0
 
@@ -129,6 +130,7 @@ async def test_equal_questions_are_one_request() -> None:
         assert requests == 3, "another time, another query"
 
 
+@pytest.mark.slow
 async def test_a_caller_that_gives_up_leaves_the_others_their_answer() -> None:
     async def handler(_: web.Request) -> web.Response:
         await asyncio.sleep(0.2)
@@ -142,6 +144,7 @@ async def test_a_caller_that_gives_up_leaves_the_others_their_answer() -> None:
         assert len(await second) == 1
 
 
+@pytest.mark.slow
 async def test_a_failure_is_shared_but_soon_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "FAILURE_SECONDS", 0.2)
     busy = {"status": "error", "error": "busy"}
@@ -185,6 +188,7 @@ async def test_an_answer_makes_room_before_the_next_reading_s_comes() -> None:
         assert len(prometheus._entries) == 2
 
 
+@pytest.mark.slow
 async def test_whoever_waits_for_an_answer_gets_it_when_a_later_one_is_asked_for() -> None:
     async def handler(request: web.Request) -> web.Response:
         form = await request.post()
@@ -307,6 +311,7 @@ async def test_a_strange_document_is_a_failed_query(document: Any) -> None:
     assert (await failure(replying(document))).reason == MetricsReason.QUERY_FAILED
 
 
+@pytest.mark.slow
 async def test_html_of_a_proxy_is_not_quoted() -> None:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(
@@ -381,6 +386,7 @@ async def test_a_reply_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -
     assert sent < 64 << 20
 
 
+@pytest.mark.slow
 async def test_a_slow_server_is_given_up() -> None:
     async def handler(_: web.Request) -> web.Response:
         await asyncio.sleep(5)
@@ -391,6 +397,7 @@ async def test_a_slow_server_is_given_up() -> None:
     assert str(error) == ("The Prometheus server 'default' does not answer: no answer within 0.2 s")
 
 
+@pytest.mark.slow
 async def test_a_slow_query_does_not_condemn_its_server() -> None:
     async def handler(request: web.Request) -> web.Response:
         if (await request.post())["query"] == "slow":
@@ -550,6 +557,7 @@ async def test_a_packed_reply_is_read(pack: Callable[[bytes], bytes], encoding: 
         assert len(await prometheus.range("default", "up", GRID)) == 3_000
 
 
+@pytest.mark.slow
 async def test_a_bomb_is_never_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred kilobytes that become a hundred megabytes."""
     longest = 0
@@ -577,6 +585,7 @@ async def test_what_cannot_be_unpacked_is_said(encoding: str, said: str) -> None
     assert said in str(error)
 
 
+@pytest.mark.slow
 async def test_one_large_reply_is_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replies, "LARGE_BYTES", 1000)
     held = most = 0

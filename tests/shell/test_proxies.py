@@ -142,6 +142,7 @@ async def proxy() -> AsyncIterator[tuple[str, list[str]]]:
 API = "http://10.96.0.1:6443"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("no_proxy", ["", "10.0.0.0/8"])
 async def test_all_clients_take_the_same_way(
     environment: pytest.MonkeyPatch, tmp_path: Path, no_proxy: str
@@ -176,6 +177,7 @@ async def test_all_clients_take_the_same_way(
         assert [path.startswith(API) for path in asked] == [True] * 2
 
 
+@pytest.mark.slow
 async def test_a_proxy_that_is_away_is_named_without_its_password(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

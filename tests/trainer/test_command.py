@@ -214,6 +214,7 @@ def test_what_is_wrong_with_arguments_and_files_is_named(
     assert "updates/torn.csv, line 2" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["labels.xlsx", "labels.json"])
 def test_files_that_cannot_be_read_are_no_reason_to_train(
     make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str], name: str

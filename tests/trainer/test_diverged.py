@@ -143,6 +143,7 @@ def test_what_cannot_be_read_back_is_not_published(
     assert not list((lab.store / "versions").iterdir())
 
 
+@pytest.mark.slow
 def test_a_first_model_whose_outputs_are_no_numbers_is_named(first: First, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(first[0].store / "versions/1", tmp_path / "1"))
     rewritten(folder, SPOILT["too large"][0])

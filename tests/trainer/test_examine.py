@@ -97,6 +97,7 @@ def test_of_many_rows_a_part_is_looked_at_the_same_each_time() -> None:
     assert np.array_equal(many, examine.few(40_000))
 
 
+@pytest.mark.slow
 def test_one_class_on_both_sides_is_measured_all_the_same() -> None:
     chance = np.random.default_rng(3)
     rows = [sample(x, np.ones(len(x))) for x in (inputs(chance, 200), inputs(chance, 200))]

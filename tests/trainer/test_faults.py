@@ -147,6 +147,7 @@ def test_what_nobody_foresaw_is_tried_once_more(
     assert (other.reason, code) == ("InternalError", 1), "another run is another try"
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_kept_does_not_undo_the_work(
     make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +167,7 @@ def test_a_report_that_cannot_be_kept_does_not_undo_the_work(
     assert (report.outcome, code) == (Outcome.SUCCEEDED, 0)
 
 
+@pytest.mark.slow
 def test_a_full_volume_on_the_way_is_no_internal_error(
     make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,7 @@ def test_a_metric_without_a_meaning_is_refused(
     assert error.value.reason == "MetricUndefined"
 
 
+@pytest.mark.slow
 def test_a_run_is_judged_by_the_metric_that_was_asked_for(tmp_path: Path) -> None:
     lab = plane(Plane, tmp_path)
     two = {name: CENTRES[name] for name in ("left", "right")}

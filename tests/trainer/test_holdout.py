@@ -221,6 +221,7 @@ def _others_beside_it(rounds: Rounds, rows: list[Labelled]) -> None:
     rounds.write("updates/w.csv", [*rows[:20], *rounds.fresh(30)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("promoted", ["", "retrain", "fine-tune"])
 @pytest.mark.parametrize(
     "change",
@@ -379,6 +380,7 @@ def test_an_original_file_that_grows_beside_one_of_a_smaller_share(rounds: Round
 # --- what was before --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_champion_of_before_keeps_what_its_manifest_says(rounds: Rounds) -> None:
     """A snapshot and a manifest of whole percentages, then Auto: the very rows of then."""
     rounds.holdout = Holdout(10, 30)
@@ -402,6 +404,7 @@ def test_a_champion_of_before_keeps_what_its_manifest_says(rounds: Rounds) -> No
     assert len(rounds.look().new_held_out) == 30, "what is new is held out by the new rule"
 
 
+@pytest.mark.slow
 def test_what_an_ancestor_was_trained_on_is_not_held_out_by_a_percentage_raised_since(
     rounds: Rounds,
 ) -> None:
@@ -426,6 +429,7 @@ def test_a_snapshot_of_before_keeps_rows_on_their_side_without_a_champion(rounds
     assert held_out(rounds.look()) == held_out(before)
 
 
+@pytest.mark.slow
 def test_what_is_written_by_hand_is_the_share_of_every_file(rounds: Rounds) -> None:
     rounds.write("original/o.csv", rounds.fresh(300))
     rounds.train()

@@ -87,6 +87,7 @@ def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Threadin
     server.server_close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code, status, reason, words",
     [
@@ -104,6 +105,7 @@ def test_what_the_hub_refuses_is_not_retried(
     assert caught.value.reason == reason
 
 
+@pytest.mark.slow
 def test_the_token_of_the_secret_is_used(online: ThreadingHTTPServer, tmp_path: Path) -> None:
     asked: list[str] = []
 
@@ -120,6 +122,7 @@ def test_the_token_of_the_secret_is_used(online: ThreadingHTTPServer, tmp_path: 
     assert asked[0] == "Bearer hf_abc"
 
 
+@pytest.mark.slow
 def test_a_token_goes_to_no_hub_that_its_secret_does_not_name(
     online: ThreadingHTTPServer, tmp_path: Path
 ) -> None:
@@ -153,6 +156,7 @@ def test_an_address_of_a_hub_that_is_none(
         fetch(secret=SECRET, secrets_root=str(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("online")
 def test_a_hub_that_is_away_is_worth_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")

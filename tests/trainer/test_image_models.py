@@ -90,6 +90,7 @@ def test_every_architecture_is_rehearsed_scored_kept_and_loaded(
     assert served.config.id2label == {0: "one", 1: "other"}
 
 
+@pytest.mark.slow
 def test_a_head_grows_by_the_classes_that_it_did_not_know(
     made: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_head_grows_by_the_classes_that_it_did_not_know(
     assert TASK.extend(champion, tmp_path, ROWS, 2).labels == champion.labels
 
 
+@pytest.mark.slow
 def test_a_model_of_grey_images_gets_grey_ones(tmp_path: Path) -> None:
     config = transformers.ResNetConfig(
         num_channels=1, embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic"
@@ -144,6 +146,7 @@ def test_a_model_without_its_image_processor_says_which_file_is_missing(base: Ba
     assert "there is no image processor; preprocessor_config.json is expected" in said
 
 
+@pytest.mark.slow
 def test_a_processor_of_another_model_is_found_out_by_the_rehearsal(base: Base) -> None:
     folder = base("vit")
     pictures.write_processor(folder, side=64)
@@ -155,6 +158,7 @@ def test_a_processor_of_another_model_is_found_out_by_the_rehearsal(base: Base) 
     assert "no classifier of images can be trained from it" in refused(folder)
 
 
+@pytest.mark.slow
 def test_weights_that_are_missing_or_no_numbers_are_refused_but_for_the_head(base: Base) -> None:
     folder = base("vit")
     weights = load_file(folder / "model.safetensors")

@@ -327,6 +327,7 @@ def test_labels_that_the_model_spells_otherwise_are_the_datas_to_mend(
     assert "'sport' counts as a class of its own beside 'Sport', which is known," in report.message
 
 
+@pytest.mark.slow
 def test_a_base_model_is_no_model_to_begin_with(lab: Lab) -> None:
     """The library would give it a head of random weights."""
     report, code = diagnose(lab, 1, f"file://{lab.base_model}")

@@ -143,6 +143,7 @@ def test_a_kind_without_hugging_face_goes_the_whole_way(tmp_path: Path) -> None:
     assert set(manifest["race"]) == {"FineTune", "Retrain"}
 
 
+@pytest.mark.slow
 def test_a_model_made_elsewhere_is_taken_over_with_the_files_of_its_kind(tmp_path: Path) -> None:
     lab = plane(Plane, tmp_path)
     two = {name: CENTRES[name] for name in ("left", "right")}
@@ -233,6 +234,7 @@ def test_a_kind_that_nobody_knows_is_named_with_those_that_are_known(tmp_path: P
     assert "TextClassification" in report.message
 
 
+@pytest.mark.slow
 def test_a_champion_of_another_kind_is_named_and_nothing_is_trained(tmp_path: Path) -> None:
     lab = plane(Plane, tmp_path)
     two = {name: CENTRES[name] for name in ("left", "right")}

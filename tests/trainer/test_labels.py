@@ -125,6 +125,7 @@ def test_hints_are_few() -> None:
     assert len(told) < 1000
 
 
+@pytest.mark.slow
 @given(st.text(max_size=12))
 def test_spelling_again_changes_no_class(label: str) -> None:
     assert identity(identity(label)) == identity(label)

@@ -316,6 +316,7 @@ def test_a_parquet_file_of_very_many_rows_is_refused_by_its_own_account(
     assert caught.value.reason == "DataTooLarge"
 
 
+@pytest.mark.slow
 def test_one_text_of_a_parquet_file_is_bounded_like_a_line(claims: Path, updates: Path) -> None:
     bomb(updates / "long.parquet", 2, 17 * 2**20)
     with pytest.raises(DataError, match=r"updates/long\.parquet, rows 1 to \d: a text of"):

@@ -57,6 +57,7 @@ def report_rows(lab: Lab, run: int) -> dict[str, int]:
     return json.loads((lab.store / f"runs/{run}/data.json").read_text())["rows"]
 
 
+@pytest.mark.slow
 def test_a_first_diagnosis_has_rows_and_no_findings(first: First) -> None:
     lab, _ = first
     stored = TrainingReport.from_json((lab.store / "runs/1/diagnosis.json").read_text())

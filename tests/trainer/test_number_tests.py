@@ -83,6 +83,7 @@ def test_predictions_out_of_fold_are_of_the_way_that_errs_least() -> None:
     assert np.ptp(out) < np.ptp(noise) / 4
 
 
+@pytest.mark.slow
 def test_one_slip_of_a_label_does_not_bend_it_all() -> None:
     x, y = table(5, 300)
     y[17] = 1e9

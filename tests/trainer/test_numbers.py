@@ -227,6 +227,7 @@ def test_inputs_that_come_again_with_other_numbers_are_drift_and_noise_is_none(
         assert (reason == DecisionReason.CONCEPT_DRIFT) == bool(shift), (shift, reason)
 
 
+@pytest.mark.slow
 def test_a_first_version_must_beat_the_median(tmp_path: Path) -> None:
     lab = plane(Lines, tmp_path)
     first = served(lab)

@@ -109,6 +109,7 @@ SECRET = "bucket"  # noqa: S105  # a Secret's name
 DATA = DataRef("s3://bucket/o", "s3://bucket/data/u", original_secret=SECRET, updates_secret=SECRET)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keys, left",
     [
@@ -153,6 +154,7 @@ def test_odd_keys_are_told_and_the_others_read(
     assert told == left
 
 
+@pytest.mark.slow
 def test_a_key_too_long_for_a_file_and_one_that_is_a_folder_are_told(
     server: _Server, tmp_path: Path
 ) -> None:
@@ -171,12 +173,14 @@ def test_a_key_too_long_for_a_file_and_one_that_is_a_folder_are_told(
     assert [file.why for file in left] == [ODD, "its key is that of a folder, too: rename it"]
 
 
+@pytest.mark.slow
 def test_a_store_beside_odd_keys_has_its_numbers(server: _Server, tmp_path: Path) -> None:
     server.objects = {"s/runs//7": b"", "s/runs/3/x": b"", "s/runs": b""}
     listed = Bucket(StorageUri.parse("s3://bucket/s"), "bucket", str(tmp_path)).list("runs")
     assert [found.name for found in listed] == ["runs//7", "runs/3/x"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "status, code", [(507, "InsufficientStorage"), (507, ""), (403, "QuotaExceeded")]
 )

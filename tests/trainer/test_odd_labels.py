@@ -112,6 +112,7 @@ def test_rows_of_labels_that_it_never_saw_are_a_change_of_the_feature_space(
     assert new.challenger_accuracy > new.champion_accuracy == 0.0
 
 
+@pytest.mark.slow
 def test_a_known_class_in_another_spelling_is_refused_before_anything_is_kept(own: First) -> None:
     lab, version_1 = own
     rows = [(text, label + "\u200b") for text, label in headlines(["finance"], 60, seed=51)]
@@ -148,6 +149,7 @@ def test_a_known_class_in_capitals_is_one_of_its_own_and_told(own: First) -> Non
     assert f"  note: {found.message}" in tables.diagnosis(found)
 
 
+@pytest.mark.slow
 def test_labels_that_differ_in_blanks_and_case_are_what_they_are(
     make_lab: Callable[..., Lab],
 ) -> None:

@@ -138,12 +138,14 @@ def test_what_nobody_can_have_meant_is_refused_with_its_place(
     error.message.encode()
 
 
+@pytest.mark.slow
 def test_keys_without_end_are_refused_before_a_snapshot_lists_them(folders: Path) -> None:
     lines = (json.dumps({"text": "a", "label": "x", f"k{n}": 1}) + "\n" for n in range(10_001))
     put(folders, "u.jsonl", "".join(lines).encode())
     assert "more than 10,000 columns" in refused(folders).message
 
 
+@pytest.mark.slow
 def test_half_a_character_does_not_stop_a_run(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(headlines(["finance", "sport"], 80, seed=1))
     row = '{"text": "market shares cut \\ud83d", "label": "finance"}\n'
@@ -235,6 +237,7 @@ def test_a_class_may_be_called_what_other_programs_write_for_nothing(
     assert new(take(folders)[1]) == dict.fromkeys("cde", word)
 
 
+@pytest.mark.slow
 def test_such_a_class_is_told_while_it_is_new(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(headlines(["finance", "sport"], 60, seed=1))
     write_csv(lab.updates / "u.csv", [("no topic", "None")])

@@ -132,6 +132,7 @@ def test_no_score_where_a_metric_has_none(metric: ScoreMetric, labels: Labels) -
     assert paired_score(metric, labels, Predictions(labels), Predictions(labels)) is None
 
 
+@pytest.mark.slow
 def test_many_rows_and_classes_are_scored_in_bounded_memory() -> None:
     truth, champion, challenger = _drawn(5, 20_000, 40)
     found = _score(ScoreMetric.MACRO_F1, truth, champion, challenger)

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ def rows(labels: list[str], *, new: bool = False, prefix: str = "t") -> list[Row
     ]
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=120), st.integers(0, 150))
 def test_replay_is_a_stratified_sample_without_repeats(labels: list[str], count: int) -> None:
     old = rows(labels)
@@ -33,6 +35,7 @@ def test_replay_is_a_stratified_sample_without_repeats(labels: list[str], count:
         assert abs(got[label] - min(count, len(old)) * its / len(old)) < 1
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from("ab"), max_size=40),
     st.integers(0, 500),
@@ -69,6 +72,7 @@ def test_refuted_rows_go_and_rows_elsewhere_stay() -> None:
     assert flags[200:].mean() < 0.05
 
 
+@pytest.mark.slow
 def test_half_of_the_space_with_the_labels_swapped_is_refuted_and_the_rest_stays() -> None:
     """Labels follow the second column; where the first is high they mean the opposite."""
     chance = np.random.default_rng(4)
@@ -92,6 +96,7 @@ def test_the_same_text_with_another_label_is_refuted() -> None:
     assert contradicted(old, new, x, x).tolist() == [True] * 5 + [False] * 5
 
 
+@pytest.mark.slow
 def test_noise_refutes_nothing() -> None:
     chance = np.random.default_rng(1)
     labels = [str(label) for label in chance.choice(["a", "b"], 300)]

@@ -253,6 +253,7 @@ def test_keys_that_no_header_can_carry(run: Run, values: dict[str, str]) -> None
     assert CANARY not in told
 
 
+@pytest.mark.slow
 def test_what_no_check_foresees_in_settings_is_no_crash(run: Run) -> None:
     """The client gives up on this host's name when it is first used."""
     report, code, _ = run({**KEYS, "AWS_ENDPOINT_URL": "http://xn--a"})
@@ -268,6 +269,7 @@ def test_a_server_that_is_away_is_named_by_host_and_cause(run: Run, closed_port:
     assert CANARY not in told
 
 
+@pytest.mark.slow
 def test_what_a_server_says_is_not_repeated(run: Run, server: ThreadingHTTPServer) -> None:
     """Not the key that it names, nor where it redirects to, nor how it colours a terminal."""
     answers: list[tuple[int, dict[str, str], bytes]] = [

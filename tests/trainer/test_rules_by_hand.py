@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from maintenance_core.spec import parse
@@ -27,6 +28,7 @@ def completed(value: Any, schema: Mapping[str, Any]) -> Any:
     return filled
 
 
+@pytest.mark.slow
 def test_the_defaults_by_hand_are_those_of_the_api() -> None:
     version = yaml.safe_load(CRD.read_text(encoding="utf-8"))["spec"]["versions"][0]
     schema = version["schema"]["openAPIV3Schema"]["properties"]["spec"]

@@ -36,6 +36,7 @@ def again(text: str) -> str:
     return Snapshot.from_json(text).to_json()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", DRAWN)
 def test_it_is_written_as_before(variant: str) -> None:
     before = golden(f"snapshot-{variant}.json")
@@ -43,10 +44,12 @@ def test_it_is_written_as_before(variant: str) -> None:
     assert again(before) == before
 
 
+@pytest.mark.slow
 def test_hundreds_are_written_as_before() -> None:
     assert sha256(corpus(written)) == WRITTEN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["full", "auto"])
 def test_the_same_is_said_of_what_is_wrong(variant: str) -> None:
     text = golden(f"snapshot-{variant}.json")
@@ -55,6 +58,7 @@ def test_the_same_is_said_of_what_is_wrong(variant: str) -> None:
     assert sha256(outcomes(text, again, spoiled)) == SAID[variant]
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(chance=st.randoms(use_true_random=False))
 def test_it_comes_back_as_it_went(chance: Random) -> None:

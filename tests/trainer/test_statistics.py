@@ -49,6 +49,7 @@ def test_told_apart_holds_its_level_and_sees_a_new_domain() -> None:
     assert rejected(domain) >= SEEDS * 0.8
 
 
+@pytest.mark.slow
 def test_outside_support_holds_its_level_and_counts_the_share() -> None:
     def measured(chance: np.random.Generator, share: float) -> Measured:
         new = inputs(chance, NEW)
@@ -132,6 +133,7 @@ def test_at_equal_class_without_weights_is_mantel_haenszel() -> None:
     assert found.p == pytest.approx(stats.norm.sf(top / np.sqrt(variance)), rel=1e-6)
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.text("abc", min_size=1, max_size=3), st.floats(0, 1)), st.floats(0.001, 0.2)
 )

@@ -62,6 +62,7 @@ def promoted(report: TrainingReport, version: ChampionRef | None) -> bool:
     return judge(report, gate=parse(DEFAULTS).gate, champion=served, concept_drift=False).promote
 
 
+@pytest.mark.slow
 def test_the_first_version_needs_no_base_model_and_is_xgboosts_own_file(tmp_path: Path) -> None:
     made, first = first_version(tmp_path)
     assert promoted(first, None), first.evaluation
@@ -305,6 +306,7 @@ def test_a_champion_of_other_columns_is_no_silent_guess(tmp_path: Path) -> None:
     assert "no file has a column of the model in service" in report.message
 
 
+@pytest.mark.slow
 def test_what_is_odd_about_columns_is_told_and_read(tmp_path: Path) -> None:
     def odd(row: Record, _chance: np.random.Generator) -> None:
         row.update(nothing="", always=7)

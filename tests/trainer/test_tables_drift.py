@@ -89,12 +89,14 @@ def changed(name: str, change: object) -> list[Record]:
     return new
 
 
+@pytest.mark.slow
 def test_rows_of_the_same_world_differ_in_nothing() -> None:
     evidence, answer = found(OLD, patients(2, 400))
     assert answer is Answer.NO
     assert evidence == {"changedColumns": 0, "emptierColumn": 0.0, "unknownCategories": 0.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(
     "name, change",
@@ -184,6 +186,7 @@ def test_what_has_changed_is_named_by_its_column(
     assert gravest is answer
 
 
+@pytest.mark.slow
 def test_a_new_column_counts_where_most_rows_have_it() -> None:
     new = patients(2, 400)
     for number, row in enumerate(new):

@@ -129,6 +129,7 @@ def test_other_architectures_train_on_all_texts(tmp_path: Path, kind: str) -> No
     )
 
 
+@pytest.mark.slow
 def test_an_architecture_that_cannot_is_refused_with_its_reason(tmp_path: Path) -> None:
     """Its positions are a product that a text would have to be as long as."""
     folder = base(
@@ -237,6 +238,7 @@ def test_a_base_model_of_which_more_than_the_head_is_absent_is_refused(
     assert told in refused.value.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -299,6 +301,7 @@ def test_arguments_that_only_the_training_looks_at_are_tried_and_named(
     assert told in refused.value.message
 
 
+@pytest.mark.slow
 def test_the_rehearsal_leaves_no_trace(bert: Path) -> None:
     import os  # noqa: PLC0415
     import random  # noqa: PLC0415

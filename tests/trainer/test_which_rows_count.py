@@ -348,6 +348,7 @@ def test_no_shift_and_no_drift_is_read_from_targeted_rows(trained: Trained) -> N
 # --- deliveries -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_rows_that_differ_in_a_number_are_copies(trained: Trained) -> None:
     few = headlines(["finance", "sport"], 30, seed=9)
     rows = [f"{text} #{n}.,{label}" for n in range(10) for text, label in few]
@@ -359,6 +360,7 @@ def test_rows_that_differ_in_a_number_are_copies(trained: Trained) -> None:
     assert "270 of 300 new rows say what another of them says" in message
 
 
+@pytest.mark.slow
 def test_old_rows_again_are_no_news(trained: Trained) -> None:
     trained.deliver([*trained.original, "one more row of news,finance"])
 
