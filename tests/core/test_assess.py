@@ -394,6 +394,19 @@ def test_a_degraded_resource_stays_so_until_a_reading_reaches_recover() -> None:
     assert not bad.recovering
 
 
+def test_a_degraded_resource_stays_so_while_too_few_readings_count() -> None:
+    """Traffic has ebbed: two readings of five rest on samples enough, and both are bad."""
+    counts = series([20.0, 500.0, 20.0, 500.0, 20.0])
+    for degraded in (True, False):
+        bounds = in_force(COUNTED, None, degraded=degraded)
+        found = assess(COUNTED, [series([0.8] * 5)], [counts], GRID, None, bounds)
+        assert isinstance(found, Degraded) is degraded
+        if isinstance(found, Degraded):
+            assert found.recovering, "two readings begin no run"
+        back = assess(COUNTED, [series([0.8, 0.8, 0.8, 0.95, 0.8])], [counts], GRID, None, bounds)
+        assert isinstance(back, Healthy), "the latest that counts is within the range"
+
+
 def test_recover_is_never_laxer_than_the_range_in_force() -> None:
     bounds = Bounds(ThresholdRange(min=0.95), recover=0.93)
     found = assess(METRICS, [series([0.8, 0.8, 0.96, 0.96, 0.94])], None, GRID, None, bounds)

@@ -856,6 +856,24 @@ def test_while_it_recovers_no_run_begins() -> None:
     assert world.condition("Degraded")[0] == "True"
 
 
+def test_readings_that_are_bad_and_too_few_are_not_called_good() -> None:
+    world = World(spec=a_spec(suspend=True))
+    assert isinstance(DOWN, Degraded)
+    few = Healthy(DOWN.reading, breached=2, counted=2)
+    world.assessment = few
+    world.settle()
+    assert world.condition("Degraded") == ("False", "WithinRange")
+    assert "out of its range in 2 of 2 readings, which is not enough" in said(world, "Degraded")
+    world.assessment = replace(DOWN, recovering=True, breached=2, counted=2)
+    world.settle()
+    assert world.condition("Degraded")[0] == "True"
+    assert "0.8 is not yet within 0.9" in said(world, "Degraded")
+
+
+def said(world: World, kind: str) -> str:
+    return next(c["message"] for c in world.status["conditions"] if c["type"] == kind)
+
+
 def test_a_missing_metric_that_counts_as_bad_is_said_in_both_conditions() -> None:
     world = World().with_champion()
     before = world.parsed.performance

@@ -231,22 +231,24 @@ def _degraded(seen: Observation, status: Status) -> _Row:
             return DEGRADED, "True", began or _why_degraded(down), _how_degraded(seen, down)
         case Healthy(reading=reading, season=season) if season is not None:
             return DEGRADED, "False", DegradedReason.SEASON, _how_seasonal(reading, season)
-        case Healthy(reading=reading):
-            return (
-                DEGRADED,
-                "False",
-                DegradedReason.WITHIN_RANGE,
-                (
-                    f"{DegradedReason.WITHIN_RANGE.sentence} {spelled(reading.value)} at "
-                    f"{timestamp(reading.time)}."
-                ),
-            )
+        case Healthy() as found:
+            return DEGRADED, "False", DegradedReason.WITHIN_RANGE, _how_healthy(found)
         case Unknown(reason=reason, message=message):
             # Holding: what was last known stands until there is a reading again.
             held = status.condition(DEGRADED)
             if held is None:
                 return DEGRADED, "Unknown", reason, message
             return DEGRADED, held.status, held.reason, held.message
+
+
+def _how_healthy(found: Healthy) -> str:
+    told = f"{spelled(found.reading.value)} at {timestamp(found.reading.time)}."
+    if not found.breached:
+        return f"{DegradedReason.WITHIN_RANGE.sentence} {told}"
+    return (
+        f"Performance is out of its range in {found.breached} of {found.counted} readings, which "
+        f"is not enough for a breach. {told}"
+    )
 
 
 def _how_seasonal(reading: Reading, season: timedelta) -> str:
@@ -271,11 +273,12 @@ def _how_degraded(seen: Observation, down: Degraded) -> str:
     if down.alarm is not None:
         return breach_sentence(down, seen.spec) if isinstance(seen.spec, Spec) else ""
     metrics = seen.spec.metrics if isinstance(seen.spec, Spec) else None
-    if down.recovering and isinstance(metrics, Metrics) and metrics.recover is not None:
-        return (
-            f"Performance was out of its range; {spelled(down.reading.value)} is not yet beyond "
-            f"{spelled(metrics.recover)} (recover)."
-        )
+    if down.recovering and isinstance(metrics, Metrics):
+        value, bound = down.reading.value, down.threshold.bound
+        beyond = f"within {spelled(bound)}"
+        if metrics.recover is not None:
+            beyond = f"beyond {spelled(metrics.recover)} (recover)"
+        return f"Performance was out of its range; {spelled(value)} is not yet {beyond}."
     return (
         f"{_why_degraded(down).sentence} {spelled(down.reading.value)} against "
         f"{spelled(down.threshold.bound)}{_from_baseline(seen, down)} in {down.breached} of "
