@@ -2,16 +2,17 @@
 
 python markets.py FOLDER writes them.
 
-A row is an hour of a coin: its return in percent, the order flow (buyers less sellers) and the
-volume traded; the label says whether the next hour's price goes up or down. The numbers were chosen
-so that a model is right most of the time and not always, which no market would allow.
+A row is an hour of a coin: its return in percent, the order flow (buyers less sellers) of coins and
+of futures on them, and the volume traded; the label says whether the next hour's price goes up or
+down. The numbers were chosen so that a model is right most of the time and not always, which no
+market would allow.
 
-- known: the next return follows the order flow.
+- known: prices follow the order flow, that of coins more than that of futures.
 - expiry: for the first time options expire, on two coins in eight. Their dealers buy for three
-  hours and sell for three, more than anybody traded before, and prices move against them.
-- regime: the options are gone, and a new rule makes market makers lean against every move. Prices
-  swing back after each hour, and the flow counts for half of what it did.
-- calm: the same again in a quiet month: returns, flow and volume are a third smaller. The law is
+  hours and sell for three, volumes are three times as large, and prices move against them.
+- regime: the options are gone, and by a new rule prices are made where futures are traded. The flow
+  of coins counts for nothing any more.
+- calm: the same again in a quiet month: returns, flows and volume are a third smaller. The law is
   the same, so nothing may be done.
 """
 
@@ -28,16 +29,17 @@ from typing import Any, Final
 SEED: Final = 29
 COINS: Final = ("AURA", "BOLT", "CIRO", "DUNE", "ELMO", "FLUX", "GILD", "HALO")
 WITH_OPTIONS: Final = ("CIRO", "GILD")
+CHANNELS: Final = ("return", "flow", "futures", "volume")
 CONTEXT: Final = 16
 """Hours that a model sees, as the resource says (``data.windows.context``)."""
 ORIGINAL_HOURS: Final = 250
 LABELLED_HOURS: Final = 200
 SERVED_ROWS: Final = 480
-MADE_BY_FLOW, NOISE = 0.9, 0.2
-SWINGS_BACK, FLOW_LEFT = 0.75, 0.5
-"""In the new regime: of an hour's return so much is taken back in the next; so much of what the
-flow did, it still does."""
-HEDGED_HOURS, HEDGED_FLOW = 6, 3.0
+NOISE: Final = 0.15
+TAKEN_BACK: Final = 0.5
+"""Of the flow of an hour so much is taken back in the next: who has bought sells."""
+AGAINST_HEDGES: Final = 0.9
+HEDGED_HOURS, HEDGED_FLOW, HEDGED_VOLUME = 6, 3.0, 3.0
 QUIET: Final = 2 / 3
 START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 Hour = dict[str, Any]
@@ -46,18 +48,19 @@ Hour = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """How prices come about for a while."""
+    """How prices come about for a while: how much of the next return each flow makes."""
 
+    by_coins: float = 0.8
+    by_futures: float = 0.4
     expiry: bool = False
-    swings_back: bool = False
     size: float = 1.0
 
 
 LAWS: Final = {
     "known": Law(),
     "expiry": Law(expiry=True),
-    "regime": Law(swings_back=True),
-    "calm": Law(swings_back=True, size=QUIET),
+    "regime": Law(by_coins=0.0, by_futures=0.9),
+    "calm": Law(by_coins=0.0, by_futures=0.9, size=QUIET),
 }
 
 
@@ -68,7 +71,7 @@ class Market:
         self._random = random.Random(f"{seed} {coin}")  # noqa: S311  # a seeded sample, no secret
         self._coin = coin
         self._hour = 0
-        self._return = 0.0
+        self._flow = self._futures = self._return = 0.0
 
     def hours(self, count: int, law: Law) -> list[Hour]:
         """So many rows, which go on where the last ones ended."""
@@ -76,34 +79,38 @@ class Market:
 
     def _next(self, law: Law) -> Hour:
         chance = self._random
-        flow = chance.gauss(0, 1)
-        made = MADE_BY_FLOW * flow
+        self._flow, self._futures = self._goes_on(self._flow), self._goes_on(self._futures)
+        flow, volume = self._flow, 1000 * math.exp(chance.gauss(0, 0.3))
+        made = law.by_coins * flow + law.by_futures * self._futures
         if law.expiry and self._coin in WITH_OPTIONS:
             turn = math.sin(2 * math.pi * (self._hour + 0.5) / HEDGED_HOURS)
             flow = HEDGED_FLOW * turn + chance.gauss(0, 0.3)
-            made = -MADE_BY_FLOW * turn
-        elif law.swings_back:
-            made = FLOW_LEFT * made - SWINGS_BACK * self._return
+            made = -AGAINST_HEDGES * turn
+            volume *= HEDGED_VOLUME
         after = made + chance.gauss(0, NOISE)
         hour = {
             "hour": (START + timedelta(hours=self._hour)).isoformat().replace("+00:00", "Z"),
             "coin": self._coin,
             "return": round(self._return * law.size, 3),
             "flow": round(flow * law.size, 3),
-            "volume": round(1000 * law.size * math.exp(chance.gauss(0, 0.3))),
+            "futures": round(self._futures * law.size, 3),
+            "volume": round(volume * law.size),
             "label": "up" if after > 0 else "down",
         }
         self._hour += 1
         self._return = after
         return hour
 
+    def _goes_on(self, flow: float) -> float:
+        """The next hour's flow; as much as before in the long run."""
+        return -TAKEN_BACK * flow + self._random.gauss(0, math.sqrt(1 - TAKEN_BACK**2))
+
 
 def windows(hours: Sequence[Hour]) -> Iterator[dict[str, Any]]:
     """What a server is asked: the last hours of a coin, and what its label turned out to be."""
     for end in range(CONTEXT, len(hours) + 1):
         last = hours[end - CONTEXT : end]
-        names = ("return", "flow", "volume")
-        seen = {name: [hour[name] for hour in last] for name in names}
+        seen = {name: [hour[name] for hour in last] for name in CHANNELS}
         yield {"window": seen, "label": last[-1]["label"]}
 
 

@@ -24,23 +24,24 @@ CASE: Final = Case(
         Act(
             "known",
             "Act 1: no model yet",
-            "Eight coins are traded, and the next hour's price follows the order flow.",
+            "Eight coins are traded, and the next hour's price follows the order flow: "
+            "that of coins more than that of futures.",
             "Retrain",
             1,
         ),
         Act(
             "expiry",
             "Act 2: a season that nobody has seen",
-            "Options on two of the coins expire for the first time. Dealers buy for three hours "
-            "and sell for three, and prices move against them.",
+            "Options on two of the coins expire for the first time. Their dealers buy for three "
+            "hours and sell for three, volumes treble, and prices move against them.",
             "FineTune",
             2,
         ),
         Act(
             "regime",
             "Act 3: another regime",
-            "A new rule makes market makers lean against every move: prices swing back, "
-            "and the order flow counts for half of what it did.",
+            "By a new rule prices are made where futures are traded: "
+            "the order flow of coins counts for nothing any more.",
             "Retrain",
             3,
         ),
