@@ -39,7 +39,7 @@ NOISE: Final = 0.15
 TAKEN_BACK: Final = 0.5
 """Of the flow of an hour so much is taken back in the next: who has bought sells."""
 AGAINST_HEDGES: Final = 0.9
-HEDGED_HOURS, HEDGED_FLOW, HEDGED_VOLUME = 6, 3.0, 3.0
+HEDGED_HOURS, HEDGED_FLOW, HEDGED_VOLUME = 3, 3.0, 3.0
 QUIET: Final = 2 / 3
 START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 Hour = dict[str, Any]
@@ -83,7 +83,7 @@ class Market:
         flow, volume = self._flow, 1000 * math.exp(chance.gauss(0, 0.3))
         made = law.by_coins * flow + law.by_futures * self._futures
         if law.expiry and self._coin in WITH_OPTIONS:
-            turn = math.sin(2 * math.pi * (self._hour + 0.5) / HEDGED_HOURS)
+            turn = -1 if self._hour // HEDGED_HOURS % 2 else 1
             flow = HEDGED_FLOW * turn + chance.gauss(0, 0.3)
             made = -AGAINST_HEDGES * turn
             volume *= HEDGED_VOLUME
