@@ -30,6 +30,7 @@ import language
 import numpy as np
 import pyarrow as pa
 import results
+import series
 import tables
 from intervals import bootstrap, wilson
 from pyarrow import parquet
@@ -63,7 +64,7 @@ from maintenance_trainer import tasks
 from maintenance_trainer.cli import rules
 from maintenance_trainer.data.folders import Named, Origin
 from maintenance_trainer.data.rows import Row
-from maintenance_trainer.data.sources import SourceFile
+from maintenance_trainer.data.sources import Joining, SourceFile
 from maintenance_trainer.job import perform
 from maintenance_trainer.locations import Places
 from maintenance_trainer.progress import Silent
@@ -82,15 +83,17 @@ LEFT_OUT: Final = " without contradicted"
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-WORLDS: Final[Mapping[str, tables.World | items.World | language.World]] = {
+WORLDS: Final[Mapping[str, tables.World | items.World | language.World | series.World]] = {
     Task.TABULAR_CLASSIFICATION: tables.World(classes=True),
     Task.TABULAR_REGRESSION: tables.World(classes=False),
     Task.NEXT_ITEM: items.World(),
     Task.CAUSAL_LM: language.World(),
+    Task.TIME_SERIES_CLASSIFICATION: series.World(classes=True),
+    Task.TIME_SERIES_FORECASTING: series.World(classes=False),
 }
-NULL: Final = (*tables.NULL, *items.NULL)
-BROKEN: Final = (*tables.BROKEN, *items.BROKEN)
-OLD_IS_OVER: Final = (*tables.OLD_IS_OVER, *items.OLD_IS_OVER)
+NULL: Final = (*tables.NULL, *items.NULL, *series.NULL)
+BROKEN: Final = (*tables.BROKEN, *items.BROKEN, *series.BROKEN)
+OLD_IS_OVER: Final = (*tables.OLD_IS_OVER, *items.OLD_IS_OVER, *series.OLD_IS_OVER)
 
 
 # --- a case -----------------------------------------------------------------------------
@@ -109,8 +112,9 @@ class Lab:
         root, world = self.folder, WORLDS[self.kind]
         base, arguments = getattr(world, "base", None), getattr(world, "arguments", {})
         places = rules.Places(root / "original", root / "updates", base, root / "store")
-        columns = columns_of(self.kind)
-        return rules.spec(Task(self.kind), places, columns, Holdout(), 50, arguments)
+        columns = columns_of(self.kind, **getattr(world, "columns", {}))
+        spec = rules.spec(Task(self.kind), places, columns, Holdout(), 50, arguments)
+        return replace(spec, windows=getattr(world, "windows", None))
 
     def write(self, name: str, table: Mapping[str, Sequence[Any]]) -> Path:
         """A Parquet file of rows."""
@@ -143,7 +147,11 @@ class Lab:
         source = tasks.source(self.kind)
         file = Named(Origin.UPDATES, path.name)
         its = SourceFile(path, file, source.digest(path, file), columns, new=True, known=False)
-        return [found.row for found in source.read(its)]
+        read = [found.row for found in source.read(its)]
+        windows = self.spec.windows
+        if windows is not None and isinstance(source, Joining):
+            return source.join(read, windows, its.remarks)
+        return read
 
     def losses(self, number: int, rows: Sequence[Row]) -> np.ndarray[Any, Any]:
         """Of a version on rows."""
@@ -174,7 +182,7 @@ def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict
                 lab.write("test/old.parquet", law.draw("none", tested, chance)), spec.columns
             ),
         }
-        drawn = law.updates if isinstance(law, items.Law) else law.draw
+        drawn = getattr(law, "updates", law.draw)
         lab.write("updates/rows.parquet", drawn(change, updates, chance))
         kept = _scores(lab, first.number, tests)
         report = lab.do(rules.diagnose_request(spec, 2, first))
@@ -183,7 +191,7 @@ def one(kind: str, change: str, originals: int, updates: int, seed: int) -> dict
         run = 3
         if report.outcome is Outcome.SUCCEEDED:
             snapshot = Snapshot(2, report.snapshot_digest)
-            contradicts = change in OLD_IS_OVER and isinstance(law, tables.Law)
+            contradicts = change in OLD_IS_OVER and isinstance(law, tables.Law | series.Law)
             for arm in _arms(decision, old_is_over=contradicts):
                 chosen = _by_hand(decision, arm)
                 trained = lab.do(rules.train_request(spec, run, first, chosen, snapshot))
@@ -467,7 +475,7 @@ def add_to(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train what is missing, print the tables."""
     sizes = [tuple(map(int, size.split("+"))) for size in args.size or ()] or SIZES
-    parts = [HERE / f"{part}.py" for part in ("kinds", "tables", "items", "language")]
+    parts = [HERE / f"{part}.py" for part in ("kinds", "tables", "items", "language", "series")]
     code = cells.digest((*parts, language.TESTS / "support/language.py"))
     kept = cells.Kept(args.work / "kinds.jsonl", code)
     all_cases, recorded = [], {}

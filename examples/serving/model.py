@@ -16,6 +16,7 @@ LOADERS: Final = {
     "NextItem": "items_model",
     "TabularClassification": "table_model",
     "TextClassification": "text_model",
+    "TimeSeriesClassification": "series_model",
 }
 """Modules by the kind of model; a server reads only the libraries of its own."""
 

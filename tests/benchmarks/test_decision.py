@@ -27,7 +27,7 @@ def part(name: str) -> ModuleType:
     return module
 
 
-weak, intervals = part("weak"), part("intervals")
+weak, intervals, series = part("weak"), part("intervals"), part("series")
 
 
 def errors(scenario: str, n: int = 20_000, seed: int = 7) -> tuple[float, float]:
@@ -131,3 +131,70 @@ def test_a_stream_can_be_run_again_and_a_finished_one_is_kept(tmp_path: Path) ->
     assert 1000 < drop["alarms"]["counters"] < 1400
     assert (none["alarms"]["counters"], none["trained"]) == (None, None)
     assert len((tmp_path / "alarm.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("classes", [True, False])
+def test_series_are_seeded_and_updates_go_on_where_they_ended(*, classes: bool) -> None:
+    def drawn(change: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        law, chance = series.World(classes).law(3), np.random.default_rng(4)
+        return law.draw("none", 200, chance), law.updates(change, 100, chance)
+
+    world = series.World(classes)
+    for change in world.changes:
+        old, new = drawn(change)
+        assert (old, new) == drawn(change)
+        assert max(old["time"]) < min(new["time"])
+        windows = world.windows
+        assert len(new["time"]) == 100 * windows.stride
+        assert len(old["time"]) == 200 * windows.stride + 5 * (windows.span - 1)
+        assert ("gauge" in new) == (change == "new-channel")
+    its = drawn("season")[1]
+    machines, channel = np.array(its["machine"]), np.array(its["x0" if classes else "load"])
+    after_half_a_turn = [
+        np.corrcoef(its[series.TURN // 2 :], its[: -series.TURN // 2])[0, 1]
+        for its in (channel[machines == name] for name in series.MACHINES)
+    ]
+    assert after_half_a_turn[-1] < -0.8 < min(after_half_a_turn[:-1]), "one runs as none did"
+    calm, usual = (
+        np.array(drawn(name)[1]["x0" if classes else "load"]) for name in ("calm", "none")
+    )
+    assert calm.std() / usual.std() == pytest.approx(series.CALM, abs=0.1)
+
+
+def test_labels_of_series_follow_their_law_until_it_changes() -> None:
+    def shares(change: str) -> float:
+        law, chance = series.World(classes=True).law(3), np.random.default_rng(4)
+        its = law.draw(change, 4000, chance)
+        values = np.array([its[f"x{number}"] for number in range(series.CHANNELS)]).T
+        z = (values - law._drawn["centre"]) / law._drawn["scale"]
+        score = z @ law._drawn["weights"][0]
+        score[1:] += z[:-1] @ law._drawn["weights"][1]
+        return float(np.mean((score > 0) == (np.array(its["label"]) == "up")))
+
+    assert shares("none") > 0.85
+    assert shares("calm") == pytest.approx(shares("none"), abs=0.02)
+    assert shares("season") < shares("none") - 0.05
+    assert shares("regime") < 0.75
+    assert shares("labels-shuffled") == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.slow
+def test_every_arm_is_trained_on_series(tmp_path: Path) -> None:
+    source = ":".join(
+        str(ROOT / part / "src") for part in ("contract", "core", "operator", "trainer")
+    )
+    command = [sys.executable, BENCHMARK, "--jobs", "1", "kinds", "--kind", "TimeSeriesForecasting"]
+    command += ["--scenario", "season", "--size", "300+150", "--seeds", "1", "--json"]
+    output = subprocess.run(
+        [*command, "--work", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": source},
+    ).stdout
+    (case,) = json.loads(output.splitlines()[0])
+    assert {"keep", "FineTune", "Retrain"} <= case["scores"].keys()
+    kept, tuned = case["scores"]["keep"], case["scores"]["FineTune"]
+    assert kept["new"] < kept["old"] - 0.1, "a season hurts"
+    assert tuned["new"] > kept["new"] + 0.1, "and is learnt"
+    assert case["first"] in {"FineTune", "Retrain"}

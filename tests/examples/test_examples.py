@@ -15,9 +15,10 @@ from prometheus_client import REGISTRY
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 sys.path[:0] = [str(EXAMPLES / name) for name in (
     "disease-prediction", "green-bonds", "package-sections", "recommendation", "serving",
-    "support")]  # fmt: skip
+    "support", "trading")]  # fmt: skip
 
 import headlines  # noqa: E402  # found through the path above
+import markets  # noqa: E402
 import patients  # noqa: E402
 import shop  # noqa: E402
 import stretches  # noqa: E402
@@ -174,6 +175,49 @@ def test_customers_are_seeded_and_choose_as_told() -> None:
         shop.named(item, "replaced") for item in there
     }
     assert len(known.served) == shop.SERVED_ROWS
+
+
+def _follows_flow(row: Mapping[str, Any]) -> bool:
+    return bool((row["window"]["flow"][-1] > 0) == (row["label"] == "up"))
+
+
+def test_markets_are_seeded_and_change_as_told() -> None:
+    data, again = markets.draw(), markets.draw()
+    assert data == again
+    known, expiry, regime, calm = data.stretches
+    assert {len(each.served) for each in data.stretches} == {markets.SERVED_ROWS}
+    assert not known.labelled
+    assert not calm.labelled
+    right = [sum(map(_follows_flow, each.served)) / markets.SERVED_ROWS for each in data.stretches]
+    assert right[0] > 0.75, "prices follow the flow of coins"
+    assert right[1] < right[0] - 0.1, "but for two coins of eight"
+    assert 0.4 < right[2] < 0.6, "not at all, once futures make them"
+    assert abs(right[3] - right[2]) < 0.06, "nor in a calm month"
+    much = Counter(row["coin"] for row in expiry.labelled if abs(row["flow"]) > 2)
+    assert {coin for coin, hours in much.items() if hours > markets.LABELLED_HOURS / 4} == {
+        *markets.WITH_OPTIONS
+    }
+    before = sum(abs(row["flow"]) > 2 for row in data.original)
+    assert before < len(data.original) / 15, "hardly any hour"
+    usual, less = (
+        sum(abs(row["window"]["return"][-1]) for row in each.served) for each in (regime, calm)
+    )
+    assert 0.6 < less / usual < 0.75
+    # Labelled hours go on where those before them ended, or windows would reach over a gap.
+    assert max(row["hour"] for row in data.original) < min(row["hour"] for row in expiry.labelled)
+
+
+def test_a_market_asks_for_windows_as_long_as_the_model_sees() -> None:
+    path = EXAMPLES / "trading/manifests/modelmaintenance.yaml"
+    spec = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]
+    assert spec["data"]["windows"]["context"] == markets.CONTEXT
+    hours = markets.Market("AURA", 1).hours(markets.CONTEXT + 2, markets.Law())
+    asked = list(markets.windows(hours))
+    assert len(asked) == 3
+    assert asked[-1]["window"]["flow"] == [hour["flow"] for hour in hours[2:]]
+    assert asked[-1]["label"] == hours[-1]["label"]
+    assert all((hour["label"] == "up") == (then["return"] > 0) for hour, then in
+               itertools.pairwise(hours))  # fmt: skip
 
 
 def test_of_a_ranking_right_is_who_names_the_true_item_and_items_are_no_series() -> None:

@@ -99,6 +99,27 @@ def test_the_tutorial_gives_twelve_lines_that_the_trainer_understands() -> None:
     )
 
 
+def test_the_forecast_that_a_page_tells_to_type_has_rows_and_known_options(tmp_path: Path) -> None:
+    first, then = blocks("series.md", "bash")
+    [script] = re.findall(r"<<'EOF'\n(.*?)^EOF$", first, re.MULTILINE | re.DOTALL)
+    drawn = re.findall(r"^python draw.py (\S+) ([\d ]+)", first + then, re.MULTILINE)
+    stamps: list[str] = []
+    for name, numbers in drawn:
+        path = tmp_path / Path(name).name
+        command = [sys.executable, "-c", script, str(path), *numbers.split()]
+        subprocess.run(command, check=True)
+        rows = list(csv.DictReader(path.read_text().splitlines()))
+        assert all(60 < float(row["load"]) < 140 for row in rows)
+        stamps += [row["measured_at"] for row in rows]
+    assert len(stamps) == 4000
+    assert stamps == sorted(set(stamps)), "what comes as an update goes on where the first ended"
+    [options] = re.findall(r'"\$@" (.*?); \}', first, re.DOTALL)
+    verbs = re.findall(r"^trainer (\w+)$", first + then, re.MULTILINE)
+    assert verbs == ["diagnose", "train", "diagnose"]
+    for verb in verbs:
+        trainer_parser().parse_args([verb, *shlex.split(options.replace("\\\n", ""))])
+
+
 def test_the_server_of_the_page_counts_by_true_class(monkeypatch: pytest.MonkeyPatch) -> None:
     # A registry of its own: other servers of this process count under the same name.
     registry = CollectorRegistry()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from support.laboratory import champion
 from support.series import (
+    CLASSIFIED,
     FORECAST,
     LabelledLab,
     Record,
@@ -22,6 +23,8 @@ from support.series import (
     load,
     prices,
     records,
+    rows_of,
+    taken,
     zigzags,
 )
 
@@ -32,6 +35,7 @@ from maintenance_contract import (
     Operation,
     Question,
     Snapshot,
+    Task,
     TrainingAction,
     TrainingReport,
 )
@@ -408,6 +412,38 @@ def test_a_server_needs_what_the_page_says_and_no_more(
     for place, name in enumerate(model.schema.targets):
         expected = told[:, place] * scale[name].std + scale[name].mean
         assert names["forecast"](rows)[:, place] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_examples_server_names_what_the_trainer_names(
+    classes: tuple[SeriesLab, TrainingReport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maintenance_trainer.progress import Silent  # noqa: PLC0415
+    from maintenance_trainer.tasks.series import network  # noqa: PLC0415
+    from maintenance_trainer.tasks.time_series_classification import TASK  # noqa: PLC0415
+
+    monkeypatch.syspath_prepend(str(ROOT / "examples/serving"))
+    import series_model  # noqa: PLC0415
+
+    world, _ = classes
+    folder = world.store / "versions/1"
+    dataset = taken(world.claims / "data", CLASSIFIED, Task.TIME_SERIES_CLASSIFICATION)
+    rows = rows_of(dataset)[:50]
+    model = TASK.load(folder, ("down", "up"))
+    told = network.asked(model.network, model.schema, rows, Silent()).argmax(axis=1)
+    asked = [
+        {"window": {name: values[row.end - row.context : row.end].tolist()
+                    for name, values in row.series.columns.items()}}
+        for row in rows
+    ]  # fmt: skip
+    served = series_model.load(folder, "1")
+    names = served.predict(asked)
+    assert names == [served.labels[number] for number in told]
+    assert set(names) == {"up", "down"}
+    # A number that is missing is the one before it.
+    price = asked[0]["window"]["price"]
+    price[-1] = price[-2]
+    gap = {"window": {"price": [*price[:-1], None]}}
+    assert served.predict([gap]) == served.predict(asked[:1])
 
 
 def test_targets_are_told_in_their_own_order() -> None:
