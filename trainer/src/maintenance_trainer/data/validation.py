@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from maintenance_trainer.data.rows import Row
+from maintenance_trainer.errors import ConfigurationError
 
 SHARE: Final = 0.1
 LEAST: Final = 10
@@ -62,3 +63,34 @@ def split(rows: Sequence[R], share: float = SHARE) -> Split[R]:
         [row for row in rows if row.unit in others and chosen.isdisjoint(row.overlaps)],
         [row for row in rows if row.unit in chosen and others.isdisjoint(row.overlaps)],
     )
+
+
+def of_argument(argument: str, rows: Sequence[R]) -> Split[R]:
+    """The parts that an argument asks for.
+
+    Raises:
+        ConfigurationError: ArgumentInvalid, there are too few rows.
+    """
+    parts = split(rows)
+    if not parts.enough:
+        found = f"{len(parts.validation)} can be set aside in whole units"
+        raise _too_few(argument, len(rows), found)
+    return parts
+
+
+def refuse_few(argument: str, rows: int) -> None:
+    """Refuse so few rows that no part of them can be set aside.
+
+    Raises:
+        ConfigurationError: ArgumentInvalid.
+    """
+    if rows < LEAST + LEAST_LEARNT:
+        raise _too_few(argument, rows, "too few can be set aside")
+
+
+def _too_few(argument: str, rows: int, found: str) -> ConfigurationError:
+    message = (
+        f"{argument}: of {rows} rows to learn from {found}, and {LEAST} are needed beside "
+        f"{LEAST_LEARNT} that are learnt: remove it, or add rows."
+    )
+    return ConfigurationError("ArgumentInvalid", message)
