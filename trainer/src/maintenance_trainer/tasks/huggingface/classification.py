@@ -180,45 +180,47 @@ class Classification(PretrainedTask[R]):
         if not heads.wanted(how.arguments):
             return super().fit(model, rows, how, progress)
         start = time.monotonic()
-        network = model.model.to(_device()).eval()
-        counts = Counter(map(id, rows))  # a row may be there several times
-        each = list({id(row): row for row in rows}.values())
-        batches = self._batches(model, each, heads.batch_of(how.arguments))
-        ((_, sample),) = self._batches(model, each[:1], 1)
-        layer = heads.last_layer(network, sample.taken, len(model.labels), how.action)
-        progress.stage(f"embedding {len(each)} rows, rows", len(each))
+        each = list({id(row): row for row in rows}.values())  # one may be there several times
         try:
-            embeddings = heads.embedded(
-                network,
-                layer,
-                len(each),
-                ((numbers, batch.taken) for numbers, batch in batches),
-                progress.step,
-            )
+            layer, embeddings = self._embedded(model, each, how, progress)
         except torch.cuda.OutOfMemoryError:
             message = (
                 f"The GPU ran out of memory; lower {heads.BATCH} in training.*.arguments or give "
                 "the trainer a larger GPU."
             )
             raise OutOfMemoryError("OutOfMemory", message) from None
-        self._refuse_no_numbers(model, embeddings.numpy())
+        progress.stage(f"fitting the last layer on {len(rows)} rows")
+        counts = Counter(map(id, rows))
         learnt = heads.Learnt(
             embeddings,
             torch.tensor(self.learnt_of(model, each)),
             torch.tensor([counts[id(row)] for row in each]),
         )
-        progress.stage(f"fitting the last layer on {len(rows)} rows")
-        aside = validation.split(each)
-        chosen = set(map(id, aside.validation)) if aside.enough else set()
-        steps, strength = heads.fit(
-            layer,
-            learnt,
-            [number for number, row in enumerate(each) if id(row) in chosen],
-            how.arguments,
-            anew=how.action is TrainingAction.RETRAIN,
-        )
+        parts = validation.split(each)
+        aside = set(map(id, parts.validation)) if parts.enough else set()
+        places = [place for place, row in enumerate(each) if id(row) in aside]
+        anew = how.action is TrainingAction.RETRAIN
+        steps, strength = heads.fit(layer, learnt, places, how.arguments, anew=anew)
         progress.say(f"fitted with {heads.STRENGTH} = {strength:g} in {steps} steps")
         return Fitted(time.monotonic() - start, steps)
+
+    def _embedded(
+        self, model: Classifier, rows: Sequence[R], how: How, progress: Progress
+    ) -> tuple[torch.nn.Linear, torch.Tensor]:
+        """The last layer, and what reaches it of each row.
+
+        Raises:
+            ConfigurationError: ArgumentInvalid, there is no such layer; TrainingDiverged.
+        """
+        network = model.model.to(_device()).eval()
+        ((_, sample),) = self._batches(model, rows[:1], 1)
+        layer = heads.last_layer(network, sample.taken, len(model.labels), how.action)
+        progress.stage("embedding rows", len(rows))
+        batches = self._batches(model, rows, heads.batch_of(how.arguments))
+        taken = ((numbers, batch.taken) for numbers, batch in batches)
+        found = heads.embedded(network, layer, len(rows), taken, progress.step)
+        heads.refuse_no_numbers(found, self.inputs, how.action)
+        return layer, found
 
     # --- within --------------------------------------------------------------------------
 
@@ -259,9 +261,9 @@ class Classification(PretrainedTask[R]):
         self,
         classifier: Classifier,
         embeddings: NDArray[np.float32],
-        *more: NDArray[np.float32],
+        probabilities: NDArray[np.float32],
     ) -> None:
-        fine = np.asarray(np.isfinite(np.hstack([embeddings, *more])).all(axis=1))
+        fine = np.asarray(np.isfinite(np.hstack([embeddings, probabilities])).all(axis=1))
         if fine.all():
             return
         wrong = int((~fine).sum())

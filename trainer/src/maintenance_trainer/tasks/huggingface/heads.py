@@ -119,7 +119,7 @@ def last_layer(
     """
     with torch.inference_mode():
         logits = network(**batch).logits
-        scale = max(1.0, float(logits.abs().max()))
+        scale = max(1.0, float(logits.nan_to_num(0.0, 0.0, 0.0).abs().max()))
         for layer in reversed([*network.modules()]):
             if not isinstance(layer, torch.nn.Linear) or layer.out_features != labels:
                 continue
@@ -127,7 +127,10 @@ def last_layer(
             if made is None or layer.in_features != made.shape[-1]:
                 continue
             told = layer(made)
-            if told.shape == logits.shape and torch.allclose(told, logits, atol=_SAME * scale):
+            same = told.shape == logits.shape and torch.allclose(
+                told, logits, atol=_SAME * scale, equal_nan=True
+            )
+            if same:
                 return layer
     where = arguments.where(action)
     message = (
@@ -143,6 +146,8 @@ def _before(network: Any, layer: torch.nn.Linear, batch: Mapping[str, Any]) -> t
     with _handing_on(layer):
         try:
             made: torch.Tensor = network(**batch).logits
+        except torch.cuda.OutOfMemoryError:
+            raise
         except (RuntimeError, ValueError, IndexError, TypeError):
             return None
     return made if made.dim() == 2 else None  # noqa: PLR2004  # rows, width
@@ -174,6 +179,22 @@ def embedded(
             done += len(numbers)
             step(done)
     return found
+
+
+def refuse_no_numbers(embeddings: torch.Tensor, inputs: str, action: TrainingAction) -> None:
+    """Refuse what nothing can be learnt of.
+
+    Raises:
+        ConfigurationError: TrainingDiverged.
+    """
+    wrong = int((~torch.isfinite(embeddings).all(1)).sum())
+    if wrong:
+        message = (
+            f"Of {len(embeddings)} {inputs} the encoder makes {wrong} NaN or infinity, though its "
+            "weights are finite, so that no head can be fitted. No version was written. Begin with "
+            f"another model, or write {_method(arguments.where(action))}: {Method.FULL.value}."
+        )
+        raise ConfigurationError("TrainingDiverged", message)
 
 
 # --- the regression -------------------------------------------------------------------------
