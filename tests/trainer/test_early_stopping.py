@@ -125,6 +125,8 @@ def test_a_unit_as_large_as_the_part_stays() -> None:
     assert len(parts.validation) == 10
     assert all(row.unit != f"{99:064x}" for row in parts.validation)
     assert not validation.split(of_units([1] * 200, ["a"] * 200)).enough
+    few = of_units(list(range(20)), ["a"] * 20)
+    assert not validation.split(few * 20).enough, "rows that come again are no more rows"
 
 
 # --- each kind ----------------------------------------------------------------------------

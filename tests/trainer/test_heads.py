@@ -225,7 +225,7 @@ def test_images_are_embedded_once_and_told_apart(kind: str, tmp_path: Path) -> N
 
 def test_a_model_that_ends_otherwise_is_refused_before_a_gpu_is_asked_for(tmp_path: Path) -> None:
     config = transformers.SwiftFormerConfig(
-        embed_dims=[8, 8, 8, 8], depths=[1, 1, 1, 1], image_size=64, num_labels=2
+        embed_dims=[8, 8, 8, 8], depths=[1, 1, 1, 1], image_size=64
     )
     network = transformers.SwiftFormerForImageClassification(config)
     network.save_pretrained(tmp_path)

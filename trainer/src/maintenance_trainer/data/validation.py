@@ -31,8 +31,12 @@ class Split(Generic[R]):
 
     @property
     def enough(self) -> bool:
-        """Whether there are rows enough on both sides."""
-        return len(self.validation) >= LEAST and len(self.learnt) >= LEAST_LEARNT
+        """Whether there are rows enough on both sides; one that comes again is one."""
+        return _distinct(self.validation) >= LEAST and _distinct(self.learnt) >= LEAST_LEARNT
+
+
+def _distinct(rows: Sequence[Row]) -> int:
+    return len(set(map(id, rows)))
 
 
 def split(rows: Sequence[R], share: float = SHARE) -> Split[R]:
@@ -73,7 +77,7 @@ def of_argument(argument: str, rows: Sequence[R]) -> Split[R]:
     """
     parts = split(rows)
     if not parts.enough:
-        found = f"{len(parts.validation)} can be set aside in whole units"
+        found = f"{_distinct(parts.validation)} can be set aside in whole units"
         raise _too_few(argument, len(rows), found)
     return parts
 
