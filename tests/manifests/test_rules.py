@@ -412,6 +412,15 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     *(
         (
+            {**changes, f"training.{recipe}.method": "HeadOnly"},
+            "spec.training.fineTune.method",
+            "only TextClassification and ImageClassification have a head that learns alone",
+        )
+        for changes in (CHAT, SERIES, TABLE, ITEMS)
+        for recipe in ("fineTune", "retrain")
+    ),
+    *(
+        (
             {**ITEMS, "data.columns": {stranger: "a"}},
             "spec.data.columns.user",
             "NextItem reads who chose what, and when, and no text, image or label",
@@ -633,6 +642,8 @@ ACCEPTED: list[dict[str, Any]] = [
     {**CHAT, "data.columns": {"prompt": "q", "completion": "a", "group": "messages"}},
     {**CHAT, "training.fineTune.method": "LoRA", "training.retrain.method": "LoRA"},
     {**CHAT, "training.fineTune.method": "LoRA", "training.retrain.method": "Full"},
+    {"training.fineTune.method": "HeadOnly", "training.retrain.method": "HeadOnly"},
+    {"model.task": "ImageClassification", "training.fineTune.method": "HeadOnly"},
     ITEMS,
     {**ITEMS, "data.columns": {"user": "customer", "item": "product", "time": "bought_at"}},
     {**ITEMS, "model.baseModel": {"storageUri": "pvc://models/base/items"}},

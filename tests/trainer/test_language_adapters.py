@@ -283,7 +283,9 @@ def test_the_method_travels_among_the_arguments() -> None:
 
 
 def test_a_method_is_refused_where_it_cannot_be_meant() -> None:
-    with pytest.raises(SpecError, match="TextClassification is trained whole: write Full") as error:
+    with pytest.raises(
+        SpecError, match="TextClassification is not trained by LoRA: write Full or"
+    ) as error:
         parse(_spec("TextClassification", method="LoRA"))
     assert error.value.field == "spec.training.fineTune.method"
     with pytest.raises(SpecError, match=r"write spec.training.fineTune.method: LoRA"):

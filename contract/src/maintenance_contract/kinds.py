@@ -64,10 +64,10 @@ ROLES: Final[Mapping[str, tuple[Role, ...]]] = {
 }
 """By kind, the input first."""
 
-WITH_ADAPTERS: Final = frozenset({Task.CAUSAL_LM})
-"""Kinds that can be trained by low-rank adapters, which leave the weights of a model alone."""
 PEFT_TYPE: Final = "peft_type"
-"""The argument of a training that says so, as the library of adapters (PEFT) names it."""
+"""The argument that asks for low-rank adapters, as the library of adapters (PEFT) names it."""
+FREEZE_BASE_MODEL: Final = "freeze_base_model"
+"""The argument that asks for a training of the head alone, as the library's models name it."""
 
 
 class Method(StrEnum):
@@ -75,11 +75,30 @@ class Method(StrEnum):
 
     FULL = "Full"
     LORA = "LoRA"
+    HEAD_ONLY = "HeadOnly"
 
     @property
-    def arguments(self) -> dict[str, str]:
+    def arguments(self) -> dict[str, Any]:
         """How a request says it."""
-        return {PEFT_TYPE: self.value.upper()} if self is Method.LORA else {}
+        return dict(_SPELLED[self])
+
+
+_SPELLED: Final[Mapping[Method, Mapping[str, Any]]] = {
+    Method.FULL: {},
+    Method.LORA: {PEFT_TYPE: Method.LORA.value.upper()},
+    Method.HEAD_ONLY: {FREEZE_BASE_MODEL: True},
+}
+METHODS: Final[Mapping[str, tuple[Method, ...]]] = {
+    Task.CAUSAL_LM: (Method.FULL, Method.LORA),
+    Task.IMAGE_CLASSIFICATION: (Method.FULL, Method.HEAD_ONLY),
+    Task.TEXT_CLASSIFICATION: (Method.FULL, Method.HEAD_ONLY),
+}
+"""How a kind can be trained; kinds that are not there are trained whole."""
+
+
+def methods_of(task: str) -> tuple[Method, ...]:
+    """The methods of a kind."""
+    return METHODS.get(task, (Method.FULL,))
 
 
 FROM_SCRATCH: Final = frozenset({Task.TABULAR_CLASSIFICATION, Task.TABULAR_REGRESSION})

@@ -30,11 +30,10 @@ from maintenance_contract.kinds import (
     MOST_INPUTS,
     OF_CLASSES,
     OF_NUMBERS,
-    PEFT_TYPE,
     ROLES,
-    WITH_ADAPTERS,
     Method,
     columns_unclear,
+    methods_of,
 )
 from maintenance_contract.request import SECRET_NAME
 from maintenance_core import series_spec
@@ -618,26 +617,28 @@ def _variable(fields: Fields) -> dict[str, Any]:
 def _method(recipe: Fields) -> dict[str, Any]:
     """The arguments of a training, and among them how its method is spelled in a request."""
     arguments = _arguments(recipe)
-    if PEFT_TYPE in arguments:
-        raise SpecError(
-            f"{recipe.name('arguments')}.{PEFT_TYPE}",
-            f"remove it and write {recipe.name('method')}: {Method.LORA.value}",
-        )
+    for method in Method:
+        for name in arguments.keys() & method.arguments.keys():
+            raise SpecError(
+                f"{recipe.name('arguments')}.{name}",
+                f"remove it and write {recipe.name('method')}: {method.value}",
+            )
     method = recipe.one_of("method", Method) if recipe.has("method") else Method.FULL
     return {**arguments, **method.arguments}
 
 
 def _refuse_method(training: Training, task: Task) -> None:
-    """Refuse adapters where the kind cannot be trained by them."""
-    if task in WITH_ADAPTERS:
-        return
+    """Refuse a method by which the kind cannot be trained."""
+    known = methods_of(task)
     recipes = {"fineTune": training.fine_tune_arguments, "retrain": training.retrain_arguments}
     for recipe, arguments in recipes.items():
-        if PEFT_TYPE in arguments:
-            raise SpecError(
-                f"spec.training.{recipe}.method",
-                f"{task.value} is trained whole: write {Method.FULL.value}, or leave it out",
-            )
+        for method in Method:
+            if method not in known and arguments.keys() & method.arguments.keys():
+                how = "trained whole" if len(known) == 1 else f"not trained by {method.value}"
+                raise SpecError(
+                    f"spec.training.{recipe}.method",
+                    f"{task.value} is {how}: write {' or '.join(known)}, or leave it out",
+                )
 
 
 def _arguments(recipe: Fields) -> dict[str, Any]:

@@ -233,7 +233,8 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
         type=_assignment,
         metavar="NAME=VALUE",
         help="a Hugging Face TrainingArguments value, for example num_train_epochs=5, of tables "
-        "one of XGBoost's, like max_depth=4; peft_type=LORA trains adapters; may be repeated",
+        "one of XGBoost's, like max_depth=4; peft_type=LORA trains adapters, "
+        "freeze_base_model=true the head alone; may be repeated",
     )
     verb.add_argument(
         "--champion",

@@ -21,7 +21,7 @@ from maintenance_trainer.errors import ConfigurationError, OutOfMemoryError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.tasks import tokens
-from maintenance_trainer.tasks.huggingface import arguments, fitting, loading
+from maintenance_trainer.tasks.huggingface import arguments, early_stopping, fitting, loading
 from maintenance_trainer.tasks.huggingface.pretrained import (
     PretrainedModel,
     PretrainedTask,
@@ -251,15 +251,20 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         built = arguments.build(how.action, options.of_trainer(how.arguments), how.scratch)
         room = encoding.context(model.model, model.processor)
         most = min(room, options.max_length(how.arguments))
-        learnt = self._learnt(model, rows, most, progress)
+        where = arguments.where(how.action)
+        kept, stopping = early_stopping.split(where, how.arguments, rows)
+        learnt = self._learnt(model, kept, most, progress)
         told = fitting.Told(progress, len(learnt))
-        examples = fitting.Examples(
-            [row.fields for row in learnt], accepted(model.model), [row.labels for row in learnt]
-        )
-        collator, where = self.collator(model), arguments.where(how.action)
+        takes = accepted(model.model)
+        examples = _examples(learnt, takes)
+        validation = None
+        if stopping:
+            aside = self._learnt(model, stopping.rows, most, progress)
+            validation = stopping.on(_examples(aside, takes))
+        collator = self.collator(model)
         transformers.set_seed(built.seed)  # adapters begin at random
         with adapters.trained(model.model, how.arguments, where) as trained:
-            trainer = fitting.trainer_of(trained, examples, collator, built, told)
+            trainer = fitting.trainer_of(trained, examples, collator, built, told, validation)
             return fitting.fit(trainer, told, where)
 
     def _learnt(
@@ -355,6 +360,10 @@ if TYPE_CHECKING:
     def _is_a_task(kind: CausalLanguageModel) -> "kinds.Task[AnswerRow, PretrainedModel]":
         """Types are checked here."""
         return kind
+
+
+def _examples(rows: Sequence[Encoded], takes: frozenset[str]) -> fitting.Examples:
+    return fitting.Examples([row.fields for row in rows], takes, [row.labels for row in rows])
 
 
 def _made(asked: str, answer: str, *, plain: bool) -> AnswerRow:

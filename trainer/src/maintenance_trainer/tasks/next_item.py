@@ -24,7 +24,15 @@ from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.model_field import Given, no_copy
 from maintenance_trainer.progress import Progress
-from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal, sizes
+from maintenance_trainer.tasks.huggingface import (
+    arguments,
+    early_stopping,
+    fitting,
+    loading,
+    rehearsal,
+    sizes,
+)
+from maintenance_trainer.tasks.huggingface.early_stopping import Stopping
 from maintenance_trainer.tasks.huggingface.folder import config_document
 from maintenance_trainer.tasks.interactions import SOURCE, Interactions
 from maintenance_trainer.tasks.items import catalogues, changes, decoders, inspection, stored
@@ -198,13 +206,16 @@ class NextItem:
         stays as it is; then all of it goes on as gently as ever. Trained at once, what is known
         would be moved as far as what is not.
         """
-        given = complete(how.action, how.arguments, len(rows))
+        where = arguments.where(how.action)
+        learnt, stopping = early_stopping.split(where, how.arguments, rows)
+        given = complete(how.action, how.arguments, len(learnt))
         first = Fitted()
         if how.action is TrainingAction.FINE_TUNE and _has_grown(model):
             apart = {"learning_rate": _apart(given["learning_rate"]), "weight_decay": 0.0}
             with catalogues.only_new(model.network, model.known or 0):
-                first = self._fit(model, rows, how, {**given, **apart}, progress)
-        second = self._fit(model, rows, how, given, progress)
+                stage = replace(how, arguments={**given, **apart}, scratch=how.scratch / "new")
+                first = self._fit(model, learnt, stage, progress, stopping)
+        second = self._fit(model, learnt, replace(how, arguments=given), progress, stopping)
         return Fitted(first.seconds + second.seconds, first.steps + second.steps)
 
     def _fit(
@@ -212,12 +223,12 @@ class NextItem:
         model: ItemModel,
         rows: Sequence[ItemRow],
         how: How,
-        given: Mapping[str, Any],
         progress: Progress,
+        stopping: Stopping[ItemRow] | None,
     ) -> Fitted:
         told = fitting.Told(progress, len(rows))
-        built = arguments.build(how.action, given, how.scratch)
-        trainer = self.trainer_of(model, rows, built, told)
+        built = arguments.build(how.action, how.arguments, how.scratch)
+        trainer = self.trainer_of(model, rows, built, told, stopping)
         return fitting.fit(trainer, told, arguments.where(how.action))
 
     def trainer_of(
@@ -226,8 +237,14 @@ class NextItem:
         rows: Sequence[ItemRow],
         built: Any,
         told: transformers.TrainerCallback,
+        stopping: Stopping[ItemRow] | None = None,
     ) -> transformers.Trainer:
         """The library's trainer of these rows, by its ``TrainingArguments``."""
+        examples = self._examples(model, rows)
+        validation = stopping.on(self._examples(model, stopping.rows)) if stopping else None
+        return fitting.trainer_of(model.network, examples, Collator(), built, told, validation)
+
+    def _examples(self, model: ItemModel, rows: Sequence[ItemRow]) -> fitting.Examples:
         tokens = tokens_of(model.catalogue)
         pairs = [pair for row in rows for pair in windows(row, tokens, model.context)]
         if not pairs:
@@ -237,12 +254,11 @@ class NextItem:
                 "catalogue, or leave rare items out."
             )
             raise DataError("DataEmpty", message)
-        examples = fitting.Examples(
+        return fitting.Examples(
             [{"input_ids": inputs} for inputs, _ in pairs],
             frozenset({"input_ids"}),
             [answers for _, answers in pairs],
         )
-        return fitting.trainer_of(model.network, examples, Collator(), built, told)
 
     def rehearsed(self, _model: ItemModel, _labels: Sequence[str]) -> dict[str, list[ItemRow]]:
         """Rows that arguments are tried with."""

@@ -18,6 +18,7 @@ from typing import Any, Final
 from maintenance_contract import DEFAULT_TRAIN_BATCH, TrainingAction
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.seed import SEED
+from maintenance_trainer.tasks.huggingface import early_stopping
 
 DEFAULTS: Final[dict[str, Any]] = {
     "num_train_epochs": 3,
@@ -41,9 +42,7 @@ _OURS: Final[dict[str, str]] = {
     "do_train": "the trainer always trains and evaluates",
     "do_eval": "the trainer always trains and evaluates",
     "do_predict": "the trainer always trains and evaluates",
-    "load_best_model_at_end": "held-out rows must not choose the checkpoint that they judge",
-    "metric_for_best_model": "held-out rows must not choose the checkpoint that they judge",
-    "greater_is_better": "held-out rows must not choose the checkpoint that they judge",
+    "greater_is_better": "early stopping compares the loss, and less is better",
     "resume_from_checkpoint": "a run starts from the champion or the base model",
     "remove_unused_columns": "the trainer hands over what the model reads",
     "label_names": "the trainer hands over what the model reads",
@@ -138,7 +137,8 @@ def check(action: TrainingAction, arguments: Mapping[str, Any]) -> None:
     """
     field = where(action)
     known = _known()
-    for name, value in arguments.items():
+    early_stopping.check(field, arguments)
+    for name, value in early_stopping.rest(arguments).items():
         if because := _because(name):
             message = f"{field}.{name} cannot be set: {because}; remove it."
             raise ConfigurationError("ArgumentInvalid", message)
@@ -169,17 +169,17 @@ def build(
         **DEFAULTS,
         "bf16": bf16_helps(),
         "use_cpu": not torch.cuda.is_available(),
-        **arguments,
+        **early_stopping.rest(arguments),
         "output_dir": str(scratch),
-        "save_strategy": "no",
-        "eval_strategy": "no",
         "logging_strategy": "steps",
         "logging_steps": 10,
         "logging_nan_inf_filter": False,  # a loss that is no number ends the training
         "report_to": "none",
         "disable_tqdm": True,
         "push_to_hub": False,
+        **early_stopping.of_library(arguments),
     }
+    ours["per_device_eval_batch_size"] = ours["per_device_train_batch_size"]
     if ours.get("fp16"):
         ours["bf16"] = arguments.get("bf16", False)
     try:
@@ -253,7 +253,8 @@ def _problem(name: str, value: object, hint: object) -> str:
 def _meant(name: str) -> str:
     """What somebody who wrote this name may have meant."""
     names = (name, _RENAMED.get(name, ""))
-    near = [n for n in names if n in _known()] or difflib.get_close_matches(name, _known(), 1, 0.5)
+    known = [*_known(), *early_stopping.NAMES]
+    near = [n for n in names if n in known] or difflib.get_close_matches(name, known, 1, 0.5)
     if not near:
         return "see Hugging Face TrainingArguments."
     if because := _because(near[0]):

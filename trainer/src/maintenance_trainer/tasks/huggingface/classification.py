@@ -1,11 +1,14 @@
 """Classifiers in Hugging Face's format: a base model gets a head for the labels of the rows."""
 
+import copy
 import re
+import time
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -13,18 +16,20 @@ import transformers
 from numpy.typing import NDArray
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
+from maintenance_contract import TrainingAction
+from maintenance_trainer.data import validation
 from maintenance_trainer.data.rows import Row
-from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.errors import ConfigurationError, OutOfMemoryError
 from maintenance_trainer.evaluate import majority_class
 from maintenance_trainer.model_field import Given
-from maintenance_trainer.progress import Progress
-from maintenance_trainer.tasks.huggingface import loading
+from maintenance_trainer.progress import Progress, Silent
+from maintenance_trainer.tasks.huggingface import heads, loading, rehearsal
 from maintenance_trainer.tasks.huggingface.pretrained import (
     PretrainedModel,
     PretrainedTask,
     accepted,
 )
-from maintenance_trainer.tasks.task import Outputs, Task
+from maintenance_trainer.tasks.task import Fitted, How, Outputs, Task
 
 EVALUATION_BATCH: Final = 64
 _UNNAMED: Final = re.compile(r"LABEL_\d+")
@@ -120,27 +125,21 @@ class Classification(PretrainedTask[R]):
             nothing = np.zeros((0, width), np.float32)
             return Outputs(np.zeros(0), nothing, probabilities)
         predicted = [""] * len(rows)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        network = model.model.to(device).eval()
-        takes, collate = accepted(network), self.collator(model)
-        encoded = self.encode(model, rows)
-        # Nothing is learnt here, so order costs no score.
-        order = self.order(encoded)
+        network = model.model.to(_device()).eval()
         embeddings: NDArray[np.float32] | None = None
+        done = 0
         with torch.inference_mode():
-            for start in range(0, len(order), EVALUATION_BATCH):
-                numbers = list(order[start : start + EVALUATION_BATCH])
-                batch = collate([encoded[number] for number in numbers]).to(device)
-                taken = {name: field for name, field in batch.items() if name in takes}
-                output = network(**taken, output_hidden_states=True)
-                pooled = self.pooled(output, batch).float().cpu().numpy()
+            for numbers, batch in self._batches(model, rows, EVALUATION_BATCH):
+                output = network(**batch.taken, output_hidden_states=True)
+                pooled = self.pooled(output, batch.fields).float().cpu().numpy()
                 if embeddings is None:
                     embeddings = np.zeros((len(rows), pooled.shape[1]), np.float32)
                 embeddings[numbers] = pooled
                 probabilities[numbers] = output.logits.float().softmax(-1).cpu().numpy()
                 for number, best in zip(numbers, output.logits.argmax(-1).tolist(), strict=True):
                     predicted[number] = model.labels[best]
-                progress.step(start + len(numbers))
+                done += len(numbers)
+                progress.step(done)
         assert embeddings is not None  # noqa: S101  # there are rows
         self._refuse_no_numbers(model, embeddings, probabilities)
         wrong = [row.label != label for row, label in zip(rows, predicted, strict=True)]
@@ -151,7 +150,93 @@ class Classification(PretrainedTask[R]):
         answer = majority_class(train)
         return np.array([row.label != answer for row in rows], float)
 
+    # --- training ------------------------------------------------------------------------
+
+    @override
+    def check_arguments(self, action: TrainingAction, given: Mapping[str, Any]) -> None:
+        """See ``Task``: those of the library's trainer, or of a head that is fitted alone."""
+        if heads.wanted(given):
+            heads.check(action, given)
+        else:
+            heads.refuse_without_method(action, given)
+            super().check_arguments(action, given)
+
+    @override
+    def try_arguments(
+        self, tiny: Classifier, action: TrainingAction, given: Mapping[str, Any], rows: int
+    ) -> None:
+        """See ``Task``."""
+        if not heads.wanted(given):
+            super().try_arguments(tiny, action, given, rows)
+            return
+        few = next(iter(self.rehearsed(tiny, tiny.labels).values()))
+        copied = replace(tiny, model=copy.deepcopy(tiny.model))
+        with rehearsal.apart():
+            self.fit(copied, few, How(action, given, Path("unused")), Silent())
+
+    @override
+    def fit(self, model: Classifier, rows: Sequence[R], how: How, progress: Progress) -> Fitted:
+        """Train in place: all weights, or the last layer alone."""
+        if not heads.wanted(how.arguments):
+            return super().fit(model, rows, how, progress)
+        start = time.monotonic()
+        each = list({id(row): row for row in rows}.values())  # one may be there several times
+        try:
+            layer, embeddings = self._embedded(model, each, how, progress)
+        except torch.cuda.OutOfMemoryError:
+            message = (
+                f"The GPU ran out of memory; lower {heads.BATCH} in training.*.arguments or give "
+                "the trainer a larger GPU."
+            )
+            raise OutOfMemoryError("OutOfMemory", message) from None
+        progress.stage(f"fitting the last layer on {len(rows)} rows")
+        counts = Counter(map(id, rows))
+        learnt = heads.Learnt(
+            embeddings,
+            torch.tensor(self.learnt_of(model, each)),
+            torch.tensor([counts[id(row)] for row in each]),
+        )
+        parts = validation.split(each)
+        aside = set(map(id, parts.validation)) if parts.enough else set()
+        places = [place for place, row in enumerate(each) if id(row) in aside]
+        anew = how.action is TrainingAction.RETRAIN
+        steps, strength = heads.fit(layer, learnt, places, how.arguments, anew=anew)
+        progress.say(f"fitted with {heads.STRENGTH} = {strength:g} in {steps} steps")
+        return Fitted(time.monotonic() - start, steps)
+
+    def _embedded(
+        self, model: Classifier, rows: Sequence[R], how: How, progress: Progress
+    ) -> tuple[torch.nn.Linear, torch.Tensor]:
+        """The last layer, and what reaches it of each row.
+
+        Raises:
+            ConfigurationError: ArgumentInvalid, there is no such layer; TrainingDiverged.
+        """
+        network = model.model.to(_device()).eval()
+        ((_, sample),) = self._batches(model, rows[:1], 1)
+        layer = heads.last_layer(network, sample.taken, len(model.labels), how.action)
+        progress.stage("embedding rows", len(rows))
+        batches = self._batches(model, rows, heads.batch_of(how.arguments))
+        taken = ((numbers, batch.taken) for numbers, batch in batches)
+        found = heads.embedded(network, layer, len(rows), taken, progress.step)
+        heads.refuse_no_numbers(found, self.inputs, how.action)
+        return layer, found
+
     # --- within --------------------------------------------------------------------------
+
+    def _batches(
+        self, model: Classifier, rows: Sequence[R], size: int
+    ) -> Iterator[tuple[list[int], "_Batch"]]:
+        """Numbers of rows that are asked together, and their fields on the device."""
+        takes, collate = accepted(model.model), self.collator(model)
+        encoded = self.encode(model, rows)
+        # Nothing is learnt of them, so order costs no score.
+        order = self.order(encoded)
+        for start in range(0, len(order), size):
+            numbers = list(order[start : start + size])
+            fields = collate([encoded[number] for number in numbers]).to(_device())
+            taken = {name: field for name, field in fields.items() if name in takes}
+            yield numbers, _Batch(fields, taken)
 
     def _own_labels(self, config: Any) -> tuple[str, ...]:
         """The labels of the outputs in their order."""
@@ -193,6 +278,17 @@ class Classification(PretrainedTask[R]):
             f"{what}, though its weights are finite: they are too large; take an earlier "
             "checkpoint."
         )
+
+
+class _Batch(NamedTuple):
+    """All fields of a batch, and those of them that the network takes."""
+
+    fields: Mapping[str, Any]
+    taken: Mapping[str, Any]
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 if TYPE_CHECKING:

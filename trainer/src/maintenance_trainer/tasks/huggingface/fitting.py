@@ -13,6 +13,7 @@ from typing_extensions import override  # of torch; typing has it from Python 3.
 from maintenance_trainer.errors import ConfigurationError, OutOfMemoryError
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.tasks.huggingface import loading
+from maintenance_trainer.tasks.huggingface.early_stopping import Validation
 from maintenance_trainer.tasks.task import Fitted
 
 Fields = dict[str, Any]
@@ -49,14 +50,16 @@ def trainer_of(
     collator: Any,
     arguments: Any,
     told: TrainerCallback,
+    validation: Validation | None = None,
 ) -> Trainer:
-    """The library's trainer, which says nothing itself."""
+    """The library's trainer, which says nothing itself; ``validation`` may end it early."""
     trainer = Trainer(
         model=model,
         args=arguments,
         train_dataset=examples,
+        eval_dataset=validation.examples if validation else None,
         data_collator=collator,
-        callbacks=[told],
+        callbacks=[told, *([validation.callback] if validation else [])],
     )
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
@@ -129,6 +132,22 @@ class Told(TrainerCallback):
         if not math.isfinite(float(loss)):
             self.diverged = f"the loss is {loss} at step {state.global_step} of {state.max_steps}"
             control.should_training_stop = True
+
+    @override
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        loss = float(kwargs["metrics"]["eval_loss"])
+        if not math.isfinite(loss):
+            self.diverged = f"the loss of rows set aside is {loss} at step {state.global_step}"
+            control.should_training_stop = True
+
+    @override
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.best_metric is not None:
+            self._progress.say(
+                f"rows set aside were told best at step {state.best_global_step} (loss "
+                f"{state.best_metric:.4f}); {state.global_step} of {state.max_steps} steps were "
+                "made"
+            )
 
     @override
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -20,7 +20,14 @@ from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.model_field import Given, no_copy
 from maintenance_trainer.progress import Progress, Silent
-from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal
+from maintenance_trainer.tasks.huggingface import (
+    arguments,
+    early_stopping,
+    fitting,
+    loading,
+    rehearsal,
+)
+from maintenance_trainer.tasks.huggingface.early_stopping import Stopping
 from maintenance_trainer.tasks.task import Fitted, How, Outputs
 
 SAME: Final = 1e-3
@@ -183,10 +190,12 @@ class PretrainedTask(ABC, Generic[R]):
         self, model: PretrainedModel, rows: Sequence[R], how: How, progress: Progress
     ) -> Fitted:
         """Train in place, with the library's ``TrainingArguments``."""
+        where = arguments.where(how.action)
+        learnt, stopping = early_stopping.split(where, how.arguments, rows)
         built = arguments.build(how.action, how.arguments, how.scratch)
-        told = fitting.Told(progress, len(rows))
-        trainer = self.trainer_of(model, rows, built, told)
-        return fitting.fit(trainer, told, arguments.where(how.action))
+        told = fitting.Told(progress, len(learnt))
+        trainer = self.trainer_of(model, learnt, built, told, stopping)
+        return fitting.fit(trainer, told, where)
 
     def trainer_of(
         self,
@@ -194,15 +203,19 @@ class PretrainedTask(ABC, Generic[R]):
         rows: Sequence[R],
         built: Any,
         told: transformers.TrainerCallback,
+        stopping: Stopping[R] | None = None,
     ) -> transformers.Trainer:
         """The library's trainer of these rows, by its ``TrainingArguments``."""
-        examples = fitting.Examples(
-            self.encode(classifier, rows),
-            accepted(classifier.model),
-            self.learnt_of(classifier, rows),
-        )
+
+        def examples(its: Sequence[R]) -> fitting.Examples:
+            fields, takes = self.encode(classifier, its), accepted(classifier.model)
+            return fitting.Examples(fields, takes, self.learnt_of(classifier, its))
+
+        validation = stopping.on(examples(stopping.rows)) if stopping else None
         collator = self.collator(classifier)
-        return fitting.trainer_of(classifier.model, examples, collator, built, told)
+        return fitting.trainer_of(
+            classifier.model, examples(rows), collator, built, told, validation
+        )
 
     # --- the store -----------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from maintenance_contract import TrainingAction
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress, Silent
-from maintenance_trainer.tasks.huggingface import arguments, loading, sizes
+from maintenance_trainer.tasks.huggingface import arguments, early_stopping, loading, sizes
 from maintenance_trainer.tasks.huggingface.folder import config_document
 
 if TYPE_CHECKING:
@@ -185,6 +185,8 @@ def check_arguments(
     Raises:
         ConfigurationError: ArgumentInvalid, with the argument's name.
     """
+    early_stopping.refuse_few(arguments.where(action), given, rows)
+    given = early_stopping.rest(given)
     with apart():
         problem = _problem(task, tiny, action, given, rows)
         if not problem:

@@ -17,6 +17,7 @@ from maintenance_contract import TrainingAction
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, sizes
+from maintenance_trainer.tasks.huggingface.early_stopping import Stopping
 from maintenance_trainer.tasks.series import arrays
 from maintenance_trainer.tasks.series.rows import Window
 from maintenance_trainer.tasks.series.schema import Schema
@@ -179,12 +180,12 @@ class Learner(nn.Module):
     def __init__(self, network: Any, schema: Schema) -> None:
         super().__init__()
         self.network = network
-        self._schema = schema
+        self.schema = schema
 
     @override
     def forward(self, past_values: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-        told = answered(self.network(past_values=past_values), self._schema)
-        if self._schema.labels:
+        told = answered(self.network(past_values=past_values), self.schema)
+        if self.schema.labels:
             return {"loss": nn.functional.cross_entropy(told, labels)}
         known = torch.isfinite(labels)
         away = (told - torch.nan_to_num(labels)).abs()
@@ -203,17 +204,17 @@ def answered(output: Any, schema: Schema) -> torch.Tensor:
 
 
 class Numbers(torch.utils.data.Dataset[int]):
-    """Places of rows; a batch of them is made at once."""
+    """Places of rows from ``first`` on; a batch of them is made at once."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, count: int, first: int = 0) -> None:
+        self._count, self._first = count, first
 
     def __len__(self) -> int:
         return self._count
 
     @override
     def __getitem__(self, number: int) -> int:
-        return number
+        return self._first + number
 
 
 class Collator:
@@ -264,36 +265,40 @@ _BATCH: Final = "per_device_train_batch_size"
 
 
 def train(
-    network: Any,
-    schema: Schema,
+    learner: Learner,
     rows: Sequence[Window],
     classes: NDArray[np.int64] | None,
     how: How,
     progress: Progress,
+    stopping: Stopping[Window] | None,
 ) -> Fitted:
-    """Train in place.
+    """Train in place; the rows of ``stopping`` are the last of ``rows``, and not learnt.
 
     Raises:
         OutOfMemoryError: of the GPU.
         ConfigurationError: TrainingDiverged.
     """
-    told = fitting.Told(progress, len(rows))
-    settings = built(how.action, how.arguments, len(rows), how.scratch)
-    trainer = trainer_of(network, schema, rows, classes, settings, told)
+    count = len(rows) - (len(stopping.rows) if stopping else 0)
+    told = fitting.Told(progress, count)
+    settings = built(how.action, how.arguments, count, how.scratch)
+    trainer = trainer_of(learner, rows, classes, settings, told, stopping)
     return fitting.fit(trainer, told, arguments.where(how.action))
 
 
-def trainer_of(  # each is a fact of its own
-    network: Any,
-    schema: Schema,
+def trainer_of(
+    learner: Learner,
     rows: Sequence[Window],
     classes: NDArray[np.int64] | None,
     settings: Any,
     told: transformers.TrainerCallback,
+    stopping: Stopping[Window] | None = None,
 ) -> transformers.Trainer:
     """The library's trainer of these rows."""
-    learner, collator = Learner(network, schema), Collator(rows, schema, classes)
-    return fitting.trainer_of(learner, Numbers(len(rows)), collator, settings, told)
+    collator = Collator(rows, learner.schema, classes)
+    aside = len(stopping.rows) if stopping else 0
+    count = len(rows) - aside
+    validation = stopping.on(Numbers(aside, count)) if stopping else None
+    return fitting.trainer_of(learner, Numbers(count), collator, settings, told, validation)
 
 
 def asked(

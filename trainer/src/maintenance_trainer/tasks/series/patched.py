@@ -18,7 +18,14 @@ from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.model_field import Given, no_copy
 from maintenance_trainer.progress import Progress, Silent
-from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, rehearsal, sizes
+from maintenance_trainer.tasks.huggingface import (
+    arguments,
+    early_stopping,
+    fitting,
+    loading,
+    rehearsal,
+    sizes,
+)
 from maintenance_trainer.tasks.named_columns import refuse_strangers, remarks
 from maintenance_trainer.tasks.series import arrays, drift, embedding, network, stored
 from maintenance_trainer.tasks.series.rows import SECOND, Scales, Series, ValuedWindow, Window
@@ -110,17 +117,17 @@ class Patched(ABC):
         self, tiny: SeriesModel, action: TrainingAction, given: Mapping[str, Any], rows: int
     ) -> None:
         """See ``Task``: one step on a few rows, on the CPU."""
-        del rows
-        few = self._rehearsed()
+        early_stopping.refuse_few(arguments.where(action), given, rows)
+        few, given = self._rehearsed(), early_stopping.rest(given)
         there = {name: value for name, value in given.items() if name not in _OF_A_MACHINE}
         with rehearsal.apart(), tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
             try:
                 once = {**there, "max_steps": 1, "use_cpu": True}
                 settings = network.built(action, once, len(few), Path(name))
                 told = fitting.Told(Silent(), len(few))
-                network.trainer_of(
-                    tiny.network, tiny.schema, few, self.classes(tiny, few), settings, told
-                ).train()
+                learner = network.Learner(tiny.network, tiny.schema)
+                classes = self.classes(tiny, few)
+                network.trainer_of(learner, few, classes, settings, told).train()
             except ConfigurationError:
                 raise
             except Exception as error:  # noqa: BLE001  # whatever the optimizer's library raises
@@ -189,9 +196,12 @@ class Patched(ABC):
         self, model: SeriesModel, rows: Sequence[Window], how: How, progress: Progress
     ) -> Fitted:
         """Train in place."""
-        fitted = network.train(
-            model.network, model.schema, rows, self.classes(model, rows), how, progress
-        )
+        where = arguments.where(how.action)
+        learnt, stopping = early_stopping.split(where, how.arguments, rows)
+        every = [*learnt, *(stopping.rows if stopping else ())]
+        learner = network.Learner(model.network, model.schema)
+        classes = self.classes(model, every)
+        fitted = network.train(learner, every, classes, how, progress, stopping)
         model.given = None
         return fitted
 

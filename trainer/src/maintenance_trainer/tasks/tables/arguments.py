@@ -49,6 +49,8 @@ class OneOf:
         return "" if value in self.words else f"{' or '.join(self.words)} is expected"
 
 
+EARLY_STOPPING: Final = "early_stopping_rounds"
+"""Boosting ends when rows of its own side, set aside, are told no better for so many rounds."""
 _SHARE: Final = Range(0, 1, above=True)
 _PENALTY: Final = Range(0, 1e9)
 KNOWN: Final[Mapping[str, Range | OneOf]] = {
@@ -73,6 +75,7 @@ KNOWN: Final[Mapping[str, Range | OneOf]] = {
     "random_state": Range(0, 2**31 - 1, whole=True),
     "n_jobs": Range(1, 1024, whole=True),
     "device": OneOf(("cpu", "cuda")),
+    EARLY_STOPPING: Range(1, 100_000, whole=True),
 }
 """Deeper trees than 32 need more memory than there is: their nodes double with each level."""
 
@@ -94,7 +97,6 @@ DEFAULTS: Final[Mapping[TrainingAction, Mapping[str, Any]]] = {
 """Beneath the user's own. More trees of a smaller rate than XGBoost's 100 of 0.3: tables that
 change are noisy. A fine-tune has the champion's trees already, and adds a quarter as many."""
 
-_HELD_OUT: Final = "held-out rows must not choose the model that they judge"
 _SCORED: Final = "scores are computed by the trainer"
 _OUR_ROWS: Final = "the trainer hands over rows, their weights and which columns are categories"
 _OURS: Final[Mapping[str, str]] = {
@@ -102,8 +104,7 @@ _OURS: Final[Mapping[str, str]] = {
     "num_class": "the rows say how many classes there are",
     "base_score": "it is estimated from the rows",
     "eval_metric": _SCORED,
-    "early_stopping_rounds": _HELD_OUT,
-    "eval_set": _HELD_OUT,
+    "eval_set": "early_stopping_rounds sets rows aside by itself",
     "callbacks": "arguments are numbers and words",
     "booster": "versions are gradient boosted trees (gbtree), so that a fine-tune can go on",
     "process_type": "a fine-tune adds trees to the champion's",

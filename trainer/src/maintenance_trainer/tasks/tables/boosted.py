@@ -11,6 +11,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from maintenance_contract import ContractError, TrainingAction
+from maintenance_trainer.data import validation
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
@@ -137,7 +138,9 @@ class Boosted(ABC):
         self, tiny: TableModel, action: TrainingAction, given: Mapping[str, Any], rows: int
     ) -> None:
         """See ``Task``: one round on a few rows, on the CPU."""
-        del rows
+        if arguments.EARLY_STOPPING in given:
+            argument = f"{arguments.where(action)}.{arguments.EARLY_STOPPING}"
+            validation.refuse_few(argument, rows)
         few = self._rehearsed()
         once = {name: value for name, value in given.items() if name not in _OF_A_MACHINE}
         how = How(action, {**once, "n_estimators": 1, "device": "cpu"}, Path())
@@ -312,7 +315,16 @@ class Boosted(ABC):
         ]
 
 
-_OF_A_MACHINE: Final = frozenset({"device", "n_estimators", "num_boost_round", "n_jobs", "nthread"})
+_OF_A_MACHINE: Final = frozenset(
+    {
+        "device",
+        "n_estimators",
+        "num_boost_round",
+        "n_jobs",
+        "nthread",
+        arguments.EARLY_STOPPING,
+    }
+)
 """What is another on the machine that trains, and what would make a rehearsal long."""
 _REHEARSED_HEADER: Final = Header("", (), ["a", "b"], [Type.NUMBER, Type.NUMBER])
 _REHEARSED_SCHEMA: Final = Schema(

@@ -18,6 +18,7 @@ from typing_extensions import override  # typing has it from Python 3.12 on
 
 from maintenance_contract import TrainingAction
 from maintenance_trainer.cores import cores
+from maintenance_trainer.data import validation
 from maintenance_trainer.errors import ConfigurationError, OutOfMemoryError
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.tasks.tables import arguments, blocks
@@ -65,16 +66,53 @@ def train(  # noqa: PLR0913, PLR0917  # rows, answers and what they are learnt b
         ConfigurationError: ArgumentInvalid, in the library's words.
     """
     given = arguments.complete(how.action, how.arguments)
-    rounds = given.pop("n_estimators")
+    rounds, patience = given.pop("n_estimators"), given.pop(arguments.EARLY_STOPPING, None)
     parameters = {**_PARAMETERS, "device": device(), "nthread": cores(), **objective, **given}
+    aside: _Part | None = None
+    if patience is not None:
+        argument = f"{arguments.where(how.action)}.{arguments.EARLY_STOPPING}"
+        (rows, answers), aside = _parted(rows, answers, argument)
     progress.stage(f"boosting on {len(rows)} rows, rounds", rounds)
     start = time.monotonic()
+    told = _Told(progress)
     try:
         data = _training_data(schema, rows, answers, parameters, exact=before is not None)
-        booster = xgb.train(parameters, data, rounds, xgb_model=before, callbacks=[_Told(progress)])
+        watched: dict[str, Any] = {"callbacks": [told]}
+        if aside:
+            stopping = xgb.callback.EarlyStopping(rounds=patience, save_best=True)
+            watched = {
+                "callbacks": [told, stopping],
+                "evals": [(_exactly(schema, *aside), "validation")],
+            }
+        booster = xgb.train(
+            parameters, data, rounds, xgb_model=before, verbose_eval=False, **watched
+        )
     except xgb.core.XGBoostError as error:
         raise _explained(error, how.action) from None
-    return booster, Fitted(time.monotonic() - start, rounds)
+    if aside:
+        progress.say(
+            f"{len(aside[0])} rows set aside were told best with {booster.num_boosted_rounds()} "
+            f"rounds of trees; {told.rounds} of {rounds} were made"
+        )
+    # Some readers would ask with these trees alone, whatever is boosted on top of them.
+    booster.set_attr(best_iteration=None, best_score=None)
+    return booster, Fitted(time.monotonic() - start, told.rounds)
+
+
+_Part = tuple[Sequence[TableRow], NDArray[np.float32]]
+
+
+def _parted(
+    rows: Sequence[TableRow], answers: NDArray[np.float32], argument: str
+) -> tuple[_Part, _Part]:
+    """Rows to learn with their answers, and those that are set aside."""
+    parts = validation.of_argument(argument, rows)
+    answer_of = {id(row): answer for row, answer in zip(rows, answers, strict=True)}
+
+    def part(its: Sequence[TableRow]) -> _Part:
+        return its, np.array([answer_of[id(row)] for row in its], np.float32)
+
+    return part(parts.learnt), part(parts.validation)
 
 
 def margins(
@@ -137,15 +175,21 @@ def _training_data(
 
     ``exact``: with their values, four times as large, which trees of other bins must be asked with.
     """
-    weights = np.array([row.weight for row in rows], np.float32)
     if exact:
-        return matrix_of(blocks.matrix(rows, schema), schema, label=answers, weight=weights)
+        return _exactly(schema, rows, answers)
+    weights = np.array([row.weight for row in rows], np.float32)
     return xgb.QuantileDMatrix(
         _Batches(schema, rows, answers, weights),
         max_bin=parameters.get("max_bin", 256),
         enable_categorical=True,
         nthread=parameters["nthread"],
     )
+
+
+def _exactly(schema: Schema, rows: Sequence[TableRow], answers: NDArray[np.float32]) -> xgb.DMatrix:
+    """Rows with their values."""
+    weights = np.array([row.weight for row in rows], np.float32)
+    return matrix_of(blocks.matrix(rows, schema), schema, label=answers, weight=weights)
 
 
 class _Batches(xgb.DataIter):
@@ -188,12 +232,14 @@ class _Told(xgb.callback.TrainingCallback):
         super().__init__()
         self._progress = progress
         self._first: int | None = None
+        self.rounds = 0
 
     @override
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         if self._first is None:
             self._first = epoch
-        self._progress.step(epoch - self._first + 1)
+        self.rounds = epoch - self._first + 1
+        self._progress.step(self.rounds)
         return False
 
 
