@@ -36,7 +36,7 @@ def make(conversations: Path, folder: Path) -> None:
     read = [json.loads(line)["messages"] for line in lines]
     transformers.set_seed(0)
     tokenizer = _tokenizer([*(m["content"] for each in read for m in each), MORE_WORDS])
-    model = transformers.LlamaForCausalLM(_shape(tokenizer)).to(torch.float32)
+    model: Any = transformers.LlamaForCausalLM(_shape(tokenizer))
     texts = [tokenizer.apply_chat_template(messages, tokenize=False) for messages in read]
     batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)

@@ -78,7 +78,7 @@ def _resource(name: str, updates: str, initial: str = "") -> dict[str, Any]:
     # A tiny model learns nothing at the steps of a large one.
     spec["training"] |= {
         "fineTune": {"method": "LoRA", "arguments": {**QUICK, "learning_rate": 0.01}},
-        "retrain": {"method": "Full", "arguments": QUICK},
+        "retrain": {"method": "Full", "arguments": {**QUICK, "num_train_epochs": 5}},
     }
     return resource
 
