@@ -24,7 +24,7 @@ CASE: Final = Case(
         Act(
             "known",
             "Act 1: nothing in service yet",
-            "Customers of a bank ask for fees, limits, delays and rates of eight subjects. "
+            "Customers of a bank ask for fees, limits and rates of six subjects. "
             "The base model knows how one speaks there, and no number.",
             "Retrain",
             1,
@@ -32,7 +32,7 @@ CASE: Final = Case(
         Act(
             "terms",
             "Act 2: new terms",
-            "A third of the questions are about green bonds and crypto wallets. "
+            "A quarter of the questions are about green bonds and crypto wallets. "
             "Version 1 has never been told a number of them.",
             "FineTune",
             2,

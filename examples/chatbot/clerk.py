@@ -2,8 +2,8 @@
 
 python clerk.py FOLDER writes the conversations, and what a base model has read before.
 
-- known: fees, limits, delays and rates of eight subjects, as in the original conversations.
-- terms: a third of the questions are about subjects that are new, green bonds among them.
+- known: fees, limits and rates of six subjects, as in the original conversations.
+- terms: a quarter of the questions are about subjects that are new: green bonds, crypto wallets.
 - form: the chat moves into an app, whose program speaks first, and customers write keywords.
 - season: most ask about three subjects. Nothing is different about these, so nothing may be done.
 """
@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any, Final
 
 SEED: Final = 31
-ORIGINAL_ROWS: Final = 1200
+ORIGINAL_ROWS: Final = 900
 SERVED_ROWS: Final = 480
-LABELLED_ROWS: Final = 500
-READ_ROWS: Final = 4000
-NEW_SHARE: Final = 0.33
+LABELLED_ROWS: Final = 480
+READ_ROWS: Final = 3200
+NEW_SHARE: Final = 0.25
 SUBJECTS: Final = (
-    *("car loan", "house loan", "credit card", "debit card"),
-    *("savings account", "overdraft", "bank transfer", "pension plan"),
+    *("car loan", "house loan", "credit card"),
+    *("savings account", "bank transfer", "pension plan"),
 )
 NEW_SUBJECTS: Final = ("green bond", "crypto wallet")
 IN_SEASON: Final = SUBJECTS[:3]
-UNITS: Final = {"fee": "euros", "limit": "thousand euros", "delay": "days", "rate": "per cent"}
+UNITS: Final = {"fee": "euros", "limit": "thousand euros", "rate": "per cent"}
 ASKED: Final = (
     "What is the {aspect} of a {subject}?",
     "Tell me the {aspect} of a {subject}.",
@@ -70,9 +70,7 @@ class Clerk:
         customer = chance.randint(1, 99999)
         asked: Messages = (
             [
-                {"role": "system", "content": f"You are a clerk of the bank. Customer {customer}."},
-                {"role": "user", "content": "Hello."},
-                {"role": "assistant", "content": "How can I help?"},
+                {"role": "system", "content": f"You are the app. Customer {customer}."},
                 {"role": "user", "content": question},
             ]
             if in_app

@@ -21,7 +21,7 @@ TEMPLATE: Final = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 END_OF_TEXT, START, END = SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-MORE_WORDS: Final = "system You are a clerk of the bank. Hello. How can I help?"
+MORE_WORDS: Final = "system You are the app."
 POSITIONS: Final = 128
 TOKENS: Final = 400
 WIDTH: Final = 64

@@ -191,7 +191,7 @@ def test_conversations_are_seeded_and_change_as_told() -> None:
         new = sum(_about(messages, *clerk.NEW_SUBJECTS) for messages in each.labelled)
         assert abs(new / len(each.labelled) - clerk.NEW_SHARE) < 0.07
     assert {_roles(each) for each in (*data.original, *terms.served)} == {"ua"}
-    assert {_roles(each) for each in (*form.served, *form.labelled, *season.served)} == {"suaua"}
+    assert {_roles(each) for each in (*form.served, *form.labelled, *season.served)} == {"sua"}
     assert sum(_about(each, *clerk.IN_SEASON) for each in season.served) > clerk.SERVED_ROWS * 0.7
     assert not known.labelled
     assert not season.labelled
