@@ -13,6 +13,7 @@ from maintenance_contract import StorageUri
 from maintenance_contract.paths import CLAIMS_ROOT, MANIFEST_FILE
 
 LOADERS: Final = {
+    "CausalLM": "language_model",
     "NextItem": "items_model",
     "TabularClassification": "table_model",
     "TextClassification": "text_model",

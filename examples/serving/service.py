@@ -37,10 +37,11 @@ class Version(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was said, and by which version."""
+    """What was said, and by which version; ``in_words``: no label of a few, right as a whole."""
 
     version: str
     labels: tuple[str, ...]
+    in_words: bool
 
 
 @dataclass(slots=True)
@@ -77,7 +78,8 @@ class Service:
         labels = model.predict(rows)
         with self._lock:
             number = next(self._ids)
-            self._answers[number] = Answer(model.version, tuple(labels))
+            in_words = not getattr(model, "of_classes", True)
+            self._answers[number] = Answer(model.version, tuple(labels), in_words)
             while len(self._answers) > ANSWERS_KEPT:
                 self._answers.popitem(last=False)
         return {"id": number, "version": model.version, "labels": labels}
@@ -89,10 +91,11 @@ class Service:
             if answer is None or len(answer.labels) != len(truth):
                 return False
             pairs = list(zip(answer.labels, truth, strict=True))
-            hits = [true in said.split(BETWEEN) for said, true in pairs]
+            hits = [said == true or (not answer.in_words and true in said.split(BETWEEN))
+                    for said, true in pairs]  # fmt: skip
             for (said, true), hit in zip(pairs, hits, strict=True):
-                # A metric with a series for each of a shop's products would be none.
-                counted = "any" if BETWEEN in said else true
+                # A metric with a series for each product of a shop, or each answer, would be none.
+                counted = "any" if answer.in_words or BETWEEN in said else true
                 PREDICTIONS.labels(self.name, answer.version, counted, str(hit).lower()).inc()
             if self._model is not None and answer.version == self._model.version:
                 self._recent.extend(hits)

@@ -14,10 +14,11 @@ from prometheus_client import REGISTRY
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 sys.path[:0] = [str(EXAMPLES / name) for name in (
-    "disease-prediction", "green-bonds", "package-sections", "recommendation", "serving",
+    "chatbot", "disease-prediction", "green-bonds", "package-sections", "recommendation", "serving",
     "support", "trading")]  # fmt: skip
 
-import headlines  # noqa: E402  # found through the path above
+import clerk  # noqa: E402  # found through the path above
+import headlines  # noqa: E402
 import markets  # noqa: E402
 import patients  # noqa: E402
 import shop  # noqa: E402
@@ -41,6 +42,12 @@ class Constant:
 
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         return [self.label] * len(rows)
+
+
+class Words(Constant):
+    """A version that answers in words."""
+
+    of_classes = False
 
 
 def accuracy(model: str, version: str) -> float | None:
@@ -218,6 +225,53 @@ def test_a_market_asks_for_windows_as_long_as_the_model_sees() -> None:
     assert asked[-1]["label"] == hours[-1]["label"]
     assert all((hour["label"] == "up") == (then["return"] > 0) for hour, then in
                itertools.pairwise(hours))  # fmt: skip
+
+
+def test_conversations_are_seeded_and_change_as_told() -> None:
+    data, again = clerk.draw(), clerk.draw()
+    assert data == again
+    known, terms, form, season = data.stretches
+    assert not any(_about(each, *clerk.NEW_SUBJECTS) for each in (*data.original, *known.served))
+    for each in (terms, form):
+        new = sum(_about(messages, *clerk.NEW_SUBJECTS) for messages in each.labelled)
+        assert abs(new / len(each.labelled) - clerk.NEW_SHARE) < 0.07
+    assert {_roles(each) for each in (*data.original, *terms.served)} == {"ua"}
+    assert {_roles(each) for each in (*form.served, *form.labelled, *season.served)} == {"sua"}
+    assert sum(_about(each, *clerk.IN_SEASON) for each in season.served) > clerk.SERVED_ROWS * 0.7
+    assert not known.labelled
+    assert not season.labelled
+    assert len(known.served) == clerk.SERVED_ROWS
+
+
+def test_a_question_has_one_answer_and_what_a_base_model_reads_tells_none_of_them() -> None:
+    data = clerk.draw()
+    told = [*data.original, *(m for s in data.stretches for m in (*s.served, *s.labelled))]
+    answers = {messages[-1]["content"] for messages in told}
+    assert len(answers) == len(clerk.UNITS) * len(clerk.SUBJECTS + clerk.NEW_SUBJECTS)
+    read = [messages[-1]["content"] for messages in data.read]
+    # As often as chance has it: one of 39 numbers.
+    assert sum(answer in answers for answer in read) < len(read) / 20
+    assert any(_about(messages, *clerk.NEW_SUBJECTS) for messages in data.read)
+
+
+def _about(messages: clerk.Messages, *subjects: str) -> bool:
+    return any(subject in messages[-1]["content"] for subject in subjects)
+
+
+def _roles(messages: clerk.Messages) -> str:
+    return "".join(message["role"][0] for message in messages)
+
+
+def test_of_an_answer_in_words_right_is_who_says_just_that_and_answers_are_no_series() -> None:
+    service = Service("words-test", 4)
+    service.serve(Words("1", "12 euros.\nOr 14."))
+    answer = service.predict(SOURCE)
+    assert answer is not None
+    assert service.feedback(answer["id"], ["12 euros.\nOr 14.", "12 euros.", "Or 14.", ""])
+    labels = {"model": "words-test", "version": "1"}
+    assert REGISTRY.get_sample_value("model_accuracy", labels) == 0.25
+    hits = {**labels, "true_class": "any", "correct": "true"}
+    assert REGISTRY.get_sample_value("model_predictions_total", hits) == 1
 
 
 def test_of_a_ranking_right_is_who_names_the_true_item_and_items_are_no_series() -> None:

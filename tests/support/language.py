@@ -189,6 +189,12 @@ def let_read(folder: Path, steps: int = 250) -> Path:
     return folder
 
 
+def write(path: Path, records: Sequence[dict[str, Any]]) -> None:
+    """Records as JSON lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+
+
 class ChatLab(Lab):
     """A laboratory of language models."""
 
@@ -201,9 +207,7 @@ class ChatLab(Lab):
 
     def put(self, name: str, records: Sequence[dict[str, Any]]) -> None:
         path = self.claims / "data" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = "".join(json.dumps(record) + "\n" for record in records)
-        path.write_text(text, encoding="utf-8")
+        write(path, records)
         age(path)
 
 

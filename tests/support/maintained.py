@@ -19,6 +19,8 @@ from maintenance_examples.deployment import Example
 from maintenance_examples.shell import run, until
 from maintenance_examples.watching import Watched
 
+from maintenance_contract import LOSSES
+
 SAMPLES: Final = Path(__file__).resolve().parents[2] / "manifests/samples"
 DECIDED_SECONDS, TRAINED_SECONDS, BLOCKED_SECONDS = 600, 900, 240
 METRICS: Final = {
@@ -155,8 +157,13 @@ def won(watched: Watched, action: str) -> bool:
     entry = trained(watched)
     assert (entry["trigger"], entry["action"]) == ("PerformanceDrop", action), entry
     assert (entry["outcome"], entry["version"]) == ("Promoted", 2), entry
-    scores = entry["scores"]["new"]
-    return float(scores["challenger"]) > float(scores["champion"])
+    return better(entry["scores"]["new"])
+
+
+def better(scores: dict[str, Any]) -> bool:
+    """Whether the challenger is, by the metric that the scores are of."""
+    challenger, champion = float(scores["challenger"]), float(scores["champion"])
+    return challenger < champion if scores["metric"] in LOSSES else challenger > champion
 
 
 def why(watched: Watched) -> str:

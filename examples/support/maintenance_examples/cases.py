@@ -11,6 +11,8 @@ import yaml
 from maintenance_examples.shell import ROOT, Failure
 
 EXAMPLES: Final = ROOT / "examples"
+ENCODER: Final = ("base_model",)
+"""The module that copies the examples' encoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Case:
     ``source`` says where the data come from. ``fill`` writes them into a folder and says what they
     are: ``original/``, and for each stretch of traffic ``stretches/<stretch>/served.jsonl`` of
     ``served_rows`` rows and maybe ``labelled.jsonl``, which arrives as an update. In the last of
-    ``stretches`` nothing may be done. ``base_model``: whether the resource names one.
+    ``stretches`` nothing may be done. ``base_model``: whether the resource names one, and
+    ``base_model_by`` the module of ``examples/serving`` that makes it, with what it is told.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Case:
     served_rows: int
     fill: Callable[[Path], str]
     base_model: bool = True
+    base_model_by: tuple[str, ...] = ENCODER
     quiet_title: str = "a quiet stretch"
     quiet_says: str = "Nothing changes any more."
 

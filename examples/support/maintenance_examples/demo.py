@@ -264,7 +264,7 @@ def prepare(case: Case, cluster: Cluster, stages: Stages) -> Watched:
         tempfile.TemporaryDirectory() as folder,
     ):
         print(case.fill(Path(folder)))
-        example.load(Path(folder), base_model=case.base_model)
+        example.load(Path(folder), base_model=case.base_model, made_by=case.base_model_by)
     with stages.stage("Prometheus, the operator (helm install), the server and its traffic"):
         example.apply("prometheus.yaml")
         install_operator(cluster)

@@ -3,7 +3,7 @@
 import io
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,11 +11,13 @@ from typing import Any, Final
 import yaml
 
 from maintenance_examples import waiting
+from maintenance_examples.cases import ENCODER
 from maintenance_examples.clusters import GPU, HOSTNAME, MONITORING, PART_OF, RELEASE, Cluster
 from maintenance_examples.shell import ROOT, Failure
 
 MANIFESTS: Final = ROOT / "examples/package-sections/manifests"
 TEMPLATE_NAME: Final = "package-sections"
+BASE_MODEL_SECONDS: Final = 600
 PROMETHEUS: Final = f"http://prometheus.{MONITORING}.svc:9090"
 Change = Callable[[dict[str, Any]], None]
 
@@ -79,8 +81,10 @@ class Example:
         """Wait until Deployments are there."""
         waiting.rolled_out(self.cluster, namespace or self.name, *deployments)
 
-    def load(self, folder: Path, *, base_model: bool = True) -> None:
-        """Claims, and in them what lies in ``folder``, and the examples' base model.
+    def load(
+        self, folder: Path, *, base_model: bool = True, made_by: Sequence[str] = ENCODER
+    ) -> None:
+        """Claims, and in them what lies in ``folder``, and a base model, made in the cluster.
 
         Raises:
             Failure: the loader's pod does not start.
@@ -93,7 +97,8 @@ class Example:
                      "/mnt/claims/data", stdin=_archive(folder))  # fmt: skip
         self.kubectl(*inside, "mkdir", "-p", "/mnt/claims/data/updates")
         if base_model:
-            self.kubectl(*inside, "python", "-m", "base_model", "/mnt/claims/models/base")
+            self.kubectl(*inside, "python", "-m", *made_by, "/mnt/claims/models/base",
+                         seconds=BASE_MODEL_SECONDS)  # fmt: skip
         self.kubectl("delete", "pod", "loader", "--wait=false")
 
     def set_traffic(self, stretch: str) -> None:
