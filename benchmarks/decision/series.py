@@ -144,16 +144,18 @@ class Law:
     def _measured(self, change: str, first: int, hours: int, chance: Any) -> Table:
         """Channels with a label."""
         d = self._drawn
+        heaviest = int(d["heaviest"][0])
         z = chance.normal(0, 1, (hours + 1, CHANNELS))
         if change == "season":
-            z[1:, 0] = SWING * _turn(first, hours) + chance.normal(0, NOISE, hours)
+            z[1:, heaviest] = SWING * _turn(first, hours) + chance.normal(0, NOISE, hours)
         elif change == "new-class":
             z[1:, 1] = SWING * np.where(np.arange(first, first + hours) % 2, 1.0, -1.0)
             z[1:, 1] += chance.normal(0, NOISE, hours)
         weights = d["other" if change == "regime" else "weights"]
         score = z[1:] @ weights[0] + z[:-1] @ weights[1]
         if change == "season":
-            score = -_turn(first, hours)
+            # Against what the law makes of a channel that swings so.
+            score = -np.sign(weights[0, heaviest]) * _turn(first, hours)
         score = score + chance.normal(0, NOISE, hours)
         names = np.where(score > 0, "up", "down").astype(object)
         if change == "new-class":
@@ -164,9 +166,8 @@ class Law:
         extra = {}
         if change == "new-channel":
             # What mattered most is measured by a new channel; the old one is noise from then on.
-            moved = int(d["heaviest"][0])
-            extra = {"gauge": _told(z[:, moved])}
-            z[:, moved] = chance.normal(0, 1, hours)
+            extra = {"gauge": _told(z[:, heaviest])}
+            z[:, heaviest] = chance.normal(0, 1, hours)
         values = d["centre"] + d["scale"] * z
         channels = {f"x{number}": _told(values[:, number]) for number in range(CHANNELS)}
         return {**channels, **extra, "label": names.tolist()}

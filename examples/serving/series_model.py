@@ -13,7 +13,7 @@ from typing import Any, Final
 import torch
 import transformers
 
-CLASSES: Final = {
+CLASSES: Final[Mapping[str, Any]] = {
     "patchtsmixer": transformers.PatchTSMixerForTimeSeriesClassification,
     "patchtst": transformers.PatchTSTForClassification,
 }
