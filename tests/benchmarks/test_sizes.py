@@ -134,6 +134,7 @@ def test_the_rules_are_asked_at_the_defaults_of_the_api(drifted: dict[str, Any])
     assert replace(its, metrics=defaults.metrics) == defaults
 
 
+@pytest.mark.slow
 def test_a_new_rule_is_learnt_and_promoted(drifted: dict[str, Any]) -> None:
     found = size_policies.done(drifted, RULES)
     assert found.serves.endswith(("without contradicted", "the same, new at 50 %"))

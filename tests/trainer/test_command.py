@@ -54,6 +54,7 @@ def options(lab: Lab, *more: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_misspelt_folder_is_said_at_once_with_what_lies_beside_it(
     make_lab: Callable[..., Lab], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -78,6 +78,7 @@ def of_units(units: list[int], labels: list[str]) -> list[Dated]:
 # --- which rows are set aside -------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(0, 60), st.sampled_from("aaaab")), min_size=1, max_size=200),
     st.randoms(use_true_random=False),
@@ -196,6 +197,7 @@ STOP = {"early_stopping_patience": 1, "early_stopping_threshold": 100.0}
 """Nothing is better by so much: the first look is the best, and the second one ends it."""
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 @pytest.mark.parametrize(
     "make, more",
@@ -228,6 +230,7 @@ def test_each_kind_ends_early(
     assert f"{fitted.steps} of {each * 30} steps were made" in heard.said[-1]
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_kept_unless_the_last_are_wanted(
     base_model: Path, tmp_path: Path
 ) -> None:
@@ -323,6 +326,7 @@ def test_tables_with_too_few_rows_say_so(tmp_path: Path) -> None:
     assert error.value.message.startswith(f"{WHERE}.early_stopping_rounds: of 20 rows")
 
 
+@pytest.mark.slow
 def test_a_grown_catalogue_ends_both_stages(tmp_path: Path) -> None:
     task, model, _ = of_items(tmp_path, tmp_path)
     items.write_csv(tmp_path / "new.csv", items.users(2, 80, names=["n0", "n1", "i1", "i2"]))
@@ -339,6 +343,7 @@ def test_a_grown_catalogue_ends_both_stages(tmp_path: Path) -> None:
     assert fitted.steps == 2 * 2 * each
 
 
+@pytest.mark.slow
 def test_looks_may_be_by_steps(base_model: Path, tmp_path: Path) -> None:
     task, model, rows = of_texts(tmp_path, base_model)
     given = {**STOP, "eval_steps": 3, "num_train_epochs": 30, "use_cpu": True}
@@ -346,6 +351,7 @@ def test_looks_may_be_by_steps(base_model: Path, tmp_path: Path) -> None:
     assert fitted.steps == 6
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_writes_no_version(base_model: Path, tmp_path: Path) -> None:
     task, model, rows = of_texts(tmp_path, base_model)
     given = {

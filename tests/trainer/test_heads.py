@@ -66,6 +66,7 @@ def right(model: Any, rows: list[TextRow]) -> float:
     return 1 - float(TASK.outputs(model, rows, SILENT, "").loss.mean())
 
 
+@pytest.mark.slow
 def test_the_last_layer_alone_learns_and_the_whole_model_is_kept(
     base_model: Path, tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_rows_that_come_again_count_as_often(base_model: Path) -> None:
     assert told[0].tolist() == pytest.approx([0.9, 0.1], abs=0.01)
 
 
+@pytest.mark.slow
 def test_what_new_rows_say_nothing_of_is_kept(base_model: Path) -> None:
     labels = ["finance", "sport", "arts"]
     rows = texts(labels, 400, 1)
@@ -129,6 +131,7 @@ def test_what_new_rows_say_nothing_of_is_kept(base_model: Path) -> None:
     assert torch.allclose(model.model.classifier.weight, head, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_rows_make_the_same_head(base_model: Path) -> None:
     rows = texts(["finance", "sport"], 80, 1)
 
@@ -209,6 +212,7 @@ def test_the_layer_is_found_behind_other_layers_of_a_head(kind: str) -> None:
         assert torch.allclose(layer(made)[[1, 0]], network(**batch).logits, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["resnet", "vit", "convnext"])
 def test_images_are_embedded_once_and_told_apart(kind: str, tmp_path: Path) -> None:
     rows = digits(slice(0, 120))
@@ -223,6 +227,7 @@ def test_images_are_embedded_once_and_told_apart(kind: str, tmp_path: Path) -> N
     assert task.outputs(model, rows, SILENT, "").loss.mean() < 0.5  # random features; chance: 0.9
 
 
+@pytest.mark.slow
 def test_a_model_that_ends_otherwise_is_refused_before_a_gpu_is_asked_for(tmp_path: Path) -> None:
     config = transformers.SwiftFormerConfig(
         embed_dims=[8, 8, 8, 8], depths=[1, 1, 1, 1], image_size=64

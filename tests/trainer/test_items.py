@@ -63,6 +63,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[ItemLab, Training
     return first_version(tmp_path_factory.mktemp("items"))
 
 
+@pytest.mark.slow
 def test_the_first_version_needs_no_base_model_and_names_its_items(
     trained: tuple[ItemLab, TrainingReport],
 ) -> None:
@@ -81,6 +82,7 @@ def test_the_first_version_needs_no_base_model_and_names_its_items(
     assert sum(items["counts"]) == 8 * manifest["trainedRows"]["old"]
 
 
+@pytest.mark.slow
 def test_new_items_grow_the_model_and_past_preferences_stay(tmp_path: Path) -> None:
     made, first = first_version(tmp_path)
     launched = [f"n{number}" for number in range(10)]
@@ -104,6 +106,7 @@ def test_new_items_grow_the_model_and_past_preferences_stay(tmp_path: Path) -> N
     assert sorted(grown[len(known) :]) == sorted(launched)
 
 
+@pytest.mark.slow
 def test_a_catalogue_that_is_replaced_asks_for_a_retrain(
     trained: tuple[ItemLab, TrainingReport],
 ) -> None:

@@ -233,6 +233,7 @@ def test_users_are_held_out_whole_and_stay_so(tmp_path: Path) -> None:
     assert len(later.new_held_out) > 100
 
 
+@pytest.mark.slow
 def test_a_file_that_grows_keeps_what_is_held_out_of_it(tmp_path: Path) -> None:
     put(tmp_path, "original/log.csv", [("ada", "a", T0), ("ada", "b", T0 + 1)])
     log = users(2, 300)
@@ -250,6 +251,7 @@ def test_a_file_that_grows_keeps_what_is_held_out_of_it(tmp_path: Path) -> None:
     assert all(len(row.items) == 16 for row in dataset.new_held_out if row.user in out)
 
 
+@pytest.mark.slow
 def test_a_delivery_of_what_known_users_did_later_is_a_file_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "data/original").mkdir(parents=True)
     write_csv(tmp_path / "data/original/log.csv", users(1, 50))

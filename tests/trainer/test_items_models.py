@@ -196,6 +196,7 @@ def test_one_user_who_chooses_one_item_all_the_time_makes_no_other_gone(tmp_path
     assert not gone.gone([*old, *new]).any()
 
 
+@pytest.mark.slow
 def test_shuffled_items_follow_from_nothing_and_another_taste_does(tmp_path: Path) -> None:
     old = rows_of(users(1, 300), tmp_path)
     other = users(2, 200, first=1000, steps=(7, 11), start=LATER)
@@ -404,6 +405,7 @@ def test_users_of_whom_no_item_can_be_learnt_are_told(model: ItemModel, tmp_path
         TASK.trainer_of(model, news, nothing, nothing)
 
 
+@pytest.mark.slow
 def test_a_champion_and_data_that_are_not_of_one_catalogue(tmp_path: Path) -> None:
     made = lab(tmp_path, num_train_epochs=1)
     made.put("original/first.csv", users(1, 120))
@@ -428,6 +430,7 @@ def test_a_champion_and_data_that_are_not_of_one_catalogue(tmp_path: Path) -> No
     assert "is a NextItem and TabularRegression is asked for" in report.message
 
 
+@pytest.mark.slow
 def test_a_model_made_elsewhere_becomes_the_first_version(tmp_path: Path) -> None:
     made = lab(tmp_path, num_train_epochs=2)
     made.put("original/first.csv", users(1, 120))

@@ -51,6 +51,7 @@ def adapter(folder: Path, base: Path, **changes: Any) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_an_adapter_learns_and_is_merged(tmp_path: Path) -> None:
     model = TASK.from_base(base_model(tmp_path / "base"), ROWS, 0)
     before = {name: its.clone() for name, its in model.model.state_dict().items()}
@@ -71,6 +72,7 @@ def test_an_adapter_learns_and_is_merged(tmp_path: Path) -> None:
     TASK.proof(model)(tmp_path / "kept")
 
 
+@pytest.mark.slow
 def test_a_fine_tune_goes_on_from_a_version_that_adapters_have_made(tmp_path: Path) -> None:
     base = base_model(tmp_path / "claims/models/base")
     made = ChatLab(tmp_path / "claims", base, {"max_steps": 2, "use_cpu": True})
@@ -86,6 +88,7 @@ def test_a_fine_tune_goes_on_from_a_version_that_adapters_have_made(tmp_path: Pa
     assert again.candidate.version == 2
 
 
+@pytest.mark.slow
 def test_an_adapter_that_was_made_elsewhere_becomes_a_whole_version(tmp_path: Path) -> None:
     base = base_model(tmp_path / "claims/models/base")
     brought = adapter(tmp_path / "claims/models/by-hand", base)
@@ -105,6 +108,7 @@ def test_an_adapter_that_was_made_elsewhere_becomes_a_whole_version(tmp_path: Pa
     assert all(torch.equal(its, merged[name]) for name, its in whole.model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_an_adapter_of_another_model_is_refused(tmp_path: Path) -> None:
     base = base_model(tmp_path / "base")
     task = TASK.beside(lambda: base)
@@ -159,6 +163,7 @@ def test_arguments_of_adapters_are_checked(given: dict[str, Any], said: str) -> 
     assert said in error.value.message
 
 
+@pytest.mark.slow
 def test_layers_that_the_model_has_not_are_found_out_beforehand(tmp_path: Path) -> None:
     tiny = TASK.rehearse(base_model(tmp_path / "base"), Given.BASE, SILENT)
     assert tiny is not None
@@ -168,6 +173,7 @@ def test_layers_that_the_model_has_not_are_found_out_beforehand(tmp_path: Path) 
     assert error.value.message.startswith("training.fineTune.arguments")
 
 
+@pytest.mark.slow
 def test_layers_by_number_are_not_looked_for_in_a_model_of_few(tmp_path: Path) -> None:
     tiny = TASK.rehearse(base_model(tmp_path / "base"), Given.BASE, SILENT)
     assert tiny is not None
@@ -188,6 +194,7 @@ def test_layers_that_cannot_be_named_so_are_refused(tmp_path: Path, modules: Any
     assert error.value.reason == "ArgumentInvalid"
 
 
+@pytest.mark.slow
 def test_an_adapter_on_tied_embeddings_is_refused(tmp_path: Path) -> None:
     base = base_model(tmp_path / "base")
     model = TASK.from_base(base, ROWS, 0).model
@@ -204,6 +211,7 @@ def test_an_adapter_on_tied_embeddings_is_refused(tmp_path: Path) -> None:
     assert error.value.reason == "InitialModelUnreadable"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the library warns of embeddings
 @pytest.mark.parametrize(
     "changes",
@@ -244,6 +252,7 @@ def test_a_variant_that_cannot_be_merged_is_refused(tmp_path: Path) -> None:
     assert error.value.reason == "InitialModelUnreadable"
 
 
+@pytest.mark.slow
 def test_the_same_rows_make_the_same_adapters(tmp_path: Path) -> None:
     base = base_model(tmp_path / "base")
 

@@ -44,6 +44,7 @@ def test_the_kind_is_known() -> None:
     assert tasks.find("CausalLM") is TASK
 
 
+@pytest.mark.slow
 def test_a_base_model_is_rehearsed_and_kept_as_it_is(tmp_path: Path) -> None:
     folder = base_model(tmp_path / "base")
     tiny = TASK.rehearse(folder, Given.BASE, SILENT)
@@ -135,6 +136,7 @@ def test_what_is_too_long_loses_its_beginning_and_never_its_answer() -> None:
     assert long.whole < 1.0
 
 
+@pytest.mark.slow
 def test_answers_that_are_not_whole_are_not_trained_on(tmp_path: Path) -> None:
     model = TASK.from_base(base_model(tmp_path / "base"), ROWS, 0)
     said: list[str] = []
@@ -310,6 +312,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         TASK.from_base(folder, ROWS, 0)
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_ends_in_a_reason(tmp_path: Path) -> None:
     model = TASK.from_base(base_model(tmp_path / "base"), ROWS, 0)
     with torch.no_grad():

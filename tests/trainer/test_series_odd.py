@@ -252,6 +252,7 @@ def test_a_clock_that_ticks_a_little_slower_moves_no_block(tmp_path: Path) -> No
     assert (len(blocks[0]), blocks[0]) == (4, blocks[1])  # of 16 seconds
 
 
+@pytest.mark.slow
 def test_a_first_file_of_centuries_is_read(tmp_path: Path) -> None:
     rows: list[Record] = [{"time": f"1{year}50-01-01", "v": 1.0} for year in (7, 8, 9)]
     write(tmp_path / "original/a.csv", rows)
