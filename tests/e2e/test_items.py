@@ -45,7 +45,9 @@ def _fill(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def shop(cluster: Cluster) -> Iterator[Watched]:
     """A namespace with interactions on its claims; version 1 is trained and in service."""
-    with maintained.begun(cluster, _fill, _resource("shop", "nothing")) as watched:
+    with maintained.begun(
+        cluster, _fill, _resource("shop", "nothing"), base_model=False
+    ) as watched:
         yield watched
 
 

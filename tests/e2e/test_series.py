@@ -37,7 +37,9 @@ def _fill(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def market(cluster: Cluster) -> Iterator[Watched]:
     """A namespace with series on its claims; version 1 is trained and in service."""
-    with maintained.begun(cluster, _fill, _resource("market", "nothing")) as watched:
+    with maintained.begun(
+        cluster, _fill, _resource("market", "nothing"), base_model=False
+    ) as watched:
         yield watched
 
 

@@ -57,7 +57,9 @@ def _fill(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def ward(cluster: Cluster) -> Iterator[Watched]:
     """A namespace with tables on its claims; version 1 is trained and in service."""
-    with maintained.begun(cluster, _fill, _resource("ward", "nothing")) as watched:
+    with maintained.begun(
+        cluster, _fill, _resource("ward", "nothing"), base_model=False
+    ) as watched:
         yield watched
 
 
