@@ -44,9 +44,7 @@ def _fill(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def digits(cluster: Cluster) -> Iterator[Watched]:
     """A namespace with digits on its claims; version 1 is trained and in service."""
-    with maintained.begun(
-        cluster, _fill, _resource("digits", "nothing"), base_model=False
-    ) as watched:
+    with maintained.begun(cluster, _fill, _resource("digits", "nothing")) as watched:
         yield watched
 
 
