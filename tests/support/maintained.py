@@ -163,7 +163,7 @@ def won(watched: Watched, action: str) -> bool:
 def better(scores: dict[str, Any]) -> bool:
     """Whether the challenger is, by the metric that the scores are of."""
     challenger, champion = float(scores["challenger"]), float(scores["champion"])
-    return challenger < champion if scores["metric"] in LOSSES else challenger > champion
+    return challenger < champion if scores.get("metric") in LOSSES else challenger > champion
 
 
 def why(watched: Watched) -> str:
