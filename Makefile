@@ -28,11 +28,11 @@ else
 endif
 demo-down: ## Remove what the demo has put into a cluster of yours: make demo-down KUBECONFIG=FILE
 	@$(WITH_OPERATOR_VENV) examples/demo "$(CASE)" --remove $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig="$(KUBECONFIG)")
-test: ## Set everything up and pass every test, up to the whole product on a real node (under 35 minutes cold, 16 warm)
+test: ## Set everything up and pass every test, up to the whole product on a real node (some 40 minutes on two cores; ten more where all is built anew)
 	@dev/test
 
 ##@ Every day
-check: ## Format, lint, types, import contracts and the tests that need no cluster (five minutes on two cores; dev/check --static: half a minute)
+check: ## Format, lint, types, import contracts and the tests that need no cluster (a minute and a half on two cores; dev/check --static: half a minute)
 	@dev/prerequisites check
 	@$(WITH_VENV) dev/check
 format: ## Format the code and repair what the linter can

@@ -24,7 +24,7 @@ import patients  # noqa: E402
 import shop  # noqa: E402
 import stretches  # noqa: E402
 import traffic  # noqa: E402
-from maintenance_examples import cases, demo  # noqa: E402
+from maintenance_examples import cases, demo, deployment  # noqa: E402
 from maintenance_examples.clusters import Cluster  # noqa: E402
 from maintenance_examples.shell import Failure  # noqa: E402
 from packages import GROUPS, Synopsis  # noqa: E402
@@ -341,3 +341,17 @@ def test_a_demo_is_removed_only_from_a_cluster_that_is_named(
     with pytest.raises(SystemExit):
         demo.main()
     assert "make demo-down KUBECONFIG=FILE" in capsys.readouterr().err
+
+
+def test_prometheus_follows_all_examples_alike() -> None:
+    """It reads its targets once; a second demo in a cluster would not be seen."""
+    (config,) = (
+        document["data"]["prometheus.yml"]
+        for document in yaml.safe_load_all(
+            (deployment.MANIFESTS / deployment.SHARED).read_text(encoding="utf-8")
+        )
+        if document["kind"] == "ConfigMap"
+    )
+    jobs = {job["job_name"]: job for job in yaml.safe_load(config)["scrape_configs"]}
+    targets = jobs["serving"]["static_configs"][0]["targets"]
+    assert targets == [f"serving.{name}.svc" for name in sorted({*cases.names(), "green-bonds"})]

@@ -17,6 +17,8 @@ from maintenance_examples.shell import ROOT, Failure
 
 MANIFESTS: Final = ROOT / "examples/package-sections/manifests"
 TEMPLATE_NAME: Final = "package-sections"
+SHARED: Final = "prometheus.yaml"
+"""Of all examples in a cluster, in a namespace of its own."""
 BASE_MODEL_SECONDS: Final = 600
 PROMETHEUS: Final = f"http://prometheus.{MONITORING}.svc:9090"
 Change = Callable[[dict[str, Any]], None]
@@ -66,14 +68,16 @@ class Example:
         """Apply a manifest of the example; ``change`` edits each of its documents first."""
         own = ROOT / "examples" / self.name / "manifests" / file
         path = own if own.is_file() else MANIFESTS / file
-        text = path.read_text(encoding="utf-8").replace(TEMPLATE_NAME, self.name)
+        text = path.read_text(encoding="utf-8")
+        if file != SHARED:
+            text = text.replace(TEMPLATE_NAME, self.name)
         documents = list(yaml.safe_load_all(text))
         for document in documents:
             _fit(document, self.cluster)
             if change is not None:
                 change(document)
         where = () if file == "namespace.yaml" else ("--namespace", self.name)
-        if file == "prometheus.yaml":
+        if file == SHARED:
             where = ()
         self.cluster.kubectl("apply", *where, "-f", "-", stdin=yaml.safe_dump_all(documents))
 
