@@ -30,13 +30,12 @@ from support import pictures  # noqa: E402
 
 from maintenance_contract import Recipes  # noqa: E402
 from maintenance_contract.kinds import Method  # noqa: E402
-from maintenance_trainer.data.folders import Origin  # noqa: E402
 from maintenance_trainer.data.rows import Row  # noqa: E402
 from maintenance_trainer.data.split import Dataset, Recurrence  # noqa: E402
 from maintenance_trainer.progress import Silent  # noqa: E402
 from maintenance_trainer.recipes.fine_tune import fine_tune  # noqa: E402
 from maintenance_trainer.recipes.retrain import retrain  # noqa: E402
-from maintenance_trainer.tasks import image_classification, images, text_classification  # noqa: E402
+from maintenance_trainer.tasks import image_classification, text_classification  # noqa: E402
 from maintenance_trainer.tasks.image_files import ImageRow  # noqa: E402
 from maintenance_trainer.tasks.task import AnyTask  # noqa: E402
 
@@ -84,8 +83,9 @@ def of_digits(seed: int, folder: Path) -> Iterator[Case]:
         "thicker": pictures.thicker,
         "inverted": pictures.inverted,
     }
+    plain = _images()
     for change, made in changes.items():
-        plain, changed = _images(lambda image: image), _images(made)
+        changed = _images(made)
         order = list(range(len(plain)))
         random.Random(seed).shuffle(order)  # noqa: S311  # a seeded sample, no secret
         parts = order[:600], order[600:750], order[750:1250], order[1250:1750]
@@ -101,21 +101,8 @@ def of_digits(seed: int, folder: Path) -> Iterator[Case]:
         )
 
 
-def _images(change: pictures.Change) -> list[ImageRow]:
-    found = []
-    for content, label in pictures.digits(slice(None), change):
-        looked = images.look(content)
-        found.append(
-            ImageRow(
-                label=label,
-                key=looked.key,
-                origin=Origin.ORIGINAL,
-                new=False,
-                format=looked.format,
-                content=content,
-            )
-        )
-    return found
+def _images(change: pictures.Change = lambda image: image) -> list[ImageRow]:
+    return [pictures.row(*each) for each in pictures.digits(slice(None), change)]
 
 
 WORLDS: Final = {"text": of_text, "digits": of_digits}

@@ -4,17 +4,13 @@ from pathlib import Path
 from typing import Final
 
 import clerk
-from maintenance_examples.cases import Act, Case
+from maintenance_examples.cases import Act, Case, told
 
 
 def _fill(folder: Path) -> str:
     data = clerk.draw()
     clerk.write(data, folder)
-    told = (
-        f"{each.name}: {len(each.served)} of traffic, {len(each.labelled)} answered"
-        for each in data.stretches
-    )
-    return f"{len(data.original)} original conversations (synthetic); {', '.join(told)}"
+    return told(data, "conversations (synthetic)", labelled="answered")
 
 
 CASE: Final = Case(

@@ -4,17 +4,13 @@ from pathlib import Path
 from typing import Final
 
 import patients
-from maintenance_examples.cases import Act, Case
+from maintenance_examples.cases import Act, Case, told
 
 
 def _fill(folder: Path) -> str:
     data = patients.draw()
     patients.write(data, folder)
-    told = (
-        f"{each.name}: {len(each.served)} of traffic, {len(each.labelled)} labelled"
-        for each in data.stretches
-    )
-    return f"{len(data.original)} original rows (synthetic); {', '.join(told)}"
+    return told(data, "rows (synthetic)")
 
 
 CASE: Final = Case(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 import stretches
-from maintenance_examples.cases import Act, Case
+from maintenance_examples.cases import Act, Case, told
 from maintenance_examples.shell import CACHE, Failure
 from packages import FetchError
 
@@ -15,11 +15,7 @@ def _fill(folder: Path) -> str:
     except FetchError as error:
         raise Failure(str(error)) from error
     stretches.write(data, folder)
-    told = (
-        f"{each.name}: {len(each.served)} of traffic, {len(each.labelled)} labelled"
-        for each in data.stretches
-    )
-    return f"{len(data.original)} original rows; {', '.join(told)}"
+    return told(data, "rows")
 
 
 CASE: Final = Case(

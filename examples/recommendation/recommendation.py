@@ -4,17 +4,13 @@ from pathlib import Path
 from typing import Final
 
 import shop
-from maintenance_examples.cases import Act, Case
+from maintenance_examples.cases import Act, Case, told
 
 
 def _fill(folder: Path) -> str:
     data = shop.draw()
     shop.write(data, folder)
-    told = (
-        f"{each.name}: {len(each.served)} of traffic, {len(each.labelled)} purchases"
-        for each in data.stretches
-    )
-    return f"{len(data.original)} original purchases (synthetic); {', '.join(told)}"
+    return told(data, "purchases (synthetic)", labelled="purchases")
 
 
 CASE: Final = Case(

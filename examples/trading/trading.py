@@ -4,17 +4,13 @@ from pathlib import Path
 from typing import Final
 
 import markets
-from maintenance_examples.cases import Act, Case
+from maintenance_examples.cases import Act, Case, told
 
 
 def _fill(folder: Path) -> str:
     data = markets.draw()
     markets.write(data, folder)
-    told = (
-        f"{each.name}: {len(each.served)} windows of traffic, {len(each.labelled)} labelled hours"
-        for each in data.stretches
-    )
-    return f"{len(data.original)} original hours (synthetic); {', '.join(told)}"
+    return told(data, "hours (synthetic)", "windows of traffic", "labelled hours")
 
 
 CASE: Final = Case(

@@ -262,28 +262,28 @@ def _roles(messages: clerk.Messages) -> str:
     return "".join(message["role"][0] for message in messages)
 
 
-def test_of_an_answer_in_words_right_is_who_says_just_that_and_answers_are_no_series() -> None:
-    service = Service("words-test", 4)
-    service.serve(Words("1", "12 euros.\nOr 14."))
+@pytest.mark.parametrize(
+    "model, said, truth, share, hits",
+    [
+        # An answer in words is right as a whole alone.
+        (Words, "12 euros.\nOr 14.", ["12 euros.\nOr 14.", "12 euros.", "Or 14.", ""], 0.25, 1),
+        # A ranking is right where it names the true item.
+        (Constant, "a\nb\nc", ["b", "c", "x", "a"], 0.75, 3),
+    ],
+)
+def test_answers_in_words_and_rankings_are_right_in_their_own_way_and_no_series(
+    model: type[Constant], said: str, truth: list[str], share: float, hits: int
+) -> None:
+    name = f"{model.__name__}-feedback-test"
+    service = Service(name, 4)
+    service.serve(model("1", said))
     answer = service.predict(SOURCE)
     assert answer is not None
-    assert service.feedback(answer["id"], ["12 euros.\nOr 14.", "12 euros.", "Or 14.", ""])
-    labels = {"model": "words-test", "version": "1"}
-    assert REGISTRY.get_sample_value("model_accuracy", labels) == 0.25
-    hits = {**labels, "true_class": "any", "correct": "true"}
-    assert REGISTRY.get_sample_value("model_predictions_total", hits) == 1
-
-
-def test_of_a_ranking_right_is_who_names_the_true_item_and_items_are_no_series() -> None:
-    service = Service("ranking-test", 4)
-    service.serve(Constant("1", "a\nb\nc"))
-    answer = service.predict(SOURCE)
-    assert answer is not None
-    assert service.feedback(answer["id"], ["b", "c", "x", "a"])
-    labels = {"model": "ranking-test", "version": "1"}
-    assert REGISTRY.get_sample_value("model_accuracy", labels) == 0.75
-    hits = {**labels, "true_class": "any", "correct": "true"}
-    assert REGISTRY.get_sample_value("model_predictions_total", hits) == 3
+    assert service.feedback(answer["id"], truth)
+    labels = {"model": name, "version": "1"}
+    assert REGISTRY.get_sample_value("model_accuracy", labels) == share
+    right = {**labels, "true_class": "any", "correct": "true"}
+    assert REGISTRY.get_sample_value("model_predictions_total", right) == hits
 
 
 @pytest.mark.parametrize("name", cases.names())

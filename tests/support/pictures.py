@@ -21,6 +21,9 @@ from maintenance_contract import (
     TrainingRequest,
     columns_of,
 )
+from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.tasks import images
+from maintenance_trainer.tasks.image_files import ImageRow
 from support.laboratory import Lab, age
 
 SAMPLE = Image.linear_gradient("L").resize((32, 32))
@@ -50,6 +53,19 @@ def digits(rows: slice, change: Change = lambda image: image) -> list[tuple[byte
         (png(change(image)), f"digit-{digit}")
         for image, digit in zip(drawn, data.target[rows], strict=True)
     ]
+
+
+def row(content: bytes, label: str = "one") -> ImageRow:
+    """An image as a row that the trainer reads."""
+    looked = images.look(content)
+    return ImageRow(
+        label=label,
+        key=looked.key,
+        origin=Origin.ORIGINAL,
+        new=False,
+        format=looked.format,
+        content=content,
+    )
 
 
 def _drawn(pixels: NDArray[np.float64]) -> Any:

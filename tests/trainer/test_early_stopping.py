@@ -24,8 +24,6 @@ from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
 from maintenance_trainer.tasks import interactions, labelled_tables
 from maintenance_trainer.tasks.huggingface import arguments, early_stopping
-from maintenance_trainer.tasks.image_files import ImageRow
-from maintenance_trainer.tasks.images import look
 from maintenance_trainer.tasks.language.rows import Role, Turn, conversation
 from maintenance_trainer.tasks.task import How
 from maintenance_trainer.tasks.text_classification import TASK
@@ -145,17 +143,7 @@ def of_texts(folder: Path, base_model: Path) -> Made:
 
 
 def of_images(folder: Path, _base: Path) -> Made:
-    rows = [
-        ImageRow(
-            label=label,
-            key=look(content).key,
-            origin=Origin.ORIGINAL,
-            new=False,
-            format=look(content).format,
-            content=content,
-        )
-        for content, label in pictures.digits(slice(0, 100))
-    ]
+    rows = [pictures.row(*each) for each in pictures.digits(slice(0, 100))]
     task = tasks.find(Task.IMAGE_CLASSIFICATION)
     return task, task.from_base(pictures.base_model(folder / "base"), rows, 0), rows
 

@@ -22,9 +22,8 @@ from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
-from maintenance_trainer.tasks import image_classification, images
+from maintenance_trainer.tasks import image_classification
 from maintenance_trainer.tasks.huggingface import heads
-from maintenance_trainer.tasks.image_files import ImageRow
 from maintenance_trainer.tasks.task import How
 from maintenance_trainer.tasks.text_classification import TASK
 from maintenance_trainer.tasks.texts import TextRow, make_row
@@ -39,23 +38,6 @@ def texts(labels: list[str], count: int, seed: int) -> list[TextRow]:
         make_row(text, label, Origin.ORIGINAL, new=False)
         for text, label in headlines(labels, count, seed)
     ]
-
-
-def digits(rows: slice) -> list[ImageRow]:
-    found = []
-    for content, label in pictures.digits(rows):
-        looked = images.look(content)
-        found.append(
-            ImageRow(
-                label=label,
-                key=looked.key,
-                origin=Origin.ORIGINAL,
-                new=False,
-                format=looked.format,
-                content=content,
-            )
-        )
-    return found
 
 
 def how(action: TrainingAction, **arguments: Any) -> How:
@@ -215,7 +197,7 @@ def test_the_layer_is_found_behind_other_layers_of_a_head(kind: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["resnet", "vit", "convnext"])
 def test_images_are_embedded_once_and_told_apart(kind: str, tmp_path: Path) -> None:
-    rows = digits(slice(0, 120))
+    rows = [pictures.row(*each) for each in pictures.digits(slice(0, 120))]
     task = image_classification.TASK
     model = task.from_base(pictures.base_model(tmp_path / "base", kind), rows, 0)
     before = {name: its.clone() for name, its in model.model.state_dict().items()}

@@ -16,13 +16,11 @@ from support import pictures
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from maintenance_trainer import tasks
-from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
 from maintenance_trainer.tasks.image_classification import TASK
 from maintenance_trainer.tasks.image_files import ImageRow
-from maintenance_trainer.tasks.images import look
 
 KINDS = {"resnet": 64, "convnext": 32, "vit": 32}
 """Architectures, and how wide their last hidden state is."""
@@ -42,12 +40,7 @@ def base(made: dict[str, Path], tmp_path: Path) -> Base:
 
 
 def row(image: Any, label: str = "one") -> ImageRow:
-    content = pictures.png(image)
-    looked = look(content)
-    return ImageRow(
-        label=label, key=looked.key, origin=Origin.ORIGINAL, new=False, format=looked.format,
-        content=content,
-    )  # fmt: skip
+    return pictures.row(pictures.png(image), label)
 
 
 ROWS = [

@@ -1,10 +1,10 @@
 """What a demo tells: a model, its data, and acts that change the world."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import yaml
 
@@ -13,6 +13,43 @@ from maintenance_examples.shell import ROOT, Failure
 EXAMPLES: Final = ROOT / "examples"
 ENCODER: Final = ("base_model",)
 """The module that copies the examples' encoder."""
+
+
+class Traffic(Protocol):
+    """A stretch of it, and what arrives as an update."""
+
+    @property
+    def name(self) -> str:
+        """Of the stretch."""
+
+    @property
+    def served(self) -> Sequence[object]:
+        """What is asked."""
+
+    @property
+    def labelled(self) -> Sequence[object]:
+        """What has labels; maybe nothing."""
+
+
+class Drawn(Protocol):
+    """The data of a case."""
+
+    @property
+    def original(self) -> Sequence[object]:
+        """What version 1 is trained on."""
+
+    @property
+    def stretches(self) -> Sequence[Traffic]:
+        """One after the other."""
+
+
+def told(data: Drawn, original: str, served: str = "of traffic", labelled: str = "labelled") -> str:
+    """How much there is of what, in a case's own words."""
+    each = (
+        f"{its.name}: {len(its.served)} {served}, {len(its.labelled)} {labelled}"
+        for its in data.stretches
+    )
+    return f"{len(data.original)} original {original}; {', '.join(each)}"
 
 
 @dataclass(frozen=True, slots=True)

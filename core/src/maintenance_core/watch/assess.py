@@ -34,15 +34,10 @@ _SHOWN_CHARACTERS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What readings are held against.
-
-    ``degraded``: the resource is, and stays so until a reading lies within ``threshold``, and
-    beyond ``recover`` if there is one.
-    """
+    """What readings are held against; ``recover`` only while a resource is degraded."""
 
     threshold: ThresholdRange
     recover: float | None = None
-    degraded: bool = False
 
 
 def in_force(metrics: Metrics, champion: Champion | None, *, degraded: bool) -> Bounds:
@@ -50,7 +45,9 @@ def in_force(metrics: Metrics, champion: Champion | None, *, degraded: bool) -> 
     threshold = metrics.threshold
     if metrics.max_drop is not None and champion is not None and champion.baseline is not None:
         threshold = threshold.tightened(champion.baseline.value, metrics.max_drop)
-    return Bounds(threshold, metrics.recover if degraded else None, degraded)
+    if not degraded:
+        return Bounds(threshold)
+    return Bounds(threshold, threshold.bound if metrics.recover is None else metrics.recover)
 
 
 def held_against(
@@ -246,9 +243,9 @@ def _reading(
 
 def _short_of_recovery(bounds: Bounds, value: float) -> bool:
     """Whether a degraded resource has yet to come back into its range, and pass ``recover``."""
-    if bounds.recover is not None:
-        return bounds.threshold.tightened(bounds.recover, 0.0).breached_by(value)
-    return bounds.degraded and bounds.threshold.breached_by(value)
+    if bounds.recover is None:
+        return False
+    return bounds.threshold.tightened(bounds.recover, 0.0).breached_by(value)
 
 
 def _level(readings: Sequence[Reading]) -> Baseline:

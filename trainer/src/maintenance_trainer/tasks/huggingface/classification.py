@@ -19,11 +19,11 @@ from typing_extensions import override  # of torch; typing has it from Python 3.
 from maintenance_contract import TrainingAction
 from maintenance_trainer.data import validation
 from maintenance_trainer.data.rows import Row
-from maintenance_trainer.errors import ConfigurationError, OutOfMemoryError
+from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import majority_class
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress, Silent
-from maintenance_trainer.tasks.huggingface import heads, loading, rehearsal
+from maintenance_trainer.tasks.huggingface import fitting, heads, loading, rehearsal
 from maintenance_trainer.tasks.huggingface.pretrained import (
     PretrainedModel,
     PretrainedTask,
@@ -184,11 +184,7 @@ class Classification(PretrainedTask[R]):
         try:
             layer, embeddings = self._embedded(model, each, how, progress)
         except torch.cuda.OutOfMemoryError:
-            message = (
-                f"The GPU ran out of memory; lower {heads.BATCH} in training.*.arguments or give "
-                "the trainer a larger GPU."
-            )
-            raise OutOfMemoryError("OutOfMemory", message) from None
+            raise fitting.out_of_memory() from None
         progress.stage(f"fitting the last layer on {len(rows)} rows")
         counts = Counter(map(id, rows))
         learnt = heads.Learnt(

@@ -65,6 +65,15 @@ def trainer_of(
     return trainer
 
 
+def out_of_memory() -> OutOfMemoryError:
+    """What to do where a batch of a training is too large."""
+    message = (
+        "The GPU ran out of memory; lower per_device_train_batch_size in "
+        "training.*.arguments or give the trainer a larger GPU."
+    )
+    return OutOfMemoryError("OutOfMemory", message)
+
+
 def fit(trainer: Trainer, told: "Told", where: str) -> Fitted:
     """Train in place.
 
@@ -83,11 +92,7 @@ def fit(trainer: Trainer, told: "Told", where: str) -> Fitted:
     try:
         trainer.train()
     except torch.cuda.OutOfMemoryError:
-        message = (
-            "The GPU ran out of memory; lower per_device_train_batch_size in "
-            "training.*.arguments or give the trainer a larger GPU."
-        )
-        raise OutOfMemoryError("OutOfMemory", message) from None
+        raise out_of_memory() from None
     seconds = time.monotonic() - start
     # Mixed precision was for the training: it is scored as whoever loads it will run it.
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
