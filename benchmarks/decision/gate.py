@@ -4,7 +4,8 @@ Two models are drawn that are right on each class with given chances, correlated
 normal scale; nothing is trained. *equal*: both alike, how often is the challenger called better?
 *loss*: it loses 4 points of accuracy in every class, and the gate allows just what that costs in
 the metric: how often is nothing called lost? *gain*: the challenger gains 10 points. Thresholds are
-not tuned on these draws; there are none.
+not tuned on these draws; there are none. Where rows belong together, ten to a unit, half of the
+variance on the normal scale is the unit's.
 """
 
 import argparse
@@ -17,10 +18,12 @@ from typing import Any, Final
 import numpy as np
 import results
 from intervals import wilson
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from maintenance_contract import PairedScore, ScoreMetric
-from maintenance_core.decide.compared import Scored
+from maintenance_contract import ScoreMetric
+from maintenance_core.decide.compared import Clustered, Compared, Counted, Scored
+from maintenance_trainer.evaluate import paired_counts
 from maintenance_trainer.paired_scores import Predictions, paired_score
 
 LEVELS: Final = (0.05, 0.2)
@@ -36,6 +39,9 @@ MIXES: Final = {
     "20 classes": (0.05,) * 20,
 }
 ROWS: Final = (30, 60, 150, 500, 2000)
+UNITS: Final = (3, 5, 10, 30, 100)
+IN_UNIT, OF_UNIT = 10, 0.5
+"""Rows of a unit, and its part in the variance, where rows belong together."""
 RIGHT: Final = (0.8, 0.95)
 
 
@@ -47,11 +53,24 @@ class Setting:
     mix: str
     rows: int
     right: float
+    in_unit: int = 1
+
+    @property
+    def units(self) -> int:
+        """How many units the rows are of."""
+        return self.rows // self.in_unit
 
 
 def settings() -> list[Setting]:
     """All cells; AUROC has two classes."""
-    return [
+    together = [
+        Setting(metric, mix, IN_UNIT * units, right, IN_UNIT)
+        for metric in (ScoreMetric.ACCURACY, ScoreMetric.BALANCED_ACCURACY, ScoreMetric.AUROC)
+        for mix in list(MIXES)[:1]
+        for units in UNITS
+        for right in RIGHT
+    ]
+    return together + [
         Setting(metric, mix, rows, right)
         for metric in (ScoreMetric.BALANCED_ACCURACY, ScoreMetric.MACRO_F1, ScoreMetric.AUROC)
         for mix, shares in MIXES.items()
@@ -63,12 +82,16 @@ def settings() -> list[Setting]:
 
 def _drawn(
     setting: Setting, gain: float, rows: int, random: np.random.Generator
-) -> PairedScore | None:
-    """Two models on as many rows; the challenger is right on ``gain`` more of each class."""
+) -> Compared | None:
+    """Two models on as many rows, as the gate sees them.
+
+    The challenger is right on ``gain`` more of each class.
+    """
     shares = np.asarray(MIXES[setting.mix])
     truth = random.choice(len(shares), rows, p=shares)
-    own = random.standard_normal(rows)
-    other = ALIKE * own + np.sqrt(1.0 - ALIKE**2) * random.standard_normal(rows)
+    unit = np.arange(rows) // setting.in_unit
+    own, apart = (_of_units(setting, unit, random) for _ in range(2))
+    other = ALIKE * own + np.sqrt(1.0 - ALIKE**2) * apart
     before, after = setting.right - max(gain, 0.0), setting.right + min(gain, 0.0)
     labels = [f"c{label:02}" for label in truth]
     if setting.metric is ScoreMetric.AUROC:
@@ -77,21 +100,37 @@ def _drawn(
         models = [Predictions((), ndtr(margin)) for margin in margins]
     else:
         wrong = (truth + random.integers(1, len(shares), rows)) % len(shares)
+        right = [ndtr(one) < chance for chance, one in ((before, own), (after, other))]
         models = [
-            Predictions([f"c{label:02}" for label in np.where(ndtr(one) < right, truth, wrong)])
-            for right, one in ((before, own), (after, other))
+            Predictions([f"c{label:02}" for label in np.where(its, truth, wrong)]) for its in right
         ]
-    return paired_score(setting.metric, labels, *models)
+    units = unit if setting.in_unit > 1 else None
+    score = paired_score(setting.metric, labels, *models, units)
+    if score is None or setting.metric is not ScoreMetric.ACCURACY:
+        return None if score is None else Scored(score)
+    counts = paired_counts(*((~its).astype(np.float64) for its in right))
+    return None if counts is None else Clustered(Counted(counts), score)
+
+
+def _of_units(
+    setting: Setting, unit: NDArray[np.int64], random: np.random.Generator
+) -> NDArray[np.float64]:
+    """Standard normal numbers (n,), alike within a unit."""
+    alone = random.standard_normal(len(unit))
+    if setting.in_unit == 1:
+        return alone
+    shared = random.standard_normal(int(unit.max()) + 1)[unit]
+    return np.asarray(np.sqrt(OF_UNIT) * shared + np.sqrt(1.0 - OF_UNIT) * alone)
 
 
 def _allowed(setting: Setting, random: np.random.Generator) -> float:
     """What a loss of as much accuracy in every class costs in the metric."""
-    if setting.metric is ScoreMetric.BALANCED_ACCURACY:
+    if setting.metric not in PLENTY:
         return LOSS
-    score = _drawn(setting, -LOSS, PLENTY[setting.metric], random)
-    if score is None:
+    compared = _drawn(setting, -LOSS, PLENTY[setting.metric], random)
+    if compared is None:
         raise AssertionError(setting)
-    return -score.difference
+    return -compared.difference
 
 
 def cell(setting: Setting, draws: int, seed: int) -> dict[str, Any]:
@@ -101,10 +140,9 @@ def cell(setting: Setting, draws: int, seed: int) -> dict[str, Any]:
     equal, kept, better = ([0] * len(LEVELS) for _ in range(3))
     for _ in range(draws):
         for counts, gain in ((equal, 0.0), (kept, -LOSS), (better, GAIN)):
-            score = _drawn(setting, gain, setting.rows, random)
-            if score is None:
+            rows = _drawn(setting, gain, setting.rows, random)
+            if rows is None:
                 continue
-            rows = Scored(score)
             for place, level in enumerate(LEVELS):
                 counts[place] += (
                     rows.keeps(allowed, 1.0 - level) if counts is kept else rows.win_p() <= level
@@ -114,6 +152,7 @@ def cell(setting: Setting, draws: int, seed: int) -> dict[str, Any]:
         "mix": setting.mix,
         "rows": setting.rows,
         "right": setting.right,
+        "inUnit": setting.in_unit,
         "draws": draws,
         "equal": equal,
         "loss": kept,
@@ -138,7 +177,7 @@ def run(args: argparse.Namespace) -> None:
     asked = settings()
     found = []
     print(
-        "| metric | classes | rows | right | equal models promoted at .05 | at .2 | "
+        "| metric | classes | rows (in a unit) | right | equal models promoted at .05 | at .2 | "
         "a loss of what is allowed passes at .05 | at .2 | a gain of 10 points is seen at .05 |\n"
         "|---|---|---|---|---|---|---|---|---|"
     )
@@ -149,7 +188,8 @@ def run(args: argparse.Namespace) -> None:
             print(f"{len(found)}/{len(asked)}", file=sys.stderr, flush=True)
             shares = [k / args.draws for k in (*one["equal"], *one["loss"], one["gain"][0])]
             told = " | ".join(f"{share:.3f}" for share in shares)
-            print(f"| {one['metric']} | {one['mix']} | {one['rows']} | {one['right']} | {told} |")
+            rows = f"{one['rows']} ({one['inUnit']})"
+            print(f"| {one['metric']} | {one['mix']} | {rows} | {one['right']} | {told} |")
     figures = {f"gate_{kind}": _worst(found, kind) for kind in ("equal", "loss")}
     print(figures)
     if args.record:

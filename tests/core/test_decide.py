@@ -35,10 +35,10 @@ from maintenance_contract import (
 from maintenance_core import status as status_json
 from maintenance_core.decide.brakes import BRAKES
 from maintenance_core.decide.decision import decide, propose
-from maintenance_core.decide.findings import CAUSES, cause_open, concept_drift
+from maintenance_core.decide.findings import CAUSES, cause_open, concept_drift, drop_p_value
 from maintenance_core.decide.rules import EVIDENCE, WORKFLOW
 from maintenance_core.decide.training_plan import plan_of
-from maintenance_core.decide.worth import could_show
+from maintenance_core.decide.worth import could_show, power_of
 from maintenance_core.model import (
     Action,
     Champion,
@@ -360,6 +360,20 @@ def test_no_harm_no_training(correct: int) -> None:
     decision = decide(a_situation(*findings(Answer.MAJOR), new=HeldOut(300, correct)))
     assert verdict(decision) == (Action.NONE, "NoCauseFound")
     assert "old ones 90%" in decision.message
+
+
+def test_rows_that_belong_together_tell_as_much_as_fewer_single_ones() -> None:
+    single, few = HeldOut(300, 260), HeldOut(30, 26)
+    together = replace(single, design_effect=10.0)
+    situations = [a_situation(*findings(Answer.MAJOR), new=new) for new in (single, few, together)]
+    surely, hardly, as_hardly = map(drop_p_value, situations)
+    assert surely is not None
+    assert hardly is not None
+    assert hardly == as_hardly > surely
+    told = [power_of(situation) for situation in situations]
+    chances = [power.chance for power in told if power]
+    assert chances[0] > chances[1] == chances[2]
+    assert [power.new_held_out for power in told if power] == [300, 30, 300]
 
 
 def test_a_handful_of_rows_shows_no_absence_of_harm() -> None:

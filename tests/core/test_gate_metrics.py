@@ -163,3 +163,60 @@ def test_reports_and_manifests_spell_the_scores() -> None:
         evaluation=evaluation,
     )
     assert TrainingReport.from_json(report.to_message()).evaluation == evaluation
+
+
+def grouped(
+    new: tuple[PairedCounts, float], old: tuple[PairedCounts, float], gate: Gate, units: int = 30
+) -> Verdict:
+    """Counts of rows that belong together, each with the error of its difference."""
+
+    def score(counts: PairedCounts, error: float) -> PairedScore:
+        shares = counts.champion_accuracy, counts.challenger_accuracy
+        return PairedScore(ScoreMetric.ACCURACY, counts.n, *shares, error, error, units)
+
+    scores = PairedScores(ScoreMetric.ACCURACY, score(*new), score(*old))
+    evaluation = Evaluation(Reference.CHAMPION, new[0], old[0], scores)
+    return _verdict(evaluation, replace(gate, metric=ScoreMetric.ACCURACY), CHAMPION)
+
+
+KEPT = PairedCounts(2000, 1600, 3, 3)
+GAINED = PairedCounts(300, 200, 20, 45)
+ALONE = 0.027
+"""The error of these 300 rows' difference if they were independent."""
+
+
+@pytest.mark.parametrize("gate", [PROOF, FEW])
+def test_rows_that_belong_together_show_less_than_as_many_single_ones(gate: Gate) -> None:
+    for error, promotes in ((ALONE, True), (4 * ALONE, False)):
+        verdict = grouped((GAINED, error), (KEPT, 0.001), gate)
+        assert verdict.promote is promotes
+        assert "45 won and 20 lost, 30 units" in verdict.message
+        assert verdict.new == Score(300, GAINED.champion_accuracy, GAINED.challenger_accuracy)
+
+
+def test_a_loss_of_whole_units_is_not_taken_for_none() -> None:
+    assert grouped((GAINED, ALONE), (KEPT, 0.001), PROOF).promote
+    verdict = grouped((GAINED, ALONE), (KEPT, 0.02), PROOF)
+    assert verdict.reason is VerdictReason.FORGETS_OLD
+
+
+def test_one_unit_shows_nothing() -> None:
+    verdict = grouped((GAINED, ALONE), (KEPT, 0.001), FEW, units=1)
+    assert verdict.reason is VerdictReason.NO_IMPROVEMENT
+
+
+@given(error=st.floats(0.0, 1.0), units=st.integers(1, 300), won=st.integers(0, 80))
+@settings(max_examples=50)
+def test_no_error_makes_of_counts_more_than_they_are(error: float, units: int, won: int) -> None:
+    counts = PairedCounts(300, 180, 20, won)
+    with_error = grouped((counts, error), (KEPT, error), FEW, units)
+    evaluation = Evaluation(Reference.CHAMPION, counts, KEPT)
+    alone = _verdict(evaluation, replace(FEW, metric=ScoreMetric.ACCURACY), CHAMPION)
+    assert alone.promote or not with_error.promote
+
+
+def test_scores_of_another_metric_beside_counts_are_refused() -> None:
+    score = a_score(0.6, 0.7, 0.03)
+    evaluation = Evaluation(Reference.CHAMPION, GAINED, KEPT, PairedScores(BALANCED, score, score))
+    verdict = _verdict(evaluation, replace(FEW, metric=ScoreMetric.ACCURACY), CHAMPION)
+    assert verdict.reason is VerdictReason.REPORT_INVALID

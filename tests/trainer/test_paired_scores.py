@@ -1,14 +1,19 @@
 """Metrics that are no mean over rows, and the error of their differences."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
-from maintenance_contract import PairedScore, ScoreMetric
+from maintenance_contract import Evaluation, HeldOut, PairedScore, Reference, ScoreMetric
+from maintenance_contract.codec import Fields
+from maintenance_trainer.design_effect import design_effect
+from maintenance_trainer.evaluate import Answers, evaluation, held_out
 from maintenance_trainer.paired_scores import Predictions, paired_score
+from maintenance_trainer.recipes.race import _worth
 
 Labels = tuple[str, ...]
 
@@ -137,3 +142,97 @@ def test_many_rows_and_classes_are_scored_in_bounded_memory() -> None:
     truth, champion, challenger = _drawn(5, 20_000, 40)
     found = _score(ScoreMetric.MACRO_F1, truth, champion, challenger)
     assert 0.0 < found.standard_error < found.adjusted_error < 0.01
+
+
+@pytest.mark.parametrize("metric", [ScoreMetric.ACCURACY, ScoreMetric.MACRO_F1, ScoreMetric.AUROC])
+def test_a_row_that_comes_four_times_says_as_much_as_once(metric: ScoreMetric) -> None:
+    truth, champion, challenger = _drawn(3, 80, 2)
+    chance = np.random.default_rng(4)
+    of = chance.random((2, 80))
+
+    def repeated(labels: Labels, times: int) -> Labels:
+        return tuple(label for label in labels for _ in range(times))
+
+    alone = paired_score(
+        metric, truth, Predictions(champion, of[0]), Predictions(challenger, of[1])
+    )
+    units = np.repeat(np.arange(80), 4)
+    four = paired_score(
+        metric,
+        repeated(truth, 4),
+        Predictions(repeated(champion, 4), np.repeat(of[0], 4)),
+        Predictions(repeated(challenger, 4), np.repeat(of[1], 4)),
+        units,
+    )
+    assert alone is not None
+    assert four is not None
+    assert (alone.units, four.units, four.n) == (None, 80, 320)
+    assert four.difference == pytest.approx(alone.difference)
+    assert four.standard_error == pytest.approx(alone.standard_error, rel=0.03)
+    assert four.adjusted_error == pytest.approx(alone.adjusted_error, rel=0.1)
+
+
+def test_units_that_cancel_are_taken_for_no_surer_than_single_rows() -> None:
+    """Of each unit one row is won and one is lost: chance, for nothing makes rows unlike."""
+    truth = ("a",) * 40
+    champion, challenger = ("a", "b") * 20, ("b", "a") * 20
+    single = _score(ScoreMetric.ACCURACY, truth, champion, challenger)
+    models = Predictions(champion), Predictions(challenger)
+    found = paired_score(ScoreMetric.ACCURACY, truth, *models, np.repeat(np.arange(20), 2))
+    assert found is not None
+    assert found.standard_error == single.standard_error
+
+
+def test_the_design_effect_is_the_units_size_where_its_rows_are_alike() -> None:
+    right = np.repeat(np.random.default_rng(0).integers(0, 2, 200).astype(float), 5)
+    units = np.repeat(np.arange(200), 5)
+    assert design_effect(right, units) == pytest.approx(5.0, rel=0.01)
+    assert design_effect(np.ones(10), np.zeros(10, int)) == 1.0
+    assert design_effect(np.arange(10.0), np.zeros(10, int)) == 10.0
+    assert design_effect(np.arange(10.0), np.arange(10)) == pytest.approx(1.0)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A held-out row."""
+
+    unit: str
+    stratum: str = "a"
+
+
+def test_counts_have_an_error_beside_them_where_rows_belong_together() -> None:
+    chance = np.random.default_rng(1)
+    champion, challenger = (Answers(chance.integers(0, 2, 50).astype(float)) for _ in range(2))
+    single = [Point(str(number)) for number in range(50)]
+    grouped = [Point(f"g{number // 5}") for number in range(30)], single[:20]
+    metric, of_champion = ScoreMetric.ACCURACY, Reference.CHAMPION
+    both = single[:30], single[30:]
+    assert evaluation(metric, of_champion, both, champion, challenger).scores is None  # type: ignore[arg-type]
+    found = evaluation(metric, of_champion, grouped, champion, challenger)  # type: ignore[arg-type]
+    assert found.scores is not None
+    assert found.scores.all is None
+    new, old, counts = found.scores.new, found.scores.old, found.new
+    assert isinstance(new, PairedScore)
+    assert isinstance(old, PairedScore)
+    assert counts is not None
+    assert (new.n, new.units, old.n, old.units) == (30, 6, 20, None)
+    assert new.champion == counts.champion_accuracy
+    assert new.challenger == counts.challenger_accuracy
+    first = evaluation(metric, Reference.MAJORITY_CLASS, grouped, champion, challenger)  # type: ignore[arg-type]
+    assert first.scores is not None
+    assert first.scores.all is not None
+    assert first.scores.all.units == 20 + 6
+    read = Evaluation.read(Fields(first.document()))
+    assert read.document() == first.document()
+    assert _worth(found) == counts.challenger_accuracy
+
+
+def test_the_champion_alone_is_told_with_its_design_effect() -> None:
+    rows = [Point(str(number // 5)) for number in range(50)]
+    losses = np.repeat(np.arange(10) % 2, 5).astype(float)
+    found = held_out(ScoreMetric.ACCURACY, None, rows, losses)  # type: ignore[arg-type]
+    assert isinstance(found, HeldOut)
+    assert (found.n, found.correct) == (50, 25)
+    assert found.design_effect == pytest.approx(50 / 10 * (10 / 9) * (49 / 50))
+    single = held_out(ScoreMetric.ACCURACY, None, [Point(str(k)) for k in range(50)], losses)  # type: ignore[arg-type]
+    assert single == HeldOut(50, 25)

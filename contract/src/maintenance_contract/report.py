@@ -122,10 +122,15 @@ class RowCounts:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """The champion on held-out rows."""
+    """The champion on held-out rows.
+
+    ``design_effect`` (L. Kish, Survey Sampling, 1965, section 5.4): how many times the variance of
+    its accuracy is what it were if rows of one unit were independent; at least 1.
+    """
 
     n: int
     correct: int
+    design_effect: float = 1.0
 
     @property
     def score(self) -> float:
@@ -205,8 +210,9 @@ class PairedCounts:
 class Evaluation:
     """Paired counts on held-out rows, new and old; None where there are no such rows.
 
-    ``scores``: the same by the metric that the request asks for, where it is not Accuracy; None
-    where it has no value on the rows. Without classes there are scores alone.
+    ``scores``: the same by the metric that the request asks for, where it is no share of rows, or
+    where rows belong together; None where it has no value on the rows. Without classes there are
+    scores alone.
     """
 
     reference: Reference
@@ -363,7 +369,20 @@ def _shorter(report: TrainingReport) -> Iterator[TrainingReport]:
 
 _EVIDENCE: Final = record(Evidence, {**JSON, float: significant(6)}, name=text(64))
 _FINDING: Final = record(Finding, always=EVERY, evidence=each(_EVIDENCE, most=64))
-_RIGHT: Final = record(HeldOut, correct=Part(after=lambda n: whole(most=n)))
+
+
+def _at_least_one(value: object) -> float:
+    found = checks.number(value)
+    if found < 1.0:
+        raise Mismatch("a number of at least 1 is expected")
+    return found
+
+
+_RIGHT: Final = record(
+    HeldOut,
+    correct=Part(after=lambda n: whole(most=n)),
+    design_effect=Codec(_at_least_one, significant(6).encode),
+)
 
 
 def _a_loss(value: object) -> ScoreMetric:

@@ -60,6 +60,7 @@ class PairedScore:
 
     ``standard_error`` is that of challenger less champion; ``adjusted_error`` that with half a row
     won and half a row lost in each class, for questions about a difference other than 0.
+    Rows that belong to one of ``units`` are not independent; None: each row is one by itself.
     """
 
     metric: ScoreMetric
@@ -68,6 +69,7 @@ class PairedScore:
     challenger: float
     standard_error: float
     adjusted_error: float
+    units: int | None = None
 
     @property
     def difference(self) -> float:
@@ -189,7 +191,13 @@ def beside_baseline(codec: Codec[B], *names: str) -> Codec[B]:
 def _score(metric: ScoreMetric) -> Codec[PairedScore]:
     """All these metrics lie between 0 and 1."""
     share = Codec(checks.share, lambda value: round(value, _DIGITS))
-    return record(PairedScore, {**JSON, float: share}, metric=given(metric), n=whole(least=1))
+    return record(
+        PairedScore,
+        {**JSON, float: share},
+        metric=given(metric),
+        n=whole(least=1),
+        units=Part(after=lambda _, n, *__: whole(least=1, most=n)),
+    )
 
 
 def _loss(metric: ScoreMetric) -> Codec[PairedLoss]:

@@ -24,9 +24,10 @@ from maintenance_contract import (
 )
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.split import Dataset
+from maintenance_trainer.design_effect import design_effect, units_of
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.paired_losses import Yardstick, held_out_loss, paired_loss
-from maintenance_trainer.paired_scores import Predictions, paired_score
+from maintenance_trainer.paired_scores import Predictions, paired_score, paired_share
 
 if TYPE_CHECKING:
     from maintenance_trainer.tasks.task import AnyTask
@@ -84,18 +85,41 @@ def evaluation(
         old=paired_counts(champion.loss[second], challenger.loss[second]),
     )
     if metric in COUNTED:
-        return counts
-    labels = [row.stratum for row in (*new, *old)]
+        return replace(counts, scores=_shares(metric, reference, held_out, champion, challenger))
+    both = [*new, *old]
+    labels = [row.stratum for row in both]
 
     def score(rows: slice) -> PairedScore | None:
         label = max(labels[rows], default="")
-        models = (model.predictions(rows, label) for model in (champion, challenger))
-        return paired_score(metric, labels[rows], *models)
+        before, after = (model.predictions(rows, label) for model in (champion, challenger))
+        return paired_score(metric, labels[rows], before, after, units_of(both[rows]))
 
     alone = reference is Reference.MAJORITY_CLASS
     whole = score(slice(0, len(labels))) if alone else None
     scores = PairedScores(metric, score(first), score(second), whole)
     return replace(counts, scores=scores)
+
+
+def _shares(
+    metric: ScoreMetric,
+    reference: Reference,
+    held_out: tuple[Sequence[Row], Sequence[Row]],
+    champion: Answers,
+    challenger: Answers,
+) -> PairedScores | None:
+    """Beside counts where rows belong together, as exact tests take them for independent."""
+    new, old = held_out
+    both = [*new, *old]
+    if units_of(both) is None:
+        return None
+
+    def score(part: slice) -> PairedScore | None:
+        losses = champion.loss[part], challenger.loss[part]
+        return paired_share(metric, *losses, units_of(both[part]))
+
+    whole = None if reference is Reference.CHAMPION else score(slice(None))
+    first, second = slice(0, len(new)), slice(len(new), None)
+    return PairedScores(metric, score(first), score(second), whole)
 
 
 def evaluation_of_losses(
@@ -235,13 +259,39 @@ def told_beside(
     }
 
 
+def mase_beside(judged: Evaluation) -> dict[str, dict[str, list[float]]]:
+    """The mean absolute scaled error, in the form of ``told_beside``; empty for other metrics.
+
+    R. J. Hyndman and A. B. Koehler, International Journal of Forecasting 22 (2006): the mean
+    absolute error over that of the last number, or of the season before, on the rows trained on.
+    """
+    scores = judged.scores
+    if scores is None or scores.metric is not ScoreMetric.MAE:
+        return {}
+    with_champion = judged.reference is Reference.CHAMPION
+    return {
+        age: {
+            "MASE": [
+                round(error / its.baseline, 4)
+                for error in (its.challenger, *([its.champion] if with_champion else []))
+            ]
+        }
+        for age, its in (("new", scores.new), ("old", scores.old))
+        if isinstance(its, PairedLoss)
+    }
+
+
 def held_out(
     metric: ScoreMetric, yardstick: Yardstick | None, rows: Sequence[Row], losses: Losses
 ) -> AnyHeldOut | None:
     """Score one model by its losses on n rows; None without rows."""
     if metric in LOSSES:
         return held_out_loss(yardstick, rows, losses)
-    return HeldOut(len(losses), int((losses == 0).sum())) if len(losses) else None
+    if not len(losses):
+        return None
+    right, units = losses == 0, units_of(rows)
+    effect = 1.0 if units is None else design_effect(right.astype(np.float64), units)
+    return HeldOut(len(losses), int(right.sum()), effect)
 
 
 def majority_class(train: Sequence[Row]) -> str:

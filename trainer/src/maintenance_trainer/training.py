@@ -17,6 +17,7 @@ from maintenance_contract import (
     PairedLoss,
     Reference,
     ScoreMetric,
+    Task,
     TrainingAction,
     TrainingReport,
     TrainingRequest,
@@ -33,6 +34,7 @@ from maintenance_trainer.evaluate import (
     evaluation,
     evaluation_of_losses,
     majority_class,
+    mase_beside,
     told_beside,
     yardstick,
 )
@@ -258,7 +260,9 @@ def _evaluate(
     if metric in LOSSES:
         against = Reference.CHAMPION if work.request.champion else Reference.BASELINE
         losses = reference.loss, answers.loss
-        return Judged(evaluation_of_losses(measure, against, held_out, *losses, metric))
+        judged = evaluation_of_losses(measure, against, held_out, *losses, metric)
+        forecast = work.request.model.task is Task.TIME_SERIES_FORECASTING
+        return Judged(judged, mase_beside(judged) if forecast else {})
     without = Reference.BASELINE if metric in HITS else Reference.MAJORITY_CLASS
     against = Reference.CHAMPION if work.request.champion else without
     judged = evaluation(metric, against, held_out, reference, answers)

@@ -145,6 +145,80 @@ class Counted:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Clustered:
+    """By the rows that each gets right, where rows belong together.
+
+    Exact tests take rows for independent, those of the score are bold where few differ: what is
+    shown must be shown by both.
+    """
+
+    counted: Counted
+    score: PairedScore
+
+    @property
+    def scale(self) -> Scale:
+        """Shares of rows."""
+        return self.counted.scale
+
+    @property
+    def n(self) -> int:
+        """How many rows."""
+        return self.counted.n
+
+    @property
+    def champion(self) -> float:
+        """Share of rows that it gets right."""
+        return self.counted.champion
+
+    @property
+    def challenger(self) -> float:
+        """Share of rows that it gets right."""
+        return self.counted.challenger
+
+    @property
+    def difference(self) -> float:
+        """Of these shares."""
+        return self.counted.difference
+
+    def win_p(self) -> float:
+        """The larger."""
+        return max(self.counted.win_p(), score_tests.win_p(self.score))
+
+    def gain_bound(self, confidence: float) -> float:
+        """The lower."""
+        return min(
+            self.counted.gain_bound(confidence), score_tests.gain_bound(self.score, confidence)
+        )
+
+    def loss_bounds(self, confidence: float) -> tuple[float, float]:
+        """The wider."""
+        low, high = self.counted.loss_bounds(confidence)
+        lower, higher = score_tests.loss_bounds(self.score, confidence)
+        return min(low, lower), max(high, higher)
+
+    def keeps(self, margin: float, confidence: float) -> bool:
+        """By both."""
+        low, _ = score_tests.loss_bounds(self.score, confidence)
+        return low >= -margin and self.counted.keeps(margin, confidence)
+
+    def values(self) -> str:
+        """As accuracies, or as hit rates."""
+        return self.counted.values()
+
+    def evidence(self) -> str:
+        """Rows that only one of the two gets right, and of how many units they are."""
+        return f"{self.counted.evidence()}{_units(self.score.units, self.n)}"
+
+    def against_baseline(self) -> str:
+        """As accuracies, or as hit rates."""
+        return self.counted.against_baseline()
+
+
+def _units(units: int | None, n: int) -> str:
+    return "" if units in {None, n} else f", {units} units"
+
+
 NAMES: Final = {
     ScoreMetric.BALANCED_ACCURACY: "balanced accuracy",
     ScoreMetric.MACRO_F1: "macro F1",
@@ -209,7 +283,8 @@ class Scored:
     def evidence(self) -> str:
         """The difference and its error."""
         error = figure(self.score.standard_error)
-        return f"difference {figure(self.difference)}, standard error {error}"
+        clusters = _units(self.score.units, self.n)
+        return f"difference {figure(self.difference)}, standard error {error}{clusters}"
 
     def against_baseline(self) -> str:
         """With the metric's name."""
@@ -275,7 +350,7 @@ class ByLoss:
         """The difference and its error, in units of the label."""
         score = self.score
         error = figure(score.standard_error * score.baseline)
-        clusters = "" if score.units == score.n else f", {score.units} units"
+        clusters = _units(score.units, score.n)
         difference = figure(score.champion - score.challenger)
         return f"{difference} less, standard error {error}{clusters}"
 

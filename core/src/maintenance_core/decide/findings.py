@@ -122,8 +122,9 @@ def level(held_out: AnyHeldOut | None) -> Level | None:
     """The same, with what is known of how its losses vary."""
     if held_out is None or held_out.n == 0:
         return None
-    deviation = held_out.deviation if isinstance(held_out, HeldOutLoss) else None
-    return Level(held_out.n, held_out.score, deviation)
+    if isinstance(held_out, HeldOutLoss):
+        return Level(held_out.n, held_out.score, held_out.deviation)
+    return Level(held_out.n, held_out.score, design_effect=held_out.design_effect)
 
 
 def rows(held_out: AnyHeldOut | None) -> int:
@@ -165,9 +166,19 @@ def drop_p_value(situation: Situation) -> float | None:
     expected = expected_score(situation)
     if isinstance(new, HeldOutLoss):
         return _rise_p_value(new, old, expected)
+    right, n = _effective(new)
     if isinstance(old, HeldOut) and old.n > 0:
-        return fewer_right(new.correct, new.n, old.correct, old.n)
-    return None if expected is None else 1.0 - binomial_at_least(new.correct + 1, new.n, expected)
+        return fewer_right(right, n, *_effective(old))
+    return None if expected is None else 1.0 - binomial_at_least(right + 1, n, expected)
+
+
+def _effective(held_out: HeldOut) -> tuple[int, int]:
+    """How many are right of as many independent rows as tell as much.
+
+    Counts over the design effect: J. N. K. Rao and A. J. Scott, Biometrics 48 (1992).
+    """
+    n = Level(held_out.n, held_out.score, None, held_out.design_effect).effective(held_out.n)
+    return (held_out.correct, n) if n == held_out.n else (round(held_out.score * n), n)
 
 
 def _rise_p_value(new: HeldOutLoss, old: AnyHeldOut | None, expected: float | None) -> float | None:

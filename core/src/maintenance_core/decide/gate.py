@@ -19,13 +19,15 @@ from maintenance_contract import (
     Paired,
     PairedCounts,
     PairedLoss,
+    PairedScore,
     PairedScores,
     Reference,
     Sampling,
     ScoreMetric,
     TrainingReport,
 )
-from maintenance_core.decide.compared import ByLoss, Compared, Counted, Scored
+from maintenance_core.decide import score_tests
+from maintenance_core.decide.compared import ByLoss, Clustered, Compared, Counted, Scored
 from maintenance_core.decide.paired_rows import (
     below_floor,
     better,
@@ -79,35 +81,30 @@ class Contest:
     @property
     def new(self) -> Compared | None:
         """The new held-out rows."""
-        scores = self._scores
-        if scores is not None:
-            return _scored(scores.new)
-        evaluation = self.report.evaluation
-        return self._counted(evaluation.new if evaluation else None)
+        evaluation, scores = self.report.evaluation, self._scores
+        counts = evaluation.new if evaluation else None
+        return self._compared(counts, scores.new if scores else None)
 
     @property
     def old(self) -> Compared | None:
         """The old ones."""
         scores = self._scores
-        if scores is not None:
-            return _scored(scores.old)
-        return self._counted(self.old_counts)
+        return self._compared(self.old_counts, scores.old if scores else None)
 
     @property
     def together(self) -> Compared | None:
         """All of them as one: where there is no champion, nobody has seen any."""
         evaluation, scores = self.report.evaluation, self._scores
-        if evaluation is None or scores is not None:
-            return _scored(scores.all if scores else None)
+        if evaluation is None:
+            return None
         both = [counts for counts in (evaluation.new, evaluation.old) if counts is not None]
-        return self._counted(
-            PairedCounts(
-                n=sum(counts.n for counts in both),
-                both_correct=sum(counts.both_correct for counts in both),
-                champion_only=sum(counts.champion_only for counts in both),
-                challenger_only=sum(counts.challenger_only for counts in both),
-            )
+        counts = PairedCounts(
+            n=sum(counts.n for counts in both),
+            both_correct=sum(counts.both_correct for counts in both),
+            champion_only=sum(counts.champion_only for counts in both),
+            challenger_only=sum(counts.challenger_only for counts in both),
         )
+        return self._compared(counts, scores.all if scores else None)
 
     @property
     def old_counts(self) -> PairedCounts | None:
@@ -120,8 +117,14 @@ class Contest:
         if self.by_loss:
             old = self.old
             return None if old is None else Level(old.n, old.champion, old.scale.deviation)
-        counts = self.old_counts
-        return None if counts is None else Level(counts.n, counts.champion_accuracy)
+        counts, scores = self.old_counts, self._scores
+        if counts is None:
+            return None
+        score = scores.old if scores else None
+        level = Level(counts.n, counts.champion_accuracy)
+        if not isinstance(score, PairedScore):
+            return level
+        return replace(level, design_effect=score_tests.design_effect(score, counts))
 
     @property
     def by_loss(self) -> bool:
@@ -133,18 +136,19 @@ class Contest:
         """Whether right is what is ranked among the first."""
         return self.gate.metric in HITS
 
-    def _counted(self, counts: PairedCounts | None) -> Compared | None:
+    def _compared(self, counts: PairedCounts | None, score: Paired | None) -> Compared | None:
+        """By the score; where rows that are right are what counts by the counts, and by both."""
+        if self.gate.metric not in COUNTED:
+            return _scored(score)
         if counts is None or counts.n == 0:
             return None
-        return Counted(counts, self.gate.metric if self.ranks else ScoreMetric.ACCURACY)
+        counted = Counted(counts, self.gate.metric if self.ranks else ScoreMetric.ACCURACY)
+        return Clustered(counted, score) if isinstance(score, PairedScore) else counted
 
     @property
     def _scores(self) -> PairedScores | None:
-        """None where rows that are right are what counts."""
-        evaluation = self.report.evaluation
-        if evaluation is None or self.gate.metric in COUNTED:
-            return None
-        return evaluation.scores
+        """Of rows that are right only where rows belong together."""
+        return self.report.evaluation.scores if self.report.evaluation else None
 
     @property
     def report_only(self) -> bool:
@@ -402,7 +406,7 @@ def _against_another(report: TrainingReport, champion: Champion | None) -> str:
 
 def _without_metric(report: TrainingReport, gate: Gate) -> str:
     evaluation, metric = report.evaluation, gate.metric
-    if evaluation is None or metric in COUNTED:
+    if evaluation is None or (metric in COUNTED and evaluation.scores is None):
         return ""
     there = evaluation.scores.metric if evaluation.scores else None
     return "" if there is metric else f"it has no score by spec.gate.metric {metric.value}"

@@ -35,12 +35,18 @@ _DEVIATIONS: Final = 8.0
 class Level:
     """How good a model is on ``n`` rows: ``score``, and how its losses vary from row to row.
 
-    ``deviation`` is None where rows are right or wrong: then the score tells it.
+    ``deviation`` is None where rows are right or wrong: then the score tells it, and the
+    ``design_effect`` what rows that belong together tell less than as many independent ones.
     """
 
     n: int
     score: float
     deviation: float | None = None
+    design_effect: float = 1.0
+
+    def effective(self, n: int) -> int:
+        """As many independent rows tell as much as n rows like these (Kish); at least one."""
+        return max(1, int(n / self.design_effect))
 
 
 def discordant(champion: float, challenger: float) -> tuple[float, float]:

@@ -90,7 +90,7 @@ def many(old: Level | None) -> bool:
 
     Where they are fewer there are few old rows at all: a retrain costs little.
     """
-    return old is not None and old.n >= rows_for_proof(old, *MANY)
+    return old is not None and old.effective(old.n) >= rows_for_proof(old, *MANY)
 
 
 def rows_for_proof(old: Level, margin: float, confidence: float) -> int:
@@ -159,17 +159,18 @@ class _Terms:
 
 def _of_rows(terms: _Terms, n: int, now: float) -> float:
     """The chance where rows are right or wrong."""
-    gate, target = terms.gate, terms.target
+    gate, target, n = terms.gate, terms.target, terms.new.effective(n)
     old = terms.old if terms.judged else None
+    old_n = old.effective(old.n) if old else 0
     if proof_required(gate, terms.old):
         chance = win_chance(n, now, target, gate.confidence)
         if old is not None:
-            chance *= no_loss_chance(old.n, old.score, gate.max_old_loss, gate.confidence)
+            chance *= no_loss_chance(old_n, old.score, gate.max_old_loss, gate.confidence)
         return chance
     if old is None:
         return weighed_chance((1.0, n, now, target), (0.0, 0, 0.0), gate.confidence)
     new = (1.0 - gate.old_weight, n, now, target)
-    return weighed_chance(new, (gate.old_weight, old.n, old.score), gate.weighed_confidence)
+    return weighed_chance(new, (gate.old_weight, old_n, old.score), gate.weighed_confidence)
 
 
 def _of_losses(terms: _Terms, n: int, now: float) -> float:

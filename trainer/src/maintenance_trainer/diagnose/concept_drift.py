@@ -14,11 +14,17 @@ from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
+from maintenance_trainer.diagnose.clusters import ALONE, Clusters
 from maintenance_trainer.diagnose.statistics import Flags, Floats, Scored
 
 
 def measures(
-    old_x: Floats, new_x: Floats, old: Scored, new: Scored, inside: Flags
+    old_x: Floats,
+    new_x: Floats,
+    old: Scored,
+    new: Scored,
+    inside: Flags,
+    together: Clusters = ALONE,
 ) -> list[Measure]:
     """The rise of the error at equal class on familiar rows, and given the input.
 
@@ -30,16 +36,18 @@ def measures(
         old: the m rows as the champion scored them.
         new: the n rows as the champion scored them.
         inside: n flags: the row lies where the champion was trained.
+        together: which of these rows belong together.
     """
     familiar = np.flatnonzero(inside)
     if len(familiar) < at.LEAST_ROWS or len(old_x) < at.LEAST_ROWS:
         return []
     new_x, new = new_x[familiar], Scored(new.classes[familiar], new.wrong[familiar])
-    g = statistics.propensity(old_x, new_x)
+    together = together.part(np.ones(len(old_x), bool), inside)
+    g = statistics.propensity(old_x, new_x, together)
     if statistics.area(g[0], g[1]) >= at.TOO_DIFFERENT:
         return []
-    at_class = statistics.error_at_equal_class(old, new, g[0], 1 - g[1])
-    given_input = statistics.error_given_input(old_x, new_x, old, new, g)
+    at_class = statistics.error_at_equal_class(old, new, g[0], 1 - g[1], together)
+    given_input = statistics.error_given_input(old_x, new_x, old, new, g, together)
     if at_class is None:
         return []
     # Both must have risen: the less sure of the two is the test, and one of them small is a No.

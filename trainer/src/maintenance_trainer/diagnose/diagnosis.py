@@ -27,6 +27,7 @@ from maintenance_trainer.data.auto_holdout import Before
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
 from maintenance_trainer.data.split import Dataset, refuse_too_little
+from maintenance_trainer.design_effect import units_of
 from maintenance_trainer.diagnose import (
     deliveries,
     examine,
@@ -194,18 +195,19 @@ class _View:
             self.outputs.probabilities.astype(np.float64),
             np.array([row.label for row in self.rows], str),
             np.array(self.outputs.predicted, str),
+            units_of(self.rows),
         )
 
     def numbers(self, measure: Yardstick) -> NumberSample:
         """Where answers are numbers."""
         labels = np.array([number_of(row) for row in self.rows], float)
         losses = measure.measured(self.outputs.loss)
-        return NumberSample(self.x, losses, labels, measure.baseline)
+        return NumberSample(self.x, losses, labels, measure.baseline, units_of(self.rows))
 
     def hits(self) -> NumberSample:
         """Where answers are right or wrong, and their labels are no numbers."""
         labels = np.full(len(self.rows), np.nan)
-        return NumberSample(self.x, self.outputs.loss, labels)
+        return NumberSample(self.x, self.outputs.loss, labels, units=units_of(self.rows))
 
     @property
     def answerable(self) -> Flags:

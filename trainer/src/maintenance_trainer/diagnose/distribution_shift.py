@@ -6,11 +6,17 @@ from maintenance_contract import evidence_names
 from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
+from maintenance_trainer.diagnose.clusters import ALONE, Clusters
 from maintenance_trainer.diagnose.statistics import Floats, Measured
 
 
 def measures(
-    old: Sequence[str], new: Sequence[str], old_x: Floats, new_x: Floats, outside: Measured
+    old: Sequence[str],
+    new: Sequence[str],
+    old_x: Floats,
+    new_x: Floats,
+    outside: Measured,
+    together: Clusters = ALONE,
 ) -> list[Measure]:
     """Three tests, the most telling first.
 
@@ -20,9 +26,10 @@ def measures(
         old_x: (m, k) their embeddings, reduced.
         new_x: (n, k) the same of the new rows.
         outside: the share outside support.
+        together: which of these rows belong together.
     """
-    apart = statistics.told_apart(old_x, new_x)
-    mix = statistics.class_mix(old, new)
+    apart = statistics.told_apart(old_x, new_x, together)
+    mix = statistics.class_mix(old, new, together)
     return [
         Measure.of(evidence_names.OUTSIDE_SUPPORT, outside, at.OUTSIDE_SUPPORT),
         Measure.of(evidence_names.CLASS_MIX, mix, at.CLASS_MIX),

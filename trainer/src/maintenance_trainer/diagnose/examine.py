@@ -24,6 +24,7 @@ from maintenance_trainer.diagnose import (
 from maintenance_trainer.diagnose import posterior as likely
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure, gravest
+from maintenance_trainer.diagnose.clusters import Clusters
 from maintenance_trainer.diagnose.numbers import Again, NumberSample
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.diagnose.statistics import Flags, Floats
@@ -66,17 +67,23 @@ def measure(
         return Measures(drift=again)
     old_x, new_x, seen_x = statistics.reduce(old.x, new.x, seen.x)
     old, new = replace(old, x=old_x), replace(new, x=new_x)
-    outside, inside = statistics.outside_support(seen_x, old_x, new_x)
+    together = Clusters(old.units, new.units)
+    outside, inside = statistics.outside_support(seen_x, old_x, new_x, together)
     expected = likely.expected_errors(old, new)
     inputs = [
         *distribution_shift.measures(
-            old.labels.tolist(), new.labels.tolist(), old_x, new_x, outside
+            old.labels.tolist(), new.labels.tolist(), old_x, new_x, outside, together
         ),
         *_shifts(old, new, expected, inside),
         *_at_new_mix(seen, new),
     ]
     drift = concept_drift.measures(
-        old_x, new_x[fresh], old.scored, new.part(fresh).scored, inside[fresh]
+        old_x,
+        new_x[fresh],
+        old.scored,
+        new.part(fresh).scored,
+        inside[fresh],
+        together.part(np.ones(len(old), bool), fresh),
     )
     return Measures(tuple(inputs), (*drift, *again, *_rise(old, new, expected, inside & fresh)))
 
@@ -105,8 +112,9 @@ def measure_numbers(
         return Measures(drift=at_same_input)
     old_x, new_x, seen_x = statistics.reduce(old.x, new.x, seen)
     old, new = replace(old, x=old_x), replace(new, x=new_x)
-    outside, inside = statistics.outside_support(seen_x, old_x, new_x)
-    apart = statistics.told_apart(old_x, new_x)
+    together = Clusters(old.units, new.units)
+    outside, inside = statistics.outside_support(seen_x, old_x, new_x, together)
+    apart = statistics.told_apart(old_x, new_x, together)
     return Measures(
         (
             Measure.of(evidence_names.OUTSIDE_SUPPORT, outside, at.OUTSIDE_SUPPORT),
@@ -146,7 +154,9 @@ def _shifts(
     measured = (
         (
             evidence_names.ERROR_RISE_OUTSIDE,
-            statistics.error_outside(old.scored, new.scored, inside),
+            statistics.error_outside(
+                old.scored, new.scored, inside, Clusters(old.units, new.units)
+            ),
         ),
         (evidence_names.INPUT_SHIFT_AUC, shift.of_inputs(old, new)),
         (evidence_names.SHIFT_WITHIN_CLASSES_AUC, shift.within_classes(old, new)),
@@ -179,7 +189,7 @@ def _rise(
         return []
     part = new.part(familiar)
     there = likely.ExpectedError(expected[1].plain[familiar], expected[1].reweighted[familiar])
-    propensity = statistics.propensity(old.x, part.x)
+    propensity = statistics.propensity(old.x, part.x, Clusters(old.units, part.units))
     rise = regions.error_rise(old, part, (expected[0], there), propensity)
     of_region = Measure(
         evidence_names.ERROR_RISE_IN_REGION,

@@ -14,12 +14,15 @@ from scipy import stats
 
 from maintenance_contract import evidence_names
 from maintenance_trainer.data.rows import Row
+from maintenance_trainer.design_effect import Units, chosen_units, design_effect
 from maintenance_trainer.diagnose import shift, statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
+from maintenance_trainer.diagnose.clusters import Clusters, weaker
 from maintenance_trainer.diagnose.regression import regressed, winsorised
 from maintenance_trainer.diagnose.samples import expanded
-from maintenance_trainer.diagnose.statistics import Flags, Floats, Measured
+from maintenance_trainer.diagnose.statistics import FOLDS, Flags, Floats, Measured
+from maintenance_trainer.seed import SEED
 
 LOSS_TAIL: Final = 0.01
 """Of the losses, beyond which they count as if they lay there."""
@@ -31,20 +34,27 @@ class NumberSample:
 
     ``x`` (n, k): the champion's embeddings. ``loss`` (n,): its losses in units of the baseline's.
     ``label`` (n,): what the rows are labelled; NaN where that is no single number. ``unit``: the
-    baseline's loss, in units of the label.
+    baseline's loss, in units of the label. ``units``: which rows belong together.
     """
 
     x: Floats
     loss: Floats
     label: Floats
     unit: float = 1.0
+    units: Units | None = None
 
     def __len__(self) -> int:
         return len(self.loss)
 
     def part(self, chosen: Flags) -> "NumberSample":
         """The rows that are flagged."""
-        return NumberSample(self.x[chosen], self.loss[chosen], self.label[chosen], self.unit)
+        return NumberSample(
+            self.x[chosen],
+            self.loss[chosen],
+            self.label[chosen],
+            self.unit,
+            chosen_units(self.units, chosen),
+        )
 
     @property
     def labelled(self) -> bool:
@@ -94,7 +104,10 @@ def inputs(old: NumberSample, new: NumberSample, inside: Flags) -> list[Measure]
     """
     measured = (
         (evidence_names.ERROR_RISE_OUTSIDE, _outside(old, new, inside)),
-        (evidence_names.INPUT_SHIFT_AUC, shift.of_points(old.x, new.x)),
+        (
+            evidence_names.INPUT_SHIFT_AUC,
+            shift.of_points(old.x, new.x, Clusters(old.units, new.units)),
+        ),
         (evidence_names.EXPECTED_ERROR_RISE, _expected(old, new)),
     )
     return [
@@ -117,7 +130,8 @@ def drift(old: NumberSample, new: NumberSample, familiar: Flags) -> list[Measure
     part = new.part(familiar)
     if min(len(part), len(old)) < at.LEAST_ROWS:
         return []
-    g = statistics.propensity(expanded(old.x), expanded(part.x))
+    together = Clusters(old.units, part.units)
+    g = statistics.propensity(expanded(old.x), expanded(part.x), together)
     if statistics.area(g[0], g[1]) >= at.TOO_DIFFERENT:
         return []
     found = rise_given_input(old, part, g)
@@ -144,11 +158,12 @@ def rise_given_input(old: NumberSample, new: NumberSample, g: tuple[Floats, Floa
     scale = float(np.mean(of_new**2)) or 1.0
     held = np.minimum(loss, np.quantile(loss, 1 - LOSS_TAIL))
     ranks = stats.norm.ppf((stats.rankdata(loss) - 0.5) / len(loss))
+    together = Clusters(old.units, new.units)
+    kept = together.folds(len(old), len(new), FOLDS, SEED)
     found = []
     for values in (held, ranks):
-        product = of_new * (values - regressed(x, values, x[:0])[0])
-        error = float(product.std(ddof=1)) / np.sqrt(len(product))
-        p = float(stats.norm.sf(product.mean() / error)) if error > 0 else 1.0
+        product = of_new * (values - regressed(x, values, x[:0], kept)[0])
+        error, p = statistics.covariance_test(product, len(old), together)
         found.append((float(product.mean()) / scale, error / scale, p))
     effect, error, _ = found[0]
     p = min(1.0, 2 * min(each[2] for each in found))
@@ -183,6 +198,10 @@ def _outside(old: NumberSample, new: NumberSample, inside: Flags) -> Measured | 
     rise = float(theirs.mean() - mine.mean())
     error = np.sqrt(theirs.var() / len(theirs) + mine.var() / len(mine))
     p = float(stats.mannwhitneyu(there, old.loss, alternative="greater").pvalue)
+    together = Clusters(old.units, chosen_units(new.units, ~inside))
+    effect = together.effect(mine, theirs)
+    error *= np.sqrt(effect)
+    p = weaker(p, effect, together.degrees(len(mine), len(theirs)))
     return Measured(rise, rise + at.INTERVAL_Z * float(error), p, len(there))
 
 
@@ -196,12 +215,15 @@ def _expected(old: NumberSample, new: NumberSample) -> Measured:
     Old rows weighted as if they were new; whether the loss goes with being like a new row at all is
     Spearman's test, on old rows alone.
     """
-    g, _ = statistics.propensity(expanded(old.x), expanded(new.x))
+    together = Clusters(old.units, new.units)
+    g, _ = statistics.propensity(expanded(old.x), expanded(new.x), together)
     odds = g / (1 - g)
     loss = np.minimum(old.loss, np.quantile(old.loss, 1 - LOSS_TAIL))
     rise = float(np.average(loss, weights=odds) - loss.mean())
     effective = odds.sum() ** 2 / (odds**2).sum()
-    error = float(loss.std()) * np.sqrt(1 / effective + 1 / len(loss))
+    of_units = design_effect(loss, old.units)
+    error = float(loss.std()) * np.sqrt((1 / effective + 1 / len(loss)) * of_units)
     varied = len(np.unique(loss)) > 1 and len(np.unique(g)) > 1
     p = float(stats.spearmanr(g, old.loss, alternative="greater").pvalue) if varied else 1.0
+    p = weaker(p, of_units, together.degrees(len(loss), 1))
     return Measured(rise, rise + at.INTERVAL_Z * error, p, len(new))

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from maintenance_trainer.design_effect import Units
+from maintenance_trainer.diagnose.clusters import folds_of
 from maintenance_trainer.diagnose.samples import Names, Sample, expanded, log_odds
 from maintenance_trainer.diagnose.statistics import Floats
 from maintenance_trainer.seed import SEED
@@ -40,7 +41,7 @@ def expected_errors(old: Sample, new: Sample) -> tuple[ExpectedError, ExpectedEr
     one.
     """
     classes = np.unique(old.labels)
-    p_old, p_new = _posterior(_features(old), old.labels, _features(new), classes)
+    p_old, p_new = _posterior(_features(old), old.labels, _features(new), classes, old.units)
     ratio = _shares(new.labels, classes) / _shares(old.labels, classes)
     return (
         _errors(p_old, ratio, classes, old.predicted),
@@ -52,10 +53,12 @@ def _features(sample: Sample) -> Floats:
     return np.hstack([expanded(sample.x), log_odds(sample.probabilities)])
 
 
-def _posterior(x: Floats, labels: Names, other: Floats, classes: Names) -> tuple[Floats, Floats]:
+def _posterior(
+    x: Floats, labels: Names, other: Floats, classes: Names, units: Units | None
+) -> tuple[Floats, Floats]:
     if len(classes) < 2:  # noqa: PLR2004
         return np.ones((len(x), 1)), np.ones((len(other), 1))
-    folds = list(KFold(FOLDS, shuffle=True, random_state=SEED).split(x))
+    folds = list(folds_of(len(x), units, FOLDS, SEED))
     best: tuple[float, float, Floats] | None = None
     for strength in STRENGTHS:
         out = np.empty((len(x), len(classes)))

@@ -9,6 +9,8 @@ fine-tune can reach.
 import numpy as np
 from scipy import stats
 
+from maintenance_trainer.design_effect import design_effect
+from maintenance_trainer.diagnose.clusters import Clusters, weaker
 from maintenance_trainer.diagnose.samples import Names, Sample
 from maintenance_trainer.diagnose.statistics import Measured
 
@@ -32,6 +34,8 @@ def at_new_mix(seen: Sample, new: Sample) -> Measured | None:
     then, now = new.wrong == 0, answers == new.labels
     won, lost = int((now & ~then).sum()), int((then & ~now).sum())
     p = float(stats.binomtest(won, won + lost, alternative="greater").pvalue) if won + lost else 1.0
+    apart = 1.0 * now - then
+    p = weaker(p, design_effect(apart, new.units), Clusters(new=new.units).degrees(1, len(new)))
     gain = (won - lost) / len(new)
     return Measured(gain, gain, p, len(new))
 

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
+from maintenance_trainer.diagnose.clusters import Clusters, weaker
 from maintenance_trainer.diagnose.posterior import ExpectedError
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.diagnose.statistics import Flags, Floats, Measured
@@ -60,9 +61,11 @@ def error_rise(
     """
     odds = np.clip(propensity[0] / (1 - propensity[0]), LEAST_WEIGHT, 1 / LEAST_WEIGHT)
     whole = np.ones(len(old), bool), np.ones(len(new), bool)
-    all_rows = _compare(old, new, expected, odds, whole)
+    together = Clusters(old.units, new.units)
+    of_units = together.effect(old.wrong, new.wrong), together.degrees(len(old), len(new))
+    all_rows = _compare(old, new, expected, odds, whole, of_units)
     parts = [
-        (_compare(old, new, expected, odds, part), part)
+        (_compare(old, new, expected, odds, part, of_units), part)
         for part in _regions(old, new)
         if part[1].sum() >= LEAST_IN_REGION and part[0].sum() >= LEAST_IN_REGION
     ]
@@ -107,7 +110,9 @@ def _compare(
     expected: tuple[ExpectedError, ExpectedError],
     odds: Floats,
     region: tuple[Flags, Flags],
+    of_units: tuple[float, int],
 ) -> _Compared:
+    """``of_units``: the design effect, and degrees of freedom."""
     mine, theirs = region
     n, k = int(theirs.sum()), int(new.wrong[theirs].sum())
     weight = odds[mine]
@@ -124,8 +129,9 @@ def _compare(
         )
         share = min(1.0, max(0.0, float(new_error[theirs].mean()) + correction))
         there = round(share * effective)
-        p = float(stats.hypergeom.sf(k - 1, n + effective, k + there, n))
+        p = weaker(float(stats.hypergeom.sf(k - 1, n + effective, k + there, n)), *of_units)
         error = np.sqrt((k + 0.5) * (n - k + 0.5) / (n + 1) ** 3 + share * (1 - share) / effective)
+        error *= np.sqrt(of_units[0])
         rise = k / n - share
         if p >= worst.p:
             worst = _Compared(rise, rise + INTERVAL_Z * float(error), p)

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -27,19 +28,23 @@ LEAST_IN_LEAF: Final = 20
 Predict = Callable[[Floats], Floats]
 
 
-def regressed(x: Floats, y: Floats, other: Floats) -> tuple[Floats, Floats]:
+def regressed(
+    x: Floats, y: Floats, other: Floats, kept: NDArray[np.int64] | None = None
+) -> tuple[Floats, Floats]:
     """Predict numbers from inputs.
 
     Args:
         x: (n, k) inputs; n at least ``FOLDS``.
         y: (n,) their numbers.
         other: (m, k) further inputs.
+        kept: (n,) the fold of each row; None: any.
 
     Returns:
         (n,) predictions out of fold, and (m,) predictions of the others.
     """
     held = winsorised(y)
-    folds = list(KFold(FOLDS, shuffle=True, random_state=SEED).split(x))
+    any_folds = KFold(FOLDS, shuffle=True, random_state=SEED)
+    folds = list((any_folds if kept is None else PredefinedSplit(kept)).split(x))
     best: tuple[float, Callable[[Floats, Floats], Predict], Floats] | None = None
     for fit in (_median, _ridge, _boosted):
         out = np.empty(len(y))

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from maintenance_trainer.design_effect import Units, chosen_units
 from maintenance_trainer.diagnose.statistics import FEW_DIMENSIONS, Flags, Floats, Scored
 
 Names = NDArray[np.str_]
@@ -19,13 +20,15 @@ class Sample:
 
     ``x`` (n, k): the champion's embeddings, or a table's standardised columns.
     ``probabilities`` (n, c): the champion's, one column for each of its classes. ``labels`` and
-    ``predicted`` (n,): what the rows are labelled, and what the champion answers.
+    ``predicted`` (n,): what the rows are labelled, and what the champion answers. ``units``: which
+    rows belong together.
     """
 
     x: Floats
     probabilities: Floats
     labels: Names
     predicted: Names
+    units: Units | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -43,7 +46,11 @@ class Sample:
     def part(self, chosen: Flags) -> "Sample":
         """The rows that are flagged."""
         return Sample(
-            self.x[chosen], self.probabilities[chosen], self.labels[chosen], self.predicted[chosen]
+            self.x[chosen],
+            self.probabilities[chosen],
+            self.labels[chosen],
+            self.predicted[chosen],
+            chosen_units(self.units, chosen),
         )
 
 

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from maintenance_trainer.diagnose.clusters import ALONE, Clusters, weaker, weaker_of_two_sides
 from maintenance_trainer.diagnose.posterior import ExpectedError
 from maintenance_trainer.diagnose.samples import Sample, expanded, log_odds
 from maintenance_trainer.diagnose.statistics import Floats, Measured
@@ -25,13 +26,13 @@ STRENGTH: Final = 0.02
 
 def of_inputs(old: Sample, new: Sample) -> Measured:
     """Any shift of the inputs: columns one by one, and a domain classifier."""
-    return of_points(old.x, new.x)
+    return of_points(old.x, new.x, Clusters(old.units, new.units))
 
 
-def of_points(old: Floats, new: Floats) -> Measured:
+def of_points(old: Floats, new: Floats, together: Clusters = ALONE) -> Measured:
     """The same, of inputs alone."""
     none = np.zeros(len(old)), np.zeros(len(new))
-    return _either(_columns(old, new), *_classifier(old, new, *none))
+    return _either(_columns(old, new, together), *_classifier(old, new, *none, together))
 
 
 def within_classes(old: Sample, new: Sample) -> Measured | None:
@@ -52,11 +53,15 @@ def within_classes(old: Sample, new: Sample) -> Measured | None:
         for sample in (old, new)
     )
     old, new = old.part(mine > 0), new.part(theirs > 0)
-    p = min(
-        _columns(old.x[old.labels == name], new.x[new.labels == name]) for name in classes
-    ) * len(classes)
+    p = min(_columns_of(name, old, new) for name in classes) * len(classes)
     classes_of = mine[mine > 0], theirs[theirs > 0]
-    return _either(min(1.0, p), *_classifier(old.x, new.x, *classes_of))
+    together = Clusters(old.units, new.units)
+    return _either(min(1.0, p), *_classifier(old.x, new.x, *classes_of, together))
+
+
+def _columns_of(name: str, old: Sample, new: Sample) -> float:
+    mine, theirs = old.part(old.labels == name), new.part(new.labels == name)
+    return _columns(mine.x, theirs.x, Clusters(mine.units, theirs.units))
 
 
 def of_outputs(old: Sample, new: Sample, expected: tuple[ExpectedError, ExpectedError]) -> Measured:
@@ -70,21 +75,29 @@ def of_outputs(old: Sample, new: Sample, expected: tuple[ExpectedError, Expected
     ]
     mine, theirs = expected[0].plain, expected[1].plain
     rise = float(theirs.mean() - mine.mean())
+    together = Clusters(old.units, new.units)
     error = np.sqrt(mine.var() / len(mine) + theirs.var() / len(theirs))
-    return Measured(rise, rise + INTERVAL_Z * float(error), _columns(*sides), len(new))
+    error *= np.sqrt(together.effect(mine, theirs))
+    p = _columns(sides[0], sides[1], together)
+    return Measured(rise, rise + INTERVAL_Z * float(error), p, len(new))
 
 
-def _columns(old: Floats, new: Floats) -> float:
+def _columns(old: Floats, new: Floats, together: Clusters) -> float:
     """Kolmogorov-Smirnov, each column, under Bonferroni."""
+    degrees = together.degrees(len(old), len(new))
     p = [
-        float(stats.ks_2samp(mine, theirs, method="asymp").pvalue)
+        weaker_of_two_sides(
+            float(stats.ks_2samp(mine, theirs, method="asymp").pvalue),
+            together.effect(mine, theirs),
+            degrees,
+        )
         for mine, theirs in zip(old.T, new.T, strict=True)
     ]
     return min(1.0, min(p) * len(p))
 
 
 def _classifier(
-    old: Floats, new: Floats, old_class: Floats, new_class: Floats
+    old: Floats, new: Floats, old_class: Floats, new_class: Floats, together: Clusters
 ) -> tuple[float, float, int]:
     """Domain classifier fitted on each half, judged on the other within classes.
 
@@ -94,7 +107,8 @@ def _classifier(
         p-value (Bonferroni over the halves), area under the curve, rows judged.
     """
     chance = np.random.default_rng(SEED)
-    halves = [chance.permutation(len(s)) < len(s) // 2 for s in (old, new)]
+    of_rows = [chance.permutation(len(s)) < len(s) // 2 for s in (old, new)]
+    halves = together.halved(of_rows[0], of_rows[1], chance)
     x = [
         np.hstack([expanded(s), np.equal.outer(c, np.unique(old_class)[1:]).astype(float)])
         for s, c in ((old, old_class), (new, new_class))
@@ -112,7 +126,8 @@ def _classifier(
         )
         scores = [model.decision_function(side[~f]) for side, f in zip(x, fit, strict=True)]
         area, one = _ranked(scores[0], scores[1], old_class[~fit[0]], new_class[~fit[1]])
-        p.append(one)
+        judged = together.part(~fit[0], ~fit[1])
+        p.append(weaker(one, judged.effect(*scores), judged.degrees(*map(len, scores))))
         areas.append(area)
     return min(1.0, 2 * min(p)), float(np.mean(areas)), len(new)
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import PredefinedSplit, StratifiedKFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from maintenance_trainer.diagnose.clusters import ALONE, Clusters, weaker
 from maintenance_trainer.diagnose.thresholds import INTERVAL_Z, RELABELLED
 from maintenance_trainer.seed import SEED
 
@@ -66,34 +67,46 @@ def reduce(*samples: Floats) -> tuple[Floats, ...]:
     return tuple(np.split(projected, np.cumsum([len(sample) for sample in samples])[:-1]))
 
 
-def class_mix(old: Sequence[str], new: Sequence[str]) -> Measured:
+def class_mix(old: Sequence[str], new: Sequence[str], together: Clusters = ALONE) -> Measured:
     """Total variation distance between class shares, chi-squared test of homogeneity.
 
     Two samples of one law differ, too: from each class's squared difference its sampling variance
-    is taken before the differences are added up.
+    is taken before the differences are added up. Where rows belong together chi squared is divided
+    by the mean design effect (J. N. K. Rao and A. J. Scott, Journal of the American Statistical
+    Association 76 (1981), section 4).
     """
     names = sorted({*old, *new})
     counted = Counter(old), Counter(new)
     table = np.array([[side[name] for name in names] for side in counted], float)
     shares = table / table.sum(axis=1, keepdims=True)
     pooled = table.sum(axis=0) / table.sum()
-    variance = pooled * (1 - pooled) * (1 / len(old) + 1 / len(new))
+    sides = [np.array(side, str) for side in (old, new)]
+    effects = np.array(
+        [together.effect(*(1.0 * (side == name) for side in sides)) for name in names]
+    )
+    variance = pooled * (1 - pooled) * (1 / len(old) + 1 / len(new)) * effects
     excess = np.maximum((shares[0] - shares[1]) ** 2 - variance, 0.0)
     effect = 0.5 * float(np.sqrt(excess).sum())
     error = 0.5 * float(np.sqrt(variance.sum()))
-    p = float(stats.chi2_contingency(table, correction=False).pvalue) if len(names) > 1 else 1.0
+    if len(names) == 1:
+        return Measured(effect, effect + INTERVAL_Z * error, 1.0, len(new))
+    test = stats.chi2_contingency(table, correction=False)
+    mean_effect = float(np.average(effects, weights=1 - pooled))
+    p = float(stats.chi2.sf(test.statistic / mean_effect, test.dof))
     return Measured(effect, effect + INTERVAL_Z * error, p, len(new))
 
 
-def told_apart(old: Floats, new: Floats) -> Measured:
+def told_apart(old: Floats, new: Floats, together: Clusters = ALONE) -> Measured:
     """Domain classifier: fitted on one half of both samples, judged on the other.
 
-    The effect is the area under the curve; folds would be dependent, so there is one split.
+    The effect is the area under the curve; folds would be dependent, so there is one split. Units
+    stay whole: a classifier that has seen one half of a unit knows the other.
     """
     chance = np.random.default_rng(SEED)
     fit_old, fit_new = (
         np.isin(np.arange(len(x)), chance.permutation(len(x))[: len(x) // 2]) for x in (old, new)
     )
+    fit_old, fit_new = together.halved(fit_old, fit_new, chance)
     x = np.concatenate([old[fit_old], new[fit_new]])
     y = np.concatenate([np.zeros(fit_old.sum()), np.ones(fit_new.sum())])
     model = _logistic().fit(x, y)
@@ -103,10 +116,29 @@ def told_apart(old: Floats, new: Floats) -> Measured:
     test = stats.mannwhitneyu(score_new, score_old, alternative="greater")
     m, n = len(score_old), len(score_new)
     auc = float(test.statistic) / (m * n)
-    return Measured(auc, auc + INTERVAL_Z * _auc_error(auc, m, n), float(test.pvalue), n + m)
+    judged = together.part(~fit_old, ~fit_new)
+    effect = judged.effect(*_placements(score_old, score_new))
+    p = weaker(float(test.pvalue), effect, judged.degrees(m, n))
+    error = _auc_error(auc, m, n) * np.sqrt(effect)
+    return Measured(auc, auc + INTERVAL_Z * float(error), p, n + m)
 
 
-def outside_support(seen: Floats, unseen: Floats, new: Floats) -> tuple[Measured, Flags]:
+def _placements(low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Of each value, which share of the others it beats; ties count half.
+
+    The area under the curve is their mean, and its variance that of these (N. A. Obuchowski,
+    Biometrics 53 (1997), "Nonparametric analysis of clustered ROC curve data").
+    """
+    ranks = stats.rankdata(np.concatenate([low, high]))
+    m, n = len(low), len(high)
+    below = (ranks[m:] - stats.rankdata(high)) / m
+    above = 1.0 - (ranks[:m] - stats.rankdata(low)) / n
+    return above, below
+
+
+def outside_support(
+    seen: Floats, unseen: Floats, new: Floats, together: Clusters = ALONE
+) -> tuple[Measured, Flags]:
     """Share of new rows farther from all that was trained on than old rows ever are.
 
     Held-out old rows say how far an unseen but familiar row lies from the rows that were trained
@@ -116,6 +148,7 @@ def outside_support(seen: Floats, unseen: Floats, new: Floats) -> tuple[Measured
         seen: old rows that were trained on.
         unseen: old held-out rows.
         new: new rows.
+        together: which of the last two belong together.
 
     Returns:
         The share in excess, and which new rows lie within the support.
@@ -125,15 +158,20 @@ def outside_support(seen: Floats, unseen: Floats, new: Floats) -> tuple[Measured
     bound = np.quantile(far_old, SUPPORT_QUANTILE, method="higher")
     inside = far_new <= bound
     beyond, usual = float(np.mean(~inside)), 1 - SUPPORT_QUANTILE
+    of_units = together.effect(1.0 * (far_old > bound), 1.0 * ~inside)
     error_null = np.sqrt(usual * (1 - usual) * (1 / len(unseen) + 1 / len(new)))
     error = np.sqrt(beyond * (1 - beyond) / len(new) + usual * (1 - usual) / len(unseen))
+    error *= np.sqrt(of_units)
     effect = max(0.0, (beyond - usual) / SUPPORT_QUANTILE)
     upper = (beyond - usual + INTERVAL_Z * error) / SUPPORT_QUANTILE
     p = float(stats.norm.sf((beyond - usual) / error_null))
+    p = weaker(p, of_units, together.degrees(len(unseen), len(new)))
     return Measured(effect, float(upper), p, len(new)), inside
 
 
-def error_outside(old: "Scored", new: "Scored", inside: Flags) -> Measured | None:
+def error_outside(
+    old: "Scored", new: "Scored", inside: Flags, together: Clusters = ALONE
+) -> Measured | None:
     """Rise of the error on new rows outside the support over that of old rows; Fisher's exact test.
 
     Returns:
@@ -146,14 +184,20 @@ def error_outside(old: "Scored", new: "Scored", inside: Flags) -> Measured | Non
     effect = k / n - j / m
     error = np.sqrt((k + 0.5) * (n - k + 0.5) / (n + 1) ** 3 + j * (m - j) / m**3)
     p = float(stats.hypergeom.sf(k - 1, n + m, k + j, n))
+    there = together.part(np.ones(m, bool), ~inside)
+    of_units = there.effect(old.wrong, wrong)
+    error *= np.sqrt(of_units)
+    p = weaker(p, of_units, there.degrees(m, n))
     return Measured(effect, effect + INTERVAL_Z * float(error), p, n)
 
 
-def propensity(old: Floats, new: Floats) -> tuple[Floats, Floats]:
+def propensity(old: Floats, new: Floats, together: Clusters = ALONE) -> tuple[Floats, Floats]:
     """Out-of-fold probability that a row is new, at equal weight of both samples."""
     x = np.concatenate([old, new])
     y = np.concatenate([np.zeros(len(old)), np.ones(len(new))])
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    kept = together.folds(len(old), len(new), FOLDS, SEED)
+    folds: Any = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    folds = folds if kept is None else PredefinedSplit(kept)
     g = cross_val_predict(_logistic(), x, y, cv=folds, method="predict_proba")[:, 1]
     g = np.clip(g, LEAST_WEIGHT, 1 - LEAST_WEIGHT)
     return g[: len(old)], g[len(old) :]
@@ -169,6 +213,7 @@ def error_at_equal_class(
     new: "Scored",
     weight_old: Floats,
     weight_new: Floats,
+    together: Clusters = ALONE,
 ) -> Measured | None:
     """Rise of the error within classes, rows weighted by how much they are of both samples.
 
@@ -205,15 +250,21 @@ def error_at_equal_class(
         total += weight
     if total == 0.0:
         return None
-    effect = rise / total
+    effect, n = rise / total, len(new.wrong)
+    of_units = together.effect(old.wrong, new.wrong)
     p = float(stats.norm.sf(rise / np.sqrt(null))) if null > 0 else 1.0
-    return Measured(
-        float(effect), float(effect + INTERVAL_Z * np.sqrt(variance) / total), p, len(new.wrong)
-    )
+    p = weaker(p, of_units, together.degrees(len(old.wrong), n))
+    error = np.sqrt(variance * of_units) / total
+    return Measured(float(effect), float(effect + INTERVAL_Z * error), p, n)
 
 
 def error_given_input(
-    old_x: Floats, new_x: Floats, old: "Scored", new: "Scored", g: tuple[Floats, Floats]
+    old_x: Floats,
+    new_x: Floats,
+    old: "Scored",
+    new: "Scored",
+    g: tuple[Floats, Floats],
+    together: Clusters = ALONE,
 ) -> Measured:
     """Rise of the error that the inputs do not explain: generalised covariance measure.
 
@@ -227,13 +278,32 @@ def error_given_input(
     balanced = np.concatenate(g)
     odds = balanced / (1 - balanced) * prior / (1 - prior)
     of_new = is_new - odds / (1 + odds)
-    of_wrong = wrong - _expected_error(x, wrong)
+    of_wrong = wrong - _expected_error(
+        x, wrong, together.folds(len(old_x), len(new_x), FOLDS, SEED)
+    )
     product = of_new * of_wrong
     scale = float(np.mean(of_new**2)) or 1.0
-    error = float(product.std(ddof=1)) / np.sqrt(len(product))
     effect = float(product.mean()) / scale
-    p = float(stats.norm.sf(product.mean() / error)) if error > 0 else 1.0
+    error, p = covariance_test(product, len(old_x), together)
     return Measured(effect, effect + INTERVAL_Z * error / scale, p, len(new_x))
+
+
+def covariance_test(product: Floats, old: int, together: Clusters) -> tuple[float, float]:
+    """Standard error of the mean of products of residuals, and the p-value that it is above 0.
+
+    Args:
+        product: (m + n,), the ``old`` rows first.
+        old: m.
+        together: which rows belong together.
+    """
+    effect = together.effect(product[:old], product[old:])
+    error = float(product.std(ddof=1)) / np.sqrt(len(product)) * np.sqrt(effect)
+    if error <= 0.0:
+        return error, 1.0
+    z = product.mean() / error
+    if effect <= 1.0:
+        return error, float(stats.norm.sf(z))
+    return error, float(stats.t.sf(z, together.degrees(old, len(product) - old)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,10 +321,14 @@ def relabelled(n: int, changed: int) -> Measured:
     return Measured(changed / n, float(upper), float(test.pvalue), n)
 
 
-def _expected_error(x: Floats, wrong: Floats) -> Floats:
+def _expected_error(x: Floats, wrong: Floats, kept: NDArray[np.int64] | None) -> Floats:
     if min(wrong.sum(), len(wrong) - wrong.sum()) < 2 * FOLDS:
         return np.full(len(wrong), wrong.mean())
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    folds: Any = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    if kept is not None:
+        if any(len(np.unique(wrong[kept != fold])) < 2 for fold in np.unique(kept)):  # noqa: PLR2004
+            return np.full(len(wrong), wrong.mean())
+        folds = PredefinedSplit(kept)
     return np.asarray(
         cross_val_predict(_logistic(balanced=False), x, wrong, cv=folds, method="predict_proba")[
             :, 1

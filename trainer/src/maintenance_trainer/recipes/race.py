@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from maintenance_contract import Evaluation, TrainingAction
+from maintenance_contract import COUNTED, Evaluation, TrainingAction
 from maintenance_trainer.recipes import Trained
 from maintenance_trainer.tasks.task import Model
 
@@ -65,7 +65,7 @@ def _worth(evaluation: Evaluation) -> float:
 
     By the metric of the gate where it has a value there, else by the rows that are right.
     """
-    if evaluation.scores is not None:
+    if evaluation.scores is not None and evaluation.scores.metric not in COUNTED:
         score = evaluation.scores.new or evaluation.scores.old
         if score is not None:
             return score.worth
