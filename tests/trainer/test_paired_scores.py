@@ -8,8 +8,20 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
-from maintenance_contract import Evaluation, HeldOut, PairedScore, Reference, ScoreMetric
+from maintenance_contract import (
+    Candidate,
+    Evaluation,
+    HeldOut,
+    Operation,
+    Outcome,
+    PairedScore,
+    Reference,
+    ScoreMetric,
+    TrainingAction,
+    TrainingReport,
+)
 from maintenance_contract.codec import Fields
+from maintenance_trainer.cli.tables import comparison
 from maintenance_trainer.design_effect import design_effect
 from maintenance_trainer.evaluate import Answers, evaluation, held_out
 from maintenance_trainer.paired_scores import Predictions, paired_score
@@ -225,6 +237,25 @@ def test_counts_have_an_error_beside_them_where_rows_belong_together() -> None:
     read = Evaluation.read(Fields(first.document()))
     assert read.document() == first.document()
     assert _worth(found) == counts.challenger_accuracy
+
+
+def test_a_person_is_told_how_many_units_there_are() -> None:
+    chance = np.random.default_rng(1)
+    champion, challenger = (Answers(chance.integers(0, 2, 50).astype(float)) for _ in range(2))
+    both = [Point(f"g{number // 5}") for number in range(30)], [Point(str(k)) for k in range(20)]
+    judged = evaluation(ScoreMetric.ACCURACY, Reference.CHAMPION, both, champion, challenger)  # type: ignore[arg-type]
+    report = TrainingReport(
+        operation=Operation.TRAIN,
+        run=2,
+        request_digest="sha256:request",
+        outcome=Outcome.SUCCEEDED,
+        candidate=Candidate(2, "sha256:two", TrainingAction.FINE_TUNE),
+        evaluation=judged,
+    )
+    of_new, of_old = comparison(report).splitlines()[1:]
+    assert "standard error of the difference" in of_new
+    assert of_new.endswith("(6 units)")
+    assert " p " in of_old
 
 
 def test_the_champion_alone_is_told_with_its_design_effect() -> None:

@@ -8,7 +8,10 @@ from maintenance_contract import (
     Evaluation,
     Evidence,
     HeldOutLoss,
+    Paired,
+    PairedCounts,
     PairedLoss,
+    PairedScore,
     Reference,
     RowCounts,
     TrainingAction,
@@ -154,14 +157,25 @@ def _comparison_lines(report: TrainingReport) -> Iterator[str]:
     if report.message:
         yield f"  {report.message}"
     yield from _losses(scores)
-    for side, counts in (("new", scores.new), ("old", scores.old)):
+    beside = scores.scores
+    for side, counts, score in (
+        ("new", scores.new, beside.new if beside else None),
+        ("old", scores.old, beside.old if beside else None),
+    ):
         if counts is not None:
             yield (
                 f"  held-out {side} rows ({counts.n}): {against} {counts.champion_accuracy:.3f}, "
                 f"challenger {counts.challenger_accuracy:.3f}; only it right "
                 f"{counts.challenger_only}, only the {against} right {counts.champion_only}, "
-                f"p {mcnemar(counts.challenger_only, counts.champion_only):.2g}"
+                f"{_shown(counts, score)}"
             )
+
+
+def _shown(counts: PairedCounts, score: Paired | None) -> str:
+    """How sure it is; where rows belong together they are no independent witnesses."""
+    if isinstance(score, PairedScore) and score.units:
+        return f"standard error of the difference {score.standard_error:.2g} ({score.units} units)"
+    return f"p {mcnemar(counts.challenger_only, counts.champion_only):.2g}"
 
 
 def _losses(evaluation: Evaluation) -> Iterator[str]:
