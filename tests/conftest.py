@@ -25,6 +25,8 @@ ORDER = (
     "cluster",
     "e2e",
 )
+WAITING = {"shell", "gitops", "cli", "faults"}
+"""They wait for clocks and servers, the others compute."""
 NEEDS_API_SERVER = {"plane", "cluster", "judge", "prometheus_server", "guarded", "victoria_metrics"}
 """Fixtures with an API server behind them, or another program that ``make check`` does not install:
 one that is compiled by Go, or comes from Debian."""
@@ -74,6 +76,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("s3")
     rank = {suite: number for number, suite in enumerate(ORDER)}
     items.sort(key=lambda item: rank.get(_suite(item), len(ORDER)))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        _side_by_side(items)
+
+
+def _side_by_side(items: list[pytest.Item]) -> None:
+    """Files that wait among files that compute, so that two processes seldom do the same."""
+    files = list(dict.fromkeys(item.path for item in items))
+    waiting = {item.path for item in items if _suite(item) in WAITING}
+    streams = [[file for file in files if (file in waiting) is waits] for waits in (True, False)]
+    place = {file: number / len(stream) for stream in streams for number, file in enumerate(stream)}
+    items.sort(key=lambda item: place[item.path])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
