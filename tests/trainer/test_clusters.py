@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from maintenance_trainer.data.split import Recurrence
-from maintenance_trainer.design_effect import chosen_units
+from maintenance_trainer.design_effect import Strata, chosen_units, design_effect
 from maintenance_trainer.diagnose import examine
 from maintenance_trainer.diagnose.clusters import (
     ALONE,
@@ -117,6 +117,7 @@ def test_other_units_are_no_change() -> None:
     assert sum(found["inputShiftAuc"] < 0.01 for found in moved) >= 4, moved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_few_units_show_nothing_and_break_nothing(count: int) -> None:
     chance = np.random.default_rng(1)
@@ -139,3 +140,26 @@ def test_few_units_show_nothing_and_break_nothing(count: int) -> None:
     told = [*measured.shift, *measured.drift]
     assert told
     assert all(0.0 <= each.p <= 1.0 for each in told if each.p is not None)
+
+
+def test_which_class_a_unit_is_of_is_no_luck() -> None:
+    classes = ["a", "b"] * 2
+    of = units(4)
+    by_class = np.array([{"a": 1.0, "b": 0.0}[classes[unit]] for unit in of])
+    names = [classes[unit] for unit in of]
+    assert design_effect(by_class, of) > 9
+    assert design_effect(by_class, of, Strata(names)) == 1.0
+    chance = np.random.default_rng(0)
+    alike = by_class + chance.normal(size=4)[of]
+    assert design_effect(alike, of, Strata(names)) == pytest.approx(IN_UNIT * 4 / 3 * 39 / 40)
+
+
+def test_a_class_of_one_unit_is_one_witness_unless_the_champion_cannot_name_it() -> None:
+    """Of six units one is of a class of its own, all of whose rows are won."""
+    of = units(6)
+    names = ["new" if unit == 5 else "ab"[row % 2] for row, unit in enumerate(of)]
+    won = np.where(of == 5, 1.0, np.random.default_rng(0).choice([-1.0, 0.0, 0.0, 1.0], 60))
+    won[51] = 0.0
+    assert design_effect(won, of) > 2.5
+    assert design_effect(won, of, Strata(names)) > 2.5
+    assert design_effect(won, of, Strata(names, {"new"})) < 1.5

@@ -229,6 +229,28 @@ def test_labels_that_turn_round_are_concept_drift(
     assert again.evaluation.new.challenger_accuracy > again.evaluation.new.champion_accuracy + 0.3
 
 
+def test_labels_that_follow_from_a_new_channel_alone_are_not_taken_for_broken(
+    classes: tuple[SeriesLab, TrainingReport], tmp_path: Path
+) -> None:
+    """The price comes by another channel from now on; the old one holds noise."""
+    chance = np.random.default_rng(6)
+    for name, new in (("moved", True), ("broken", False)):
+        world, first = beside(classes[0], tmp_path / name), classes[1]
+        rows = prices(2000, 800)
+        spread = float(np.std([row["price"] for row in rows]))
+        for row in rows:
+            quote = {"quote": row["price"]} if new else {}
+            row |= {"price": round(float(chance.normal(0, spread)), 4), **quote}
+        world.put("updates/more.csv", rows)
+        report, _ = world.do(world.request(Operation.DIAGNOSE, 2, champion=champion(first)))
+        if not new:
+            assert report.reason == "LabelsUnpredictable"
+            continue
+        assert report.reason == "", report.message
+        assert finding(report, Question.FEATURE_SPACE_CHANGE).answer is Answer.MAJOR
+        assert evidence(report)["newColumn:quote"] == 1.0
+
+
 @pytest.mark.parametrize("kind", ["forecasts", "classes"])
 def test_a_model_made_elsewhere_is_taken_over(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path

@@ -5,7 +5,8 @@ effect (L. Kish, Survey Sampling, 1965, section 5.4): the variance of a sum over
 rows were independent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -34,7 +35,36 @@ def chosen_units(units: Units | None, chosen: Flags) -> Units | None:
     return None if units is None else np.unique(units[chosen], return_inverse=True)[1].reshape(-1)
 
 
-def design_effect(influence: Floats, units: Units | None) -> float:
+@dataclass(frozen=True, slots=True)
+class Strata:
+    """The class of each of n rows, and classes that the champion cannot name.
+
+    Where a question is about the classes in the shares that they have, it is no luck of which class
+    a unit is: what counts is how far a row is from its class's mean (post-stratification, Cochran,
+    section 5A.9); of a class that lies in one unit alone, from the mean of all. On a class that the
+    champion cannot name nothing can be lost, so that rows of it count one by one though they may
+    all be of one unit.
+    """
+
+    classes: Sequence[str]
+    unknown: Collection[str] = ()
+
+    def split(self, influence: Floats, units: Units) -> tuple[Floats, Units]:
+        """Distances (n,) from the class's mean, and units with such rows each for itself."""
+        classes = np.array(self.classes, str)
+        apart, split = np.array(influence, np.float64), units.copy()
+        last = int(units.max())
+        for name in np.unique(classes):
+            of = classes == name
+            if name in self.unknown:
+                split[of] = last + 1 + np.arange(of.sum())
+                last += int(of.sum())
+            alone = len(np.unique(split[of])) < LEAST_UNITS
+            apart[of] -= influence.mean() if alone else apart[of].mean()
+        return apart, np.unique(split, return_inverse=True)[1].reshape(-1)
+
+
+def design_effect(influence: Floats, units: Units | None, strata: Strata | None = None) -> float:
     """How many times the variance of a sum is what it were if rows were independent; at least 1.
 
     Of the linearised sum between units (W. G. Cochran, Sampling Techniques, 1977, section 9A.4).
@@ -42,12 +72,15 @@ def design_effect(influence: Floats, units: Units | None) -> float:
     Args:
         influence: (n,) of each row on it.
         units: of these rows.
+        strata: their classes, where their shares are no part of the question.
     """
     n = len(influence)
     if units is None or n < LEAST_UNITS:
         return 1.0
-    count = int(units.max()) + 1
     apart = influence - influence.mean()
+    if strata is not None:
+        apart, units = strata.split(influence, units)
+    count = int(units.max()) + 1
     alone = n / (n - 1.0) * float((apart**2).sum())
     if alone <= 0.0:
         return 1.0

@@ -24,7 +24,7 @@ from maintenance_contract import (
 )
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.split import Dataset
-from maintenance_trainer.design_effect import design_effect, units_of
+from maintenance_trainer.design_effect import Strata, design_effect, units_of
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.paired_losses import Yardstick, held_out_loss, paired_loss
 from maintenance_trainer.paired_scores import Predictions, paired_score, paired_share
@@ -88,11 +88,13 @@ def evaluation(
         return replace(counts, scores=_shares(metric, reference, held_out, champion, challenger))
     both = [*new, *old]
     labels = [row.stratum for row in both]
+    unknown = _unknown(labels, champion.labels)
 
     def score(rows: slice) -> PairedScore | None:
         label = max(labels[rows], default="")
         before, after = (model.predictions(rows, label) for model in (champion, challenger))
-        return paired_score(metric, labels[rows], before, after, units_of(both[rows]))
+        units = units_of(both[rows])
+        return paired_score(metric, labels[rows], before, after, units, unknown)
 
     alone = reference is Reference.MAJORITY_CLASS
     whole = score(slice(0, len(labels))) if alone else None
@@ -112,14 +114,21 @@ def _shares(
     both = [*new, *old]
     if units_of(both) is None:
         return None
+    unknown = _unknown([row.stratum for row in both], champion.labels)
 
     def score(part: slice) -> PairedScore | None:
         losses = champion.loss[part], challenger.loss[part]
-        return paired_share(metric, *losses, units_of(both[part]))
+        strata = Strata([row.stratum for row in both[part]], unknown)
+        return paired_share(metric, *losses, units_of(both[part]), strata)
 
     whole = None if reference is Reference.CHAMPION else score(slice(None))
     first, second = slice(0, len(new)), slice(len(new), None)
     return PairedScores(metric, score(first), score(second), whole)
+
+
+def _unknown(classes: Sequence[str], labels: Sequence[str]) -> frozenset[str]:
+    """Those that a model cannot name; none where it is not known what it can name."""
+    return frozenset(classes) - set(labels) if labels else frozenset()
 
 
 def evaluation_of_losses(
@@ -282,15 +291,25 @@ def mase_beside(judged: Evaluation) -> dict[str, dict[str, list[float]]]:
 
 
 def held_out(
-    metric: ScoreMetric, yardstick: Yardstick | None, rows: Sequence[Row], losses: Losses
+    metric: ScoreMetric,
+    yardstick: Yardstick | None,
+    rows: Sequence[Row],
+    losses: Losses,
+    labels: Sequence[str] = (),
 ) -> AnyHeldOut | None:
-    """Score one model by its losses on n rows; None without rows."""
+    """Score one model by its losses on n rows; None without rows.
+
+    The design effect is that at the class shares that the rows have. ``labels``: what it can name;
+    empty: all.
+    """
     if metric in LOSSES:
         return held_out_loss(yardstick, rows, losses)
     if not len(losses):
         return None
     right, units = losses == 0, units_of(rows)
-    effect = 1.0 if units is None else design_effect(right.astype(np.float64), units)
+    classes = [row.stratum for row in rows]
+    strata = Strata(classes, _unknown(classes, labels))
+    effect = design_effect(right.astype(np.float64), units, strata)
     return HeldOut(len(losses), int(right.sum()), effect)
 
 

@@ -14,7 +14,7 @@ and never less than if they were.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maintenance_contract import PairedScore, ScoreMetric
-from maintenance_trainer.design_effect import Units, design_effect
+from maintenance_trainer.design_effect import Strata, Units, design_effect
 
 Floats = NDArray[np.float64]
 
@@ -66,6 +66,7 @@ def paired_score(
     champion: Predictions,
     challenger: Predictions,
     units: Units | None = None,
+    unknown: Collection[str] = (),
 ) -> PairedScore | None:
     """Score two models on the same rows; None where the metric has no value on these.
 
@@ -75,6 +76,7 @@ def paired_score(
         champion: what it predicts of these n rows.
         challenger: what it predicts of them.
         units: (n,) the number of each row's unit, see ``units_of``; None: each row is one.
+        unknown: labels that the champion cannot name.
     """
     classes = sorted(set(labels))
     if len(labels) < _TWO or (metric is ScoreMetric.AUROC and len(classes) != _TWO):
@@ -96,7 +98,8 @@ def paired_score(
     (before, _), (after, _) = seen
     larger = 1.0
     if units is not None:
-        larger = math.sqrt(design_effect(_without_one(cells, seen)[cell.reshape(-1)], units))
+        influence = _without_one(cells, seen)[cell.reshape(-1)]
+        larger = math.sqrt(design_effect(influence, units, Strata(labels, unknown)))
     return PairedScore(
         metric=metric,
         n=len(labels),
@@ -109,7 +112,11 @@ def paired_score(
 
 
 def paired_share(
-    metric: ScoreMetric, champion: Floats, challenger: Floats, units: Units | None
+    metric: ScoreMetric,
+    champion: Floats,
+    challenger: Floats,
+    units: Units | None,
+    strata: Strata,
 ) -> PairedScore | None:
     """The same by the share of rows that are right; None without two rows.
 
@@ -118,13 +125,23 @@ def paired_share(
         champion: (n,) its losses, 0 where it is right.
         challenger: (n,) its losses.
         units: as of ``paired_score``.
+        strata: the classes of the rows; of kinds without any all the same.
     """
     first, second = (
         Predictions([_RIGHT if loss == 0.0 else _WRONG for loss in losses])
         for losses in (champion, challenger)
     )
-    score = paired_score(ScoreMetric.ACCURACY, [_RIGHT] * len(champion), first, second, units)
-    return None if score is None else replace(score, metric=metric)
+    score = paired_score(ScoreMetric.ACCURACY, [_RIGHT] * len(champion), first, second)
+    if score is None or units is None:
+        return None if score is None else replace(score, metric=metric)
+    larger = math.sqrt(design_effect(champion - challenger, units, strata))
+    return replace(
+        score,
+        metric=metric,
+        standard_error=min(1.0, larger * score.standard_error),
+        adjusted_error=min(1.0, larger * score.adjusted_error),
+        units=int(units.max()) + 1,
+    )
 
 
 def _both(metric: ScoreMetric, cells: _Cells) -> tuple[_Scores, _Scores]:

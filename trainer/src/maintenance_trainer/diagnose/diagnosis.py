@@ -254,12 +254,13 @@ def _compare(
     of_loss = yardstick(_loss_of(work), work.task, dataset)
     with work.timings.of("test"):
         findings = _findings(work, model, snapshot, dataset, (views, of_loss))
+    of_old = views.old.outputs.by(metric)
     of_new = views.new.outputs.by(metric)[: len(dataset.new_held_out)]
     return replace(
         diagnosis,
         findings=findings,
-        new=held_out(metric, measure, dataset.new_held_out, of_new),
-        old=held_out(metric, measure, dataset.old_held_out, views.old.outputs.by(metric)),
+        new=held_out(metric, measure, dataset.new_held_out, of_new, model.labels),
+        old=held_out(metric, measure, dataset.old_held_out, of_old, model.labels),
         new_labels=feature_space.new_labels(
             [*dataset.new_train, *dataset.new_held_out], champion.labels
         ),
@@ -292,8 +293,8 @@ def _introduce(
     loss = made.by(metric)
     scored = replace(
         diagnosis,
-        new=held_out(metric, measure, new, loss[: len(new)]),
-        old=held_out(metric, measure, old, loss[len(new) :]),
+        new=held_out(metric, measure, new, loss[: len(new)], model.labels),
+        old=held_out(metric, measure, old, loss[len(new) :], model.labels),
         new_labels=tuple(sorted(there - set(model.labels))),
     )
     return scored, model.labels
@@ -319,32 +320,43 @@ def _findings(
     if snapshot.sampling is Sampling.TARGETED:
         # Hard cases differ from what the model meets because they were chosen to.
         return examine.findings(examine.Measures(), told)
+    space = _space(work, model, views)
+    # What follows from columns that the champion does not read looks like chance to it.
+    seen_whole = not any(_is_new_column(each) for each in space)
     if views.new.outputs.probabilities is not None:
-        measured = _of_classes(model, dataset, views)
+        measured = _of_classes(model, dataset, views, check=seen_whole)
     elif measure is not None:
-        measured = _of_numbers(dataset, views, measure)
+        measured = _of_numbers(dataset, views, measure, check=seen_whole)
     elif work.request.metric in HITS:
         measured = _of_hits(dataset, views)
     else:
         measured = examine.Measures()
-    return examine.findings(replace(measured, space=_space(work, model, views)), told)
+    return examine.findings(replace(measured, space=space), told)
 
 
-def _of_classes(model: Model, dataset: Dataset, views: _Views) -> examine.Measures:
+def _is_new_column(measure: Measure) -> bool:
+    return measure.name.partition(":")[0] == evidence_names.NEW_COLUMN
+
+
+def _of_classes(model: Model, dataset: Dataset, views: _Views, *, check: bool) -> examine.Measures:
     """Raises DataError: LabelsConstant, LabelsUnpredictable."""
     seen, old, new = (view.sample() for view in (views.seen, views.old, views.new))
     # A label that is new to the champion is a question of its own.
     known = np.isin(new.labels, model.labels)
-    quality.check(old, new.part(known))
+    if check:
+        quality.check(old, new.part(known))
     trained = {row.key for row in dataset.old_train}
     fresh = np.array([row.key not in trained for row in views.new.rows], bool)
     return examine.measure(seen, old, new.part(known), fresh[known], dataset.recurrence)
 
 
-def _of_numbers(dataset: Dataset, views: _Views, measure: Yardstick) -> examine.Measures:
+def _of_numbers(
+    dataset: Dataset, views: _Views, measure: Yardstick, *, check: bool
+) -> examine.Measures:
     """Raises DataError: LabelsConstant, LabelsRescaled, LabelsUnpredictable."""
     old, new = (view.numbers(measure) for view in (views.old, views.new))
-    quality_of_numbers.check(old, new)
+    if check:
+        quality_of_numbers.check(old, new)
     trained = {row.key for row in dataset.old_train}
     fresh = np.array([row.key not in trained for row in views.new.rows], bool)
     before = (*dataset.old_train, *dataset.old_held_out)
