@@ -25,6 +25,7 @@ class Point:
 
     def __init__(self, stratum: str) -> None:
         self.stratum = stratum
+        self.unit = str(id(self))
 
 
 def _answers(labels: str, truth: str, second: list[float] | None = None) -> Answers:
