@@ -94,18 +94,18 @@ def _drawn(
     other = ALIKE * own + np.sqrt(1.0 - ALIKE**2) * apart
     before, after = setting.right - max(gain, 0.0), setting.right + min(gain, 0.0)
     labels = [f"c{label:02}" for label in truth]
+    right = [ndtr(one) < chance for chance, one in ((before, own), (after, other))]
     if setting.metric is ScoreMetric.AUROC:
         sign = np.where(truth == 1, 1.0, -1.0)
-        margins = [sign * (ndtri(right) + one) for right, one in ((before, own), (after, other))]
+        margins = [sign * (ndtri(chance) + one) for chance, one in ((before, own), (after, other))]
         models = [Predictions((), ndtr(margin)) for margin in margins]
     else:
         wrong = (truth + random.integers(1, len(shares), rows)) % len(shares)
-        right = [ndtr(one) < chance for chance, one in ((before, own), (after, other))]
         models = [
             Predictions([f"c{label:02}" for label in np.where(its, truth, wrong)]) for its in right
         ]
     units = unit if setting.in_unit > 1 else None
-    score = paired_score(setting.metric, labels, *models, units)
+    score = paired_score(setting.metric, labels, models[0], models[1], units)
     if score is None or setting.metric is not ScoreMetric.ACCURACY:
         return None if score is None else Scored(score)
     counts = paired_counts(*((~its).astype(np.float64) for its in right))

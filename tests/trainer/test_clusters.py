@@ -123,20 +123,16 @@ def test_few_units_show_nothing_and_break_nothing(count: int) -> None:
     chance = np.random.default_rng(1)
     seen, old = sample(chance, 30), sample(chance, 30)
     new = sample(chance, count, shift=0.5)
-    new = replace(new, x=np.repeat(new.x, 5, axis=0), units=np.repeat(new.units, 5))  # type: ignore[arg-type]
-    new = Sample(
-        new.x,
-        *(np.repeat(each, 5, axis=0) for each in (new.probabilities, new.labels, new.predicted)),
-        new.units,
-    )
+    fields = (new.x, new.probabilities, new.labels, new.predicted)
+    x, probabilities, labels, predicted = (np.repeat(each, 5, axis=0) for each in fields)
+    new = Sample(x, probabilities, labels, predicted, units(count, 5 * IN_UNIT))
     found = examine.measure(seen, old, new, np.ones(len(new), bool), Recurrence(0, 0))
     assert all(0.0 <= each.p <= 1.0 for each in (*found.shift, *found.drift) if each.p is not None)
-    numbers = [
+    before, after = (
         NumberSample(each.x, each.wrong + 0.1, each.x[:, 0], 1.0, each.units) for each in (old, new)
-    ]
-    measured = examine.measure_numbers(
-        seen.x, *numbers, np.ones(len(new), bool), Again(np.zeros(0))
     )
+    fresh, again = np.ones(len(new), bool), Again(np.zeros(0))
+    measured = examine.measure_numbers(seen.x, before, after, fresh, again)
     told = [*measured.shift, *measured.drift]
     assert told
     assert all(0.0 <= each.p <= 1.0 for each in told if each.p is not None)
