@@ -59,7 +59,8 @@ def manifest(variant: str, folder: Path) -> Mapping[str, Any]:
 def again(text: str) -> str:
     fields = Fields(json.loads(text))
     past = Past.read(fields)
-    return repr((past, read_race(fields), Evaluation.read(fields.fields("evaluation"))))
+    read = repr((past, read_race(fields), Evaluation.read(fields.fields("evaluation"))))
+    return read.replace(", units=None)", ")")  # a field that came later
 
 
 @pytest.mark.parametrize("variant", ["full", "least", "fine-tuned", "auto", "taken-over"])
