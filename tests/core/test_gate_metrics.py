@@ -16,11 +16,13 @@ from maintenance_contract import (
     PairedScore,
     PairedScores,
     Reference,
+    Sampling,
     ScoreMetric,
     TrainingAction,
     TrainingReport,
 )
-from maintenance_core.decide.gate import judge
+from maintenance_core.decide.gate import Contest, judge
+from maintenance_core.decide.power import Level
 from maintenance_core.model import Champion, Gate, OnConceptDrift, Proof, Score, Verdict
 from maintenance_core.reasons import VerdictReason
 
@@ -56,8 +58,8 @@ def judged(
     return _verdict(evaluation, gate, CHAMPION)
 
 
-def _verdict(evaluation: Evaluation, gate: Gate, champion: Champion | None) -> Verdict:
-    report = TrainingReport(
+def a_report(evaluation: Evaluation) -> TrainingReport:
+    return TrainingReport(
         operation=Operation.TRAIN,
         run=7,
         request_digest="sha256:request",
@@ -65,7 +67,10 @@ def _verdict(evaluation: Evaluation, gate: Gate, champion: Champion | None) -> V
         candidate=Candidate(7, "sha256:seven", TrainingAction.FINE_TUNE),
         evaluation=evaluation,
     )
-    return judge(report, gate=gate, champion=champion, concept_drift=False)
+
+
+def _verdict(evaluation: Evaluation, gate: Gate, champion: Champion | None) -> Verdict:
+    return judge(a_report(evaluation), gate=gate, champion=champion, concept_drift=False)
 
 
 def test_a_gain_by_the_metric_promotes_and_says_which() -> None:
@@ -220,3 +225,16 @@ def test_scores_of_another_metric_beside_counts_are_refused() -> None:
     evaluation = Evaluation(Reference.CHAMPION, GAINED, KEPT, PairedScores(BALANCED, score, score))
     verdict = _verdict(evaluation, replace(FEW, metric=ScoreMetric.ACCURACY), CHAMPION)
     assert verdict.reason is VerdictReason.REPORT_INVALID
+
+
+@pytest.mark.parametrize("error", [0.001, 0.2])
+def test_how_much_proof_old_rows_can_give_does_not_hang_on_another_metrics_error(
+    error: float,
+) -> None:
+    """Balanced accuracy varies more than accuracy where classes are rare; rows are as many."""
+    scores = PairedScores(BALANCED, a_score(0.6, 0.7, error), a_score(0.8, 0.8, error))
+    report = a_report(Evaluation(Reference.CHAMPION, GAINED, KEPT, scores))
+    contest = Contest(
+        report, GATE, CHAMPION, concept_drift=False, imported=False, sampling=Sampling.RANDOM
+    )
+    assert contest.old_level == Level(KEPT.n, KEPT.champion_accuracy)

@@ -206,6 +206,11 @@ class Clustered:
         """As accuracies, or as hit rates."""
         return self.counted.values()
 
+    @property
+    def design_effect(self) -> float:
+        """How many times the variance of the difference is what it were of independent rows."""
+        return score_tests.design_effect(self.score, self.counted.counts)
+
     def evidence(self) -> str:
         """Rows that only one of the two gets right, and of how many units they are."""
         return f"{self.counted.evidence()}{_units(self.score.units, self.n)}"

@@ -26,7 +26,6 @@ from maintenance_contract import (
     ScoreMetric,
     TrainingReport,
 )
-from maintenance_core.decide import score_tests
 from maintenance_core.decide.compared import ByLoss, Clustered, Compared, Counted, Scored
 from maintenance_core.decide.paired_rows import (
     below_floor,
@@ -117,14 +116,11 @@ class Contest:
         if self.by_loss:
             old = self.old
             return None if old is None else Level(old.n, old.champion, old.scale.deviation)
-        counts, scores = self.old_counts, self._scores
+        counts, old = self.old_counts, self.old
         if counts is None:
             return None
-        score = scores.old if scores else None
-        level = Level(counts.n, counts.champion_accuracy)
-        if not isinstance(score, PairedScore):
-            return level
-        return replace(level, design_effect=score_tests.design_effect(score, counts))
+        effect = old.design_effect if isinstance(old, Clustered) else 1.0
+        return Level(counts.n, counts.champion_accuracy, design_effect=effect)
 
     @property
     def by_loss(self) -> bool:
