@@ -23,7 +23,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "decision"))
 
 import kinds  # found through the path above
 
-from maintenance_contract import Snapshot, Task
+from maintenance_contract import Task
 from maintenance_trainer.cli import rules
 
 KIND: Final = Task.CAUSAL_LM
@@ -67,8 +67,9 @@ def measured(seed: int, methods: dict[str, dict[str, Any]]) -> dict[str, Any]:
         for run, (method, its) in enumerate(methods.items(), start=3):
             arguments = {**spec.training.fine_tune_arguments, **its}
             asked = replace(spec, training=replace(spec.training, fine_tune_arguments=arguments))
-            snapshot = Snapshot(2, report.snapshot_digest)
-            trained = lab.do(rules.train_request(asked, run, first, tuned, snapshot))
+            trained = lab.do(
+                rules.train_request(asked, run, first, tuned, kinds.snapshot_of(report))
+            )
             if trained.candidate is None:
                 raise AssertionError(f"seed {seed}, {method}: {trained.message}")
             found[method] = scores(trained.candidate.version) | {

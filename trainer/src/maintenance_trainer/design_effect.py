@@ -23,11 +23,21 @@ LEAST_UNITS: Final = 2
 """Fewer say nothing of how much they differ."""
 
 
+def numbered(rows: Sequence[Row]) -> Units:
+    """The unit of each row."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(row.unit, len(numbers)) for row in rows], np.int64)
+
+
 def units_of(rows: Sequence[Row]) -> Units | None:
     """The unit of each row; None where each row is one by itself."""
-    numbers: dict[str, int] = {}
-    units = np.array([numbers.setdefault(row.unit, len(numbers)) for row in rows], np.int64)
-    return units if len(numbers) < len(rows) else None
+    units = numbered(rows)
+    return units if count_of(units, len(rows)) < len(rows) else None
+
+
+def count_of(units: Units | None, rows: int) -> int:
+    """How many units so many rows are of."""
+    return rows if units is None or not rows else int(units.max()) + 1
 
 
 def chosen_units(units: Units | None, chosen: Flags) -> Units | None:
@@ -80,7 +90,7 @@ def design_effect(influence: Floats, units: Units | None, strata: Strata | None 
     apart = influence - influence.mean()
     if strata is not None:
         apart, units = strata.split(influence, units)
-    count = int(units.max()) + 1
+    count = count_of(units, n)
     alone = n / (n - 1.0) * float((apart**2).sum())
     if alone <= 0.0:
         return 1.0

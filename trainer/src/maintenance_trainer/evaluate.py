@@ -1,7 +1,7 @@
 """Champion and challenger on the same rows, by the same code."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +15,7 @@ from maintenance_contract import (
     AnyHeldOut,
     Evaluation,
     HeldOut,
+    Paired,
     PairedCounts,
     PairedLoss,
     PairedScore,
@@ -97,9 +98,7 @@ def evaluation(
         return paired_score(metric, labels[rows], before, after, units, unknown)
 
     alone = reference is Reference.MAJORITY_CLASS
-    whole = score(slice(0, len(labels))) if alone else None
-    scores = PairedScores(metric, score(first), score(second), whole)
-    return replace(counts, scores=scores)
+    return replace(counts, scores=_by_age(metric, held_out, score, alone=alone))
 
 
 def _shares(
@@ -110,8 +109,7 @@ def _shares(
     challenger: Answers,
 ) -> PairedScores | None:
     """Beside counts where rows belong together, as exact tests take them for independent."""
-    new, old = held_out
-    both = [*new, *old]
+    both = [*held_out[0], *held_out[1]]
     if units_of(both) is None:
         return None
     unknown = _unknown([row.stratum for row in both], champion.labels)
@@ -121,9 +119,23 @@ def _shares(
         strata = Strata([row.stratum for row in both[part]], unknown)
         return paired_share(metric, *losses, units_of(both[part]), strata)
 
-    whole = None if reference is Reference.CHAMPION else score(slice(None))
-    first, second = slice(0, len(new)), slice(len(new), None)
-    return PairedScores(metric, score(first), score(second), whole)
+    return _by_age(metric, held_out, score, alone=reference is not Reference.CHAMPION)
+
+
+def _by_age(
+    metric: ScoreMetric,
+    held_out: tuple[Sequence[Row], Sequence[Row]],
+    score: Callable[[slice], Paired | None],
+    *,
+    alone: bool,
+) -> PairedScores:
+    """Scores of new rows, of old ones, and of all where there is no champion (``alone``).
+
+    ``score``: of some of the rows, new ones first.
+    """
+    new = len(held_out[0])
+    whole = score(slice(None)) if alone else None
+    return PairedScores(metric, score(slice(0, new)), score(slice(new, None)), whole)
 
 
 def _unknown(classes: Sequence[str], labels: Sequence[str]) -> frozenset[str]:
@@ -143,18 +155,15 @@ def evaluation_of_losses(
 
     ``yardstick``: what the losses are measured by; None: there is nothing to explain.
     """
-    new, old = held_out
-    both = [*new, *old]
+    both = [*held_out[0], *held_out[1]]
     if yardstick is None or not both:
         return Evaluation(reference, scores=PairedScores(metric))
 
     def score(part: slice) -> PairedLoss | None:
         return paired_loss(yardstick, both[part], champion[part], challenger[part])
 
-    whole = score(slice(None)) if reference is Reference.BASELINE else None
-    first, second = slice(0, len(new)), slice(len(new), None)
-    scores = PairedScores(metric, score(first), score(second), whole)
-    return Evaluation(reference, scores=scores)
+    alone = reference is Reference.BASELINE
+    return Evaluation(reference, scores=_by_age(metric, held_out, score, alone=alone))
 
 
 def yardstick(metric: ScoreMetric, task: "AnyTask", dataset: Dataset) -> Yardstick | None:

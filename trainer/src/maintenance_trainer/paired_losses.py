@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from maintenance_contract import HeldOutLoss, PairedLoss, ScoreMetric
 from maintenance_contract.scores import MOST_LOSS
 from maintenance_trainer.data.rows import Row
+from maintenance_trainer.design_effect import count_of, numbered
 
 Floats = NDArray[np.float64]
 
@@ -116,9 +117,8 @@ def _by_unit(
     losses = (
         np.stack([yardstick.measured(each) for each in (champion, challenger)], axis=1) ** power
     )
-    numbers: dict[str, int] = {}
-    unit = np.array([numbers.setdefault(row.unit, len(numbers)) for row in rows])
-    powers = np.zeros((len(numbers), _TWO))
+    unit = numbered(rows)
+    powers = np.zeros((count_of(unit, len(rows)), _TWO))
     np.add.at(powers, unit, losses)
     return _Sums(np.bincount(unit).astype(np.float64), powers)
 

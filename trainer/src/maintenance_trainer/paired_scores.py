@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maintenance_contract import PairedScore, ScoreMetric
-from maintenance_trainer.design_effect import Strata, Units, design_effect
+from maintenance_trainer.design_effect import Strata, Units, count_of, design_effect
 
 Floats = NDArray[np.float64]
 
@@ -96,19 +96,18 @@ def paired_score(
     cells = _Cells(table[:, 0], table[:, 1], table[:, 2], counts.astype(np.float64))
     seen, adjusted = _both(metric, cells), _with_half_rows(metric, cells)
     (before, _), (after, _) = seen
-    larger = 1.0
-    if units is not None:
-        influence = _without_one(cells, seen)[cell.reshape(-1)]
-        larger = math.sqrt(design_effect(influence, units, Strata(labels, unknown)))
-    return PairedScore(
+    score = PairedScore(
         metric=metric,
         n=len(labels),
         champion=before,
         challenger=after,
-        standard_error=min(1.0, larger * _jackknife_error(cells, seen)),
-        adjusted_error=min(1.0, larger * _jackknife_error(adjusted, _both(metric, adjusted))),
-        units=None if units is None else int(units.max()) + 1,
+        standard_error=_jackknife_error(cells, seen),
+        adjusted_error=_jackknife_error(adjusted, _both(metric, adjusted)),
     )
+    if units is None:
+        return score
+    influence = _without_one(cells, seen)[cell.reshape(-1)]
+    return _clustered(score, influence, units, Strata(labels, unknown))
 
 
 def paired_share(
@@ -132,15 +131,20 @@ def paired_share(
         for losses in (champion, challenger)
     )
     score = paired_score(ScoreMetric.ACCURACY, [_RIGHT] * len(champion), first, second)
-    if score is None or units is None:
-        return None if score is None else replace(score, metric=metric)
-    larger = math.sqrt(design_effect(champion - challenger, units, strata))
+    if score is None:
+        return None
+    score = replace(score, metric=metric)
+    return score if units is None else _clustered(score, champion - challenger, units, strata)
+
+
+def _clustered(score: PairedScore, influence: Floats, units: Units, strata: Strata) -> PairedScore:
+    """With the errors that it has as rows of these units belong together."""
+    larger = math.sqrt(design_effect(influence, units, strata))
     return replace(
         score,
-        metric=metric,
         standard_error=min(1.0, larger * score.standard_error),
         adjusted_error=min(1.0, larger * score.adjusted_error),
-        units=int(units.max()) + 1,
+        units=count_of(units, score.n),
     )
 
 

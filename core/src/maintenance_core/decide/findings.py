@@ -23,7 +23,7 @@ from maintenance_contract.evidence_names import (
     TRAINED_ROWS_TO_COMPARE,
 )
 from maintenance_core.decide.evidence import Cause, Tests, answers, cause
-from maintenance_core.decide.power import Level
+from maintenance_core.decide.power import Level, effective_rows
 from maintenance_core.decide.scale import Scale
 from maintenance_core.model import OutcomeCounters, PathStep, Policy, Situation, Trigger
 from maintenance_core.statistics import binomial_at_least, fewer_right
@@ -177,7 +177,7 @@ def _effective(held_out: HeldOut) -> tuple[int, int]:
 
     Counts over the design effect: J. N. K. Rao and A. J. Scott, Biometrics 48 (1992).
     """
-    n = Level(held_out.n, held_out.score, None, held_out.design_effect).effective(held_out.n)
+    n = effective_rows(held_out.n, held_out.design_effect)
     return (held_out.correct, n) if n == held_out.n else (round(held_out.score * n), n)
 
 

@@ -45,8 +45,13 @@ class Level:
     design_effect: float = 1.0
 
     def effective(self, n: int) -> int:
-        """As many independent rows tell as much as n rows like these (Kish); at least one."""
-        return max(1, int(n / self.design_effect))
+        """As many independent rows tell as much as n rows like these."""
+        return effective_rows(n, self.design_effect)
+
+
+def effective_rows(n: int, design_effect: float) -> int:
+    """As many independent rows as tell as much as n that belong together (Kish); at least one."""
+    return max(1, int(n / design_effect))
 
 
 def discordant(champion: float, challenger: float) -> tuple[float, float]:

@@ -20,10 +20,12 @@ from maintenance_trainer.design_effect import (
     Floats,
     Units,
     chosen_units,
+    count_of,
     design_effect,
 )
 
 _LEAST_P: Final = 1e-300
+_SAMPLES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Clusters:
     def whole(self) -> bool:
         """Whether halves and folds can keep units whole: each sample has several."""
         return self.there and all(
-            units is None or units.max() + 1 >= LEAST_UNITS for units in (self.old, self.new)
+            count_of(units, LEAST_UNITS) >= LEAST_UNITS for units in (self.old, self.new)
         )
 
     def part(self, old: Flags, new: Flags) -> "Clusters":
@@ -51,6 +53,8 @@ class Clusters:
 
     def effect(self, old: Floats, new: Floats) -> float:
         """The design effect of a difference of two means, from what is averaged."""
+        if not self.there:
+            return 1.0
         sides = ((old, self.old), (new, self.new))
         variances = [(design_effect(x, units), float(x.var()) / len(x)) for x, units in sides]
         alone = sum(variance for _, variance in variances)
@@ -58,11 +62,7 @@ class Clusters:
 
     def degrees(self, old: int, new: int) -> int:
         """Of freedom, of a comparison of so many rows."""
-        counts = (
-            n if units is None else int(units.max()) + 1
-            for n, units in ((old, self.old), (new, self.new))
-        )
-        return max(1, sum(counts) - LEAST_UNITS)
+        return max(1, count_of(self.old, old) + count_of(self.new, new) - _SAMPLES)
 
     def halved(self, old: Flags, new: Flags, chance: np.random.Generator) -> tuple[Flags, Flags]:
         """Halves of both samples: those given, which are of rows, unless units must stay whole."""
@@ -80,7 +80,7 @@ class Clusters:
             for n, units in ((old, self.old), (new, self.new))
             if n
         ]
-        counts = [int(units.max()) + 1 for units in sides]
+        counts = [count_of(units, len(units)) for units in sides]
         count = min(most, *counts)
         return np.concatenate(
             [
@@ -97,7 +97,7 @@ ALONE: Final = Clusters()
 def _half(units: Units | None, rows: Flags, chance: np.random.Generator) -> Flags:
     if units is None:
         return rows
-    count = int(units.max()) + 1
+    count = count_of(units, len(units))
     return np.asarray((chance.permutation(count) < count // 2)[units])
 
 
@@ -114,7 +114,7 @@ def weaker(p: float, effect: float, degrees: int) -> float:
 
 def weaker_of_two_sides(p: float, effect: float, degrees: int) -> float:
     """The same of a two-sided p-value."""
-    return min(1.0, 2.0 * weaker(p / 2.0, effect, degrees)) if effect > 1.0 else p
+    return min(1.0, 2.0 * weaker(p / 2.0, effect, degrees))
 
 
 def folds_of(

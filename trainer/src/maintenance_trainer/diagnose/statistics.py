@@ -80,10 +80,10 @@ def class_mix(old: Sequence[str], new: Sequence[str], together: Clusters = ALONE
     table = np.array([[side[name] for name in names] for side in counted], float)
     shares = table / table.sum(axis=1, keepdims=True)
     pooled = table.sum(axis=0) / table.sum()
-    sides = [np.array(side, str) for side in (old, new)]
-    effects = np.array(
-        [together.effect(*(1.0 * (side == name) for side in sides)) for name in names]
-    )
+    effects = np.ones(len(names))
+    if together.there:
+        sides = [np.array(side, str) for side in (old, new)]
+        effects[:] = [together.effect(*(1.0 * (side == name) for side in sides)) for name in names]
     variance = pooled * (1 - pooled) * (1 / len(old) + 1 / len(new)) * effects
     excess = np.maximum((shares[0] - shares[1]) ** 2 - variance, 0.0)
     effect = 0.5 * float(np.sqrt(excess).sum())
