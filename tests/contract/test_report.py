@@ -71,7 +71,9 @@ def paired_losses(draw: st.DrawFn) -> PairedScores:
         n = draw(st.integers(1, 10**7))
         units = draw(st.integers(1, n))
         both = six(baseline * draw(SHARE)), six(baseline * draw(SHARE))
-        return PairedLoss(metric, n, units, *both, baseline, draw(SHARE), draw(NUMBER), draw(SHARE))
+        errors = draw(SHARE), draw(NUMBER), draw(SHARE)
+        degrees = draw(st.none() | st.floats(1.0, 1e6).map(six))
+        return PairedLoss(metric, n, units, *both, baseline, *errors, degrees)
 
     return PairedScores(metric, *(one() if draw(st.booleans()) else None for _ in range(3)))
 

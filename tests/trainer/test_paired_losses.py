@@ -1,12 +1,13 @@
 """Real-valued losses: values, errors, units, and what is no number."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from maintenance_contract import LOSSES, Reference, ScoreMetric
+from maintenance_contract import LOSSES, PairedLoss, Reference, ScoreMetric
 from maintenance_contract.scores import MOST_LOSS, PAIRED_SCORES, PairedScores
+from maintenance_core.decide.loss_tests import win_p
 from maintenance_trainer.evaluate import evaluation_of_losses
 from maintenance_trainer.paired_losses import Yardstick, held_out_loss, paired_loss
 from maintenance_trainer.recipes.race import _worth
@@ -20,6 +21,7 @@ class Point:
 
     unit: str
     stratum: str = ""
+    drawn_within: str = ""
 
 
 def rows(n: int, units: int | None = None) -> list[Point]:
@@ -85,6 +87,101 @@ def test_rows_of_one_unit_count_as_one() -> None:
     assert copies is not None
     assert copies.standard_error == pytest.approx(alone.standard_error)
     assert copies.units == 30
+
+
+def of_series(sizes: dict[str, tuple[int, ...]]) -> list[Point]:
+    """Rows of each series' blocks, so many of each."""
+    return [
+        Point(f"{name}{block}", drawn_within=name)
+        for name, blocks in sizes.items()
+        for block, size in enumerate(blocks)
+        for _ in range(size)
+    ]
+
+
+def within(held: list[Point], metric: ScoreMetric = MAE, seed: int = 6) -> PairedLoss:
+    champion, challenger = drawn(seed, len(held))
+    found = paired_loss(Yardstick(metric, 1.0), held, champion, challenger)  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def test_the_error_is_that_of_blocks_within_their_series() -> None:
+    """Of equal blocks, by hand: sum of share squared times variance of the blocks' means / n."""
+    held = of_series({"a": (5, 5, 5), "b": (5, 5), "c": (5, 5, 5, 5)})
+    found = within(held)
+    champion, challenger = drawn(6, len(held))
+    series = np.array([row.drawn_within for row in held])
+    parts, degrees = [], []
+    for name in "abc":
+        means = (champion - challenger)[series == name].reshape(-1, 5).mean(axis=1)
+        parts.append((len(means) / 9) ** 2 * means.var(ddof=1) / len(means))
+        degrees.append(len(means) - 1)
+    assert found.standard_error == pytest.approx(np.sqrt(sum(parts)))
+    assert found.degrees_of_freedom == pytest.approx(
+        sum(parts) ** 2 / sum(part**2 / free for part, free in zip(parts, degrees, strict=True))
+    )
+    assert found.difference == pytest.approx((champion - challenger).mean())
+
+
+@pytest.mark.parametrize("metric", LOSSES)
+@pytest.mark.parametrize("sizes", [{"a": (3, 4, 5, 3)}, dict.fromkeys("abcdef", (4,))])
+def test_of_one_series_and_of_series_with_a_block_each_it_is_that_of_all(
+    metric: ScoreMetric, sizes: dict[str, tuple[int, ...]]
+) -> None:
+    held = of_series(sizes)
+    without = [replace(row, drawn_within="") for row in held]
+    assert within(held, metric) == within(without, metric)
+    assert within(held, metric).degrees_of_freedom is None
+
+
+def test_one_series_that_gains_shows_it() -> None:
+    """One machine of five runs in another season, and a model learns it: its blocks agree."""
+    held = of_series({"a": (9, 9), "b": (9, 9), "c": (9, 9), "d": (9, 9), "e": (9, 9)})
+    chance = np.random.default_rng(7)
+    challenger = 1.0 + 0.05 * chance.standard_normal(len(held))
+    champion = challenger + np.array([1.0 if row.drawn_within == "e" else 0.0 for row in held])
+    champion += 0.05 * chance.standard_normal(len(held))
+    yardstick = Yardstick(MAE, 1.0)
+    together = [replace(row, drawn_within="") for row in held]
+    found = paired_loss(yardstick, held, champion, challenger)  # type: ignore[arg-type]
+    blurred = paired_loss(yardstick, together, champion, challenger)  # type: ignore[arg-type]
+    assert found is not None
+    assert blurred is not None
+    assert win_p(blurred) > 0.05
+    assert win_p(found) < 0.001
+
+
+def test_one_block_of_one_series_shows_nothing() -> None:
+    """Whether the series is better or the block was lucky cannot be told."""
+    held = of_series({"a": (9, 9), "b": (9, 9), "c": (9, 9), "d": (9, 9), "e": (9,)})
+    challenger = np.ones(len(held))
+    champion = challenger + np.array([1.0 if row.drawn_within == "e" else 0.0 for row in held])
+    found = paired_loss(Yardstick(MAE, 1.0), held, champion, challenger)  # type: ignore[arg-type]
+    assert found is not None
+    assert win_p(found) > 0.05
+
+
+@pytest.mark.parametrize("blocks", [(2, 2, 2, 2, 2), (3, 2, 3, 1, 2), (6, 5, 6, 5, 6), (2,) * 30])
+@pytest.mark.parametrize("spread", [(1.0,), (1.0, 0.1, 0.1, 0.1, 0.1)])
+def test_equal_models_are_seldom_called_better(
+    blocks: tuple[int, ...], spread: tuple[float, ...]
+) -> None:
+    """Also where series gain and lose for good, as long as they do not on the whole."""
+    held = of_series({f"{number:02}": (4,) * each for number, each in enumerate(blocks)})
+    series = np.array([int(row.drawn_within) for row in held])
+    unit = np.unique([row.unit for row in held], return_inverse=True)[1]
+    scale = np.resize(spread, len(blocks))
+    chance = np.random.default_rng(8)
+    called = []
+    for _ in range(1000):
+        gains = chance.standard_normal(len(blocks))[series]
+        apart = scale[series] * chance.standard_normal(unit.max() + 1)[unit]
+        apart += gains - gains.mean() + 0.3 * chance.standard_normal(len(held))
+        found = paired_loss(Yardstick(MAE, 1.0), held, 9.0 + apart, np.full(len(held), 9.0))  # type: ignore[arg-type]
+        assert found is not None
+        called.append(win_p(found) <= 0.05)
+    assert np.mean(called) <= 0.065
 
 
 @pytest.mark.parametrize(

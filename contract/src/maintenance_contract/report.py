@@ -16,6 +16,7 @@ from maintenance_contract.plain import printable
 from maintenance_contract.record import EVERY, JSON, Document, Part, record
 from maintenance_contract.request import Operation, TrainingAction
 from maintenance_contract.scores import (
+    AT_LEAST_ONE,
     BASELINE,
     LOSSES,
     PAIRED_SCORES,
@@ -371,17 +372,10 @@ _EVIDENCE: Final = record(Evidence, {**JSON, float: significant(6)}, name=text(6
 _FINDING: Final = record(Finding, always=EVERY, evidence=each(_EVIDENCE, most=64))
 
 
-def _at_least_one(value: object) -> float:
-    found = checks.number(value)
-    if found < 1.0:
-        raise Mismatch("a number of at least 1 is expected")
-    return found
-
-
 _RIGHT: Final = record(
     HeldOut,
     correct=Part(after=lambda n: whole(most=n)),
-    design_effect=Codec(_at_least_one, significant(6).encode),
+    design_effect=AT_LEAST_ONE,
 )
 
 

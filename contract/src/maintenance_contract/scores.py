@@ -91,6 +91,7 @@ class PairedLoss:
     on. All else is in units of the baseline: ``standard_error`` and ``skewness`` are those of the
     difference, ``deviation`` that of one row's loss of the champion (the standard error of its
     mean, times the root of n). Rows that belong to one of ``units`` are not independent.
+    ``degrees_of_freedom`` are those of the standard error; None: one less than units.
     """
 
     metric: ScoreMetric
@@ -102,6 +103,7 @@ class PairedLoss:
     standard_error: float
     skewness: float = 0.0
     deviation: float = 0.0
+    degrees_of_freedom: float | None = None
 
     @property
     def difference(self) -> float:
@@ -167,6 +169,15 @@ def _times(value: object) -> float:
     return found
 
 
+def _at_least_one(value: object) -> float:
+    found = checks.number(value)
+    if found < 1.0:
+        raise Mismatch("a number of at least 1 is expected")
+    return found
+
+
+AT_LEAST_ONE: Final = Codec(_at_least_one, significant(_DIGITS).encode)
+"""A design effect, degrees of freedom."""
 BASELINE: Final = Codec(_above_zero, significant(_DIGITS).encode)
 """The loss of what needs no model; without one there is no scale."""
 TIMES: Final = Codec(_times, significant(_DIGITS).encode)
@@ -211,6 +222,7 @@ def _loss(metric: ScoreMetric) -> Codec[PairedLoss]:
         baseline=BASELINE,
         standard_error=TIMES,
         deviation=TIMES,
+        degrees_of_freedom=AT_LEAST_ONE,
     )
     return beside_baseline(codec, "champion", "challenger")
 

@@ -4,11 +4,13 @@ A row's loss is how far the answer is from the right one, in units of the label.
 loss on the rows that the champion was trained on is the yardstick (R. J. Hyndman and A. B. Koehler,
 International Journal of Forecasting 22 (2006)): the same for both ages, so that gain and loss can
 be weighed, and no drift moves it. Standard errors are the delete-one jackknife's over units, as
-rows of one unit are not independent; of a mean of single rows it is the paired mean's own.
+rows of one unit are not independent; of a mean of single rows it is the paired mean's own. Where
+units are drawn within something that stays (stretches of time within their series), it is no luck
+which series are there: the error of a difference is that within them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,8 +22,10 @@ from maintenance_trainer.data.rows import Row
 from maintenance_trainer.design_effect import count_of, numbered
 
 Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
 
 _TWO: Final = 2
+_NEARLY_NOTHING: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +57,44 @@ class Yardstick:
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """Of each unit: its rows, and the sums of the powers of either model's losses (units, 2)."""
+    """Of each unit: its rows, and the sums of the powers of either model's losses (units, 2).
+
+    ``strata``: of each unit, what it is drawn within. Units that are alone in theirs share one
+    (collapsed strata, W. G. Cochran, Sampling Techniques, 1977, section 5A.12).
+    """
 
     rows: Floats
     powers: Floats
+    strata: Whole
 
     def means(self, power: int) -> tuple[Floats, Floats]:
-        """Both metrics (2,), and what they are without each unit (units, 2)."""
-        total, all_rows = self.powers.sum(axis=0), self.rows.sum()
-        left = (all_rows - self.rows)[:, None]
-        without = np.maximum(total - self.powers, 0.0) / np.where(left > 0.0, left, 1.0)
-        return (total / all_rows) ** (1.0 / power), without ** (1.0 / power)
+        """Both metrics (2,), and how far leaving out each unit moves them (units, 2).
+
+        What is left of a stratum stands for all of it, so that each keeps its share; a single one
+        that has one unit is left out as a whole.
+        """
+        share = np.bincount(self.strata, weights=self.rows) / self.rows.sum()
+        sums = np.stack([np.bincount(self.strata, weights=its) for its in self.powers.T], axis=1)
+        counts = np.bincount(self.strata, weights=self.rows)
+        means = sums / counts[:, None]
+        whole = (share[:, None] * means).sum(axis=0)
+        left = (counts[self.strata] - self.rows)[:, None]
+        others = np.maximum(sums[self.strata] - self.powers, 0.0) / np.where(left > 0.0, left, 1.0)
+        own = share[self.strata][:, None]
+        rest = np.maximum(whole - own * means[self.strata], 0.0)
+        without = rest + own * others
+        alone = left[:, 0] <= 0.0
+        without[alone] = rest[alone] / np.maximum(1.0 - own[alone], _NEARLY_NOTHING)
+        return whole ** (1.0 / power), without ** (1.0 / power)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """How a difference varies between units: standard error, skewness, degrees of freedom."""
+
+    error: float = 0.0
+    skewness: float = 0.0
+    degrees: float | None = None
 
 
 def paired_loss(
@@ -81,8 +112,10 @@ def paired_loss(
         return None
     sums = _by_unit(yardstick, rows, champion, challenger)
     (before, after), without = sums.means(_power(yardstick.metric))
-    error, skewness = _jackknife(without[:, 0] - without[:, 1])
-    alone, _ = _jackknife(without[:, 0])
+    spread = _jackknife(without[:, 0] - without[:, 1], before - after, sums.strata)
+    together = replace(sums, strata=np.zeros_like(sums.strata))
+    (alone, _), moved = together.means(_power(yardstick.metric))
+    alone = _jackknife(moved[:, 0], alone, together.strata)
     return PairedLoss(
         metric=yardstick.metric,
         n=len(rows),
@@ -90,9 +123,10 @@ def paired_loss(
         champion=float(before) * yardstick.baseline,
         challenger=float(after) * yardstick.baseline,
         baseline=yardstick.baseline,
-        standard_error=error,
-        skewness=skewness,
-        deviation=min(MOST_LOSS, alone * float(np.sqrt(len(rows)))),
+        standard_error=spread.error,
+        skewness=spread.skewness,
+        deviation=min(MOST_LOSS, alone.error * float(np.sqrt(len(rows)))),
+        degrees_of_freedom=spread.degrees,
     )
 
 
@@ -120,23 +154,42 @@ def _by_unit(
     unit = numbered(rows)
     powers = np.zeros((count_of(unit, len(rows)), _TWO))
     np.add.at(powers, unit, losses)
-    return _Sums(np.bincount(unit).astype(np.float64), powers)
+    return _Sums(np.bincount(unit).astype(np.float64), powers, _strata(rows, unit))
 
 
-def _jackknife(without: Floats) -> tuple[float, float]:
-    """Standard error and skewness, from what a number is without each of n units.
+def _strata(rows: Sequence[Row], unit: Whole) -> Whole:
+    """(units,) the number of what each unit is drawn within; of those that are alone, one."""
+    _, first = np.unique(unit, return_index=True)
+    names = np.array([rows[at].drawn_within for at in first.tolist()], str)
+    _, strata, counts = np.unique(names, return_inverse=True, return_counts=True)
+    strata = strata.reshape(-1)
+    strata[counts[strata] < _TWO] = len(counts)
+    return np.unique(strata, return_inverse=True)[1].reshape(-1)
 
-    The skewness is that of the units' influence on it, which without them shows turned round.
+
+def _jackknife(without: Floats, whole: float, strata: Whole) -> _Spread:
+    """From what a number is as a whole and without each of n units, stratum by stratum.
+
+    Its variance is the sum over the strata (J. N. K. Rao and C. F. J. Wu, Journal of the American
+    Statistical Association 80 (1985), section 2.2), its degrees of freedom are those of F. E.
+    Satterthwaite, Biometrics Bulletin 2 (1946); None: one less than units. The skewness is that of
+    the units' influence on it, which without them shows turned round.
     """
-    n = len(without)
+    n, counts = len(without), np.bincount(strata)
     if n < _TWO:
-        return 0.0, 0.0
-    apart = without.mean() - without
-    variance = float((apart**2).mean())
+        return _Spread()
+    means = np.bincount(strata, weights=without) / counts
+    means[counts < _TWO] = whole
+    shrunk = np.where(counts < _TWO, 1.0, np.sqrt((counts - 1.0) / counts))
+    moved = shrunk[strata] * (means[strata] - without)
+    variance = float((moved**2).sum())
     if variance <= 0.0:
-        return 0.0, 0.0
-    skewness = float((apart**3).mean()) / variance**1.5
-    return min(MOST_LOSS, float(np.sqrt((n - 1.0) * variance))), skewness
+        return _Spread()
+    skewness = float((moved**3).sum()) / variance**1.5 * float(np.sqrt(n))
+    parts = np.bincount(strata, weights=moved**2)
+    degrees = variance**2 / float((parts**2 / np.maximum(counts - 1, 1)).sum())
+    error = min(MOST_LOSS, float(np.sqrt(variance)))
+    return _Spread(error, skewness, degrees if len(counts) > 1 else None)
 
 
 def _power(metric: ScoreMetric) -> int:

@@ -1,6 +1,7 @@
 """What a paired loss shows: tests of its difference by its jackknife error.
 
-The difference over its error is compared with Student's t of one degree less than there are units.
+The difference over its error is compared with Student's t of one degree less than there are units,
+or of as many as the report tells, where units are drawn within strata.
 Where it is skewed to the worse (a challenger that errs rarely and far), t is bold: then P. Hall's
 transformation (Journal of the Royal Statistical Society B 54 (1992), "On the removal of skewness
 by transformation") moves its quantile out. It never moves it in: the skewness is estimated, too.
@@ -21,18 +22,25 @@ def win_p(score: PairedLoss) -> float:
     if score.standard_error <= 0.0 or score.units == 1:
         return 1.0
     t = score.difference / score.standard_error
-    return student.at_least(min(t, _transformed(t, score)), score.units - 1)
+    return student.at_least(min(t, _transformed(t, score)), _degrees(score))
 
 
 def bounds(score: PairedLoss, confidence: float) -> tuple[float, float]:
     """The one-sided lower and upper bound of the difference, in units of the baseline."""
     if score.units == 1:
         return -MOST_LOSS, MOST_LOSS
-    quantile = student.quantile(confidence, score.units - 1)
+    quantile = student.quantile(confidence, _degrees(score))
     below = max(quantile, _inverse(quantile, _slope(score)))
     above = max(quantile, _inverse(quantile, -_slope(score)))
     error = score.standard_error
     return score.difference - below * error, score.difference + above * error
+
+
+def _degrees(score: PairedLoss) -> int:
+    """Rounded down, as B. L. Welch's are: fewer ask for more."""
+    if score.degrees_of_freedom is None:
+        return score.units - 1
+    return max(1, math.floor(score.degrees_of_freedom))
 
 
 def _slope(score: PairedLoss) -> float:

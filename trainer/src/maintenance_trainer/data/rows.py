@@ -52,6 +52,14 @@ class Row:
         return self.key
 
     @property
+    def drawn_within(self) -> str:
+        """What its unit is a part of, where the same such wholes are served: a series, of a block.
+
+        Empty: units are drawn from all.
+        """
+        return ""
+
+    @property
     def overlaps(self) -> tuple[str, ...]:
         """Other units that it shares something with: unless they are on its side it is on none."""
         return ()

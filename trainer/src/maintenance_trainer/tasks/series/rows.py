@@ -75,6 +75,11 @@ class Window(Row):
 
     @property
     @override
+    def drawn_within(self) -> str:
+        return self.series.name
+
+    @property
+    @override
     def overlaps(self) -> tuple[str, ...]:
         return self.touched
 
