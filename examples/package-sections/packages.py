@@ -4,9 +4,11 @@ Nothing is committed: descriptions are fetched at run time from the mirror that 
 configured to use, into an apt directory of its own, signatures checked as always.
 """
 
+import fcntl
 import platform
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -48,8 +50,9 @@ def synopses(suite: str, cache: Path) -> tuple[Synopsis, ...]:
         FetchError: apt cannot fetch the suite from this machine's mirror.
     """
     root = cache / "apt" / suite
-    if not (root / "complete").exists():
-        _fetch(suite, root)
+    with _locked(root):
+        if not (root / "complete").exists():
+            _fetch(suite, root)
     group_of = {section: group for group, names in GROUPS.items() for section in names}
     texts: set[str] = set()
     sources: set[str] = set()
@@ -64,6 +67,15 @@ def synopses(suite: str, cache: Path) -> tuple[Synopsis, ...]:
             texts.add(key)
             found.append(Synopsis(text, section, group_of[section]))
     return tuple(found)
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """One process fetches; others that want the same suite wait for it, as apt itself would not."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _fetch(suite: str, root: Path) -> None:

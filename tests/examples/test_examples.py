@@ -2,8 +2,10 @@
 
 import itertools
 import sys
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ sys.path[:0] = [str(EXAMPLES / name) for name in (
 import clerk  # noqa: E402  # found through the path above
 import headlines  # noqa: E402
 import markets  # noqa: E402
+import packages  # noqa: E402
 import patients  # noqa: E402
 import shop  # noqa: E402
 import stretches  # noqa: E402
@@ -355,3 +358,24 @@ def test_prometheus_follows_all_examples_alike() -> None:
     jobs = {job["job_name"]: job for job in yaml.safe_load(config)["scrape_configs"]}
     targets = jobs["serving"]["static_configs"][0]["targets"]
     assert targets == [f"serving.{name}.svc" for name in sorted({*cases.names(), "green-bonds"})]
+
+
+def test_one_process_fetches_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that begin with an empty cache: apt ends the second that asks at once."""
+    running, most, fetched = 0, 0, []
+
+    def slow(suite: str, root: Path) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        time.sleep(0.2)
+        running -= 1
+        fetched.append(suite)
+        root.mkdir(exist_ok=True)
+        (root / "complete").touch()
+
+    monkeypatch.setattr(packages, "_fetch", slow)
+    monkeypatch.setattr(packages, "_stanzas", lambda _root: iter(()))
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(packages.synopses, ["a", "a"], [tmp_path] * 2)) == [(), ()]
+    assert (most, fetched) == (1, ["a"])
