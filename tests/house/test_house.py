@@ -21,6 +21,28 @@ def test_an_image_starts_one_program_wherever_path_leads(file: str) -> None:
     assert Path(json.loads(line)[0]).is_absolute()
 
 
+def test_what_a_training_imports_is_compiled_in_its_image() -> None:
+    """A Job cannot write bytecode: what the image lacks it compiles anew at each start."""
+    [listed] = re.findall(
+        r'bin/python -c "(import .*?)"$',
+        (ROOT / "Dockerfile.trainer").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )
+    compiled = re.findall(r"[\w.]+", listed)
+    heavy = {"obstore", "peft", "scipy", "sklearn", "xgboost"}
+    asked = {
+        module
+        for file in (ROOT / "trainer/src").rglob("*.py")
+        for module in re.findall(r"^ *(?:from|import) ([\w.]+)", file.read_text(), re.MULTILINE)
+        if module.split(".")[0] in heavy
+    }
+    assert [
+        module
+        for module in sorted(asked)
+        if not any(name == module or name.startswith(f"{module}.") for name in compiled)
+    ] == []
+
+
 def version_of(distribution: str) -> str:
     project = tomllib.loads((ROOT / distribution / "pyproject.toml").read_text())["project"]
     version: str = project["version"]
