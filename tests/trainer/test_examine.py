@@ -9,8 +9,8 @@ from maintenance_contract import Finding
 from maintenance_core.decide.evidence import Cause, cause
 from maintenance_trainer.data.split import Recurrence
 from maintenance_trainer.diagnose import examine, prior, quality
+from maintenance_trainer.diagnose.measured import Floats
 from maintenance_trainer.diagnose.samples import Sample
-from maintenance_trainer.diagnose.statistics import Floats
 from maintenance_trainer.errors import DataError
 
 DIMENSIONS = 5

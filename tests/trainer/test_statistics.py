@@ -13,7 +13,8 @@ from maintenance_contract.holm import holm
 from maintenance_trainer.diagnose import concept_drift, statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure, gravest
-from maintenance_trainer.diagnose.statistics import Measured, Scored
+from maintenance_trainer.diagnose.measured import Floats, Measured
+from maintenance_trainer.diagnose.statistics import Scored
 
 SEEDS = 24
 OLD, NEW = 150, 250
@@ -25,7 +26,7 @@ def rejected(
     return sum(p_of(np.random.default_rng(seed)) < at_level for seed in range(seeds))
 
 
-def inputs(chance: np.random.Generator, rows: int) -> statistics.Floats:
+def inputs(chance: np.random.Generator, rows: int) -> Floats:
     return chance.normal(size=(rows, 8))
 
 
@@ -61,7 +62,7 @@ def test_outside_support_holds_its_level_and_counts_the_share() -> None:
     assert np.mean(shares) == pytest.approx(0.25, abs=0.03)
 
 
-def scored(chance: np.random.Generator, x: statistics.Floats, extra: np.ndarray) -> Scored:
+def scored(chance: np.random.Generator, x: Floats, extra: np.ndarray) -> Scored:
     """Two classes by the sign of the first input, errors near the border, and some more."""
     classes = np.where(x[:, 0] > 0, "a", "b")
     wrong = chance.random(len(x)) < 0.5 * np.exp(-2 * np.abs(x[:, 0])) + extra

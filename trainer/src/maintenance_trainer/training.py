@@ -41,7 +41,6 @@ from maintenance_trainer.evaluate import (
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.paired_losses import Yardstick
 from maintenance_trainer.recipes import Trained, take_over
-from maintenance_trainer.recipes.contradicted import contradicted
 from maintenance_trainer.recipes.fine_tune import fine_tune
 from maintenance_trainer.recipes.race import Judged, Raced, race
 from maintenance_trainer.recipes.retrain import retrain
@@ -191,6 +190,9 @@ def _answers(work: Work, model: Model, rows: Sequence[Row], stage: str) -> Answe
 
 
 def _without_contradicted(work: Work, model: Model, dataset: Dataset) -> tuple[Dataset, int]:
+    # Its libraries take seconds, and most trainings need none.
+    from maintenance_trainer.recipes.contradicted import contradicted  # noqa: PLC0415
+
     old, new = dataset.old_train, dataset.new_train
     with work.timings.of("contradicted"):
         embeddings = work.task.outputs(

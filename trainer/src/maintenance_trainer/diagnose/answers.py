@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from maintenance_contract import Answer, Evidence
-from maintenance_trainer.diagnose.statistics import Measured
+from maintenance_trainer.diagnose.measured import Measured
 from maintenance_trainer.diagnose.thresholds import Bounds
 
 _GRAVITY = (Answer.NO, Answer.UNDETERMINED, Answer.MINOR, Answer.MAJOR)

@@ -15,7 +15,8 @@ from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.diagnose.clusters import ALONE, Clusters
-from maintenance_trainer.diagnose.statistics import Flags, Floats, Scored
+from maintenance_trainer.diagnose.measured import Flags, Floats
+from maintenance_trainer.diagnose.statistics import Scored
 
 
 def measures(

@@ -37,9 +37,9 @@ from maintenance_trainer.diagnose import (
 )
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
+from maintenance_trainer.diagnose.measured import Flags, Floats
 from maintenance_trainer.diagnose.numbers import Again, NumberSample, number_of
 from maintenance_trainer.diagnose.samples import Sample
-from maintenance_trainer.diagnose.statistics import Flags, Floats
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import held_out, refuse_metric, yardstick
 from maintenance_trainer.model_field import Given

@@ -7,7 +7,7 @@ from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.diagnose.clusters import ALONE, Clusters
-from maintenance_trainer.diagnose.statistics import Floats, Measured
+from maintenance_trainer.diagnose.measured import Floats, Measured
 
 
 def measures(

@@ -25,9 +25,9 @@ from maintenance_trainer.diagnose import posterior as likely
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure, gravest
 from maintenance_trainer.diagnose.clusters import Clusters
+from maintenance_trainer.diagnose.measured import Flags, Floats
 from maintenance_trainer.diagnose.numbers import Again, NumberSample
 from maintenance_trainer.diagnose.samples import Sample
-from maintenance_trainer.diagnose.statistics import Flags, Floats
 from maintenance_trainer.seed import SEED
 
 MOST_ROWS: Final = 5000

@@ -19,9 +19,10 @@ from maintenance_trainer.diagnose import shift, statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.diagnose.clusters import Clusters, weaker
+from maintenance_trainer.diagnose.measured import Flags, Floats, Measured
 from maintenance_trainer.diagnose.regression import regressed, winsorised
 from maintenance_trainer.diagnose.samples import expanded
-from maintenance_trainer.diagnose.statistics import FOLDS, Flags, Floats, Measured
+from maintenance_trainer.diagnose.statistics import FOLDS
 from maintenance_trainer.seed import SEED
 
 LOSS_TAIL: Final = 0.01

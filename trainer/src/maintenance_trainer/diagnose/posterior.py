@@ -16,8 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from maintenance_trainer.design_effect import Units
 from maintenance_trainer.diagnose.clusters import folds_of
+from maintenance_trainer.diagnose.measured import Floats
 from maintenance_trainer.diagnose.samples import Names, Sample, expanded, log_odds
-from maintenance_trainer.diagnose.statistics import Floats
 from maintenance_trainer.seed import SEED
 
 FOLDS: Final = 5

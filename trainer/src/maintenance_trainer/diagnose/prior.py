@@ -11,8 +11,8 @@ from scipy import stats
 
 from maintenance_trainer.design_effect import design_effect
 from maintenance_trainer.diagnose.clusters import Clusters, weaker
+from maintenance_trainer.diagnose.measured import Measured
 from maintenance_trainer.diagnose.samples import Names, Sample
-from maintenance_trainer.diagnose.statistics import Measured
 
 
 def at_new_mix(seen: Sample, new: Sample) -> Measured | None:

@@ -16,8 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
+from maintenance_trainer.diagnose.measured import Flags, Floats
 from maintenance_trainer.diagnose.samples import Names, Sample, expanded, log_odds
-from maintenance_trainer.diagnose.statistics import Flags, Floats
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.seed import SEED
 

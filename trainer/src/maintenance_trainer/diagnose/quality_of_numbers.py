@@ -11,10 +11,10 @@ from scipy import stats
 
 from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
+from maintenance_trainer.diagnose.measured import Flags, Floats
 from maintenance_trainer.diagnose.numbers import NumberSample
 from maintenance_trainer.diagnose.quality import CHANCE, LEAST_Z, LOST, MOST_ROWS
 from maintenance_trainer.diagnose.regression import regressed
-from maintenance_trainer.diagnose.statistics import Flags, Floats
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.seed import SEED
 

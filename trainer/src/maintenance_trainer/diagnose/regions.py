@@ -14,9 +14,9 @@ import numpy as np
 from scipy import stats
 
 from maintenance_trainer.diagnose.clusters import Clusters, weaker
+from maintenance_trainer.diagnose.measured import Flags, Floats, Measured
 from maintenance_trainer.diagnose.posterior import ExpectedError
 from maintenance_trainer.diagnose.samples import Sample
-from maintenance_trainer.diagnose.statistics import Flags, Floats, Measured
 from maintenance_trainer.diagnose.thresholds import INTERVAL_Z
 
 DEPTHS: Final = (0.5, 0.7, 0.8, 0.9, 0.95)

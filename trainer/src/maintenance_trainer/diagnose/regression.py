@@ -15,8 +15,8 @@ from sklearn.model_selection import KFold, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from maintenance_trainer.diagnose.measured import Floats
 from maintenance_trainer.diagnose.samples import expanded
-from maintenance_trainer.diagnose.statistics import Floats
 from maintenance_trainer.seed import SEED
 
 FOLDS: Final = 5

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maintenance_trainer.design_effect import Units, chosen_units
-from maintenance_trainer.diagnose.statistics import FEW_DIMENSIONS, Flags, Floats, Scored
+from maintenance_trainer.diagnose.measured import Flags, Floats
+from maintenance_trainer.diagnose.statistics import FEW_DIMENSIONS, Scored
 
 Names = NDArray[np.str_]
 

@@ -14,9 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from maintenance_trainer.diagnose.clusters import ALONE, Clusters, weaker, weaker_of_two_sides
+from maintenance_trainer.diagnose.measured import Floats, Measured
 from maintenance_trainer.diagnose.posterior import ExpectedError
 from maintenance_trainer.diagnose.samples import Sample, expanded, log_odds
-from maintenance_trainer.diagnose.statistics import Floats, Measured
 from maintenance_trainer.diagnose.thresholds import INTERVAL_Z
 from maintenance_trainer.seed import SEED
 

@@ -21,11 +21,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from maintenance_trainer.diagnose.clusters import ALONE, Clusters, weaker
+from maintenance_trainer.diagnose.measured import Flags, Floats, Measured
 from maintenance_trainer.diagnose.thresholds import INTERVAL_Z, RELABELLED
 from maintenance_trainer.seed import SEED
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 FEW_DIMENSIONS: Final = 12
 """Up to so many columns are looked at one by one, and at their squares and products."""
@@ -36,16 +34,6 @@ NEIGHBOURS: Final = 5
 SUPPORT_QUANTILE: Final = 0.95
 LEAST_WEIGHT: Final = 0.02
 """Propensities are kept this far from 0 and 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """An effect with its one-sided 95 % upper bound, the test's p-value, and the rows behind it."""
-
-    effect: float
-    upper: float
-    p: float
-    n: int
 
 
 def reduce(*samples: Floats) -> tuple[Floats, ...]:

@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from maintenance_trainer.data.rows import Row
+from maintenance_trainer.diagnose.measured import Floats
 from maintenance_trainer.diagnose.samples import expanded
-from maintenance_trainer.diagnose.statistics import Floats
 from maintenance_trainer.recipes.refuted_numbers import refuted
 from maintenance_trainer.seed import SEED
 

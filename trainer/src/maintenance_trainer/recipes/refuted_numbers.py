@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 
 from maintenance_trainer.data.rows import Row
+from maintenance_trainer.diagnose.measured import Flags, Floats
 from maintenance_trainer.diagnose.numbers import number
 from maintenance_trainer.diagnose.regression import regressed
-from maintenance_trainer.diagnose.statistics import Flags, Floats
 from maintenance_trainer.seed import SEED
 
 LEAST_ROWS: Final = 40

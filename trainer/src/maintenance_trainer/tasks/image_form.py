@@ -9,7 +9,7 @@ import numpy as np
 from maintenance_contract import evidence_names
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
-from maintenance_trainer.diagnose.statistics import Floats
+from maintenance_trainer.diagnose.measured import Floats
 from maintenance_trainer.tasks.images import Format
 
 SELDOM: Final = 0.01
