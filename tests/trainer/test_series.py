@@ -251,6 +251,31 @@ def test_labels_that_follow_from_a_new_channel_alone_are_not_taken_for_broken(
         assert evidence(report)["newColumn:quote"] == 1.0
 
 
+def test_a_target_in_random_order_is_named(
+    forecasts: tuple[SeriesLab, TrainingReport], tmp_path: Path
+) -> None:
+    """As after a join that has lost the times: no way of going on is left to learn."""
+    world, first = beside(forecasts[0], tmp_path), forecasts[1]
+    rows = loads(OLD, NEW)
+    mixed = np.random.default_rng(9).permutation([row["load"] for row in rows])
+    for row, value in zip(rows, mixed.tolist(), strict=True):
+        row["load"] = value
+    world.put("updates/mixed.csv", rows)
+    report, _ = world.do(world.request(Operation.DIAGNOSE, 2, champion=champion(first)))
+    assert report.reason == "LabelsUnpredictable"
+    assert "the column 'load' does not follow" in report.message
+
+
+@pytest.mark.parametrize("how", [{"momentum": -0.8}, {"momentum": 0.4}])
+def test_another_way_of_going_on_is_no_random_order(
+    forecasts: tuple[SeriesLab, TrainingReport], tmp_path: Path, how: dict[str, float]
+) -> None:
+    world, first = beside(forecasts[0], tmp_path), forecasts[1]
+    world.put("updates/other.csv", loads(OLD, NEW, **how))
+    report, _ = world.do(world.request(Operation.DIAGNOSE, 2, champion=champion(first)))
+    assert report.reason == "", report.message
+
+
 @pytest.mark.parametrize("kind", ["forecasts", "classes"])
 def test_a_model_made_elsewhere_is_taken_over(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path

@@ -202,7 +202,9 @@ class _View:
         """Where answers are numbers."""
         labels = np.array([number_of(row) for row in self.rows], float)
         losses = measure.measured(self.outputs.loss)
-        return NumberSample(self.x, losses, labels, measure.baseline, units_of(self.rows))
+        return NumberSample(
+            self.x, losses, labels, measure.baseline, units_of(self.rows), self.outputs.onward
+        )
 
     def hits(self) -> NumberSample:
         """Where answers are right or wrong, and their labels are no numbers."""

@@ -5,8 +5,8 @@ given the input: the rise that the inputs do not explain is drift, whatever it i
 share of what the baseline errs by. Tests go by ranks beside means: a loss has heavy tails.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -35,7 +35,8 @@ class NumberSample:
 
     ``x`` (n, k): the champion's embeddings. ``loss`` (n,): its losses in units of the baseline's.
     ``label`` (n,): what the rows are labelled; NaN where that is no single number. ``unit``: the
-    baseline's loss, in units of the label. ``units``: which rows belong together.
+    baseline's loss, in units of the label. ``units``: which rows belong together. ``onward``: how
+    targets go on (n,) by name, of labels that are several numbers.
     """
 
     x: Floats
@@ -43,6 +44,7 @@ class NumberSample:
     label: Floats
     unit: float = 1.0
     units: Units | None = None
+    onward: Mapping[str, Floats] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -55,6 +57,7 @@ class NumberSample:
             self.label[chosen],
             self.unit,
             chosen_units(self.units, chosen),
+            {name: values[chosen] for name, values in self.onward.items()},
         )
 
     @property

@@ -22,6 +22,8 @@ LEARNABLE: Final = 0.4
 """Correlation of old labels from which on they count as learnable: below, nothing can be lost."""
 OTHER_UNIT: Final = 5.0
 """Times as large, or as small, as old rows of the same inputs: no drift does that to all alike."""
+STILL: Final = 1.1
+"""Times the loss on old rows: up to it the champion still reads the new ones."""
 KEPT: Final = 0.8
 """Part of the correlation with what old rows teach that is left where the unit alone changed."""
 
@@ -36,7 +38,11 @@ def check(old: NumberSample, new: NumberSample) -> None:
     Raises:
         DataError: LabelsConstant, LabelsRescaled, LabelsUnpredictable.
     """
-    if min(len(old), len(new)) < at.LEAST_ROWS or not (old.labelled and new.labelled):
+    if min(len(old), len(new)) < at.LEAST_ROWS:
+        return
+    if old.onward and new.onward:
+        _in_order(*(rows.part(_few(len(rows))) for rows in (old, new)))
+    if not (old.labelled and new.labelled):
         return
     _varied(old, new)
     old, new = (rows.part(_few(len(rows))) for rows in (old, new))
@@ -107,6 +113,33 @@ def _learnable(old: NumberSample, new: NumberSample, old_x: Floats, new_x: Float
             "nothing is trained on them."
         )
         raise DataError("LabelsUnpredictable", message)
+
+
+def _in_order(old: NumberSample, new: NumberSample) -> None:
+    """How a target goes on follows from how it ran, in new rows as in old ones."""
+    if float(new.loss.mean()) <= STILL * float(old.loss.mean()):
+        return  # the champion still tells it
+    old_x, new_x = statistics.reduce(old.x, new.x)
+    for name in sorted(set(old.onward) & set(new.onward)):
+        then, now = _onward(old_x, old.onward[name]), _onward(new_x, new.onward[name])
+        if then is None or now is None:
+            continue
+        (before, _), (after, error) = then, now
+        lost = after < LOST * before and before - after > LEAST_Z * np.sqrt(2) * error
+        if before >= LEARNABLE and lost:
+            message = (
+                f"data.updates: in {len(new)} new windows the column {name!r} does not follow from "
+                f"the rows before (correlation {after:.2f}; in {len(old)} old ones {before:.2f}): "
+                "its rows look shuffled, or joined with the wrong times. Whoever provides the data "
+                "must mend them; nothing is trained on them."
+            )
+            raise DataError("LabelsUnpredictable", message)
+
+
+def _onward(x: Floats, values: Floats) -> tuple[float, float] | None:
+    """See ``_learnt``; None where too few are known."""
+    there = np.isfinite(values)
+    return _learnt(x[there], values[there]) if there.sum() >= at.LEAST_ROWS else None
 
 
 def _learnt(x: Floats, labels: Floats) -> tuple[float, float]:

@@ -47,7 +47,8 @@ class Outputs:
     model's labels and n ``predicted`` labels. ``answerable`` (n,): whether the model knows the
     right answer at all; None: all of them. ``beside``: further scores (n,) of rows by name, more is
     better, which are shown and judge nothing. ``misses`` (n,): 0 or 1 where an answer is right or
-    wrong, of kinds whose loss is a real number all the same.
+    wrong, of kinds whose loss is a real number all the same. ``onward``: how targets go on (n,) by
+    name, of kinds whose label is several numbers; NaN where unknown.
     """
 
     loss: NDArray[np.float64]
@@ -57,6 +58,7 @@ class Outputs:
     answerable: NDArray[np.bool_] | None = None
     beside: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     misses: NDArray[np.float64] | None = None
+    onward: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def by(self, metric: ScoreMetric) -> NDArray[np.float64]:
         """(n,) what a metric is the mean of."""

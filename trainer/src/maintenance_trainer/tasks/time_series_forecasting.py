@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from typing_extensions import override  # typing has it from Python 3.12 on
 
 from maintenance_contract import Task
-from maintenance_trainer.tasks.series import arrays, leakage
+from maintenance_trainer.tasks.series import arrays, embedding, leakage
 from maintenance_trainer.tasks.series.patched import Patched, SeriesModel
 from maintenance_trainer.tasks.series.rows import Window
 from maintenance_trainer.tasks.series.schema import Schema
@@ -60,7 +60,7 @@ class TimeSeriesForecasting(Patched):
                     channel = by_name[name]
                     numbers[place][:, :steps] = its.astype(np.float64) * channel.std + channel.mean
             losses.append(arrays.errors(batch, numbers))
-        return Outputs(np.concatenate(losses), embeddings)
+        return Outputs(np.concatenate(losses), embeddings, onward=embedding.onward(rows))
 
     @override
     def baseline(self, train: Sequence[Window], rows: Sequence[Window]) -> NDArray[np.float64]:

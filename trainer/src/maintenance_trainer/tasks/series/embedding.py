@@ -17,6 +17,7 @@ from maintenance_trainer.tasks.series.schema import Schema
 LAGS: Final = (1, 2, 4, 8)
 """Rows apart at which a channel is compared with itself."""
 FAR: Final = 6.0
+MOST_TARGETS: Final = 4
 _LEAST_SPREAD: Final = 1e-3
 """Standard deviations of the training rows: less is none."""
 
@@ -35,6 +36,28 @@ def points(rows: Sequence[Window], schema: Schema) -> NDArray[np.float32]:
         batch = rows[start : start + size]
         seen = arrays.inputs(batch, schema).astype(np.float64)
         made[start : start + len(batch)] = _points(seen, level=bool(schema.labels))
+    return made
+
+
+def onward(rows: Sequence[Window]) -> dict[str, NDArray[np.float64]]:
+    """(n,) how each of the first targets goes on in the next row; NaN where that is unknown.
+
+    From the window's own mean, in units of its own spread: no level and no unit moves it.
+    """
+    targets = rows[0].targets[:MOST_TARGETS] if rows else ()
+    made = {name: np.full(len(rows), np.nan) for name in targets}
+    for group in arrays.groups(rows):
+        context = rows[int(group.at[0])].context
+        size = arrays.at_once(context)
+        for name in targets:
+            for start in range(0, len(group.at), size):
+                some = slice(start, start + size)
+                part = arrays.Group(group.series, group.at[some], group.ends[some])
+                window = arrays.filled(arrays.seen(part, name, context))
+                after = arrays.ahead(part, name, 1)[:, 0]
+                spread = window.std(axis=1)
+                apart = (after - window.mean(axis=1)) / np.where(spread > 0, spread, np.nan)
+                made[name][part.at] = np.clip(apart, -FAR, FAR)
     return made
 
 
