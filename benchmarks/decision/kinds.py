@@ -113,7 +113,7 @@ class Lab:
         base, arguments = getattr(world, "base", None), getattr(world, "arguments", {})
         places = rules.Places(root / "original", root / "updates", base, root / "store")
         columns = columns_of(self.kind, **getattr(world, "columns", {}))
-        spec = rules.spec(Task(self.kind), places, columns, Holdout(), 50, arguments)
+        spec = rules.spec(Task(self.kind), places, columns, Holdout(), None, arguments)
         return replace(spec, windows=getattr(world, "windows", None))
 
     def write(self, name: str, table: Mapping[str, Sequence[Any]]) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from maintenance_contract import ChampionRef, Operation, TrainingAction, TrainingRequest
+from maintenance_contract import ChampionRef, Operation, Task, TrainingAction, TrainingRequest
 from maintenance_core.lifecycle.jobs import (
     Identity,
     TrainerImage,
@@ -17,7 +17,16 @@ from maintenance_core.lifecycle.jobs import (
     run_number,
     work_time,
 )
-from maintenance_core.model import Action, JobPhase, JobView, Run, Step, Trigger
+from maintenance_core.model import (
+    Action,
+    JobPhase,
+    JobView,
+    Policy,
+    Run,
+    Step,
+    TrainingPlan,
+    Trigger,
+)
 from maintenance_core.names import (
     ANNOTATION_DECISION,
     ANNOTATION_DIGEST,
@@ -115,6 +124,41 @@ def test_the_share_of_new_rows_in_a_retrain(
         body["training"]["retrain"]["newDataPercent"] = given
     run = replace(RUN, **{"spec": body, "action": Action.RETRAIN, **changes})
     assert request(IDENTITY, run, parse(body), run.step).recipes.new_data_percent == percent
+
+
+@pytest.mark.parametrize("task", ["TimeSeriesForecasting", "TimeSeriesClassification"])
+@pytest.mark.parametrize("drift, percent", [(False, 0), (True, 50)])
+def test_few_windows_are_repeated_only_where_the_old_ones_are_wrong(
+    task: str,
+    drift: bool,  # noqa: FBT001  # a parameter of the test
+    percent: int,
+) -> None:
+    spec = replace(parse(SPEC), task=Task(task), policy=Policy.EVIDENCE)
+    plan = TrainingPlan(exclude_contradicted=drift)
+    run = replace(RUN, action=Action.RETRAIN)
+    assert request(IDENTITY, run, spec, run.step, plan).recipes.new_data_percent == percent
+
+
+@pytest.mark.parametrize(
+    "task, given, percent",
+    [
+        ("TextClassification", None, 50),
+        ("TabularRegression", None, 50),
+        ("TimeSeriesForecasting", None, 400),
+        ("TimeSeriesClassification", None, 400),
+        ("TimeSeriesForecasting", 50, 50),
+        ("TextClassification", 0, 0),
+    ],
+)
+def test_the_replay_of_a_fine_tune_is_the_kinds_unless_it_is_written(
+    task: str, given: int | None, percent: int
+) -> None:
+    body = copy.deepcopy(SPEC)
+    del body["training"]["fineTune"]["replayPercent"]
+    if given is not None:
+        body["training"]["fineTune"]["replayPercent"] = given
+    spec = replace(parse(body), task=Task(task))
+    assert request(IDENTITY, RUN, spec, RUN.step).recipes.replay_percent == percent
 
 
 def test_the_decision_travels_beside_the_request_and_changes_nothing_else() -> None:

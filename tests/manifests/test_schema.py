@@ -263,7 +263,7 @@ def test_defaults_are_written_into_the_spec(api: Resources, minimal: Node) -> No
             "maxRows": 5000,
         },
         "training": {
-            "fineTune": {"method": "Full", "replayPercent": 50, "arguments": {}},
+            "fineTune": {"method": "Full", "arguments": {}},
             "retrain": {"arguments": {}},
             "resources": {"limits": {"nvidia.com/gpu": 1}, "requests": {}},
             "timeout": "4h",

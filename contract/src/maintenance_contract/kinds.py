@@ -109,6 +109,20 @@ BASE_OPTIONAL: Final = frozenset(
 """Kinds whose retrain begins with nothing unless the resource names a base model."""
 WITHOUT_BATCHES: Final = FROM_SCRATCH
 """Kinds that are not trained in batches: no smaller batch makes them need less memory."""
+OVERLAPPING: Final = frozenset({Task.TIME_SERIES_CLASSIFICATION, Task.TIME_SERIES_FORECASTING})
+"""Kinds whose rows overlap: a few new ones are a stretch of time or two, soon known by heart.
+
+So a fine-tune replays more old ones, and a retrain sees new ones again and again only where the old
+ones are wrong by now (docs/decisions/0026-series.md)."""
+REPLAY_PERCENT, REPLAY_PERCENT_OVERLAPPING = 50, 400
+"""Old rows in a fine-tune per hundred new ones, where the resource says nothing."""
+
+
+def replay_percent_of(task: str) -> int:
+    """The default of a kind."""
+    return REPLAY_PERCENT_OVERLAPPING if task in OVERLAPPING else REPLAY_PERCENT
+
+
 OF_CLASSES: Final = (
     ScoreMetric.ACCURACY,
     ScoreMetric.BALANCED_ACCURACY,

@@ -531,7 +531,9 @@ def _threshold(fields: Fields) -> ThresholdRange:
 def _training(fields: Fields) -> Training:
     fine_tune, retrain = fields.fields("fineTune"), fields.fields("retrain")
     return Training(
-        replay_percent=fine_tune.integer("replayPercent", most=1000),
+        replay_percent=fine_tune.integer("replayPercent", most=1000)
+        if fine_tune.has("replayPercent")
+        else None,
         fine_tune_arguments=_method(fine_tune),
         retrain_arguments=_method(retrain),
         resources=_resources(fields),

@@ -18,7 +18,7 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_contract.exits import FAIL_THE_JOB, TIMEOUT_VARIABLE
-from maintenance_contract.kinds import ROLES, TIME
+from maintenance_contract.kinds import OVERLAPPING, ROLES, TIME, replay_percent_of
 from maintenance_contract.paths import (
     CLAIMS_ROOT,
     DECISION_FILE,
@@ -122,11 +122,12 @@ def request(
     A Report asks for the stored report of ``run.subject``.
     """
     training = step is Step.TRAIN
+    replayed = spec.training.replay_percent
     recipes = Recipes(
-        spec.training.replay_percent,
+        replay_percent_of(spec.task) if replayed is None else replayed,
         dict(spec.training.fine_tune_arguments),
         dict(spec.training.retrain_arguments),
-        _new_data_percent(spec, run, training=training, race=plan.race),
+        _new_data_percent(spec, run, plan) if training else 0,
     )
     return TrainingRequest(
         operation=_OPERATIONS[step],
@@ -191,16 +192,19 @@ def is_light(run: Run) -> bool:
     return run.step is Step.DIAGNOSE or run.action is Action.IMPORT
 
 
-def _new_data_percent(spec: Spec, run: Run, *, training: bool, race: bool) -> int:
+def _new_data_percent(spec: Spec, run: Run, plan: TrainingPlan) -> int:
     """As the spec says; else half of a retrain under Evidence, the plain merge under Workflow.
 
-    Merged plainly, few new rows are outvoted by many old ones (benchmarks/README.md, replay). It
-    is left out where it means nothing: a fine-tune, a diagnosis, a first version.
+    Merged plainly, few new rows are outvoted by many old ones (benchmarks/README.md, replay); where
+    rows overlap that only matters if these are wrong by now. It is left out where it means nothing:
+    a fine-tune, a first version.
     """
-    if not training or not (race or run.action is Action.RETRAIN):
+    if not (plan.race or run.action is Action.RETRAIN):
         return 0
     if spec.training.new_data_percent is not None:
         return spec.training.new_data_percent
+    if spec.task in OVERLAPPING and not plan.exclude_contradicted:
+        return 0
     return HALF if spec.policy is Policy.EVIDENCE and run.champion is not None else 0
 
 

@@ -237,10 +237,11 @@ class DiagnosisJob:
 class Training:
     """``spec.training``; ``resources`` as in a container.
 
+    ``replay_percent``: old rows per hundred new ones in a fine-tune; None is the kind's default.
     ``new_data_percent``: share of new rows in a retrain; None leaves it to the decision.
     """
 
-    replay_percent: int
+    replay_percent: int | None
     fine_tune_arguments: Mapping[str, Any]
     retrain_arguments: Mapping[str, Any]
     resources: Mapping[str, Any]

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from maintenance_contract import AUTO, Task, paths
-from maintenance_contract.kinds import BASE_OPTIONAL, FROM_SCRATCH, INPUTS, TARGETS
+from maintenance_contract.kinds import (
+    BASE_OPTIONAL,
+    FROM_SCRATCH,
+    INPUTS,
+    REPLAY_PERCENT,
+    REPLAY_PERCENT_OVERLAPPING,
+    TARGETS,
+)
 from maintenance_contract.windows import LIMITS
 from maintenance_trainer import job, tasks
 from maintenance_trainer.cli import local
@@ -222,9 +229,9 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--replay-percent",
         type=int,
-        default=50,
         metavar="PERCENT",
-        help="old rows per hundred new ones when fine-tuning (%(default)s)",
+        help="old rows per hundred new ones when fine-tuning; left out, it is "
+        f"{REPLAY_PERCENT}, and {REPLAY_PERCENT_OVERLAPPING} of time series",
     )
     verb.add_argument(
         "--set",

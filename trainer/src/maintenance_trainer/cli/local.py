@@ -74,7 +74,7 @@ class Folders:
     """Context, horizon and stride of series, as far as they are said."""
     original_percent: int | None = None
     updates_percent: int | None = None
-    replay_percent: int = 50
+    replay_percent: int | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
     champion: int | None = None
 

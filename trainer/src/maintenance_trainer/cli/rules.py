@@ -58,7 +58,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     },
     "decision": {"policy": "Evidence", "minNewRows": 50, "recheckAfter": "1h"},
     "training": {
-        "fineTune": {"replayPercent": 50, "arguments": {}},
+        "fineTune": {"arguments": {}},
         "retrain": {"arguments": {}},
         "resources": {},
         "timeout": "4h",
@@ -90,7 +90,7 @@ def spec(  # each is a field of its own
     places: Places,
     columns: Columns,
     holdout: Holdout,
-    replay_percent: int,
+    replay_percent: int | None,
     arguments: Mapping[str, Any],
 ) -> Spec:
     """What a resource would say at the API's defaults, but for what the command was given."""

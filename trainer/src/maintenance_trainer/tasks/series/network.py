@@ -37,12 +37,12 @@ SIZE: Final[Mapping[str, Any]] = {
 PATCH: Final = 8
 """Rows that are read as one; of a short context a quarter."""
 EPOCHS: Final[Mapping[TrainingAction, int]] = {
-    TrainingAction.RETRAIN: 20,
-    TrainingAction.FINE_TUNE: 10,
+    TrainingAction.RETRAIN: 40,
+    TrainingAction.FINE_TUNE: 20,
 }
 LEAST_STEPS: Final[Mapping[TrainingAction, int]] = {
-    TrainingAction.RETRAIN: 400,
-    TrainingAction.FINE_TUNE: 200,
+    TrainingAction.RETRAIN: 800,
+    TrainingAction.FINE_TUNE: 400,
 }
 """With few rows more epochs are needed."""
 MOST_EPOCHS: Final = 60
