@@ -68,7 +68,7 @@ class _Sums:
     strata: Whole
 
     def means(self, power: int) -> tuple[Floats, Floats]:
-        """Both metrics (2,), and how far leaving out each unit moves them (units, 2).
+        """Both metrics (2,), and what they are without each unit (units, 2).
 
         What is left of a stratum stands for all of it, so that each keeps its share; a single one
         that has one unit is left out as a whole.
@@ -185,11 +185,11 @@ def _jackknife(without: Floats, whole: float, strata: Whole) -> _Spread:
     variance = float((moved**2).sum())
     if variance <= 0.0:
         return _Spread()
-    skewness = float((moved**3).sum()) / variance**1.5 * float(np.sqrt(n))
-    parts = np.bincount(strata, weights=moved**2)
-    degrees = variance**2 / float((parts**2 / np.maximum(counts - 1, 1)).sum())
-    error = min(MOST_LOSS, float(np.sqrt(variance)))
-    return _Spread(error, skewness, degrees if len(counts) > 1 else None)
+    error = float(np.sqrt(variance))
+    skewness = float(((moved / error) ** 3).sum()) * float(np.sqrt(n))
+    shares = np.bincount(strata, weights=(moved / error) ** 2)
+    degrees = 1.0 / float((shares**2 / np.maximum(counts - 1, 1)).sum())
+    return _Spread(min(MOST_LOSS, error), skewness, degrees if len(counts) > 1 else None)
 
 
 def _power(metric: ScoreMetric) -> int:
