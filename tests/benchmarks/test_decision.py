@@ -189,7 +189,7 @@ def test_every_arm_is_trained_on_series(tmp_path: Path) -> None:
         "--scenario",
         "season",
         "--size",
-        "300+150",
+        "800+300",
         "--seeds",
         "1",
         "--json",

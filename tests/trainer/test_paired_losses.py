@@ -109,9 +109,11 @@ def within(held: list[Point], metric: ScoreMetric = MAE, seed: int = 6) -> Paire
 def test_the_error_is_that_of_blocks_within_their_series() -> None:
     """Of equal blocks, by hand: sum of share squared times variance of the blocks' means / n."""
     held = of_series({"a": (5, 5, 5), "b": (5, 5), "c": (5, 5, 5, 5)})
-    found = within(held)
     champion, challenger = drawn(6, len(held))
     series = np.array([row.drawn_within for row in held])
+    champion += np.where(series == "b", 3.0, 0.0)  # series differ, so within them is narrower
+    found = paired_loss(Yardstick(MAE, 1.0), held, champion, challenger)  # type: ignore[arg-type]
+    assert found is not None
     parts, degrees = [], []
     for name in "abc":
         means = (champion - challenger)[series == name].reshape(-1, 5).mean(axis=1)
@@ -133,6 +135,16 @@ def test_of_one_series_and_of_series_with_a_block_each_it_is_that_of_all(
     without = [replace(row, drawn_within="") for row in held]
     assert within(held, metric) == within(without, metric)
     assert within(held, metric).degrees_of_freedom is None
+
+
+def test_where_series_do_not_differ_degrees_of_freedom_are_not_spent() -> None:
+    held = of_series(dict.fromkeys("abcde", (4, 4)))
+    champion, challenger = drawn(11, len(held))
+    together = [replace(row, drawn_within="") for row in held]
+    found = within(held, seed=11)
+    of_all = paired_loss(Yardstick(MAE, 1.0), together, champion, challenger)  # type: ignore[arg-type]
+    assert found == of_all
+    assert found.degrees_of_freedom is None
 
 
 def test_one_series_that_gains_shows_it() -> None:
@@ -181,7 +193,7 @@ def test_equal_models_are_seldom_called_better(
         found = paired_loss(Yardstick(MAE, 1.0), held, 9.0 + apart, np.full(len(held), 9.0))  # type: ignore[arg-type]
         assert found is not None
         called.append(win_p(found) <= 0.05)
-    assert np.mean(called) <= 0.065
+    assert np.mean(called) <= 0.075
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ International Journal of Forecasting 22 (2006)): the same for both ages, so that
 be weighed, and no drift moves it. Standard errors are the delete-one jackknife's over units, as
 rows of one unit are not independent; of a mean of single rows it is the paired mean's own. Where
 units are drawn within something that stays (stretches of time within their series), it is no luck
-which series are there: the error of a difference is that within them.
+which series are there: the error of a difference is that within them, if it tells more so.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from maintenance_contract import HeldOutLoss, PairedLoss, ScoreMetric
 from maintenance_contract.scores import MOST_LOSS
@@ -26,6 +27,7 @@ Whole = NDArray[np.int64]
 
 _TWO: Final = 2
 _NEARLY_NOTHING: Final = 1e-12
+_CONFIDENCE: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,12 @@ class _Spread:
     skewness: float = 0.0
     degrees: float | None = None
 
+    def reach(self, units: int) -> float:
+        """How far a bound lies from the difference; an error of 0 says nothing."""
+        if not self.error:
+            return np.inf
+        return self.error * float(stdtrit(self.degrees or units - 1, _CONFIDENCE))
+
 
 def paired_loss(
     yardstick: Yardstick, rows: Sequence[Row], champion: Floats, challenger: Floats
@@ -111,11 +119,14 @@ def paired_loss(
     if not rows:
         return None
     sums = _by_unit(yardstick, rows, champion, challenger)
-    (before, after), without = sums.means(_power(yardstick.metric))
-    spread = _jackknife(without[:, 0] - without[:, 1], before - after, sums.strata)
-    together = replace(sums, strata=np.zeros_like(sums.strata))
-    (alone, _), moved = together.means(_power(yardstick.metric))
-    alone = _jackknife(moved[:, 0], alone, together.strata)
+    of_all = replace(sums, strata=np.zeros_like(sums.strata))
+    (before, after), without = of_all.means(_power(yardstick.metric))
+    alone = _jackknife(without[:, 0], before, of_all.strata)
+    spread = _jackknife(without[:, 0] - without[:, 1], before - after, of_all.strata)
+    if sums.strata.any():
+        _, without = sums.means(_power(yardstick.metric))
+        within = _jackknife(without[:, 0] - without[:, 1], before - after, sums.strata)
+        spread = min(spread, within, key=lambda each: each.reach(len(sums.rows)))
     return PairedLoss(
         metric=yardstick.metric,
         n=len(rows),
