@@ -125,7 +125,7 @@ def test_status_says_how_to_start_one(stranger: Cluster) -> None:
 
 def test_the_pure_parts_pass_their_own_tests() -> None:
     done = subprocess.run(
-        ["go", "test", "./internal/..."],
+        ["bash", "-c", "source ../go-flags && go test ./internal/..."],
         cwd=ROOT / "dev/cluster",
         capture_output=True,
         text=True,
