@@ -14,6 +14,7 @@ from maintenance_contract.holdout import HOLDOUT, Holdout
 from maintenance_contract.kinds import (
     INPUTS,
     MOST_INPUTS,
+    REPLAY_PERCENT,
     ROLES,
     TARGETS,
     Columns,
@@ -123,7 +124,7 @@ class Recipes:
     what it is trained on; 0 is the plain merge.
     """
 
-    replay_percent: int = 50
+    replay_percent: int = REPLAY_PERCENT
     fine_tune_arguments: dict[str, Any] = field(default_factory=dict)
     retrain_arguments: dict[str, Any] = field(default_factory=dict)
     new_data_percent: int = 0

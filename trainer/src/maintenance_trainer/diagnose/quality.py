@@ -76,8 +76,7 @@ def _learnable(old: Sample, new: Sample) -> None:
     after, error = _learnt(new)
     # The champion's own answers are a second way to read the labels.
     best = max(after, _informedness(new.labels, new.predicted)[0])
-    lost = best < LOST * before and before - best > LEAST_Z * np.sqrt(2) * error
-    if before >= LEARNABLE and lost:
+    if lost(before, best, np.sqrt(2) * error, LEARNABLE):
         message = (
             f"data.updates: the labels of {len(new)} new rows do not follow from their inputs "
             f"(informedness {best:.2f}; of as many old rows {before:.2f}): they look shuffled, "
@@ -85,6 +84,19 @@ def _learnable(old: Sample, new: Sample) -> None:
             "nothing is trained on them."
         )
         raise DataError("LabelsUnpredictable", message)
+
+
+def lost(before: float, after: float, error: float, learnable: float) -> bool:
+    """Whether what old labels taught is gone from new ones, and by no accident.
+
+    Args:
+        before: how well other rows teach old labels, from 0 (not at all) to 1.
+        after: how well they teach new ones.
+        error: the standard error of their difference.
+        learnable: from which on old labels count as learnable; below, nothing can be lost.
+    """
+    gone = after < LOST * before and before - after > LEAST_Z * error
+    return bool(before >= learnable and gone)
 
 
 def _learnt(rows: Sample) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.measured import Flags, Floats
 from maintenance_trainer.diagnose.numbers import NumberSample
-from maintenance_trainer.diagnose.quality import CHANCE, LEAST_Z, LOST, MOST_ROWS
+from maintenance_trainer.diagnose.quality import CHANCE, LOST, MOST_ROWS, lost
 from maintenance_trainer.diagnose.regression import regressed
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.seed import SEED
@@ -38,17 +38,17 @@ def check(old: NumberSample, new: NumberSample) -> None:
     Raises:
         DataError: LabelsConstant, LabelsRescaled, LabelsUnpredictable.
     """
-    if min(len(old), len(new)) < at.LEAST_ROWS:
+    labelled = old.labelled and new.labelled
+    if min(len(old), len(new)) < at.LEAST_ROWS or not (labelled or old.onward):
         return
-    if old.onward and new.onward:
-        _in_order(*(rows.part(_few(len(rows))) for rows in (old, new)))
-    if not (old.labelled and new.labelled):
-        return
-    _varied(old, new)
-    old, new = (rows.part(_few(len(rows))) for rows in (old, new))
-    old_x, new_x = statistics.reduce(old.x, new.x)
-    _rescaled(old, new, old_x, new_x)
-    _learnable(old, new, old_x, new_x)
+    few_old, few_new = (rows.part(_few(len(rows))) for rows in (old, new))
+    old_x, new_x = statistics.reduce(few_old.x, few_new.x)
+    if old.onward:
+        _in_order(few_old, few_new, old_x, new_x)
+    if labelled:
+        _varied(old, new)
+        _rescaled(few_old, few_new, old_x, new_x)
+        _learnable(few_old, few_new, old_x, new_x)
 
 
 def _few(count: int) -> Flags:
@@ -102,10 +102,9 @@ def _learnable(old: NumberSample, new: NumberSample, old_x: Floats, new_x: Float
     few = np.random.default_rng(SEED).permutation(len(old))[: len(new)]
     before, _ = _learnt(old_x[few], old.label[few])
     after, error = _learnt(new_x, new.label)
-    lost = after < LOST * before and before - after > LEAST_Z * np.sqrt(2) * error
     # The champion's own answers are a second way to read the labels.
     still = _explained(new) >= LOST * _explained(old) > 0
-    if before >= LEARNABLE and lost and not still:
+    if lost(before, after, np.sqrt(2) * error, LEARNABLE) and not still:
         message = (
             f"data.updates: the labels of {len(new)} new rows do not follow from their inputs "
             f"(correlation {after:.2f}; of as many old rows {before:.2f}): they look shuffled, "
@@ -115,18 +114,16 @@ def _learnable(old: NumberSample, new: NumberSample, old_x: Floats, new_x: Float
         raise DataError("LabelsUnpredictable", message)
 
 
-def _in_order(old: NumberSample, new: NumberSample) -> None:
+def _in_order(old: NumberSample, new: NumberSample, old_x: Floats, new_x: Floats) -> None:
     """How a target goes on follows from how it ran, in new rows as in old ones."""
     if float(new.loss.mean()) <= STILL * float(old.loss.mean()):
         return  # the champion still tells it
-    old_x, new_x = statistics.reduce(old.x, new.x)
     for name in sorted(set(old.onward) & set(new.onward)):
         then, now = _onward(old_x, old.onward[name]), _onward(new_x, new.onward[name])
         if then is None or now is None:
             continue
         (before, _), (after, error) = then, now
-        lost = after < LOST * before and before - after > LEAST_Z * np.sqrt(2) * error
-        if before >= LEARNABLE and lost:
+        if lost(before, after, np.sqrt(2) * error, LEARNABLE):
             message = (
                 f"data.updates: in {len(new)} new windows the column {name!r} does not follow from "
                 f"the rows before (correlation {after:.2f}; in {len(old)} old ones {before:.2f}): "

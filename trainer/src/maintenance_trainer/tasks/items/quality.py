@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from maintenance_trainer.diagnose import thresholds as at
-from maintenance_trainer.diagnose.quality import LEAST_Z, LOST
+from maintenance_trainer.diagnose.quality import lost
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.seed import SEED
 from maintenance_trainer.tasks.items.names import ITEMS
@@ -53,7 +53,7 @@ def check(old: Sequence[ItemRow], new: Sequence[ItemRow]) -> None:
     still = _gains(_Followers.of(old), new).mean()
     error = float(np.hypot(_error(before), _error(after)))
     was, now = float(before.mean()), max(float(after.mean()), float(still))
-    if was >= LEARNABLE and now < LOST * was and was - now > LEAST_Z * error:
+    if lost(was, now, error, LEARNABLE):
         message = (
             f"data.updates: what {len(new)} users chose does not follow from what they chose "
             f"before (told beyond what is popular: {now:.0%} of the items; of as many old users "

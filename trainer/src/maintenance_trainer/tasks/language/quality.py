@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from maintenance_trainer.diagnose import thresholds as at
-from maintenance_trainer.diagnose.quality import CHANCE, LEARNABLE, LEAST_Z, LOST
+from maintenance_trainer.diagnose.quality import CHANCE, LEARNABLE, lost
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.seed import SEED
 from maintenance_trainer.tasks.language.rows import AnswerRow
@@ -43,8 +43,7 @@ def check(old: Sequence[AnswerRow], new: Sequence[AnswerRow]) -> None:
     old, new = _few(old, min(MOST_ROWS, len(new))), _few(new, MOST_ROWS)
     before, _ = fitness(old)
     after, error = fitness(new)
-    lost = after < LOST * before and before - after > LEAST_Z * np.sqrt(2) * error
-    if before >= LEARNABLE and lost:
+    if lost(before, after, np.sqrt(2) * error, LEARNABLE):
         message = (
             f"data.updates: the answers of {len(new)} new rows do not go with their questions "
             f"(informedness {after:.2f}; of as many old rows {before:.2f}): they look shuffled, "
