@@ -1,5 +1,6 @@
 """Every place as a local folder: claims are mounted, objects and models of a hub are fetched."""
 
+import atexit
 import fnmatch
 import shutil
 import tempfile
@@ -118,6 +119,8 @@ class Places:
         """A new folder that ends with this process."""
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="places-"))
+            # Of places that nobody closes, it would stay in the folder for temporary files.
+            atexit.register(shutil.rmtree, self._scratch, ignore_errors=True)
         return Path(tempfile.mkdtemp(dir=self._scratch))
 
     def _once(
