@@ -286,7 +286,12 @@ BAD: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "several": (
         lambda folder: edit(folder, problem_type="multi_label_classification"),
         "InitialModelUnreadable",
-        "several labels to a text",
+        "its problem_type is multi_label_classification; one that gives a text one label",
+    ),
+    "regression": (
+        lambda folder: edit(folder, problem_type="regression"),
+        "InitialModelUnreadable",
+        "its problem_type is regression; one that gives a text one label of several is expected",
     ),
     "other-labels": (
         lambda folder: edit(folder, id2label={"0": "spam", "1": "ham"}),

@@ -19,7 +19,7 @@ from maintenance_trainer import tasks
 from maintenance_trainer.data.folders import Named, Origin
 from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.data.split import Dataset, Recurrence
-from maintenance_trainer.errors import ConfigurationError
+from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
 from maintenance_trainer.tasks.interactions import SOURCE
@@ -278,6 +278,25 @@ def test_a_torn_list_of_items_is_named(folder: Path, spoil: str, told: str) -> N
         TASK.load(folder, ())
     assert caught.value.reason == "ChampionUnreadable"
     assert told in caught.value.message
+
+
+def test_users_in_another_spelling_are_refused(tmp_path: Path) -> None:
+    def known(*spelled: str, new: bool = False) -> list[ItemRow]:
+        records = [
+            {**each, "user": form.format(100 + int(each["user"][1:]))}
+            for form in spelled
+            for each in users(1, 60)
+        ]
+        return rows_of(records, tmp_path, new=new)
+
+    respelled = [("U-{}", "u-{}"), ("U-{}", "\uff35-{}"), ("{}", "00{}"), ("{}", "{}.0")]
+    for before, now in respelled:
+        with pytest.raises(DataError, match="60 of 60 users are users of earlier files"):
+            inspection._refuse_users_again(known(before), known(now, new=True))
+    for before, now in [("U-{}", "U-{}"), ("U-{}", "V-{}"), ("{}", "9{}")]:
+        inspection._refuse_users_again(known(before), known(now, new=True))
+    # Where capitals tell users apart they do so in updates, too.
+    inspection._refuse_users_again(known("a{}", "A{}"), known("A{}", "b{}", new=True))
 
 
 def test_a_list_of_another_model_and_none_at_all(folder: Path) -> None:

@@ -9,7 +9,7 @@ import peft
 import pytest
 import torch
 from support.laboratory import champion
-from support.language import ChatLab, base_model, conversations
+from support.language import CHATML, ChatLab, base_model, conversations
 
 from maintenance_contract import Operation, Recipes, Task, TrainingAction
 from maintenance_core.errors import SpecError
@@ -155,6 +155,11 @@ def test_a_folder_with_an_adapter_is_looked_at_before_it_is_loaded(tmp_path: Pat
         ({"peft_type": "IA3"}, "peft_type: LORA is expected"),
         ({**LORA, "layers_to_transform": "3"}, "layers_to_transform: the numbers of layers are"),
         ({**LORA, "layers_to_transform": [3]}, "write target_modules as a list beside it"),
+        ({**LORA, "use_dora": "false"}, "use_dora: true or false (without quotes) is expected"),
+        ({**LORA, "use_rslora": "False"}, "use_rslora: true or false (without quotes)"),
+        ({**LORA, "use_rslora": 1}, "use_rslora: true or false (without quotes)"),
+        ({**LORA, "target_modules": [7]}, "target_modules: a list of names, or one pattern"),
+        ({**LORA, "rank_pattern": {"q_proj": "2"}}, "rank_pattern: an object of whole numbers"),
     ],
 )
 def test_arguments_of_adapters_are_checked(given: dict[str, Any], said: str) -> None:
@@ -242,6 +247,39 @@ def test_what_is_merged_answers_as_the_adapter_beside_its_base(
         found = TASK.load(tmp_path, ()).model.eval()(input_ids=ids).logits
     assert torch.allclose(found, expected, atol=1e-4)
     assert not torch.allclose(found, before, atol=1e-2)
+
+
+@pytest.mark.slow
+def test_an_adapter_is_read_by_the_template_that_lies_beside_it(tmp_path: Path) -> None:
+    base = base_model(tmp_path / "base")
+    brought = adapter(tmp_path / "adapter", base)
+    task = TASK.beside(lambda: base)
+    assert task.from_initial(brought).processor.chat_template == CHATML
+    other = CHATML.replace("<|im_start|>assistant", "<|im_start|>clerk")
+    (brought / "chat_template.jinja").write_text(other)
+    assert task.from_initial(brought).processor.chat_template == other
+    # As trainers save it: the whole tokenizer.
+    its = TASK.from_base(base, ROWS, 0).processor
+    its.chat_template = other
+    its.save_pretrained(brought)
+    made = task.from_initial(brought)
+    assert made.processor.chat_template == other
+    (tmp_path / "kept").mkdir()
+    TASK.save(made, tmp_path / "kept")
+    assert TASK.load(tmp_path / "kept", ()).processor.chat_template == other
+    its.add_tokens([f"<of another model {number}>" for number in range(2000)])
+    its.save_pretrained(brought)
+    with pytest.raises(ConfigurationError, match="they do not belong together") as error:
+        task.from_initial(brought)
+    assert error.value.reason == "InitialModelUnreadable"
+
+
+def test_an_adapter_beside_a_whole_model_is_neither(tmp_path: Path) -> None:
+    base = base_model(tmp_path / "base")
+    adapter(base, base)
+    for given in (Given.BASE, Given.INITIAL):
+        with pytest.raises(ConfigurationError, match="which of them is meant cannot be told"):
+            tasks.source(Task.CAUSAL_LM).check_model("pvc://m/a", base, given)
 
 
 def test_a_variant_that_cannot_be_merged_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,23 @@ from support.language import CHATML, ROOM, SPECIAL, base_model, old_texts, token
 from maintenance_contract import TrainingAction
 from maintenance_trainer import tasks
 from maintenance_trainer.data.folders import Origin
-from maintenance_trainer.errors import ConfigurationError, DataError, OutOfMemoryError
+from maintenance_trainer.data.shares import Shares
+from maintenance_trainer.data.split import split
+from maintenance_trainer.diagnose import deliveries
+from maintenance_trainer.errors import (
+    ConfigurationError,
+    DataError,
+    OutOfMemoryError,
+    TransientError,
+)
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
 from maintenance_trainer.tasks import causal_lm
 from maintenance_trainer.tasks.causal_lm import TASK
+from maintenance_trainer.tasks.huggingface import fitting
 from maintenance_trainer.tasks.language import encoding
 from maintenance_trainer.tasks.language.form import unseen_forms
+from maintenance_trainer.tasks.language.lengths import Lengths
 from maintenance_trainer.tasks.language.rows import AnswerRow, Role, Turn, conversation, key_of
 from maintenance_trainer.tasks.language.unigram import Unigram
 from maintenance_trainer.tasks.task import How
@@ -120,6 +131,58 @@ def test_memory_that_runs_out_while_rows_are_scored_is_said(
         TASK.outputs(model, ROWS, SILENT, "")
 
 
+def test_fewer_rows_are_scored_together_where_memory_is_short() -> None:
+    tried: list[int] = []
+
+    def made(size: int, fits: int) -> int:
+        tried.append(size)
+        if size > fits:
+            raise torch.cuda.OutOfMemoryError
+        return size
+
+    assert fitting.in_batches_that_fit(64, lambda size: made(size, 5)) == 4
+    assert tried == [64, 16, 4]
+    with pytest.raises(OutOfMemoryError, match="while rows were scored"):
+        fitting.in_batches_that_fit(64, lambda size: made(size, 0))
+    assert tried[-1] == 1
+
+
+@pytest.mark.slow
+def test_an_error_of_a_worker_that_loads_rows_is_the_error() -> None:
+    class Gone(list[Any]):
+        def __getitem__(self, number: Any) -> Any:
+            raise TransientError("DataChanging", "data/1.png: the image is gone.\nAdd another.")
+
+    examples = fitting.Examples(Gone(), frozenset(), [0, 1])
+    with pytest.raises(TransientError, match="is gone"):
+        examples[0]
+    loader: Any = torch.utils.data.DataLoader(examples, num_workers=1)
+
+    class Loads:
+        model = torch.nn.Linear(1, 1)
+
+        def train(self) -> None:
+            list(loader)
+
+    with pytest.raises(TransientError) as error:
+        fitting.fit(Loads(), fitting.Told(SILENT, 2), "")  # type: ignore[arg-type]
+    assert error.value.reason == "DataChanging"
+    assert error.value.message == "data/1.png: the image is gone.\nAdd another."
+
+
+def test_several_good_answers_to_one_question_are_no_copies() -> None:
+    old = [asked(f"Old {number}?", f"{number}.") for number in range(100)]
+    new = [
+        replace(asked(f"How do I do {number}?", f"In way {way}."), new=True)
+        for number in range(10)
+        for way in range(4)
+    ]
+    deliveries.check(split([*old, *new], Shares(0, 0), None))
+    with pytest.raises(DataError) as error:
+        deliveries.check(split([*old, *new[:4] * 10], Shares(0, 0), None))
+    assert error.value.reason == "RowsDuplicated"
+
+
 def test_what_is_too_long_loses_its_beginning_and_never_its_answer() -> None:
     tokens = tokenizer(old_texts())
     row = asked("start " * 300 + "the fee?", "Two euros.")
@@ -147,7 +210,8 @@ def test_answers_that_are_not_whole_are_not_trained_on(tmp_path: Path) -> None:
 
     rows = [*ROWS, asked("The fee?", "Two. " * 500), asked("start " * 300, "Two.")]
     how = How(TrainingAction.RETRAIN, {"max_steps": 1, "use_cpu": True}, tmp_path)
-    TASK.fit(model, rows, how, Told())
+    fitted = TASK.fit(model, rows, how, Told())
+    assert (fitted.learnt(0, 2), fitted.learnt(2, 4)) == (2, 1)
     assert said == [
         "1 of 4 rows are longer than 192 tokens: their beginning is cut",
         "1 of 4 answers alone are longer than that: not trained on",
@@ -222,6 +286,41 @@ def test_a_template_that_rewrites_the_question_is_refused() -> None:
     )
     with pytest.raises(DataError, match="does not go on from the question to the answer"):
         encoding.encode(tokens, ROWS, ROOM)
+
+
+def test_a_template_that_leaves_out_a_part_of_the_answer_is_refused() -> None:
+    written = "{{ m['content'].split('</think>')[-1] }}"
+    tokens = tokenizer(old_texts(), template=CHATML.replace("{{ m['content'] }}", written))
+    thought = asked("The fee?", "<think>What may it be?</think>Two euros.")
+    assert encoding.problem_of(tokens, ROWS) is None
+    problem = encoding.problem_of(tokens, [*ROWS, thought])
+    assert problem is not None
+    assert "writes another answer than the row has" in problem.message
+    # Blanks around an answer are no part of it.
+    stripped = CHATML.replace("m['content']", "m['content'] | trim")
+    spaced = asked("The fee?", "  Two\n\neuros.\n")
+    assert encoding.problem_of(tokenizer(old_texts(), template=stripped), [spaced]) is None
+
+
+def test_what_is_longer_than_is_trained_on_is_counted() -> None:
+    tokens = tokenizer(old_texts())
+    rows = [
+        *ROWS,
+        asked("The fee?", "Two. " * 30),
+        asked("start " * 60 + "the fee?", "Two euros."),
+        asked("The fee?", "Two. " * 500),
+    ]
+    lengths = Lengths.of(encoding.encode(tokens, rows, ROOM))
+    assert lengths.whole[-1] == ROOM
+    assert Lengths.of(encoding.encode(tokens, ROWS, ROOM)).told(ROWS, ROWS, 64) == ()
+    cut, left = lengths.told(rows, rows, 64)
+    assert cut.startswith("1 of 5 rows are longer than the 64 tokens that are trained on")
+    assert left.startswith("2 of 5 answers alone are as long as that: they are not trained on")
+    *_, left = lengths.told(rows, rows, ROOM)
+    assert left.startswith("1 of 5 answers alone")
+    with pytest.raises(ConfigurationError, match=r"max_length: 2 of 3 answers alone") as error:
+        lengths.told(rows, rows[2:], 64)
+    assert error.value.reason == "ArgumentInvalid"
 
 
 def test_a_template_that_asks_for_thoughts_first_is_refused(tmp_path: Path) -> None:

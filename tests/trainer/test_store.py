@@ -153,6 +153,19 @@ def test_a_champion_is_checked_to_the_byte(store: Store) -> None:
             "BaseModelUnreadable",
             "code of its own",
         ),
+        (
+            {
+                "config.json": '{"transformers_weights": "adapter_model.bin"}',
+                "model.safetensors": "x",
+            },
+            "BaseModelUnreadable",
+            "names other weights (transformers_weights)",
+        ),
+        (
+            {"config.json": "{}", "model.safetensors": "x", "adapter_config.json": "{}"},
+            "BaseModelUnreadable",
+            "an adapter (adapter_config.json) beside a whole model",
+        ),
         ({"config.json": "{}", "model.safetensors": "torn"}, "BaseModelUnreadable", "is torn"),
         ({"config.json": "{", "model.safetensors": "x"}, "BaseModelUnreadable", "config.json"),
     ],

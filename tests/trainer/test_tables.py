@@ -334,3 +334,27 @@ def test_rows_of_one_group_are_on_one_side(tmp_path: Path) -> None:
     sides = [{row.unit for row in side} for side in (found.old_train, found.old_held_out)]
     assert not sides[0] & sides[1]
     assert len(sides[0] | sides[1]) == 40
+
+
+@pytest.mark.slow
+def test_old_rows_are_no_test_once_others_belong_together(tmp_path: Path) -> None:
+    class Grouped(TableLab):
+        columns = {"group": "patient", "id": "visit"}  # noqa: RUF012
+
+    class Alone(TableLab):
+        columns = {"id": "visit"}  # noqa: RUF012
+
+    before = lab(tmp_path, Alone)
+    rows = [row | {"patient": n % 40, "visit": n} for n, row in enumerate(patients(1, 900))]
+    before.put("original/first.csv", rows[:600])
+    first = before.train(1, RETRAIN, before.diagnose(1))
+    before.put("updates/more.csv", rows[600:])
+    made = Grouped(before.claims, before.base_model, before.arguments)
+    found = made.diagnose(2, champion=champion(first))
+    assert found.diagnosis is not None
+    assert found.diagnosis.rows.old_held_out == 0
+    assert found.diagnosis.rows.new_held_out > 0
+    assert "data.columns.group is patient and was not there when version 1" in found.message
+    again = before.diagnose(3, champion=champion(first))
+    assert again.diagnosis is not None
+    assert again.diagnosis.rows.old_held_out > 0

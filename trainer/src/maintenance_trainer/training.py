@@ -47,6 +47,7 @@ from maintenance_trainer.recipes.retrain import retrain
 from maintenance_trainer.store import versions
 from maintenance_trainer.store.provenance import Made, provenance, read_race, taken_over
 from maintenance_trainer.store.store import Store
+from maintenance_trainer.store.units import fair_under
 from maintenance_trainer.store.versions import Version
 from maintenance_trainer.tasks import BesideBase
 from maintenance_trainer.tasks.task import Fitted, Model
@@ -99,12 +100,19 @@ def train(work: Work) -> TrainingReport:
         its_provenance = taken_over(request, snapshot, made, source)
     else:
         save = partial(work.task.save, trained.model)
-        its_provenance = provenance(request, snapshot, champion, made, work.base_model)
+        parent = champion and _seen_under(work, champion)
+        its_provenance = provenance(request, snapshot, parent, made, work.base_model)
     prove = work.task.proof(trained.model)
     version = versions.write(store, save, its_provenance, prove)
     report = _report(request, store, version)
     work.keep(report)
     return report
+
+
+def _seen_under(work: Work, champion: Version) -> Version:
+    """The champion, and what was held out of it by the columns of today."""
+    fair, _ = fair_under(work.store, champion, work.request.data.columns)
+    return replace(champion, past=replace(champion.past, fair=fair))
 
 
 def _done_before(work: Work) -> TrainingReport | None:

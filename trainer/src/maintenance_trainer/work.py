@@ -47,7 +47,7 @@ class Work:
         """
         task = tasks.find(self.request.model.task, self.request.metric)
         if isinstance(task, tasks.BesideBase):
-            return task.beside(lambda: self.base_model)
+            return task.beside(lambda: self.base_model, self.request.recipes)
         return task
 
     @property

@@ -46,6 +46,7 @@ from maintenance_trainer.model_field import Given
 from maintenance_trainer.paired_losses import Yardstick
 from maintenance_trainer.recipes import fine_tune, retrain
 from maintenance_trainer.store import versions
+from maintenance_trainer.store.units import fair_under
 from maintenance_trainer.store.versions import Version
 from maintenance_trainer.tasks.task import Model, Outputs
 from maintenance_trainer.work import Work
@@ -79,6 +80,8 @@ def diagnose(work: Work) -> TrainingReport:
     refuse_metric(request.metric, _strata(dataset))
     known: Collection[str] = champion.labels if champion else ()
     remarks: list[str] = []
+    if champion and (told := fair_under(work.store, champion, request.data.columns)[1]):
+        remarks.append(told)
     with work.timings.of("rehearse"):
         _check_arguments(work, tiny, dataset, fresh=champion is None)
     diagnosis = Diagnosis(rows=dataset.counts, labels=len(_strata(dataset)))
@@ -154,12 +157,13 @@ def _snapshot(work: Work, champion: Version | None) -> tuple[Snapshot, Dataset]:
     taken = work.store.stored_snapshot(request.run)
     if taken is not None:
         return taken, read_again(taken, request.data, work.places, work.source, request.run)
+    fair = champion and fair_under(work.store, champion, request.data.columns)[0]
     snapshot, dataset = take_snapshot(
         request.data,
         work.places,
         work.source,
         known=champion.data if champion else frozenset(),
-        champion_holdout=champion.past.fair if champion else None,
+        champion_holdout=fair,
         before=_before(work, champion),
         champion_labels=champion.labels if champion else (),
         tell=work.progress.say,

@@ -42,7 +42,8 @@ def fine_tune(  # noqa: PLR0913  # each is a fact of its own
     model = task.extend(champion, folder, [*dataset.new_train, *unknown], SEED)
     how = How(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, scratch)
     fitted = task.fit(model, rows, how, progress)
-    return Trained(model, {"new": new, "old": len(rows) - new}, fitted)
+    its = {"new": fitted.learnt(0, new), "old": fitted.learnt(new, len(rows))}
+    return Trained(model, its, fitted)
 
 
 def rows_of(dataset: Dataset, recipes: Recipes) -> list[Row]:

@@ -37,7 +37,8 @@ def retrain(  # each is a fact of its own
     model = task.from_base(base_model, rows, SEED)
     how = How(TrainingAction.RETRAIN, recipes.retrain_arguments, scratch)
     fitted = task.fit(model, rows, how, progress)
-    return Trained(model, {"new": len(rows) - old, "old": old}, fitted)
+    its = {"new": fitted.learnt(old, len(rows)), "old": fitted.learnt(0, old)}
+    return Trained(model, its, fitted)
 
 
 def rows_of(dataset: Dataset, recipes: Recipes) -> list[Row]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 from maintenance_trainer.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from maintenance_contract import Recipes
     from maintenance_trainer.data.sources import AnySource
     from maintenance_trainer.tasks.task import AnyTask
 
@@ -23,8 +24,8 @@ class Modules(NamedTuple):
 class BesideBase(Protocol):
     """A kind that reads the base model where others read rows or a stored model alone."""
 
-    def beside(self, base: Callable[[], Path]) -> "AnyTask":
-        """The same kind, told how to get the folder of the base model."""
+    def beside(self, base: Callable[[], Path], recipes: "Recipes | None" = None) -> "AnyTask":
+        """The same kind, told how to get the folder of the base model, and how it is trained."""
 
     def is_part(self, folder: Path) -> bool:
         """Whether a folder holds what is a model together with the base model alone."""

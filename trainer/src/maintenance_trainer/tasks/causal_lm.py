@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
-from maintenance_contract import Task, TrainingAction
+from maintenance_contract import Recipes, Task, TrainingAction
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
-from maintenance_trainer.errors import ConfigurationError, OutOfMemoryError
+from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.tasks import tokens
@@ -29,8 +29,9 @@ from maintenance_trainer.tasks.huggingface.pretrained import (
 )
 from maintenance_trainer.tasks.language import adapters, encoding, form, options, quality
 from maintenance_trainer.tasks.language.adapter_folder import is_adapter
-from maintenance_trainer.tasks.language.encoding import Encoded
+from maintenance_trainer.tasks.language.encoding import MOST_TOKENS, Encoded
 from maintenance_trainer.tasks.language.files import SOURCE, Conversations
+from maintenance_trainer.tasks.language.lengths import Lengths
 from maintenance_trainer.tasks.language.rows import AnswerRow, Role, Turn, conversation, key_of
 from maintenance_trainer.tasks.language.scoring import score
 from maintenance_trainer.tasks.language.unigram import Unigram, bytes_of
@@ -56,6 +57,7 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
 
     Args:
         base: gives the folder of the base model, which adapters and rows are read by.
+        recipes: how it would be trained.
     """
 
     name: str = Task.CAUSAL_LM
@@ -67,12 +69,16 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
     taught = "language model"
     new_head = False
 
-    def __init__(self, base: Callable[[], Path] | None = None) -> None:
-        self._base = base
+    def __init__(
+        self, base: Callable[[], Path] | None = None, recipes: Recipes | None = None
+    ) -> None:
+        self._base, self._recipes = base, recipes or Recipes()
 
-    def beside(self, base: Callable[[], Path]) -> "CausalLanguageModel":
+    def beside(
+        self, base: Callable[[], Path], recipes: Recipes | None = None
+    ) -> "CausalLanguageModel":
         """The same kind in an operation that has a base model."""
-        return CausalLanguageModel(base)
+        return CausalLanguageModel(base, recipes)
 
     def is_part(self, folder: Path) -> bool:
         """Whether it is an adapter, which is taken over as the model that it makes of its base."""
@@ -185,21 +191,29 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         Raises:
             DataError: DataUnreadable, the chat template takes no such conversation; LabelsConstant,
                 LabelsUnpredictable.
-            ConfigurationError: the model has no chat template.
+            ConfigurationError: the model has no chat template; ArgumentInvalid, most answers are
+                longer than what is trained on.
         """
         rows: tuple[Any, ...] = dataset.rows
         if model is None:
-            if self._base is not None:
-                base = PretrainedModel(None, self.processor(self._base()), (), Given.BASE)
-                _refuse_rows(base, rows)
-            return ()
+            if self._base is None:
+                return ()
+            base = PretrainedModel(None, self.processor(self._base()), (), Given.BASE)
+            _refuse_rows(base, rows)
+            lengths = Lengths.of(encoding.encode(base.processor, rows, MOST_TOKENS))
+            return lengths.told(rows, rows, self._most())
         _refuse_rows(model, rows)
         old: tuple[Any, ...] = dataset.old_train + dataset.old_held_out
         new: tuple[Any, ...] = dataset.new_train + dataset.new_held_out
         quality.check(old, new)
-        return _too_long(
-            self.encoded(model, rows), rows, encoding.context(model.model, model.processor)
-        )
+        room = encoding.context(model.model, model.processor)
+        lengths = Lengths.of(self.encoded(model, rows))
+        return lengths.told(rows, new, min(room, self._most()))
+
+    def _most(self) -> int:
+        """Tokens of a row that either way would train on."""
+        given = self._recipes.fine_tune_arguments, self._recipes.retrain_arguments
+        return min(map(options.max_length, given))
 
     # --- models --------------------------------------------------------------------------
 
@@ -218,7 +232,22 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         made = self._read(self._base(), Given.BASE, otherwise)
         adapters.merge(made.model, folder, Given.INITIAL)
         loading.refuse_not_finite(made.model.state_dict(), Given.INITIAL)
-        return replace(made, given=Given.INITIAL)
+        return replace(made, processor=self._read_by(folder, made), given=Given.INITIAL)
+
+    def _read_by(self, folder: Path, made: PretrainedModel) -> Any:
+        """What an adapter was trained to read by, where that lies beside it; else its base's."""
+        template = folder / "chat_template.jinja"
+        if (folder / "tokenizer_config.json").is_file():
+            try:
+                processor = self.processor(folder)
+            except Exception as error:  # noqa: BLE001  # the library raises whatever its parsers raise
+                problem = f"its tokenizer cannot be read: {loading.first_line(error)}"
+                raise Given.INITIAL.unreadable(problem) from None
+            tokens.refuse_strangers(made.model, processor, Given.INITIAL)
+            return processor
+        if template.is_file():
+            made.processor.chat_template = template.read_text(encoding="utf-8")
+        return made.processor
 
     @override
     def rehearse(self, folder: Path, given: Given, progress: Progress) -> PretrainedModel | None:
@@ -253,26 +282,32 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         most = min(room, options.max_length(how.arguments))
         where = arguments.where(how.action)
         kept, stopping = early_stopping.split(where, how.arguments, rows)
-        learnt = self._learnt(model, kept, most, progress)
+        learnt, unread = self._learnt(model, kept, most, progress)
         told = fitting.Told(progress, len(learnt))
         takes = accepted(model.model)
         examples = _examples(learnt, takes)
         validation = None
         if stopping:
-            aside = self._learnt(model, stopping.rows, most, progress)
+            aside, _ = self._learnt(model, stopping.rows, most, progress)
             validation = stopping.on(_examples(aside, takes))
         collator = self.collator(model)
         transformers.set_seed(built.seed)  # adapters begin at random
         with adapters.trained(model.model, how.arguments, where) as trained:
             trainer = fitting.trainer_of(trained, examples, collator, built, told, validation)
-            return fitting.fit(trainer, told, where)
+            fitted = fitting.fit(trainer, told, where)
+        places = frozenset(place for place, row in enumerate(rows) if id(row) in unread)
+        return replace(fitted, unread=places)
 
     def _learnt(
         self, model: PretrainedModel, rows: Sequence[AnswerRow], most: int, progress: Progress
-    ) -> list[Encoded]:
-        """What is trained on: an answer that is not whole teaches to stop too early."""
+    ) -> tuple[list[Encoded], set[int]]:
+        """What is trained on, and the ``id`` of rows that are not.
+
+        An answer that is not whole teaches to stop too early.
+        """
         every = self.encoded(model, rows, most)
         kept = [row for row in every if row.whole == 1.0]
+        unread = {id(row) for row, its in zip(rows, every, strict=True) if its.whole < 1.0}
         if cut := sum(row.cut for row in kept):
             progress.say(
                 f"{cut} of {len(rows)} rows are longer than {most} tokens: their beginning is cut"
@@ -287,7 +322,7 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
                 "training.*.arguments, or take a model that reads more."
             )
             raise ConfigurationError("ArgumentInvalid", message)
-        return kept
+        return kept, unread
 
     @override
     def outputs(
@@ -305,11 +340,7 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
         try:
             found = score(network, encoding.pad_of(model.processor), encoded, progress.step)
         except torch.cuda.OutOfMemoryError:
-            message = (
-                "The GPU ran out of memory while rows were scored, some of them long: give the "
-                "trainer a larger GPU, or leave the longest rows out."
-            )
-            raise OutOfMemoryError("OutOfMemory", message) from None
+            raise fitting.no_room_to_score() from None
         length = np.array(
             [bytes_of(row.label) * its.whole for row, its in zip(rows, encoded, strict=True)]
         )
@@ -400,23 +431,6 @@ def _refuse_rows(model: PretrainedModel, rows: Sequence[AnswerRow]) -> None:
     problem = encoding.problem_of(model.processor, rows)
     if problem is not None:
         raise problem
-
-
-def _too_long(encoded: Sequence[Encoded], rows: Sequence[AnswerRow], most: int) -> tuple[str, ...]:
-    told = []
-    cut = [row for row, its in zip(rows, encoded, strict=True) if its.cut and its.whole == 1.0]
-    if cut:
-        told.append(
-            f"{len(cut)} of {len(rows)} rows are longer than the {most} tokens that the model "
-            f"takes: the beginning of the question is cut ({cut[0].place})."
-        )
-    left = [row for row, its in zip(rows, encoded, strict=True) if its.whole < 1.0]
-    if left:
-        told.append(
-            f"{len(left)} of {len(rows)} answers alone are longer than that: they are not trained "
-            f"on, and scored as far as they fit ({left[0].place})."
-        )
-    return tuple(told)
 
 
 def _refuse_other_head(config: Any, given: Given) -> None:

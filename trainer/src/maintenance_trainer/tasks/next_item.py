@@ -275,20 +275,10 @@ class NextItem:
         progress.stage(stage, len(rows))
         tokens = tokens_of(model.catalogue)
         answers = tokens[[row.last for row in rows]] if rows else np.zeros(0, np.int64)
-        ranks = np.full(len(rows), np.iinfo(np.int64).max)
-        embeddings = np.zeros((len(rows), model.network.config.hidden_size), np.float32)
-        finite = np.ones(len(rows), bool)
         asked = [history(row, tokens, model.context) for row in rows]
-        order = sorted(range(len(rows)), key=lambda number: len(asked[number]))
-        for start in range(0, len(order), BATCH):
-            numbers = order[start : start + BATCH]
-            hidden, scores = ranked(model, [asked[number] for number in numbers])
-            embeddings[numbers] = hidden
-            finite[numbers] = np.isfinite(hidden).all(axis=1) & ~np.isnan(scores).any(axis=1)
-            its = answers[numbers]
-            ranks[numbers] = (scores >= scores[np.arange(len(its)), its][:, None]).sum(axis=1) - 1
-            progress.step(start + len(numbers))
-        _refuse_no_numbers(model, finite)
+        ranks, embeddings = fitting.in_batches_that_fit(
+            BATCH, lambda size: _ranks(model, asked, answers, size, progress)
+        )
         known = answers != UNKNOWN
         ranks[~known] = np.iinfo(np.int64).max
         return Outputs(
@@ -437,6 +427,34 @@ def ranked(
         scores = network.get_output_embeddings()(last).float()
         scores[:, :FIRST] = -torch.inf
     return last.float().cpu().numpy(), scores.cpu().numpy()
+
+
+def _ranks(
+    model: ItemModel,
+    asked: Sequence[NDArray[np.int64]],
+    answers: NDArray[np.int64],
+    size: int,
+    progress: Progress,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(n,) the place of each answer behind its history, and (n, d) what reaches it.
+
+    Raises:
+        ConfigurationError: the model answers with NaN.
+    """
+    ranks = np.full(len(asked), np.iinfo(np.int64).max)
+    embeddings = np.zeros((len(asked), model.network.config.hidden_size), np.float32)
+    finite = np.ones(len(asked), bool)
+    order = sorted(range(len(asked)), key=lambda number: len(asked[number]))
+    for start in range(0, len(order), size):
+        numbers = order[start : start + size]
+        hidden, scores = ranked(model, [asked[number] for number in numbers])
+        embeddings[numbers] = hidden
+        finite[numbers] = np.isfinite(hidden).all(axis=1) & ~np.isnan(scores).any(axis=1)
+        its = answers[numbers]
+        ranks[numbers] = (scores >= scores[np.arange(len(its)), its][:, None]).sum(axis=1) - 1
+        progress.step(start + len(numbers))
+    _refuse_no_numbers(model, finite)
+    return ranks, embeddings
 
 
 def _gains(ranks: NDArray[np.int64], first: int) -> NDArray[np.float64]:

@@ -67,10 +67,18 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """How long an optimisation took, and how many steps it made."""
+    """How long an optimisation took, and how many steps it made.
+
+    ``unread``: places among its rows of those that nothing was learnt of.
+    """
 
     seconds: float = 0.0
     steps: int = 0
+    unread: frozenset[int] = frozenset()
+
+    def learnt(self, start: int, end: int) -> int:
+        """How many of the rows from one place to another something was learnt of."""
+        return end - start - sum(start <= place < end for place in self.unread)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,10 @@ def make_paddable(model: Any, tokenizer: Any) -> None:
     if rows is not None and pad == rows:  # just added; resizing draws random numbers for it
         model.resize_token_embeddings(rows + 1, mean_resizing=False)
     config = model.config.get_text_config()
-    if getattr(config, "summary_type", None) == "last":  # as XLNet reads a text: by its last token
-        tokenizer.padding_side = "left"
+    # Before a text, padding moves the places that some models count, and what a row gets would
+    # depend on the rows beside it. XLNet counts none, and reads a text by its last token.
+    last = getattr(config, "summary_type", None) == "last"
+    tokenizer.padding_side = "left" if last else "right"
     if getattr(config, "pad_token_id", None) != pad and _counted_from(model) is None:
         config.pad_token_id = pad
         model.config.pad_token_id = pad

@@ -119,6 +119,13 @@ class Classification(PretrainedTask[R]):
         predict, so such rows count as wrong for it.
         """
         progress.stage(stage, len(rows))
+        return fitting.in_batches_that_fit(
+            EVALUATION_BATCH, lambda size: self._outputs(model, rows, progress, size)
+        )
+
+    def _outputs(
+        self, model: Classifier, rows: Sequence[R], progress: Progress, size: int
+    ) -> Outputs:
         probabilities = np.zeros((len(rows), len(model.labels)), np.float32)
         if not rows:
             width = getattr(model.model.config.get_text_config(), "hidden_size", 0)
@@ -129,7 +136,7 @@ class Classification(PretrainedTask[R]):
         embeddings: NDArray[np.float32] | None = None
         done = 0
         with torch.inference_mode():
-            for numbers, batch in self._batches(model, rows, EVALUATION_BATCH):
+            for numbers, batch in self._batches(model, rows, size):
                 output = network(**batch.taken, output_hidden_states=True)
                 pooled = self.pooled(output, batch.fields).float().cpu().numpy()
                 if embeddings is None:
@@ -238,10 +245,11 @@ class Classification(PretrainedTask[R]):
         """The labels of the outputs in their order."""
         names = {int(number): str(name).strip() for number, name in config.id2label.items()}
         labels = tuple(names[number] for number in sorted(names))
-        if getattr(config, "problem_type", None) == "multi_label_classification":
+        kind = getattr(config, "problem_type", None)
+        if kind not in {None, "single_label_classification"}:
             problem = (
-                f"it gives several labels to {self.input}; one that gives {self.input} one label "
-                "is expected."
+                f"its problem_type is {str(kind)[:40]}; one that gives {self.input} one label of "
+                "several is expected (or correct problem_type in its config.json)."
             )
             raise Given.INITIAL.unreadable(problem)
         unnamed = all(_UNNAMED.fullmatch(name) for name in labels)

@@ -1,23 +1,50 @@
 """An optimisation by the library's trainer: its progress, its memory, its end."""
 
+import json
 import math
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import torch
 import transformers
 from transformers import Trainer, TrainerCallback
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
-from maintenance_trainer.errors import ConfigurationError, OutOfMemoryError
+from maintenance_trainer.errors import (
+    ConfigurationError,
+    DataError,
+    OutOfMemoryError,
+    TrainerError,
+    TransientError,
+)
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.tasks.huggingface import loading
 from maintenance_trainer.tasks.huggingface.early_stopping import Validation
 from maintenance_trainer.tasks.task import Fitted
 
+T = TypeVar("T")
 Fields = dict[str, Any]
 """What a model takes of one row."""
+_FOLLOWS: Final = "what a worker met: "
+_OF_WORKERS: Final = {each.__name__: each for each in (DataError, ConfigurationError)}
+
+
+class _OfWorkerError(Exception):
+    """An error of a worker that loads rows.
+
+    The library makes it anew in the process that waits, of its type and its traceback's text alone.
+    """
+
+    @classmethod
+    def of(cls, error: TrainerError) -> "_OfWorkerError":
+        told = [type(error).__name__, error.reason, error.message]
+        return cls(_FOLLOWS + json.dumps(told))
+
+    def error(self) -> TrainerError:
+        """The error that it stands for."""
+        kind, reason, message = json.loads(str(self).rpartition(_FOLLOWS)[2].splitlines()[0])
+        return _OF_WORKERS.get(kind, TransientError)(reason, message)
 
 
 class Examples(torch.utils.data.Dataset[Fields]):
@@ -39,7 +66,12 @@ class Examples(torch.utils.data.Dataset[Fields]):
 
     @override
     def __getitem__(self, number: int) -> Fields:
-        fields = self._encoded[number]
+        try:
+            fields = self._encoded[number]
+        except TrainerError as error:
+            if torch.utils.data.get_worker_info() is None:
+                raise
+            raise _OfWorkerError.of(error) from None
         taken = {name: field for name, field in fields.items() if name in self._takes}
         return {**taken, "labels": self._answers[number]}
 
@@ -63,6 +95,32 @@ def trainer_of(
     )
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
+
+
+def in_batches_that_fit(most: int, made: Callable[[int], T]) -> T:
+    """What is made of rows in batches of ``most``, or of fewer where the GPU has no room for them.
+
+    Raises:
+        OutOfMemoryError: there is none for a single row.
+    """
+    size = most
+    while True:
+        try:
+            return made(size)
+        except torch.cuda.OutOfMemoryError:
+            if size == 1:
+                raise no_room_to_score() from None
+        size = max(1, size // 4)
+        torch.cuda.empty_cache()
+
+
+def no_room_to_score() -> OutOfMemoryError:
+    """What to do where a row that is scored is too large."""
+    message = (
+        "The GPU ran out of memory while rows were scored, some of them long or large: give the "
+        "trainer a larger GPU, or leave the largest rows out."
+    )
+    return OutOfMemoryError("OutOfMemory", message)
 
 
 def out_of_memory() -> OutOfMemoryError:
@@ -93,6 +151,8 @@ def fit(trainer: Trainer, told: "Told", where: str) -> Fitted:
         trainer.train()
     except torch.cuda.OutOfMemoryError:
         raise out_of_memory() from None
+    except _OfWorkerError as error:
+        raise error.error() from None
     seconds = time.monotonic() - start
     # Mixed precision was for the training: it is scored as whoever loads it will run it.
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)

@@ -3,11 +3,16 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from maintenance_contract import ContractError
 from maintenance_contract.codec import Fields
 from maintenance_trainer.model_field import Given
+
+ADAPTER: Final = "adapter_config.json"
+"""What the library puts an adapter by onto the model that it lies beside, whatever loads that."""
+_OTHER_WEIGHTS: Final = "transformers_weights"
+"""Of a configuration: the library reads the file that it names, a pickle, too."""
 
 
 def check_model(uri: str, folder: Path, given: Given) -> None:
@@ -19,7 +24,7 @@ def check_model(uri: str, folder: Path, given: Given) -> None:
     if not (folder / "config.json").is_file():
         problem = f"{uri} holds no config.json; a folder in Hugging Face's format is expected."
         raise given.missing(problem)
-    _refuse_code(folder, uri, given)
+    _refuse_what_is_obeyed(folder, uri, given)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         pickles = [
@@ -67,7 +72,15 @@ def config_document(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _refuse_code(folder: Path, uri: str, given: Given) -> None:
+def _refuse_what_is_obeyed(folder: Path, uri: str, given: Given) -> None:
+    """Refuse what makes the library run code, or read other weights than those that are checked."""
+    if (folder / ADAPTER).is_file():
+        problem = (
+            f"{uri} holds an adapter ({ADAPTER}) beside a whole model, and which of them is meant "
+            "cannot be told: merge it (merge_and_unload, save_pretrained into an empty folder), or "
+            f"remove {ADAPTER} and its weights."
+        )
+        raise given.unreadable(problem)
     try:
         config = Fields(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     except (ValueError, ContractError, RecursionError, OSError) as error:
@@ -76,5 +89,11 @@ def _refuse_code(folder: Path, uri: str, given: Given) -> None:
         problem = (
             f"{uri} brings code of its own (auto_map), which is never run; "
             "use an architecture of the transformers library."
+        )
+        raise given.unreadable(problem)
+    if config.has(_OTHER_WEIGHTS):
+        problem = (
+            f"{uri}/config.json names other weights ({_OTHER_WEIGHTS}), which are not read: remove "
+            "the field, or save the model once more with save_pretrained."
         )
         raise given.unreadable(problem)

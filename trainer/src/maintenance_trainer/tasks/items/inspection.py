@@ -38,6 +38,7 @@ def check(catalogue: Catalogue | None, given: Given | None, dataset: Dataset) ->
     if catalogue is not None:
         _refuse_strangers(catalogue, given, rows)
     old = [row for row in rows if not row.new]
+    _refuse_users_again(old, [row for row in rows if row.new])
     quality.check(old, [row for row in rows if row.new])
     return _remarks(rows)
 
@@ -97,6 +98,26 @@ def _refuse_respelled(catalogue: Catalogue, new: Sequence[ItemRow], known: set[i
             "interactions are with such items, which would all count as new. Write them as before."
         )
         raise DataError("LabelsDoubled", message)
+
+
+def _refuse_users_again(old: Sequence[ItemRow], new: Sequence[ItemRow]) -> None:
+    """Refuse known users in another spelling: they would be learnt from and held out at once.
+
+    Names are not shown: they are of people.
+    """
+    known, names = {row.user for row in old}, {row.likeness for row in old}
+    if len(known) - len(names) >= RESPELLED * len(known):
+        return  # names that capitals alone tell apart, as tokens have them
+    users = {row.user: row.likeness for row in new}
+    again = sum(user not in known and likeness in names for user, likeness in users.items())
+    if again and again >= RESPELLED * len(users):
+        message = (
+            f"data.updates, column of data.columns.user: {again:,} of {len(users):,} users are "
+            "users of earlier files in another spelling (capitals, blanks, zeros in front, or "
+            "fractions of whole numbers), so that what they chose before is not known of them. "
+            "Write each user as before."
+        )
+        raise DataError("DataUnreadable", message)
 
 
 def refuse_few(dataset: Dataset, metric: ScoreMetric) -> None:

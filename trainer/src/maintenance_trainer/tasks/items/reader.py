@@ -109,7 +109,8 @@ class InteractionReader:
         marks: NDArray[np.uint64],
         first: tuple[np.int32, np.int64],
     ) -> ItemRow:
-        unit = hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
+        unit = _digest(user)
+        alike = "" if _is_plain(user) else labels.identity(user).casefold()
         key, begun = (hashlib.sha256(unit.encode()) for _ in range(2))
         begun.update(marks[first[0]].tobytes() + first[1].tobytes())
         key.update(marks[items].tobytes() + times.tobytes())
@@ -124,6 +125,7 @@ class InteractionReader:
             times=times,
             answers=np.arange(len(items), dtype=np.int32),
             begun=begun.hexdigest(),
+            alike=_digest(alike) if alike not in ("", user) else "",
         )
 
     def _user(self, record: Record, place: str) -> int:
@@ -239,6 +241,19 @@ def spelled(value: object) -> str | None:
     if isinstance(value, float) and not math.isnan(value):
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else None
     return labels.spelled(value)
+
+
+def _digest(user: str) -> str:
+    return hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
+
+
+def _is_plain(user: str) -> bool:
+    """Whether a name is surely no other spelling of one: most are, and there may be millions."""
+    if not user.isascii() or not user.isalnum():
+        return False
+    if user.isdigit():
+        return user[0] != "0"
+    return user[0].isalpha() and user == user.lower() and user not in {"true", "false"}
 
 
 def _once(items: Items, times: Times) -> tuple[Items, Times, int]:

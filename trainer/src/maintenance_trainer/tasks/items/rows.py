@@ -30,6 +30,7 @@ class ItemRow(Row):
     hex digest. ``latest``: no later file of this age holds interactions of the user. ``over``: the
     last item is gone from the catalogue, so that nobody can be judged by it any more. ``begun`` is
     a hex digest of the user and the first interaction of this file: it stays where a file grows.
+    ``alike`` is the digest of the user's name but for its spelling; empty where that is the name.
     """
 
     user: str
@@ -39,11 +40,17 @@ class ItemRow(Row):
     latest: bool = True
     over: bool = False
     begun: str = ""
+    alike: str = ""
 
     @property
     @override
     def unit(self) -> str:
         return self.user
+
+    @property
+    def likeness(self) -> str:
+        """Equal for users whose names are one but for capitals, blanks or zeros in front."""
+        return self.alike or self.user
 
     @property
     @override

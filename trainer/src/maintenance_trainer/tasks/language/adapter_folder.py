@@ -6,9 +6,9 @@ from typing import Final
 
 from maintenance_contract.kinds import Method
 from maintenance_trainer.model_field import Given
+from maintenance_trainer.tasks.huggingface.folder import ADAPTER as CONFIG
 from maintenance_trainer.tasks.huggingface.folder import refuse_torn
 
-CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
 LORA: Final = Method.LORA.value.upper()
 """As the library names the type."""
@@ -16,7 +16,8 @@ LORA: Final = Method.LORA.value.upper()
 
 def is_adapter(folder: Path) -> bool:
     """Whether a folder holds an adapter and no whole model."""
-    return (folder / CONFIG).is_file()
+    whole = any(path.name != WEIGHTS for path in folder.glob("*.safetensors"))
+    return (folder / CONFIG).is_file() and not (whole and (folder / "config.json").is_file())
 
 
 def check_folder(uri: str, folder: Path, given: Given) -> None:

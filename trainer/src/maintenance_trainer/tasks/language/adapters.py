@@ -43,6 +43,15 @@ _ARGUMENTS: Final = (
     "alpha_pattern",
 )
 """Of the library's LoraConfig. Others read data, write to other weights, or run code."""
+_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "use_rslora": ((bool,), "true or false (without quotes)"),
+    "use_dora": ((bool,), "true or false (without quotes)"),
+    "target_modules": ((str, list), "a list of names, or one pattern"),
+    "exclude_modules": ((str, list), "a list of names, or one pattern"),
+    "rank_pattern": ((dict,), "an object of whole numbers by layer"),
+    "alpha_pattern": ((dict,), "an object of whole numbers by layer"),
+}
+"""The library looks at none of them: a text in quotes would count as true."""
 
 
 def wanted(given: Mapping[str, Any]) -> bool:
@@ -86,6 +95,7 @@ def check(action: TrainingAction, given: Mapping[str, Any]) -> None:
             f"{str(dropout)[:40]!r}."
         )
         raise ConfigurationError("ArgumentInvalid", message)
+    _refuse_types(where, given)
     _refuse_layers(where, given)
     try:
         _config(given)
@@ -104,6 +114,22 @@ def _refuse_without_method(where: str, given: Mapping[str, Any]) -> None:
         f"{Method.LORA.value}, or remove it."
     )
     raise ConfigurationError("ArgumentInvalid", message)
+
+
+def _refuse_types(where: str, given: Mapping[str, Any]) -> None:
+    for name, (types, expected) in _TYPES.items():
+        value = given.get(name)
+        fine = value is None or isinstance(value, types)
+        if isinstance(value, dict):
+            fine = all(
+                isinstance(each, int) and not isinstance(each, bool) and each > 0
+                for each in value.values()
+            )
+        if isinstance(value, list):
+            fine = all(isinstance(each, str) for each in value)
+        if not fine:
+            message = f"{where}.{name}: {expected} is expected, not {str(value)[:40]!r}."
+            raise ConfigurationError("ArgumentInvalid", message)
 
 
 def _refuse_layers(where: str, given: Mapping[str, Any]) -> None:

@@ -94,13 +94,8 @@ def without_template(tokenizer: Any) -> bool:
 
 
 def problem_of(tokenizer: Any, rows: Sequence[AnswerRow]) -> DataError | None:
-    """The first conversation that the template does not take; one of each form is tried."""
-    tried: set[tuple[Role, ...]] = set()
+    """The first conversation that the template does not take: some depend on what is said."""
     for row in rows:
-        form = tuple(turn.role for turn in row.asked)
-        if form in tried:
-            continue
-        tried.add(form)
         try:
             _texts(tokenizer, row)
         except DataError as error:
@@ -115,7 +110,10 @@ def _texts(tokenizer: Any, row: AnswerRow) -> tuple[str, str]:
     whole = _rendered(tokenizer, (*row.asked, Turn(Role.ASSISTANT, row.label)), row, ask=False)
     question = _rendered(tokenizer, row.asked, row, ask=True)
     if question and whole.startswith(question) and len(whole) > len(question):
-        return question, whole[len(question) :]
+        answer = whole[len(question) :]
+        if not _holds(answer, row.label):
+            raise _cut(row, answer)
+        return question, answer
     message = (
         f"{row.place}: the model's chat template does not go on from the question to the answer: "
         f"what a server hands to the model ends in {question[-_SHOWN:]!r}, and an answered "
@@ -124,6 +122,22 @@ def _texts(tokenizer: Any, row: AnswerRow) -> tuple[str, str]:
         "completion as texts."
     )
     raise DataError("DataUnreadable", message)
+
+
+def _holds(answer: str, label: str) -> bool:
+    """Whether a template has written all of an answer, whatever blanks it has stripped."""
+    return label.strip() in answer or "".join(label.split()) in "".join(answer.split())
+
+
+def _cut(row: AnswerRow, answer: str) -> DataError:
+    message = (
+        f"{row.place}: the model's chat template writes another answer than the row has (of "
+        f"{row.label[:_SHOWN]!r} it makes {answer[:_SHOWN]!r}; does it leave out thoughts?), so "
+        "that what is learnt would not be what is scored. Deliver answers as the template writes "
+        "them, put another chat_template.jinja beside the tokenizer, or write prompt and "
+        "completion as texts."
+    )
+    return DataError("DataUnreadable", message)
 
 
 def _rendered(tokenizer: Any, turns: Sequence[Turn], row: AnswerRow, *, ask: bool) -> str:

@@ -65,6 +65,12 @@ class AnswerRow(Row):
 
     @property
     @override
+    def gist(self) -> str:
+        """Another good answer to a question says something else."""
+        return f"{self.key} {self.label}"
+
+    @property
+    @override
     def size(self) -> int:
         texts = (self.label, self.prompt, self.place, *(turn.content for turn in self.asked))
         return sum(map(sys.getsizeof, texts)) + _TURN_BYTES * len(self.asked)

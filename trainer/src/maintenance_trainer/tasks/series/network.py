@@ -309,11 +309,19 @@ def asked(
     Returns:
         (n, horizon, targets), or (n, classes) logits.
     """
+    most = min(EVALUATION_BATCH, arrays.at_once(schema.context, len(schema.channels)))
+    return fitting.in_batches_that_fit(
+        most, lambda size: _asked(network, schema, rows, size, progress)
+    )
+
+
+def _asked(
+    network: Any, schema: Schema, rows: Sequence[Window], size: int, progress: Progress
+) -> NDArray[np.float32]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device).eval()
     told: list[NDArray[np.float32]] = []
     with torch.inference_mode():
-        size = min(EVALUATION_BATCH, arrays.at_once(schema.context, len(schema.channels)))
         for start in range(0, len(rows), size):
             batch = rows[start : start + size]
             seen = torch.from_numpy(arrays.inputs(batch, schema)).to(device)
