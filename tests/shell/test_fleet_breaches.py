@@ -125,8 +125,8 @@ def test_a_resource_that_is_gone_or_moves_to_another_server_counts_no_more() -> 
         fleet.look(number, down=number < 12)
     assert fleet.look(0, down=True) is CommonCause.HOLD
     fleet.look(1, down=True, server="other")
-    fleet.fleet_breaches.forget(("ns", "2"))
-    fleet.fleet_breaches.forget(("ns", "never seen"))
+    fleet.fleet_breaches.forget(("ns", "2"), 19)
+    fleet.fleet_breaches.forget(("ns", "never seen"), 19)
     assert fleet.look(0, down=True) is CommonCause.ALLOW
     fleet.fleet_breaches.record(("ns", "3"), None, START, 20)
     assert fleet.look(0, down=True) is CommonCause.ALLOW

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from maintenance_core.errors import ClusterError, Conflict
+from maintenance_core.errors import ClusterError, Conflict, Gone
 from maintenance_operator.resource_cache import Key, ResourceCache
 from maintenance_operator.work_queue import (
     BACKOFF_MOST_SECONDS,
@@ -36,7 +36,6 @@ class Counted:
         self.passes = 0
         self.errors: list[str] = []
         self.depths: list[int] = []
-        self.forgotten: list[Key] = []
 
     def reconciled(self, _seconds: float) -> None:
         self.passes += 1
@@ -47,20 +46,21 @@ class Counted:
     def queue_depth(self, depth: int) -> None:
         self.depths.append(depth)
 
-    def forget(self, namespace: str, name: str) -> None:
-        self.forgotten.append((namespace, name))
-
 
 class Passes:
     """A reconcile that notes when it was called, and does what it is told."""
 
     def __init__(self, act: Callable[[Key], Awaitable[timedelta | None]] | None = None) -> None:
         self.times: list[tuple[float, Key]] = []
+        self.forgotten: list[Key] = []
         self._act = act
 
     async def __call__(self, key: Key) -> timedelta | None:
         self.times.append((round(asyncio.get_running_loop().time(), 3), key))
         return await self._act(key) if self._act is not None else None
+
+    def forget(self, key: Key) -> None:
+        self.forgotten.append(key)
 
     def of(self, key: Key) -> list[float]:
         return [time for time, seen in self.times if seen == key]
@@ -292,8 +292,7 @@ async def test_what_is_forgotten_is_not_looked_at_again() -> None:
         return timedelta(seconds=10)
 
     passes = Passes(act)
-    running = Running(passes)
-    async with running as work_queue:
+    async with Running(passes) as work_queue:
         work_queue.seen(body(NEWS))
         work_queue.seen(body(SPAM))
         await asyncio.sleep(1)
@@ -301,7 +300,7 @@ async def test_what_is_forgotten_is_not_looked_at_again() -> None:
         await asyncio.sleep(60)
     assert passes.of(NEWS) == [0]
     assert len(passes.of(SPAM)) > 3
-    assert running.counted.forgotten == [NEWS]
+    assert passes.forgotten == [NEWS, NEWS], "at once, and what the pass in flight remembered"
 
 
 async def test_stopping_waits_for_passes_in_flight_and_starts_none() -> None:
@@ -347,7 +346,7 @@ async def test_a_relist_finds_what_the_watches_missed() -> None:
         await asyncio.sleep(RELIST_SECONDS + 1)
         assert passes.of(NEWS) == [RELIST_SECONDS]
         assert running.resources.get(("old", "gone")) is None
-        assert running.counted.forgotten == [("old", "gone")]
+        assert passes.forgotten == [("old", "gone")]
 
 
 async def test_a_relist_never_beats_a_newer_event() -> None:
@@ -415,14 +414,80 @@ async def test_a_watch_that_begins_with_an_older_state_is_looked_into() -> None:
 async def test_a_resource_created_anew_is_not_forgotten_with_the_one_before() -> None:
     old, new = body(NEWS, "5"), body(NEWS, "9")
     new["metadata"]["uid"] = "another"
-    running = Running(Passes())
+    passes = Passes()
+    running = Running(passes)
     async with running as work_queue:
         work_queue.seen(old)
         work_queue.seen(new)
+        assert passes.forgotten == [NEWS], "what was remembered of the one before"
         work_queue.gone(old)
         assert NEWS in running.resources
+        assert passes.forgotten == [NEWS]
         work_queue.gone(new)
         assert NEWS not in running.resources
+        assert passes.forgotten == [NEWS, NEWS]
+
+
+async def test_all_that_is_remembered_by_a_key_goes_with_a_deleted_resource() -> None:
+    passes = Passes()
+    async with Running(passes) as work_queue:
+        work_queue.seen(body(NEWS))
+        await asyncio.sleep(1)
+        work_queue.gone(body(NEWS))
+        assert passes.forgotten == [NEWS]
+        await asyncio.sleep(1)
+    assert passes.of(NEWS) == [0]
+
+
+async def test_a_pass_that_finds_nothing_forgets_it_and_is_no_failure() -> None:
+    async def gone(_: Key) -> None:
+        raise Gone("not there")
+
+    passes = Passes(gone)
+    running = Running(passes)
+    async with running as work_queue:
+        work_queue.seen(body(NEWS))
+        await asyncio.sleep(100)
+        assert passes.of(NEWS) == [0]
+        assert passes.forgotten == [NEWS]
+        assert NEWS not in running.resources
+        assert running.counted.errors == []
+
+
+async def test_a_pass_that_met_the_end_of_one_does_not_lose_the_next_of_its_name() -> None:
+    new = body(NEWS, "9", uid="another")
+
+    async def gone_once(_: Key) -> None:
+        await asyncio.sleep(5)
+        if len(passes.times) == 1:
+            raise Gone("not there")
+
+    passes = Passes(gone_once)
+    running = Running(passes)
+    async with running as work_queue:
+        work_queue.seen(body(NEWS, "5"))
+        await asyncio.sleep(1)
+        work_queue.seen(new)  # while the answer that there is none is under way
+        await asyncio.sleep(20)
+        assert running.resources.uid(NEWS) == "another"
+        assert passes.of(NEWS) == [0, 5]
+
+
+async def test_what_the_last_write_of_a_deleted_resource_brings_back_is_forgotten_too() -> None:
+    async def late(_: Key) -> timedelta:
+        await asyncio.sleep(5)
+        running.resources.seen(body(NEWS, "7"))  # the answer came after the watch told the end
+        return timedelta(seconds=10)
+
+    passes = Passes(late)
+    running = Running(passes)
+    async with running as work_queue:
+        work_queue.seen(body(NEWS, "5"))
+        await asyncio.sleep(1)
+        work_queue.gone(body(NEWS, "8"))
+        await asyncio.sleep(60)
+        assert NEWS not in running.resources
+    assert passes.of(NEWS) == [0]
 
 
 async def test_a_failed_relist_is_tried_again() -> None:

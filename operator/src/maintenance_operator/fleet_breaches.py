@@ -113,12 +113,13 @@ class FleetBreaches:
         self._hold(key, look, found)
         return found
 
-    def forget(self, key: Key) -> None:
-        """The resource is gone."""
+    def forget(self, key: Key, resources: int) -> None:
+        """The resource is gone; so many are left, looked at or not."""
         self._hold(key, None, CommonCause.ALLOW)
         self._replace(key, None)
         self._looks.pop(key, None)
         self._breached.pop(key, None)
+        self._telemetry.followed(resources, max(0, resources - len(self._looks)))
 
     def _replace(self, key: Key, look: Look | None) -> None:
         before = self._looks.get(key)

@@ -81,7 +81,7 @@ class Observer:
     def forget(self, key: Key) -> None:
         """The resource is gone."""
         self._assessor.forget(key)
-        self._fleet_breaches.forget(key)
+        self._fleet_breaches.forget(key, len(self._resources))
 
     async def __call__(self, body: Body, jobs: Jobs, *, live: bool) -> Observation:
         """One look at a resource; what only a live look needs is asked for where it is ``live``."""

@@ -90,8 +90,8 @@ class ResourceCache(Protocol):
     def read(self, body: Body, since: str) -> bool:
         """Remember a body that was read when ``since`` was the last version."""
 
-    def forget(self, key: Key) -> None:
-        """The resource is gone."""
+    def is_another(self, key: Key, uid: str) -> bool:
+        """Whether the resource of that name is known by another uid."""
 
     def __contains__(self, key: object) -> bool:
         """Whether there is such a resource."""

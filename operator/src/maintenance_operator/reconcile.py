@@ -104,14 +104,12 @@ class Reconciler:
             When to look again, or None where only an event can change anything.
 
         Raises:
+            Gone: there is no such resource.
             Conflict: somebody else wrote first; look again soon.
             ClusterError: the API server is away or refuses; look again later.
         """
         try:
             return await self._steady_check(key) or await self._reconcile(key)
-        except Gone:
-            self._forget(key)
-            return None
         except SpecError as error:
             # Status was edited into something unreadable; a write would lose the rest of it.
             self._complain(key, error)
@@ -211,6 +209,8 @@ class Reconciler:
     async def _live(self, key: Key) -> Body:
         since = self._resources.version(key)
         body = _unless_deleted(await self._cluster.get(*key))
+        if self._resources.is_another(key, str(body["metadata"].get("uid", ""))):
+            self.forget(key)  # what is remembered is of the one that had the name before
         self._resources.read(body, since)
         return body
 
@@ -234,8 +234,8 @@ class Reconciler:
         except Gone:  # the Job, not the resource: look again
             raise Conflict(f"Job {name} was there, and is gone") from None
 
-    def _forget(self, key: Key) -> None:
-        self._resources.forget(key)
+    def forget(self, key: Key) -> None:
+        """The resource is gone, and so is all that is remembered by its key."""
         self._steady.pop(key, None)
         self._observer.forget(key)
         self._refusals.forget(key)

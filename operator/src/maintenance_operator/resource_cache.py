@@ -196,6 +196,11 @@ class ResourceCache:
         del self._config_maps[key]
         return True
 
+    def uid(self, key: Key) -> str:
+        """The uid of the resource that is known by that name; empty where there is none."""
+        known = self._bodies.get(key)
+        return "" if known is None else known.uid
+
     def is_another(self, key: Key, uid: str) -> bool:
         """Whether the resource of that name is known by another uid: it was created anew."""
         known = self._bodies.get(key)

@@ -9,7 +9,7 @@ import contextlib
 import heapq
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
@@ -48,11 +48,17 @@ class Telemetry(Protocol):
     def queue_depth(self, depth: int) -> None:
         """So many keys wait for a worker."""
 
-    def forget(self, namespace: str, name: str) -> None:
-        """A resource is gone, and so is what was measured of it."""
+
+class Reconcile(Protocol):
+    """A pass, and what passes remember of resources from one to the next."""
+
+    async def __call__(self, key: Key) -> timedelta | None:
+        """One pass; returns when to look again, None for only on a wake. Gone: there is nothing."""
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone, and so is all that is remembered by its key."""
 
 
-Reconcile = Callable[[Key], Awaitable[timedelta | None]]
 Relist = Callable[[], AsyncIterator[Mapping[str, Any]]]
 RelistConfigMaps = Callable[[], AsyncIterator[tuple[Key, Mapping[str, Any]]]]
 """Each with the resource whose champion it names."""
@@ -70,7 +76,7 @@ class WorkQueue:
     """A keyed queue with due times.
 
     Args:
-        reconcile: one pass for one resource; returns when to look again, None for only on a wake.
+        reconcile: one pass for one resource, and what is remembered of it.
         resources: the bodies last seen; a key that is not in it is not looked at again.
         telemetry: where passes are counted.
         relist: lists all resources, against missed events; None for never.
@@ -103,6 +109,8 @@ class WorkQueue:
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, Key]] = []
         self._failures: dict[Key, _Failure] = {}
+        self._gone_meanwhile: dict[Key, str] = {}
+        """By key the uid of a resource that went while its pass ran."""
         self._changed = asyncio.Event()
         self._relist_wanted = asyncio.Event()
         self._stopping = False
@@ -111,11 +119,13 @@ class WorkQueue:
 
     def seen(self, body: Mapping[str, Any]) -> None:
         """A resource was created or has changed; the echo of our own write is no news."""
+        self._forget_another(body)
         if self._resources.seen(body):
             self.wake(key_of(body))
 
     def listed(self, body: Mapping[str, Any]) -> None:
         """What a watch begins with. It may show an older state than is known: then look closer."""
+        self._forget_another(body)
         if self._resources.seen(body) or self._resources.doubted(body):
             self.wake(key_of(body))
 
@@ -130,13 +140,26 @@ class WorkQueue:
         self._relist_wanted.set()
 
     def forget(self, key: Key) -> None:
-        """A resource is gone."""
-        self._resources.forget(key)
+        """A resource is gone: nothing that is kept by its key stays, here or anywhere."""
+        self._forget(key, self._resources.uid(key))
+
+    def _forget(self, key: Key, uid: str) -> None:
+        """Forget the resource of that uid; the body of a newer one by its name stays."""
+        if key in self._running:  # the pass remembers more until it ends
+            self._gone_meanwhile[key] = uid
+        if not self._resources.is_another(key, uid):
+            self._resources.forget(key)
         self._ready.pop(key, None)
         self._again.discard(key)
         self._due.pop(key, None)
         self._failures.pop(key, None)
-        self._telemetry.forget(*key)
+        self._reconcile.forget(key)
+
+    def _forget_another(self, body: Mapping[str, Any]) -> None:
+        """Forget the resource that had the name before, whose end nobody has told."""
+        key = key_of(body)
+        if self._resources.is_another(key, str(body["metadata"].get("uid", ""))):
+            self.forget(key)
 
     def wake(self, key: Key) -> None:
         """Look at a resource as soon as a worker is free."""
@@ -233,12 +256,15 @@ class WorkQueue:
 
     async def _pass(self, key: Key) -> None:
         loop = asyncio.get_running_loop()
-        started = loop.time()
+        started, uid = loop.time(), self._resources.uid(key)
+        wait: float | None = None
         try:
             async with asyncio.timeout(PASS_TIMEOUT_SECONDS):
                 delay = await self._reconcile(key)
+        except Gone:
+            self._gone_meanwhile.setdefault(key, uid)
         except Exception as error:  # noqa: BLE001 - the barrier: no resource may stop the others
-            wait: float | None = self._failed(key, error)
+            wait = self._failed(key, error)
         else:
             self._failures.pop(key, None)
             wait = None if delay is None else _not_at_once(key, delay.total_seconds())
@@ -251,6 +277,9 @@ class WorkQueue:
     def _settle(self, key: Key, wait: float | None) -> None:
         again = key in self._again
         self._again.discard(key)
+        if (uid := self._gone_meanwhile.pop(key, None)) is not None:
+            self._forget(key, uid)
+            again = again or key in self._resources  # one of its name, which nobody has looked at
         if key not in self._resources:
             self._failures.pop(key, None)
             if again:
@@ -267,7 +296,7 @@ class WorkQueue:
         before = self._failures.get(key)
         count = before.count + 1 if before else 1
         text = f"{type(error).__name__}: {error}"
-        lost = isinstance(error, Conflict | Gone)
+        lost = isinstance(error, Conflict)
         base = CONFLICT_BACKOFF_SECONDS if lost else BACKOFF_SECONDS
         most = min(BACKOFF_MOST_SECONDS, base * 2.0 ** min(count - 1, 20))
         wait = most * (0.5 + self._jitter() / 2)
@@ -306,6 +335,7 @@ class WorkQueue:
         async for body in relist():
             key = key_of(body)
             listed.add(key)
+            self._forget_another(body)
             if self._resources.read(body, before.get(key, "")):
                 self.wake(key)
         after = self._resources.versions()
