@@ -609,6 +609,66 @@ async def test_one_large_reply_is_held_at_a_time(monkeypatch: pytest.MonkeyPatch
     assert most == 1
 
 
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("then", [200, 503])
+async def test_two_large_replies_in_a_row_hold_up_nobody(
+    monkeypatch: pytest.MonkeyPatch, status: int, then: int
+) -> None:
+    monkeypatch.setattr(replies, "LARGE_BYTES", 1000)
+    monkeypatch.setattr(adapter, "RETRY_SECONDS", 0.01)
+    statuses, body = iter([status, then, 200]), many(100)
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=next(statuses), body=body, content_type="application/json")
+
+    async with answering(handler) as (prometheus, _), asyncio.timeout(5):
+        if then == 200:
+            assert len(await prometheus.range("default", "up", GRID)) == 100
+        else:
+            with pytest.raises(MetricsError):
+                await prometheus.range("default", "up", GRID)
+        assert len(await prometheus.range("default", "down", GRID)) == 100
+        assert not prometheus._large.locked()
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_of_an_error_only_the_beginning_is_read(encoding: str) -> None:
+    sent = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        headers = {"Content-Encoding": encoding}
+        response = web.StreamResponse(status=422, headers=headers)
+        await response.prepare(request)
+        chunk = b"x" * 65536 if encoding == "identity" else gzip.compress(b"x" * (1 << 20))
+        with contextlib.suppress(ConnectionError):
+            while sent < 64 << 20:
+                await response.write(chunk)
+                sent += len(chunk)
+                await asyncio.sleep(0)
+                if encoding == "gzip" and sent > 64 << 10:
+                    break
+        return response
+
+    error = await failure(handler)
+    assert error.reason == MetricsReason.QUERY_FAILED
+    assert "HTTP 422" in str(error)
+    assert sent < 64 << 20
+
+
+async def test_whatever_holds_a_question_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "QUESTION_TIMEOUTS", 1)
+    monkeypatch.setattr(replies, "LARGE_BYTES", 1000)
+    async with answering(sending(many(100)), timeout=0.3) as (prometheus, counted):
+        async with prometheus._large:  # and never given back
+            with pytest.raises(MetricsError, match=r"no (whole )?answer within 0.3 s") as caught:
+                await prometheus.range("default", "up", GRID)
+        assert caught.value.reason == MetricsReason.UNREACHABLE
+        assert counted.outcomes == ["Unreachable"]
+        assert not prometheus._large.locked()
+        assert len(await prometheus.range("default", "down", GRID)) == 100
+
+
 async def test_headers_without_end_are_given_up() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None

@@ -8,7 +8,7 @@ import hashlib
 import logging
 import math
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -38,6 +38,9 @@ FAILURE_SECONDS: Final = 1.0
 """How long a failure is shared: those who ask at the same time need not fail one by one."""
 RETRY_SECONDS: Final = 0.2
 """One reply in ten that fails is then one reading in a hundred that is missed."""
+QUESTION_TIMEOUTS: Final = 6
+"""A whole question, with its retry, its parts and its wait for others, is given up after so many
+timeouts of a request, whatever holds it: it has a slot of its server meanwhile."""
 LEAST_KEEP_SECONDS: Final = 5.0
 """A single time has no step; the shortest interval between readings is as long."""
 MOST_KEPT_TIMES: Final = 100
@@ -139,6 +142,10 @@ class _Entry:
     expires: float = math.inf
 
 
+class _MomentaryError(Exception):
+    """The server, or a proxy before it, may answer when it is asked once more."""
+
+
 Connect = Callable[[aiohttp.ClientTimeout], aiohttp.ClientSession]
 
 
@@ -167,6 +174,7 @@ class Prometheus:
         self._servers = servers
         self._telemetry = telemetry
         self._connect = connect
+        self._question_seconds = QUESTION_TIMEOUTS * timeout
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
         self._entries: OrderedDict[tuple[str, str, float, float], _Entry] = OrderedDict()
         self._asking: set[asyncio.Task[_Answer]] = set()
@@ -304,7 +312,7 @@ class Prometheus:
             started = loop.time()
             outcome = "Cancelled"
             try:
-                answer = _Answer(await self._answer(question))
+                answer = _Answer(await self._in_time(question))
                 outcome = "Success"
             except MetricsError as error:
                 outcome = str(error.reason)
@@ -312,6 +320,15 @@ class Prometheus:
             finally:
                 self._telemetry.prometheus_request(question.server, outcome, loop.time() - started)
             return answer
+
+    async def _in_time(self, question: _Question) -> tuple[Series, ...]:
+        try:
+            async with asyncio.timeout(self._question_seconds):
+                return await self._answer(question)
+        except TimeoutError:
+            text = f"no whole answer within {self._question_seconds:g} s"
+            error = self._missed(question.server, text, 1)
+        raise error from None
 
     async def _answer(self, question: _Question) -> tuple[Series, ...]:
         """In one request, or in several where the server withholds what is asked in one."""
@@ -323,13 +340,19 @@ class Prometheus:
 
     async def _reply(self, question: _Question) -> tuple[Series, ...]:
         """A request; once more where the server is away for a moment."""
-        server = question.server
+        try:
+            return await self._asked(question, HTTP_MOMENTARY)
+        except _MomentaryError:
+            await asyncio.sleep(RETRY_SECONDS)
+        return await self._asked(question, ())
+
+    async def _asked(self, question: _Question, momentary: Collection[int]) -> tuple[Series, ...]:
+        """One request. What it holds while it reads, it gives back before there is another."""
         async with AsyncExitStack() as held:
             status, body = await self._post(question, held)
-            if status in HTTP_MOMENTARY:
-                await asyncio.sleep(RETRY_SECONDS)
-                status, body = await self._post(question, held)
-            answer = await answer_of(status, body, server, question.query)
+            if status in momentary:
+                raise _MomentaryError
+            answer = await answer_of(status, body, question.server, question.query)
         self._note(question, answer.notes)
         return answer.series
 

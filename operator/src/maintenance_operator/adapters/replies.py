@@ -6,8 +6,8 @@ by its bytes, its series and its values, and one large reply is read at a time.
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -28,6 +28,8 @@ LARGE_BYTES: Final = 1024 * 1024
 """From here on a reply waits until no other is as large: together they have one's memory."""
 THREAD_BYTES: Final = 64 * 1024
 """A longer one is made into series beside the event loop."""
+ERROR_BYTES: Final = 16 * 1024
+"""Of a reply that is no answer: what is wrong is said at its beginning."""
 CHUNK_BYTES: Final = 65_536
 QUERY_CHARACTERS: Final = 100
 MOST_WARNINGS: Final = 3
@@ -55,9 +57,13 @@ async def body_of(
 ) -> bytearray:
     """The body; a large one waits for ``large``, which ``held`` gives back.
 
+    Of an error only the beginning: it never waits, and so keeps nobody waiting.
+
     Raises:
         MetricsError: it is too large, or packed in a way that nobody asked for.
     """
+    if reply.status != HTTP_OK:
+        return await _beginning(reply, server)
     body, series, values = bytearray(), 0, 0
     waited = False
     async for chunk in _unpacked(reply, server):
@@ -74,6 +80,16 @@ async def body_of(
     return body
 
 
+async def _beginning(reply: aiohttp.ClientResponse, server: str) -> bytearray:
+    body = bytearray()
+    async with aclosing(_unpacked(reply, server)) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) >= ERROR_BYTES:
+                break
+    return body[:ERROR_BYTES]
+
+
 def _too_much(server: str, series: int, values: int, size: int) -> MetricsError:
     return MetricsError(
         MetricsReason.QUERY_FAILED,
@@ -84,7 +100,7 @@ def _too_much(server: str, series: int, values: int, size: int) -> MetricsError:
     )
 
 
-async def _unpacked(reply: aiohttp.ClientResponse, server: str) -> AsyncIterator[bytes]:
+async def _unpacked(reply: aiohttp.ClientResponse, server: str) -> AsyncGenerator[bytes]:
     """The chunks of a body, none larger than others whatever it is packed with."""
     encoding = reply.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in {"identity", ""}:
