@@ -33,6 +33,7 @@ from maintenance_core.model import (
     Action,
     Baseline,
     Degraded,
+    DeleteJob,
     Healthy,
     JobPhase,
     JobView,
@@ -545,6 +546,123 @@ def test_a_job_of_the_same_name_that_is_not_ours_is_not_believed() -> None:
     assert status.run is None
     assert run is not None
     assert run.number == 3, "numbers of all Jobs in the way are passed over"
+
+
+def upgraded(world: World) -> None:
+    """Another release asks in other words: what a live run was asked has another digest there."""
+    for name, job in world.jobs.items():
+        before = world.requests[name]
+        world.requests[name] = replace(before, max_rows=before.max_rows + 1)
+        world.jobs[name] = replace(job, request_digest=world.requests[name].digest)
+    world.status["run"].pop("requestDigest")  # releases before did not write it
+
+
+@pytest.mark.parametrize("step", ["diagnose", "train"])
+@pytest.mark.parametrize("seen_before", [True, False])
+def test_a_run_that_another_release_began_ends_as_it_began(step: str, *, seen_before: bool) -> None:
+    world = World().degraded()
+    if step == "train":
+        world.finish(world.diagnosis())
+    (name,) = world.live
+    upgraded(world)
+    if seen_before:  # by the new release, while it goes on
+        world.settle()
+    assert world.live == [name]
+    world.finish(world.diagnosis() if step == "diagnose" else world.training())
+    if step == "diagnose":
+        world.finish(world.training())
+    assert [entry.outcome for entry in world.parsed.history] == [RunOutcome.PROMOTED] * 2
+
+
+@pytest.mark.parametrize("pod_ended", [True, False])
+def test_the_lost_report_of_what_another_release_asked_is_believed(*, pod_ended: bool) -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    upgraded(world)
+    done = world.training()
+    if pod_ended:
+        world.finish(None)
+    else:
+        world.settle()
+        world.jobs.pop(world.live[0])
+        world.settle()
+    assert world.live == ["news-1a2b3c-2-report"]
+    world.settle()
+    world.finish(done)
+    assert world.parsed.history[0].reason == "ChallengerWins"
+
+
+def test_a_rejected_fine_tune_of_another_release_escalates_on_its_diagnosis() -> None:
+    world = World().degraded()
+    upgraded(world)
+    world.finish(world.diagnosis())
+    known = world.parsed.decision
+    world.finish(world.training(new=WORSE))
+    decision = world.parsed.decision
+    assert known is not None
+    assert decision is not None
+    assert decision.reason == "FineTuneRejected"
+    assert decision.path == known.path, "with all that the diagnosis found"
+
+
+def test_a_spec_that_this_release_refuses_ends_its_run_and_leaves_no_job() -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    (name,) = world.live
+    world.status["run"]["spec"]["training"]["timeout"] = "1 fortnight"
+    effect = next_effect(world.seen())
+    assert effect == DeleteJob(name, f"uid-{name}")
+    world.settle()
+    assert world.live == []
+    entry = world.parsed.history[0]
+    assert (entry.outcome, entry.reason) == (RunOutcome.FAILED, "InvalidSpec")
+    assert "spec.training.timeout: '1 fortnight'" in entry.message
+    assert "was changed" not in entry.message
+
+
+def test_a_job_of_ours_in_the_way_is_deleted_and_the_run_goes_on() -> None:
+    """As after a backup of etcd: the number was given once before."""
+    world = World().degraded()
+    (name,) = world.live
+    mine = world.jobs[name]
+    world.jobs[name] = replace(mine, uid="another", request_digest="sha256:another")
+    world.status["run"].pop("jobUID")
+    world.status["run"].pop("requestDigest")
+    assert next_effect(world.seen()) == DeleteJob(name, "another")
+    world.created.remove(name)
+    world.settle()
+    assert world.jobs[name] == mine
+    world.finish(world.diagnosis())
+    world.finish(world.training())
+    assert world.parsed.history[0].outcome is RunOutcome.PROMOTED
+
+
+def test_a_job_of_the_run_s_name_and_another_uid_is_not_the_run_s() -> None:
+    world = World().degraded()
+    (name,) = world.live
+    world.jobs[name] = replace(world.jobs[name], uid="another")
+    assert next_effect(world.seen()) == DeleteJob(name, "another")
+    world.settle()
+    assert world.live == []
+    assert world.parsed.history[0].reason == "JobDeleted"
+
+
+def test_no_run_begins_beside_a_job_that_status_does_not_know() -> None:
+    world = World().degraded()
+    (name,) = world.live
+    world.status.pop("run")
+    world.settle()
+    assert world.parsed.run is None
+    assert world.condition("Training") == ("False", "JobLeftOver")
+    message = world.parsed.condition("Training").message  # type: ignore[union-attr]
+    assert name in message
+    writes = world.writes
+    world.settle()
+    assert world.writes == writes
+    world.jobs[name] = replace(world.jobs[name], phase=JobPhase.FAILED)
+    world.settle()
+    assert world.parsed.run is not None
+    assert world.parsed.run.number == 3
 
 
 @pytest.mark.parametrize(

@@ -437,6 +437,7 @@ FULL = Status(
         stopping=Stopping("PendingTimeout", "It waited."),
         half_batches=True,
         report='{"version":1}',
+        request_digest="sha256:cc",
     ),
     recheck=Recheck(3, TIME, "sha256:bb"),
     champion=Champion(

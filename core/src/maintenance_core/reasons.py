@@ -271,4 +271,8 @@ class TrainingReason(Reason):
         "AwaitingMetrics",
         "No first version is trained while the metric cannot be asked for: see MetricsAvailable.",
     )
+    LEFT_OVER = (
+        "JobLeftOver",
+        "A Job of this resource goes on and is of no run that status knows; none begins beside it.",
+    )
     REPORTING = "Reporting", "A small Job reads the stored report again."

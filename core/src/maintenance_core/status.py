@@ -229,6 +229,7 @@ _RUN: Final = record(
     champion=Part(if_there("championVersion", _COMPARED_WITH), flat=True),
     breach=Part(_BREACH, key="trouble"),
     data_digest=_TEXT,
+    request_digest=_TEXT,
     stopping=record(Stopping, reason=_REASON, message=or_else("", _TEXT)),
     report=_TEXT,
 )

@@ -17,6 +17,7 @@ from maintenance_core.lifecycle import projection, refusals
 from maintenance_core.lifecycle.breaker import tripped
 from maintenance_core.lifecycle.first_version import waits_for_metrics
 from maintenance_core.lifecycle.jobs import is_light
+from maintenance_core.lifecycle.living_jobs import left_over
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.model import (
     Action,
@@ -316,7 +317,11 @@ def _training(seen: Observation, status: Status) -> _Row:
     run = status.run
     if run is None:
         reason = _why_no_run(seen, status)
-        return TRAINING, "False", reason, reason.sentence
+        left = left_over(seen)
+        named = (
+            f" Job {left.name}." if left is not None and reason is TrainingReason.LEFT_OVER else ""
+        )
+        return TRAINING, "False", reason, f"{reason.sentence}{named}"
     job = refusals.live_job(seen, status)
     trains = str(run.step is Step.TRAIN and not is_light(run))
     reason = _where(run, job)
@@ -359,6 +364,8 @@ def _told_anew(seen: Observation, status: Status) -> frozenset[str]:
 def _why_no_run(seen: Observation, status: Status) -> TrainingReason:
     if seen.common_cause is CommonCause.HOLD:
         return TrainingReason.HELD
+    if left_over(replace(seen, status=status)) is not None:
+        return TrainingReason.LEFT_OVER
     waits = waits_for_metrics(seen, status) and not seen.suspended
     if waits and blocking_problem(seen, status) is None:
         return TrainingReason.AWAITING_METRICS

@@ -141,7 +141,9 @@ def diagnosis_of(seen: Observation, run: Run, spec: Spec) -> TrainingReport:
     asked = request_of_step(seen, run, spec, Step.DIAGNOSE)
     job = find(seen, job_name(seen.identity, run.number, Step.DIAGNOSE))
     try:
-        return read_report(job.message if job and job.message else "", asked)
+        if job is None:
+            return read_report("", asked)
+        return read_report(job.message or "", asked, job.request_digest)
     except ContractError:
         return TrainingReport(
             Operation.DIAGNOSE,

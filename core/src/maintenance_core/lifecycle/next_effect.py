@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 from maintenance_core.lifecycle.begin import begin
+from maintenance_core.lifecycle.living_jobs import left_over
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.progress import advance, stop
 from maintenance_core.lifecycle.promotion import adopted, in_service, late_projection
@@ -62,8 +63,8 @@ def version_is_unknown(seen: Observation) -> bool:
 
 
 def run_is_wanted(seen: Observation) -> bool:
-    """Whether a run should begin, and it is known that no Job of ours is there already."""
-    return seen.jobs is not None and wanted(seen) is not None
+    """Whether a run should begin, and it is known that no Job of ours goes on already."""
+    return seen.jobs is not None and left_over(seen) is None and wanted(seen) is not None
 
 
 def others_are_awaited(seen: Observation) -> bool:

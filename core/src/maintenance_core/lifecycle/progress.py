@@ -11,6 +11,7 @@ from maintenance_core.errors import SpecError
 from maintenance_core.lifecycle.deadlines import WHY_FAILED, overdue, to_be_read
 from maintenance_core.lifecycle.diagnosed import diagnosed
 from maintenance_core.lifecycle.jobs import manifest
+from maintenance_core.lifecycle.living_jobs import is_terminal, lives
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.refusals import (
     is_hopeless,
@@ -23,7 +24,6 @@ from maintenance_core.lifecycle.refusals import (
 from maintenance_core.lifecycle.run import (
     find,
     history_entry,
-    is_terminal,
     read_report,
     record_of_training,
     request_of_step,
@@ -52,7 +52,7 @@ from maintenance_core.spec import parse
 def stop(seen: Observation, run: Run) -> Effect | None:
     """``spec.suspend``: the Job goes first, then the run."""
     job = find(seen, run.job_name)
-    if job is not None and job.owner_uid == seen.identity.uid and not is_terminal(job):
+    if job is not None and lives(seen, job):
         return _delete(seen, job)
     message = "Stopped by spec.suspend; nothing that it trained is in service."
     entry = history_entry(seen, run, RunOutcome.STOPPED, RunReason.SUSPENDED, message)
@@ -66,18 +66,19 @@ def stop(seen: Observation, run: Run) -> Effect | None:
 
 def advance(seen: Observation, run: Run) -> Effect | None:
     """Whatever the run's Job, or its absence, asks for next."""
+    job = find(seen, run.job_name)
     try:
         spec = parse(run.spec)
     except SpecError as error:
-        return fail(seen, run, ReadyReason.INVALID_STATUS, f"status.run.spec was changed: {error}")
+        return _without_spec(seen, run, job, error)
     asked = request_of_step(seen, run, spec, run.step)
-    job = find(seen, run.job_name)
     if job is None:
         return _without_job(seen, run, spec, asked)
     if job.deleted is not None and not is_terminal(job):
-        # What comes of it is seen once it is gone; where its report is known, nothing more comes.
-        return _reported(seen, run, spec, run.report) if run.report else settle(seen, seen.status)
+        return _going(seen, run, spec, job)
     if not _is_of(seen, run, asked, job):
+        if lives(seen, job):
+            return _delete(seen, job)
         return fail(
             seen,
             run,
@@ -87,10 +88,40 @@ def advance(seen: Observation, run: Run) -> Effect | None:
     return (_over if is_terminal(job) else _living)(seen, run, spec, job)
 
 
+def _going(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | None:
+    """A Job that is being deleted: what comes of it is seen once it is gone.
+
+    Where its report is known, nothing more comes.
+    """
+    if run.report:
+        return _reported(seen, run, spec, run.report, job)
+    return settle(seen, seen.status)
+
+
 def _is_of(seen: Observation, run: Run, asked: TrainingRequest, job: JobView) -> bool:
-    """Whether a Job is the one that the run has made: another one may have come by its name."""
-    same = not run.job_uid or job.uid == run.job_uid
-    return same and (job.owner_uid, job.request_digest) == (seen.identity.uid, asked.digest)
+    """Whether a Job is the one that the run has made: another one may have come by its name.
+
+    One that was written down is known by its uid. What it was asked need not be what this release
+    would ask: another one may have begun the run.
+    """
+    if job.owner_uid != seen.identity.uid:
+        return False
+    return job.uid == run.job_uid if run.job_uid else job.request_digest == asked.digest
+
+
+def _without_spec(
+    seen: Observation, run: Run, job: JobView | None, error: SpecError
+) -> Effect | None:
+    """The run's frozen spec cannot be followed, so nothing that its Job yields could be judged."""
+    if job is not None and lives(seen, job):
+        return _delete(seen, job)
+    return fail(
+        seen,
+        run,
+        ReadyReason.INVALID_SPEC,
+        f"The spec that the run began with (status.run.spec) cannot be followed: {error}. Another "
+        "release of the operator took it, or status was edited; a new run takes spec as it is.",
+    )
 
 
 def _over(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | None:
@@ -100,7 +131,7 @@ def _over(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | Non
         return warned
     # It may have been written down, and the Job's deletion refused until its pod was taken away.
     if message := run.report or job.message:
-        return _reported(seen, run, spec, message)
+        return _reported(seen, run, spec, message, job)
     if run.stopping is not None and job.phase is JobPhase.FAILED:
         return _given_up(seen, run, spec, run.stopping)
     return _ended_without_report(seen, run, spec, job)
@@ -110,7 +141,7 @@ def _living(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | N
     """A Job that has not ended: it is waited for, given up, or done though its pod runs on."""
     if run.stopping is not None or run.report:
         return _delete(seen, job)
-    run = replace(run, job_uid=job.uid)
+    run = replace(run, job_uid=job.uid, request_digest=_digest(run, job))
     if to_be_read(run, job, seen.now):
         run = replace(run, report=job.message or "")
     else:
@@ -118,12 +149,21 @@ def _living(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | N
     return settle(seen, replace(seen.status, run=run))
 
 
-def _reported(seen: Observation, run: Run, spec: Spec, message: str) -> Effect | None:
+def _digest(run: Run, job: JobView | None) -> str:
+    """Of the request that the step's report is to answer; empty where nobody wrote it down."""
+    if run.request_digest or run.step is Step.REPORT or job is None:
+        return run.request_digest
+    return job.request_digest
+
+
+def _reported(
+    seen: Observation, run: Run, spec: Spec, message: str, job: JobView | None
+) -> Effect | None:
     """The trainer has said what came of a step."""
     about = run.subject if run.step is Step.REPORT and run.subject else run.step
     expected = request_of_step(seen, run, spec, about)
     try:
-        report = read_report(message, expected)
+        report = read_report(message, expected, _digest(run, job))
     except ContractError as error:
         return fail(seen, run, VerdictReason.REPORT_INVALID, f"Job {run.job_name}: {error}")
     if report.outcome is Outcome.FAILED and report.reason == RunReason.DEADLINE_EXCEEDED:
@@ -144,7 +184,7 @@ def _delete(seen: Observation, job: JobView) -> Effect | None:
 def _without_job(seen: Observation, run: Run, spec: Spec, asked: TrainingRequest) -> Effect | None:
     """Not yet created; given up; or seen once, and somebody deleted it."""
     if run.report:
-        return _reported(seen, run, spec, run.report)
+        return _reported(seen, run, spec, run.report, None)
     if run.stopping is not None:
         return _given_up(seen, run, spec, run.stopping)
     if not run.job_uid:
@@ -160,7 +200,7 @@ def _without_job(seen: Observation, run: Run, spec: Spec, asked: TrainingRequest
         return create if refusal is None else _without_leave(seen, run, spec, create, refusal)
     message = f"Job {run.job_name} was deleted before its result was read."
     if run.step is Step.TRAIN:
-        return _ask_for_report(seen, run, message)
+        return _ask_for_report(seen, run, None, message)
     return fail(seen, run, RunReason.JOB_DELETED, message)
 
 
@@ -200,12 +240,13 @@ def _ended_without_report(seen: Observation, run: Run, spec: Spec, job: JobView)
         return fail(seen, run, reason, f"Job {job.name} failed: {why}. What it wrote last: {look}")
     if run.step is Step.REPORT:
         return fail(seen, run, RunReason.REPORT_MISSING, f"Job {job.name} left no message.")
-    return _ask_for_report(seen, run, f"Job {job.name} ended, but its pod is gone.")
+    return _ask_for_report(seen, run, job, f"Job {job.name} ended, but its pod is gone.")
 
 
-def _ask_for_report(seen: Observation, run: Run, why: str) -> Effect | None:
+def _ask_for_report(seen: Observation, run: Run, job: JobView | None, why: str) -> Effect | None:
     """A finished training is never repeated for a lost message: the store has the report."""
     asking = with_job(seen.identity, replace(run, step=Step.REPORT, subject=run.step, job_uid=""))
+    asking = replace(asking, request_digest=_digest(run, job))
     return settle(
         seen,
         replace(seen.status, run=asking),

@@ -21,7 +21,6 @@ from maintenance_core.model import (
     Champion,
     Degraded,
     HistoryEntry,
-    JobPhase,
     JobView,
     Metrics,
     OutcomeCounters,
@@ -51,7 +50,7 @@ def next_number(seen: Observation) -> int:
 def with_job(identity: Identity, run: Run) -> Run:
     """The run at the beginning of its step, whose Job has a name and is not seen yet."""
     named = job_name(identity, run.number, run.step)
-    return replace(run, job_name=named, stopping=None, report="")
+    return replace(run, job_name=named, stopping=None, report="", request_digest="")
 
 
 def live_run(seen: Observation) -> Run:
@@ -64,11 +63,6 @@ def live_run(seen: Observation) -> Run:
 def find(seen: Observation, name: str) -> JobView | None:
     """The Job of that name, if it is there."""
     return next((job for job in seen.jobs or () if job.name == name), None)
-
-
-def is_terminal(job: JobView) -> bool:
-    """Whether a Job has ended."""
-    return job.phase in {JobPhase.COMPLETE, JobPhase.FAILED}
 
 
 def reference_to(champion: Champion | None) -> ChampionRef | None:
@@ -94,8 +88,11 @@ def record_of_training(seen: Observation, run: Run) -> str:
     return record_of(seen.identity, decision).to_json()
 
 
-def read_report(message: str, expected: TrainingRequest) -> TrainingReport:
+def read_report(message: str, expected: TrainingRequest, digest: str = "") -> TrainingReport:
     """What a trainer said, as an answer to that request.
+
+    ``digest`` is the request's as it was made, where that is known: another release may have made
+    it, and a default of its own is another digest.
 
     Raises:
         ContractError: it is no report, or one of another request.
@@ -110,7 +107,7 @@ def read_report(message: str, expected: TrainingRequest) -> TrainingReport:
     if report.operation is Operation.REPORT and report.outcome is Outcome.FAILED:
         return report
     answered = (report.operation, report.run, report.request_digest)
-    if answered != (expected.operation, expected.run, expected.digest):
+    if answered != (expected.operation, expected.run, digest or expected.digest):
         msg = "the report is not of this run's request"
         raise ContractError(msg)
     return report

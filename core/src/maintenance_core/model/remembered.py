@@ -222,7 +222,8 @@ class Run:
     afterwards one that somebody deleted. ``snapshot_run`` is the run whose data snapshot is
     trained on (another one for an escalation). ``half_batches``: the run before it ran out of
     memory. ``report`` is what the step's trainer said where its pod runs on: written down before
-    the Job is deleted.
+    the Job is deleted. ``request_digest`` is of what that trainer was asked, as the Job carries it:
+    another release would ask in other words.
     """
 
     number: int
@@ -244,6 +245,7 @@ class Run:
     stopping: Stopping | None = None
     half_batches: bool = False
     report: str = ""
+    request_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
