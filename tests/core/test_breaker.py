@@ -63,6 +63,16 @@ def test_a_new_generation_of_the_spec_begins_anew() -> None:
     assert counted(status(run(1), run(2), replace(run(3), generation=2)), generation=2) == [3]
 
 
+def test_a_generation_of_the_same_spec_for_trainings_does_not() -> None:
+    told = [replace(run(number), spec_digest="sha256:a") for number in (1, 2, 3)]
+    found = status(*told[:2], replace(told[2], generation=2))
+    for digest, numbers in (("sha256:a", [3, 2, 1]), ("sha256:b", []), ("", [])):
+        counted = failures(found, generation=3, spec_digest=digest, since=None)
+        assert [entry.number for entry in counted] == numbers
+    untold = failures(status(run(1), run(2)), generation=3, spec_digest="", since=None)
+    assert untold == (), "of releases before, the generation alone is known"
+
+
 def test_what_ended_before_the_reset_is_forgiven() -> None:
     assert counted(status(run(1), run(2), run(3)), since=START + 2 * HOUR) == [3]
 

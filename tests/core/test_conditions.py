@@ -56,7 +56,10 @@ def test_a_store_that_was_set_free_is_found_by_the_next_look() -> None:
 
 def test_a_changed_spec_lifts_the_stall() -> None:
     world = in_another_s_store()
-    world.generation = 2
+    world.edit(history={"runs": 20})
+    world.settle()
+    assert world.condition("Ready") == ("False", "StoreInUse"), "that bears on no store"
+    world.edit(model={"storage": {"storageUri": "pvc://models/elsewhere"}})
     world.settle()
     assert world.condition("Ready") == ("True", "Watching")
     assert world.live

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from support.plain import merged
 from support.world import AWAY, DOWN, HEALTHY, START, WORSE, World, a_spec, paired
 
 from maintenance_contract import (
@@ -406,7 +407,7 @@ def test_a_changed_spec_lifts_the_wait() -> None:
         )
     )
     assert not world.live
-    world.generation = 2
+    world.edit(data={"columns": {"text": "body"}})
     world.settle()
     assert len(world.live) == 1
 
@@ -434,7 +435,7 @@ def test_a_rejected_fine_tune_escalates_once_on_the_same_snapshot() -> None:
     assert decision is not None
     assert (decision.action, decision.reason) == (Action.WAIT, "NoNewEvidence")
     assert not world.live
-    world.generation = 2
+    world.edit(gate={"minImprovement": 0.001})
     world.settle()
     world.finish(world.diagnosis())
     assert world.live == ["news-1a2b3c-5-train"], "a changed spec is new evidence"
@@ -791,10 +792,121 @@ def test_the_breaker_opens_after_three_failures_and_a_new_spec_closes_it() -> No
     world.now += timedelta(days=3)
     world.settle()
     assert (world.live, world.writes) == ([], writes)
-    world.generation += 1
+    world.edit(training={"timeout": "5h"})
     world.settle()
     assert world.condition("Ready") == ("True", "Watching")
     assert world.live
+
+
+# --- edits that bear on no training open nothing that was closed --------------------------
+
+UNRELATED: tuple[dict[str, Any], ...] = (
+    {"suspend": True},
+    {"suspend": None},
+    {"history": {"runs": 20}},
+    {"triggers": {"schedule": {"cron": "0 3 * * 1"}}},
+    {"decision": {"recheckAfter": "2h"}},
+)
+
+
+def edited(world: World) -> None:
+    """All that an author may write without wanting another look."""
+    for edit in UNRELATED:
+        world.edit(**edit)
+        world.settle()
+        assert world.live == []
+
+
+def test_the_breaker_stays_open_over_edits_that_mend_nothing() -> None:
+    world = World().degraded()
+    for _ in range(3):
+        _fail_once(world)
+    edited(world)
+    assert world.condition("Ready") == ("False", "RepeatedFailures")
+    message = world.parsed.condition("Ready").message  # type: ignore[union-attr]
+    assert "change spec in what bears on a training" in message
+
+
+def test_the_pause_after_a_failed_run_outlasts_edits_that_mend_nothing() -> None:
+    world = World().degraded()
+    world.finish(phase=JobPhase.FAILED, failure="BackoffLimitExceeded", detail="It crashed")
+    recheck = world.parsed.recheck
+    assert recheck is not None
+    edited(world)
+    assert world.parsed.recheck == recheck
+    world.now = recheck.time
+    world.settle()
+    assert world.live == ["news-1a2b3c-3-diagnose"]
+
+
+def test_the_pause_after_a_failed_run_outlasts_a_slip_of_the_pen() -> None:
+    world = World().degraded()
+    world.finish(phase=JobPhase.FAILED, failure="BackoffLimitExceeded", detail="It crashed")
+    recheck = world.parsed.recheck
+    world.edit(training={"timeout": "1 fortnight"})
+    world.settle()
+    assert world.condition("Ready") == ("False", "InvalidSpec")
+    world.edit(training={"timeout": "4h"})
+    world.settle()
+    assert world.parsed.recheck == recheck
+    assert world.live == []
+    world.edit(training={"timeout": "5h"})
+    world.settle()
+    assert world.live == ["news-1a2b3c-3-diagnose"], "that may mend it"
+
+
+def rejected() -> World:
+    """A fine-tune, and the retrain after it, that the gate refused."""
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    world.finish(world.training(new=WORSE))
+    world.finish(world.training(new=WORSE))
+    return world
+
+
+def test_what_was_rejected_is_not_trained_again_after_edits_that_change_no_training() -> None:
+    world = rejected()
+    edited(world)
+    world.now += timedelta(days=2)
+    world.settle()
+    world.finish(world.diagnosis())
+    assert world.parsed.decision is not None
+    assert world.parsed.decision.reason == "NoNewEvidence"
+    assert world.live == []
+
+
+def by_release_before(world: World) -> None:
+    """Status as it was written when nobody kept a digest of the spec."""
+    for part in (world.status.get("recheck", {}), *world.status["history"]):
+        part.pop("specDigest", None)
+
+
+def test_a_status_without_digests_is_not_written_again_and_counts_by_its_generation() -> None:
+    world = rejected()
+    by_release_before(world)
+    writes = world.writes
+    world.settle()
+    assert world.writes == writes, "an upgrade is no reason to write"
+    assert world.parsed.recheck is not None
+    world.now += timedelta(days=2)
+    world.settle()
+    world.finish(world.diagnosis())
+    assert world.parsed.decision is not None
+    assert world.parsed.decision.reason == "NoNewEvidence"
+    by_release_before(world)
+    world.edit(history={"runs": 20})
+    world.settle()
+    assert world.live == ["news-1a2b3c-5-diagnose"], "as it always was"
+
+
+def test_a_new_default_that_nobody_wrote_is_no_other_spec() -> None:
+    """An upgraded CRD fills in a field: the generation stays, the digest does not."""
+    world = World().degraded()
+    for _ in range(3):
+        _fail_once(world)
+    world.spec = merged(world.spec, {"gate": {"brandNew": 1}})
+    world.settle()
+    assert world.condition("Ready") == ("False", "RepeatedFailures")
 
 
 def test_an_annotation_closes_the_breaker_for_what_was_before() -> None:
@@ -930,7 +1042,7 @@ def test_history_keeps_as_many_runs_as_the_spec_says() -> None:
     world = World(spec=a_spec(history={"runs": 2}, limits=limits)).degraded()
     for _ in range(3):
         world.finish(phase=JobPhase.FAILED, detail="It crashed")
-        world.generation += 1
+        world.edit(gate={"minImprovement": world.generation / 1000})
         world.now += timedelta(days=2)
         world.settle()
     assert len(world.parsed.history) == 2

@@ -439,7 +439,7 @@ FULL = Status(
         report='{"version":1}',
         request_digest="sha256:cc",
     ),
-    recheck=Recheck(3, TIME, "sha256:bb"),
+    recheck=Recheck(3, TIME, "sha256:bb", "sha256:dd"),
     champion=Champion(
         6,
         "pvc://models/news/versions/6",
@@ -467,6 +467,7 @@ FULL = Status(
             data_digest="sha256:bb",
             champion_version=5,
             champion_digest="sha256:cc",
+            spec_digest="sha256:dd",
             version=6,
             trained=True,
             train_seconds=31.7,

@@ -28,6 +28,7 @@ from maintenance_core.errors import SpecError
 from maintenance_core.lifecycle.jobs import Identity, TrainerImage
 from maintenance_core.lifecycle.next_effect import next_effect
 from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.settle import still_waiting
 from maintenance_core.model import (
     Assessment,
     CreateJob,
@@ -52,7 +53,8 @@ from maintenance_core.names import (
     ANNOTATION_REQUEST,
 )
 from maintenance_core.spec import parse
-from support.plain import plain_spec
+from maintenance_core.spec_digest import digest_of
+from support.plain import merged, plain_spec
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HEALTHY = Healthy(Reading(START, 0.95, 500), 0, 5)
@@ -111,15 +113,15 @@ class World:
             spec = parse(self.spec)
         except SpecError as error:
             spec = error
-        status = status_json.read(self.status)
-        if status.observed_generation not in {-1, self.generation}:
-            status = replace(status, recheck=None)
+        spec_digest = digest_of(self.spec) if isinstance(spec, Spec) else ""
+        status = still_waiting(status_json.read(self.status), self.generation, spec_digest)
         return Observation(
             identity=self.identity,
             generation=self.generation,
             suspended=self.spec.get("suspend") is True,
             spec=spec,
             raw_spec=self.spec,
+            spec_digest=spec_digest,
             status=status,
             assessment=self.assessment,
             now=self.now,
@@ -274,6 +276,10 @@ class World:
         self.now += timedelta(days=1)
         self.settle()
         return self
+
+    def edit(self, **changes: Any) -> None:
+        """Somebody changes the spec by a merge patch."""
+        self.spec, self.generation = merged(self.spec, changes), self.generation + 1
 
     def degraded(self) -> "World":
         self.with_champion()

@@ -233,7 +233,7 @@ _RUN: Final = record(
     stopping=record(Stopping, reason=_REASON, message=or_else("", _TEXT)),
     report=_TEXT,
 )
-_RECHECK: Final = record(Recheck, _TYPES, data_digest=_TEXT)
+_RECHECK: Final = record(Recheck, _TYPES, data_digest=_TEXT, spec_digest=_TEXT)
 
 _PROJECTED: Final = record(Champion, _TYPES, version=whole(least=1), baseline=given(None))
 _BASELINE: Final = record(Baseline, _TYPES, samples=_WHOLE, also={"source": BASELINE_SOURCE})
@@ -258,6 +258,7 @@ _ENTRY: Final = record(
     generation=or_else(0, whole()),
     data_digest=_TEXT,
     champion_digest=_TEXT,
+    spec_digest=_TEXT,
     train_seconds=_WHOLE,
     new=Part(_SCORE, within="scores"),
     old=Part(_SCORE, within="scores"),

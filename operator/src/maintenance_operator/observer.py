@@ -17,6 +17,7 @@ from maintenance_core.lifecycle import projection
 from maintenance_core.lifecycle.jobs import Identity, TrainerImage
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.refusals import is_due, refused
+from maintenance_core.lifecycle.settle import still_waiting
 from maintenance_core.lifecycle.steady_state import SteadyState
 from maintenance_core.lifecycle.triggers import onset, wanted
 from maintenance_core.model import (
@@ -30,6 +31,7 @@ from maintenance_core.model import (
     Status,
 )
 from maintenance_core.names import ANNOTATION_BREAKER_RESET
+from maintenance_core.spec_digest import digest_of
 from maintenance_core.watch.common_cause import CommonCause
 from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.assessor import Assessor, MetricsSource
@@ -90,15 +92,16 @@ class Observer:
         identity = Identity(metadata["namespace"], metadata["name"], metadata["uid"])
         raw_spec = body.get("spec") or {}
         spec, scheduled = await self._read(raw_spec, identity.namespace, now)
+        spec_digest = digest_of(raw_spec) if isinstance(spec, Spec) else ""
         status = status_json.read(body.get("status") or {})
-        if status.observed_generation not in {-1, metadata["generation"]}:
-            status = replace(status, recheck=None)
+        status = still_waiting(status, metadata["generation"], spec_digest)
         seen = Observation(
             identity=identity,
             generation=metadata["generation"],
             suspended=raw_spec.get("suspend") is True,
             spec=spec,
             raw_spec=raw_spec,
+            spec_digest=spec_digest,
             status=status,
             assessment=await self._assess(identity, spec, status, now),
             new_data=await self._new_data(identity, spec, now),

@@ -35,16 +35,18 @@ NO_CONTEST: Final = (DecisionReason.FIRST_VERSION, DecisionReason.INITIAL_MODEL)
 def no_new_evidence(situation: Situation, wanted: Proposal) -> Proposal | None:
     """The gate already rejected this action for this champion, data and spec: Wait for a change.
 
-    A rejected FineTune is not taken for a reason to Retrain here: its escalation was that.
+    The spec counts as far as it bears on a training. A rejected FineTune is not taken for a reason
+    to Retrain here: its escalation was that.
     """
     champion = situation.champion.digest if situation.champion else ""
-    evidence = (wanted.action, champion, situation.report.snapshot_digest, situation.generation)
+    evidence = (wanted.action, champion, situation.report.snapshot_digest)
     tried = (
         entry
         for entry in situation.history
         if entry.outcome is RunOutcome.REJECTED
         and entry.data_digest
-        and (entry.action, entry.champion_digest, entry.data_digest, entry.generation) == evidence
+        and (entry.action, entry.champion_digest, entry.data_digest) == evidence
+        and entry.held_to(situation.generation, situation.spec_digest)
     )
     before = next(tried, None)
     if before is None:
@@ -53,8 +55,8 @@ def no_new_evidence(situation: Situation, wanted: Proposal) -> Proposal | None:
         Action.WAIT,
         DecisionReason.NO_NEW_EVIDENCE,
         f"{wanted.action.value} on the same data was rejected in run {before.number} "
-        f"({before.reason}). It will be tried again when newly labelled rows "
-        "arrive or the spec changes.",
+        f"({before.reason}). It will be tried again when newly labelled rows arrive or the spec "
+        "changes in what bears on a training.",
     )
 
 

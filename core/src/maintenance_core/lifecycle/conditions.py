@@ -119,6 +119,7 @@ def blocking_problem(seen: Observation, status: Status) -> tuple[str, str] | Non
     tired = tripped(
         status,
         generation=seen.generation,
+        spec_digest=seen.spec_digest,
         since=seen.breaker_reset,
         most=seen.spec.limits.consecutive_failures,
     )
@@ -147,7 +148,9 @@ def _store_in_use(status: Status) -> tuple[str, str] | None:
 def _job_was_refused(seen: Observation, status: Status) -> tuple[str, str] | None:
     """The last run ended because its Job was refused; it stands until the next has one."""
     last = status.history[0] if status.history else None
-    if last is None or last.reason != RunReason.JOB_REFUSED or last.generation != seen.generation:
+    if last is None or last.reason != RunReason.JOB_REFUSED:
+        return None
+    if not last.held_to(seen.generation, seen.spec_digest):
         return None
     begun = status.run is not None and status.run.job_uid
     return None if begun else (ReadyReason.JOB_REFUSED, last.message)

@@ -29,6 +29,7 @@ from maintenance_core.model import (
     Trigger,
 )
 from maintenance_core.reasons import EventReason, ReadyReason
+from maintenance_core.spec_digest import digest_of
 
 RUN_NUMBER_TAKEN: Final = "RunNumberTaken"
 STORE_IN_USE: Final = "StoreInUse"
@@ -55,6 +56,7 @@ def diagnosed(seen: Observation, run: Run, spec: Spec, report: TrainingReport) -
             history=seen.status.history,
             escalated_from=run.escalated_from,
             generation=run.generation,
+            spec_digest=digest_of(run.spec),
         )
     )
     if report.outcome is Outcome.FAILED and report.reason == STORE_IN_USE:
@@ -123,6 +125,7 @@ def escalate(
             history=(entry, *seen.status.history),
             escalated_from=run.number,
             generation=run.generation,
+            spec_digest=digest_of(run.spec),
         )
     )
     retrain = replace(

@@ -21,7 +21,8 @@ class Observation:
     ``breaker_reset`` are forgiven. ``scheduled`` is the last time that was due by
     ``spec.triggers.schedule`` and the one after it; ``new_data`` the latest reading of
     ``spec.triggers.newData``. ``common_cause`` says whether a run may begin by the metric: many
-    may have left their range together.
+    may have left their range together. ``spec_digest`` is of what bears on a training in
+    ``raw_spec`` (``digest_of``), empty where that cannot be followed.
     """
 
     identity: Identity
@@ -41,3 +42,4 @@ class Observation:
     scheduled: tuple[datetime, datetime] | None = None
     new_data: float | None = None
     common_cause: CommonCause = CommonCause.ALLOW
+    spec_digest: str = ""

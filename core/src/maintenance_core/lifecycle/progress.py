@@ -211,8 +211,9 @@ def _without_leave(
     began = run.train_start_time if run.step is Step.TRAIN else None
     waited = seen.now - (began or run.start_time)
     message = message_of(seen, seen.status, refusal)
-    if is_told(refusal) and isinstance(seen.spec, Spec) and run.generation != seen.generation:
-        entry = history_entry(seen, run, RunOutcome.FAILED, RunReason.JOB_REFUSED, message)
+    entry = history_entry(seen, run, RunOutcome.FAILED, RunReason.JOB_REFUSED, message)
+    changed = isinstance(seen.spec, Spec) and not entry.held_to(seen.generation, seen.spec_digest)
+    if is_told(refusal) and changed:
         note = f"Run {run.number}: {RunReason.JOB_REFUSED}, and the spec has changed. {message}"
         return end(seen, entry, None, Note(EventReason.RUN_FAILED, note, warning=True))
     if is_hopeless(refusal) or waited > spec.training.pending_timeout:

@@ -32,6 +32,7 @@ from maintenance_core.model import (
     ThresholdRange,
     TrainingPlan,
 )
+from maintenance_core.spec_digest import digest_of
 
 REPORT_CHARACTERS: Final = 4096
 """Of a report's message; a termination message holds no more."""
@@ -151,4 +152,5 @@ def history_entry(
         champion_version=run.champion.version if run.champion else None,
         champion_digest=run.champion.digest if run.champion else "",
         trained=run.train_start_time is not None,
+        spec_digest=digest_of(run.spec),
     )

@@ -90,13 +90,25 @@ def with_baseline(seen: Observation) -> Status:
 
 
 def later_recheck(seen: Observation, spec: Spec, data_digest: str) -> Recheck:
-    """Doubling while the data stay the same."""
+    """Doubling while the data stay the same, until the spec is another one for trainings."""
     before = seen.status.recheck
     same = before is not None and before.data_digest == data_digest
     count = before.count + 1 if before is not None and same else 1
     longest = max(RECHECK_AT_MOST, spec.recheck_after)
     wait = min(spec.recheck_after * 2 ** min(count - 1, 16), longest)
-    return Recheck(count, seen.now + wait, data_digest)
+    return Recheck(count, seen.now + wait, data_digest, seen.spec_digest)
+
+
+def still_waiting(status: Status, generation: int, spec_digest: str) -> Status:
+    """The status, without the wait for a recheck where that was earned by another spec.
+
+    ``spec_digest`` is empty as long as the spec cannot be followed: then the wait stands, for the
+    spec from before may come back.
+    """
+    recheck = status.recheck
+    if recheck is None or not spec_digest or status.observed_generation in {-1, generation}:
+        return status
+    return status if recheck.earned_by(spec_digest) else replace(status, recheck=None)
 
 
 def end(

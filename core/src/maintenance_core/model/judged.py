@@ -27,6 +27,7 @@ class Situation:
     history: tuple[HistoryEntry, ...] = ()
     generation: int = 0
     escalated_from: int | None = None
+    spec_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,11 @@ from maintenance_core.model.counts import Alarm
 from maintenance_core.model.measured import Baseline, Monitor, Reading
 
 
+def _same(one: str, other: str) -> bool:
+    """Whether two digests of specs are the same, and known."""
+    return one == other != ""
+
+
 class Action(StrEnum):
     """What a decision asks for."""
 
@@ -171,7 +176,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """A run that came to training, failed or was stopped. Newest first in status."""
+    """A run that came to training, failed or was stopped. Newest first in status.
+
+    ``spec_digest`` is of what bears on a training in the spec that it was held to (``digest_of``).
+    """
 
     number: int
     trigger: Trigger
@@ -190,6 +198,15 @@ class HistoryEntry:
     train_seconds: float | None = None
     new: Score | None = None
     old: Score | None = None
+    spec_digest: str = ""
+
+    def held_to(self, generation: int, spec_digest: str) -> bool:
+        """Whether that is the spec it was held to, as far as it bears on a training.
+
+        A spec that nobody edited is the same, though another release may fill it in otherwise; and
+        releases before wrote no digest.
+        """
+        return self.generation == generation or _same(self.spec_digest, spec_digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +267,16 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """After fruitless looks: how many in a row on the same data, and no new one before."""
+    """After fruitless looks: how many in a row on the same data and spec, and no new one before."""
 
     count: int
     time: datetime
     data_digest: str = ""
+    spec_digest: str = ""
+
+    def earned_by(self, spec_digest: str) -> bool:
+        """Whether the looks were by that spec, as far as it bears on a training."""
+        return _same(self.spec_digest, spec_digest)
 
 
 @dataclass(frozen=True, slots=True)

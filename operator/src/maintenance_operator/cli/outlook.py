@@ -25,6 +25,7 @@ from maintenance_core.model import (
     Unknown,
 )
 from maintenance_core.reasons import MetricsReason, RunReason, TrainingReason
+from maintenance_core.spec_digest import digest_of
 from maintenance_core.watch.counters import as_gauge, bound_of
 from maintenance_core.watch.reading_times import next_reading
 from maintenance_operator.cli.resource import NEVER_SEEN, LiveJob, Resource
@@ -250,6 +251,7 @@ def observation_of(resource: Resource, spec: Spec, now: datetime) -> Observation
         suspended=resource.suspended,
         spec=spec,
         raw_spec=resource.raw_spec,
+        spec_digest=digest_of(resource.raw_spec),
         status=resource.status,
         assessment=_assessment(resource, spec, now),
         now=now,

@@ -32,6 +32,7 @@ from maintenance_core.model import (
 )
 from maintenance_core.numbers import figure, moment
 from maintenance_core.reasons import DecisionReason
+from maintenance_core.spec_digest import digest_of
 from maintenance_core.watch.counters import as_gauge, bound_of
 from maintenance_operator.cli.history import found, what_ran
 from maintenance_operator.cli.layout import Page, Tone, paragraph
@@ -196,7 +197,8 @@ def otherwise(case: Case) -> Iterator[str]:
         yield _turned(turn, would)
     if not would.changes and not would.turns:
         yield "no single other answer would have changed what the rules ask for."
-    if case.ended is not None and case.ended.generation != case.resource.generation:
+    spec = case.resource.generation, digest_of(case.resource.raw_spec)
+    if case.ended is not None and not case.ended.held_to(*spec):
         yield "(The spec has changed since; the rules were asked by the spec as it is now.)"
 
 
