@@ -8,7 +8,7 @@ resourceVersion, so a second operator or a stale cache loses the write and looks
 
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from maintenance_core import status as status_json
@@ -62,6 +62,8 @@ from maintenance_operator.refusals import (
 )
 
 EFFECTS_PER_PASS: Final = 12
+TOLD_AGAIN: Final = timedelta(hours=1)
+"""An Event is kept that long; what no condition can say is told again then."""
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ class Reconciler:
         self._cluster = cluster
         self._resources = resources
         self._telemetry = telemetry
+        self._clock = clock
         self._refusals = Refusals()
         self._observer = Observer(
             cluster=cluster,
@@ -96,6 +99,7 @@ class Reconciler:
         )
         self._interner = Interner()
         self._steady: dict[Key, tuple[tuple[str, str, str], SteadyState]] = {}
+        self._unreadable: dict[Key, tuple[str, str, datetime]] = {}
 
     async def __call__(self, key: Key) -> timedelta | None:
         """One pass.
@@ -109,11 +113,12 @@ class Reconciler:
             ClusterError: the API server is away or refuses; look again later.
         """
         try:
-            return await self._steady_check(key) or await self._reconcile(key)
+            looked = await self._steady_check(key) or await self._reconcile(key)
         except SpecError as error:
             # Status was edited into something unreadable; a write would lose the rest of it.
-            self._complain(key, error)
-            return None
+            return self._complain(key, error)
+        self._unreadable.pop(key, None)
+        return looked
 
     async def _steady_check(self, key: Key) -> timedelta | None:
         """A look at a resource that was steady; None where it has to be a whole one."""
@@ -133,17 +138,28 @@ class Reconciler:
             return until_the_others_are_read(known[0])
         return until_reading(known[0], kept.shared.metrics.interval, now)
 
-    def _complain(self, key: Key, error: SpecError) -> None:
-        body = self._resources.get(key)
-        _log.error(
-            "%s: %s",
-            ReadyReason.INVALID_STATUS,
-            error,
-            extra={"namespace": key[0], "resource": key[1]},
-        )
+    def _complain(self, key: Key, error: SpecError) -> timedelta:
+        """Tell of a status that cannot be read, again and again; returns when to do so next."""
+        self._telemetry.conditions(*key, {READY: "False", STALLED: "True"})
+        body, now = self._resources.get(key), self._clock.now()
+        uid = "" if body is None else str(body["metadata"]["uid"])
+        *said, told = self._unreadable.get(key, ("", "", now - TOLD_AGAIN))
+        if said == [uid, str(error)] and timedelta() <= now - told < TOLD_AGAIN:
+            told_again = told + TOLD_AGAIN - now
+        else:
+            self._unreadable[key] = uid, str(error), now
+            told_again = TOLD_AGAIN
+            _log.error(
+                "%s: %s",
+                ReadyReason.INVALID_STATUS,
+                error,
+                extra={"namespace": key[0], "resource": key[1]},
+            )
+            if body is not None:
+                self._cluster.event(body, "Warning", ReadyReason.INVALID_STATUS, str(error))
         if body is not None:
-            self._cluster.event(body, "Warning", ReadyReason.INVALID_STATUS, str(error))
             self._resources.keep(body)
+        return told_again
 
     async def _reconcile(self, key: Key) -> timedelta | None:
         body, live = await self._body(key)
@@ -237,6 +253,7 @@ class Reconciler:
     def forget(self, key: Key) -> None:
         """The resource is gone, and so is all that is remembered by its key."""
         self._steady.pop(key, None)
+        self._unreadable.pop(key, None)
         self._observer.forget(key)
         self._refusals.forget(key)
         self._telemetry.forget(*key)
