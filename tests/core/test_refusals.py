@@ -407,6 +407,16 @@ def test_a_job_that_a_finalizer_holds_is_deleted_once_and_waited_for() -> None:
     assert world.condition("Ready") == ("True", "Watching")
 
 
+def test_finalizers_beyond_number_are_told_in_words_that_can_be_read_again() -> None:
+    world = held(finalizers=tuple(f"example.com/{number:0200}" for number in range(100)))
+    suspended(world)
+    assert world.parsed.run is not None, "status can be read"
+    assert "whoever set that must remove it" in world.message("Training")
+    writes = world.writes
+    world.later()
+    assert world.writes == writes
+
+
 def test_a_job_that_is_held_already_ends_its_pods_first() -> None:
     world = held()
     [name] = world.live

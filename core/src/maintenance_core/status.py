@@ -40,6 +40,8 @@ HISTORY: Final = 50
 """What the schema holds; ``spec.history.runs`` says how many of these are kept."""
 BASELINE_SOURCE: Final = "Production"
 MESSAGE_CHARACTERS: Final = 4096
+PLACE_CHARACTERS: Final = 2048
+"""A version's place is longer than that of the store it lies in."""
 MOST_CLASSES: Final = 100
 """Of ``status.monitor.reference``; rarer ones count together."""
 
@@ -162,22 +164,31 @@ def _whole(value: float) -> int:
     return round(min(max(value, 0.0), 2.0**53))
 
 
+def _cut(most: int) -> Codec[str]:
+    """A string that is written no longer than it is read: a status must never lock us out."""
+    return Codec(text(most).decode, lambda said: said if len(said) <= most else said[:most])
+
+
 _TYPES: Final[Mapping[Any, Codec[Any]]] = {
     **JSON,
+    str: _cut(checks.TEXT),
     datetime: Codec(_time, timestamp),
     float: Codec(_number, number),
 }
 _WHOLE: Final = Codec(checks.number, _whole)
-_REASON: Final = Codec(checks.text, str)
-_TEXT: Final = text(MESSAGE_CHARACTERS)
-_MESSAGE: Final = Part(Codec(_TEXT.decode, lambda said: said[:MESSAGE_CHARACTERS]), absent="")
+_REASON: Final = Codec(checks.text, lambda reason: str(reason)[: checks.TEXT])
+_TEXT: Final = _cut(MESSAGE_CHARACTERS)
+_MESSAGE: Final = Part(_TEXT, absent="")
+_PLACE: Final = _cut(PLACE_CHARACTERS)
 
 _CONDITION: Final = record(
     Condition, _TYPES, message=or_else("", _TEXT), observed_generation=or_else(0, whole())
 )
 _READING: Final = record(Reading, _TYPES, time=Part(key="observedTime"), samples=_WHOLE)
 
-_EVIDENCE: Final = record(StatusEvidence, threshold=_TEXT, p_value=_TEXT, lower=_TEXT, upper=_TEXT)
+_EVIDENCE: Final = record(
+    StatusEvidence, _TYPES, threshold=_TEXT, p_value=_TEXT, lower=_TEXT, upper=_TEXT
+)
 _STEP: Final = record(PathStep, always=EVERY, evidence=each(_EVIDENCE, most=64))
 _POWER: Final = record(
     Power,
@@ -192,7 +203,7 @@ _DECISION: Final = record(
     reason=_REASON,
     message=_MESSAGE,
     path=each(_STEP, most=16),
-    rejected=each(record(RejectedAction), most=16),
+    rejected=each(record(RejectedAction, _TYPES), most=16),
     power=_POWER,
     plan=Part(_PLAN, key="trainingPlan"),
 )
@@ -215,6 +226,7 @@ _BREACH: Final = record(
 )
 _COMPARED_WITH: Final = record(
     ChampionRef,
+    _TYPES,
     version=Part(whole(least=1), key="championVersion"),
     digest=Part(key="championDigest"),
 )
@@ -235,14 +247,18 @@ _RUN: Final = record(
 )
 _RECHECK: Final = record(Recheck, _TYPES, data_digest=_TEXT, spec_digest=_TEXT)
 
-_PROJECTED: Final = record(Champion, _TYPES, version=whole(least=1), baseline=given(None))
+_PROJECTED: Final = record(
+    Champion, _TYPES, version=whole(least=1), storage_uri=_PLACE, baseline=given(None)
+)
 _BASELINE: Final = record(Baseline, _TYPES, samples=_WHOLE, also={"source": BASELINE_SOURCE})
-_CHAMPION: Final = record(Champion, _TYPES, version=whole(least=1), baseline=_BASELINE)
+_CHAMPION: Final = record(
+    Champion, _TYPES, version=whole(least=1), storage_uri=_PLACE, baseline=_BASELINE
+)
 
 _SHARE: Final = Codec(_number, "{:.4f}".format)
 _ERROR: Final = Codec(_number, "{:.6g}".format)
 _OF_SHARES, _OF_ERRORS = (
-    record(Score, {**JSON, float: number}, metric=text(32)) for number in (_SHARE, _ERROR)
+    record(Score, {**JSON, float: number}, metric=_cut(32)) for number in (_SHARE, _ERROR)
 )
 _SCORE: Final = Codec(
     _OF_SHARES.decode,
@@ -274,7 +290,7 @@ class _Class:
 
 
 _COUNTS: Final = record(Counts, {float: Codec(_counted, "{:.15g}".format)})
-_CLASSES: Final = each(record(_Class, counts=Part(_COUNTS, flat=True)), most=MOST_CLASSES)
+_CLASSES: Final = each(record(_Class, _TYPES, counts=Part(_COUNTS, flat=True)), most=MOST_CLASSES)
 _REFERENCE: Final = record(
     ReferenceCounts,
     _TYPES,

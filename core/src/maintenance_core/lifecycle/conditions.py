@@ -46,7 +46,7 @@ from maintenance_core.reasons import (
     RunReason,
     TrainingReason,
 )
-from maintenance_core.status import timestamp, with_conditions
+from maintenance_core.status import MESSAGE_CHARACTERS, timestamp, with_conditions
 from maintenance_core.watch.common_cause import CommonCause
 
 READY: Final = "Ready"
@@ -188,6 +188,7 @@ def conditions(seen: Observation, status: Status) -> Status:
     held_up = _held_up(seen, status)
     rows = [*_ready(seen, status), _metrics(seen), _degraded(seen, status)]
     rows.append(held_up or _training(seen, status))
+    rows = [(*row[:3], shortened(row[3], MESSAGE_CHARACTERS)) for row in rows]
     anew = frozenset(kind for kind, _, reason, _ in rows if reason in _TOLD_ANEW)
     told = with_conditions(
         status.conditions,

@@ -37,6 +37,8 @@ TRIES_UNTOLD: Final = 3
 HELD_UNTOLD: Final = timedelta(minutes=5)
 """How long pods may take to end before a person is asked to look at their Job."""
 
+NAMES_CHARACTERS: Final = 512
+"""Of finalizers in a message: what follows them must still be read."""
 INVALID: Final = frozenset({400, 413, 422})
 """HTTP: the request itself cannot be carried out."""
 FORBIDDEN: Final = 403
@@ -191,7 +193,7 @@ def what_holds(job: JobView) -> str:
     since = f"it was deleted at {timestamp(job.deleted)} and is still there" if job.deleted else ""
     others = [name for name in job.finalizers if name not in OF_KUBERNETES]
     if others:
-        names = ", ".join(plain(name) for name in others)
+        names = shortened(", ".join(plain(name) for name in others), NAMES_CHARACTERS)
         return (
             f"{since}, held by finalizer {names}: whoever set that must remove it "
             "(metadata.finalizers of the Job). Its pod may run on until then."

@@ -33,6 +33,7 @@ from maintenance_core.model import (
     ThresholdRange,
     Unknown,
 )
+from maintenance_core.numbers import shortened
 from maintenance_core.reasons import MetricsReason
 from maintenance_core.status import MOST_CLASSES
 from maintenance_core.watch import e_detector
@@ -46,6 +47,8 @@ SILENCE: Final = timedelta(days=1)
 """Without a single label for so long, the counters are stale."""
 NAME_CHARACTERS: Final = 256
 """The longest class name that status holds."""
+LABELS_CHARACTERS: Final = 512
+"""Of label matchers in a message: what follows them must still be read."""
 RECENT_LABELS: Final = 100
 """Labels that the displayed value rests on; the test itself counts every label."""
 OTHER_CLASSES: Final = "(others)"
@@ -332,7 +335,8 @@ def _no_series(outcomes: OutcomeCounters, champion: Champion) -> str:
     labels = {**outcomes.match_labels}
     if outcomes.version_label:
         labels[outcomes.version_label] = str(champion.version)
-    spelled = ", ".join(f"{name}={value!r}" for name, value in sorted(labels.items()))
+    matched = ", ".join(f"{name}={value!r}" for name, value in sorted(labels.items()))
+    spelled = shortened(matched, LABELS_CHARACTERS)
     return (
         f"No series of {outcomes.counter} with {spelled or 'any labels'} counts anything: check "
         "spec.metrics.outcomes, and that the labelled predictions of the version in service are "
