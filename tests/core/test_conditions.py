@@ -6,7 +6,7 @@ import pytest
 from core.test_next_effect import World
 
 from maintenance_contract import Outcome
-from maintenance_core.model import Step
+from maintenance_core.model import Step, Unknown
 
 
 def in_another_s_store() -> World:
@@ -74,3 +74,34 @@ def test_a_run_is_no_reason_to_wait_for_the_resource(state: str) -> None:
     assert world.condition("Ready") == ("True", "Watching")
     kinds = {condition.type for condition in world.parsed.conditions}
     assert kinds == {"Ready", "MetricsAvailable", "Degraded", "Training"}
+
+
+def test_another_cause_that_another_person_must_mend_is_written_and_an_event() -> None:
+    world = World()
+    world.settle()
+    for reason in ("Unreachable", "CredentialsRefused", "NotPrometheus"):
+        world.assessment = Unknown(reason, f"it is {reason}, says the server at 12:00")
+        world.settle()
+        condition = world.parsed.condition("MetricsAvailable")
+        assert condition is not None
+        assert reason in condition.message
+        writes = world.writes
+        world.assessment = Unknown(reason, f"it is {reason}, says the server at 12:01")
+        world.settle()
+        assert world.writes == writes, "other numbers are no news"
+    assert world.notes.count("MetricsUnavailable") == 3
+
+
+@pytest.mark.parametrize("reason", ["UnknownServer", "ServerForbidden", "QueryForbidden"])
+def test_what_the_configuration_says_of_a_spec_is_told_as_it_is_now(reason: str) -> None:
+    world = World(assessment=Unknown(reason, "known: default"))
+    world.settle()
+    world.assessment = Unknown(reason, "known: default, other")
+    world.settle()
+    for kind in ("Ready", "Stalled", "MetricsAvailable"):
+        condition = world.parsed.condition(kind)
+        assert condition is not None
+        assert condition.message == "known: default, other"
+    writes = world.writes
+    world.settle()
+    assert world.writes == writes

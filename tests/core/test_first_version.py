@@ -24,7 +24,10 @@ def first(reason: str, **model: Any) -> World:
     "reason",
     [
         MetricsReason.UNREACHABLE,
+        MetricsReason.CREDENTIALS_REFUSED,
+        MetricsReason.NOT_PROMETHEUS,
         MetricsReason.QUERY_FAILED,
+        MetricsReason.REPLY_TOO_LARGE,
         MetricsReason.AMBIGUOUS,
         MetricsReason.OUTCOMES_UNREADABLE,
     ],

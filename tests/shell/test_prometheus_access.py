@@ -116,7 +116,7 @@ async def test_what_is_wrong_with_the_credentials_is_said(guarded: Guarded, tmp_
     wrong = tmp_path / "wrong"
     wrong.write_text("guess")
     refused = await refusal(replace(guarded.server, password_file=str(wrong)))
-    assert refused.reason == MetricsReason.UNREACHABLE
+    assert refused.reason == MetricsReason.CREDENTIALS_REFUSED
     assert "HTTP 401: the server does not let the operator in" in str(refused)
     changes: tuple[dict[str, Any], ...] = (
         {"cert_file": "", "key_file": ""},
@@ -170,7 +170,7 @@ async def test_a_token_that_cannot_be_read_is_the_configurations_fault(
     if content is not None:
         token.write_bytes(content)
     refused = await refusal(Server("http://127.0.0.1:9", bearer_token_file=str(token)))
-    assert refused.reason == MetricsReason.UNREACHABLE
+    assert refused.reason == MetricsReason.CREDENTIALS_REFUSED
     assert f"{token} of the operator's configuration cannot be used" in str(refused)
     assert why in str(refused)
 

@@ -307,8 +307,8 @@ async def test_a_failed_query_says_why(status: int, document: dict[str, str]) ->
         },
     ],
 )
-async def test_a_strange_document_is_a_failed_query(document: Any) -> None:
-    assert (await failure(replying(document))).reason == MetricsReason.QUERY_FAILED
+async def test_a_strange_document_is_not_prometheus(document: Any) -> None:
+    assert (await failure(replying(document))).reason == MetricsReason.NOT_PROMETHEUS
 
 
 @pytest.mark.slow
@@ -319,9 +319,15 @@ async def test_html_of_a_proxy_is_not_quoted() -> None:
         )
 
     error = await failure(handler)
-    assert error.reason == MetricsReason.QUERY_FAILED
+    assert error.reason == MetricsReason.NOT_PROMETHEUS
     assert "502" in str(error)
     assert "<" not in str(error)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_who_is_not_let_in_has_to_mend_credentials(status: int) -> None:
+    error = await failure(replying({"error": "no"}, status))
+    assert error.reason == MetricsReason.CREDENTIALS_REFUSED
 
 
 async def test_a_redirect_is_refused() -> None:
@@ -329,7 +335,7 @@ async def test_a_redirect_is_refused() -> None:
         return web.Response(status=302, headers={"Location": "http://elsewhere/login"})
 
     error = await failure(handler)
-    assert error.reason == MetricsReason.QUERY_FAILED
+    assert error.reason == MetricsReason.NOT_PROMETHEUS
     assert "http://elsewhere;" in str(error)
 
 
@@ -380,7 +386,7 @@ async def test_a_reply_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -
         return response
 
     error = await failure(handler)
-    assert error.reason == MetricsReason.QUERY_FAILED
+    assert error.reason == MetricsReason.REPLY_TOO_LARGE
     assert "too large" in str(error)
     assert "at most 20000 series, 300000 values and 1 MiB" in str(error)
     assert sent < 64 << 20
@@ -541,7 +547,7 @@ async def test_too_much_is_refused_while_it_is_read(
     monkeypatch.setattr(orjson, "loads", None)
     sent = gzip.compress(body) if encoding == "gzip" else body
     error = await failure(sending(sent, **{"Content-Encoding": encoding}))
-    assert error.reason == MetricsReason.QUERY_FAILED
+    assert error.reason == MetricsReason.REPLY_TOO_LARGE
     assert said in str(error)
     assert "Let the query aggregate" in str(error)
 
@@ -581,7 +587,7 @@ async def test_a_bomb_is_never_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 async def test_what_cannot_be_unpacked_is_said(encoding: str, said: str) -> None:
     error = await failure(sending(b"no such thing", **{"Content-Encoding": encoding}))
-    assert error.reason == MetricsReason.QUERY_FAILED
+    assert error.reason == MetricsReason.NOT_PROMETHEUS
     assert said in str(error)
 
 

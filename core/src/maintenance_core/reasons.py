@@ -90,8 +90,17 @@ class MetricsReason(Reason):
     )
     INVALID_QUERY = "InvalidQuery", "Prometheus refuses the query as malformed."
     QUERY_FAILED = "QueryFailed", "Prometheus answered with an error."
+    REPLY_TOO_LARGE = "ReplyTooLarge", "Prometheus answers with more than is read."
+    NOT_PROMETHEUS = (
+        "NotPrometheus",
+        "What answers is not Prometheus: a redirect, a login page, another service.",
+    )
     PARTIAL = "PartialAnswer", "A part of what Prometheus reads from did not answer."
     UNREACHABLE = "Unreachable", "Prometheus does not answer."
+    CREDENTIALS_REFUSED = (
+        "CredentialsRefused",
+        "Prometheus does not let the operator in, or its credentials cannot be read.",
+    )
     UNKNOWN_SERVER = (
         "UnknownServer",
         "spec.metrics.server names no server of the operator's configuration.",

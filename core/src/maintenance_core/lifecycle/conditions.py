@@ -57,6 +57,11 @@ TRAINING: Final = "Training"
 
 _TOLD_ANEW: Final = frozenset(
     {
+        ReadyReason.INVALID_SPEC,
+        ReadyReason.UNKNOWN_SERVER,
+        ReadyReason.SERVER_FORBIDDEN,
+        ReadyReason.QUERY_FORBIDDEN,
+        ReadyReason.CONFIGMAP_INVALID,
         ReadyReason.CONFIGMAP_REFUSED,
         ReadyReason.JOBS_UNREADABLE,
         ReadyReason.JOB_REFUSED,

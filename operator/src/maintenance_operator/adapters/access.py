@@ -83,6 +83,6 @@ class ServerCredentials:
     def _unreadable(self, what: str, error: Exception) -> MetricsError:
         why = getattr(error, "strerror", None) or str(error)
         return MetricsError(
-            MetricsReason.UNREACHABLE,
+            MetricsReason.CREDENTIALS_REFUSED,
             f"{self._name}: {what} of the operator's configuration cannot be used: {why}",
         )

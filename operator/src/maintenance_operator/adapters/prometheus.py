@@ -392,7 +392,7 @@ class Prometheus:
             if reply.status in HTTP_REDIRECTS:
                 target = address(reply.headers.get("Location", "")) or "an address of its own"
                 raise MetricsError(
-                    MetricsReason.QUERY_FAILED,
+                    MetricsReason.NOT_PROMETHEUS,
                     f"{server}: redirects to {target}; "
                     "write the final address into the operator's configuration",
                 )

@@ -92,7 +92,7 @@ async def _beginning(reply: aiohttp.ClientResponse, server: str) -> bytearray:
 
 def _too_much(server: str, series: int, values: int, size: int) -> MetricsError:
     return MetricsError(
-        MetricsReason.QUERY_FAILED,
+        MetricsReason.REPLY_TOO_LARGE,
         f"{server}: the reply is too large: {series} series with {max(values, 0)} values in the "
         f"first {size / 1024 / 1024:.1f} MiB; read are at most {MOST_SERIES} series, {MOST_VALUES} "
         f"values and {MOST_BYTES >> 20} MiB. Let the query aggregate, like avg by (model) (…), or "
@@ -109,7 +109,7 @@ async def _unpacked(reply: aiohttp.ClientResponse, server: str) -> AsyncGenerato
         return
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise MetricsError(
-            MetricsReason.QUERY_FAILED,
+            MetricsReason.NOT_PROMETHEUS,
             f"{server}: the reply is packed as {plain(encoding, 40)!r}; asked for was {ENCODINGS}",
         )
     unpacking = zlib.decompressobj(zlib.MAX_WBITS | 32)
@@ -120,7 +120,7 @@ async def _unpacked(reply: aiohttp.ClientResponse, server: str) -> AsyncGenerato
                 chunk = unpacking.decompress(rest, CHUNK_BYTES)
             except zlib.error:
                 raise MetricsError(
-                    MetricsReason.QUERY_FAILED, f"{server}: the reply is no {encoding}"
+                    MetricsReason.NOT_PROMETHEUS, f"{server}: the reply is no {encoding}"
                 ) from None
             rest = unpacking.unconsumed_tail
             yield chunk
@@ -150,7 +150,7 @@ def _answer(status: int, body: bytearray, server: str, query: str) -> Answer:
     data = document.get("data")
     if not isinstance(data, dict) or data.get("resultType") != "matrix":
         raise MetricsError(
-            MetricsReason.QUERY_FAILED,
+            MetricsReason.NOT_PROMETHEUS,
             "the reply holds no matrix: is this address Prometheus' own?",
         )
     return Answer(_series(data, server), notes)
@@ -160,7 +160,7 @@ def _document(status: int, body: bytearray, query: str) -> dict[str, Any]:
     """A reply that says success."""
     if status in HTTP_NOT_LET_IN:
         raise MetricsError(
-            MetricsReason.UNREACHABLE,
+            MetricsReason.CREDENTIALS_REFUSED,
             f"HTTP {status}: the server does not let the operator in; its administrator must mend "
             "the credentials in the operator's configuration",
         )
@@ -170,7 +170,7 @@ def _document(status: int, body: bytearray, query: str) -> dict[str, Any]:
         document = None
     if not isinstance(document, dict):
         raise MetricsError(
-            MetricsReason.QUERY_FAILED,
+            MetricsReason.NOT_PROMETHEUS,
             f"HTTP {status} without JSON: is this address Prometheus' own, or a proxy's?",
         )
     if status != HTTP_OK or document.get("status") != "success":
@@ -232,7 +232,7 @@ def _series(data: dict[str, Any], server: str) -> tuple[Series, ...]:
         RecursionError,
     ) as error:
         raise MetricsError(
-            MetricsReason.QUERY_FAILED,
+            MetricsReason.NOT_PROMETHEUS,
             f"{server}: the reply is malformed ({type(error).__name__})",
         ) from None
 

@@ -31,7 +31,13 @@ OUTCOMES: Final = "spec.metrics.outcomes"
 _INDENT: Final = "  "
 UNKNOWN_FIELD: Final = "unknown field"
 _OF_THE_SERVER: Final = frozenset(
-    {MetricsReason.UNREACHABLE, MetricsReason.UNKNOWN_SERVER, MetricsReason.PARTIAL}
+    {
+        MetricsReason.UNREACHABLE,
+        MetricsReason.CREDENTIALS_REFUSED,
+        MetricsReason.NOT_PROMETHEUS,
+        MetricsReason.UNKNOWN_SERVER,
+        MetricsReason.PARTIAL,
+    }
 )
 _FIELDS: Final[Mapping[str, str]] = {
     MetricsReason.NO_DATA: "query",
