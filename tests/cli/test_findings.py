@@ -8,10 +8,20 @@ from typing import Any
 import pytest
 from support.bodies import NOW, SPEC
 
+from maintenance_contract import TrainingAction
 from maintenance_core.errors import MetricsError, SpecError
-from maintenance_core.model import Healthy, Metrics, Series
+from maintenance_core.lifecycle.conditions import DEGRADED, is_true
+from maintenance_core.model import (
+    Baseline,
+    Champion,
+    Condition,
+    Healthy,
+    Metrics,
+    Series,
+    Status,
+)
 from maintenance_core.spec import parse
-from maintenance_core.watch.assess import assess
+from maintenance_core.watch.assess import assess, held_against
 from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.cli.findings import (
     Answers,
@@ -113,6 +123,77 @@ def test_readings_before_the_promotion_do_not_count() -> None:
     since = GRID[-1] - timedelta(minutes=5)
     findings, _ = of_answers(PLAIN, Answers([BAD]), GRID, since)
     assert findings[-1].told.startswith("1 of 1 readings are bad")
+
+
+def in_service(baseline: float, **conditions: str) -> Status:
+    """Version 3, which achieved that when it was new."""
+    since = GRID[0] - timedelta(days=1)
+    return Status(
+        champion=Champion(
+            3,
+            "pvc://m/versions/3",
+            "sha256:aa",
+            since,
+            TrainingAction.RETRAIN,
+            Baseline(baseline, since),
+        ),
+        conditions=tuple(
+            Condition(kind, status, "Known", "", 1, since) for kind, status in conditions.items()
+        ),
+    )
+
+
+def by_the_operators_bounds(
+    given: Metrics, values: Sequence[float], status: Status
+) -> tuple[dict[str, str], list[str]]:
+    since, bounds = held_against(given, status, degraded=is_true(status, DEGRADED))
+    findings, points = of_answers(given, Answers([series(values)]), GRID, since, bounds)
+    by_field = {found.field.rpartition(".")[2]: found.told for found in findings}
+    return by_field, [point.counts_as for point in points]
+
+
+def test_a_drop_from_the_baseline_is_bad_though_the_floor_is_lower() -> None:
+    told, counts = by_the_operators_bounds(
+        metrics(maxDrop=0.03, thresholdRange={"min": 0.9}),
+        [0.95, 0.93, 0.91, 0.91, 0.91],
+        in_service(0.95),
+    )
+    assert counts == ["good", "good", "bad", "bad", "bad"]
+    assert told["thresholdRange"] == (
+        "the last reading that counts, 0.91, is below the floor "
+        "(min 0.92: maxDrop 0.03 from the baseline)"
+    )
+    assert told["breach"].endswith("Degraded: a run would begin")
+
+
+def test_a_degraded_resource_that_has_not_recovered_is_said_to_be_degraded() -> None:
+    told, _ = by_the_operators_bounds(
+        metrics(recover=0.93, thresholdRange={"min": 0.9}),
+        [0.85, 0.85, 0.91, 0.91, 0.91],
+        in_service(0.95, **{DEGRADED: "True"}),
+    )
+    assert told["breach"].endswith("Degraded until a reading reaches 0.93; nothing begins")
+
+
+def test_what_is_missing_counts_as_on_missing_says() -> None:
+    given = metrics(onMissing="Breach")
+    short = Series({}, ((GRID[0], 0.95), (GRID[1], float("inf"))))
+    twice = [short, Series({"again": "yes"}, ((GRID[0], 0.95),))]
+    for answer, first in (([short], "good"), (twice, "nothing")):
+        findings, points = of_answers(given, Answers(answer), GRID, None)
+        assert [point.counts_as for point in points] == [first, *["bad: missing"] * 4]
+        bad = sum(point.counts_as.startswith("bad") for point in points)
+        assert findings[-1].told.startswith(f"{bad} of ")
+        assert "(missing), is a bad one (onMissing)" in findings[-2].told
+
+
+def test_readings_of_the_version_before_count_as_nothing() -> None:
+    since = GRID[-1] - timedelta(minutes=5)
+    _, points = of_answers(PLAIN, Answers([BAD]), GRID, since)
+    assert [point.counts_as for point in points] == [
+        *["nothing: not wholly of the version in service"] * 4,
+        "bad",
+    ]
 
 
 def test_a_page_of_findings() -> None:

@@ -28,6 +28,7 @@ from maintenance_core.model import (
     OutcomeCounters,
     ReferenceCounts,
     Series,
+    Spec,
     Status,
 )
 from maintenance_core.spec import parse
@@ -133,9 +134,7 @@ def in_service(
             3, "pvc://m/versions/3", "sha256:aa", since, TrainingAction.RETRAIN, level
         ),
         monitor=monitor,
-        conditions=(
-            Condition("PerformanceDegraded", "True" if down else "False", "Known", "", 1, NOW),
-        ),
+        conditions=(Condition("Degraded", "True" if down else "False", "Known", "", 1, NOW),),
     )
 
 
@@ -217,6 +216,26 @@ async def test_what_counters_told_is_no_baseline_of_a_gauge(
     shown = bound(read(resource))
     assert shown is not None
     assert shown.bound == pytest.approx(floor)
+
+
+async def test_a_check_holds_readings_against_what_the_operator_does() -> None:
+    spec = gauge(maxDrop=0.03, thresholdRange={"min": 0.9})
+    resource = body(spec, in_service(30, 0.95, None, down=False))
+    said = Prometheus([0.91] * 500)
+    assert isinstance(await by_operator(resource, said), Degraded)
+
+    @asynccontextmanager
+    async def reaching(*_: object) -> Any:
+        yield said
+
+    around = mock.Mock(access=None, prometheus="http://prometheus:9090", now=NOW)
+    parsed = read(resource).spec
+    assert isinstance(parsed, Spec)
+    with mock.patch.object(check, "reaching", reaching):
+        findings, points = await check._readings(read(resource), parsed, around)
+    (breach,) = [one.told for one in findings if one.field.endswith("performance.breach")]
+    assert breach.endswith("Degraded: a run would begin")
+    assert {point.counts_as for point in points} == {"bad"}
 
 
 async def test_clocks_that_differ_are_told_by_the_plugin_too() -> None:

@@ -54,11 +54,11 @@ class Operator:
 
 async def test_the_metrics_say_so_though_status_said_ready() -> None:
     operator = Operator()
-    operator.telemetry.conditions(*KEY, {"Ready": "True", "PerformanceDegraded": "False"})
+    operator.telemetry.conditions(*KEY, {"Ready": "True", "Degraded": "False"})
     operator.has({"champion": "mine"})
     await operator.look()
     assert (operator.condition("Ready"), operator.condition("Stalled")) == (0.0, 1.0)
-    assert operator.condition("PerformanceDegraded") is None
+    assert operator.condition("Degraded") is None
 
 
 async def test_it_is_told_again_when_the_event_is_forgotten_and_not_before() -> None:

@@ -83,11 +83,11 @@ def assess(
     problem = _latest_problem(metrics, performance, samples, grid[-1])
     if problem is not None:
         return problem
-    young = [time for time in grid if since is None or time - metrics.interval >= since]
     readings = [
         reading
-        for time in young
-        if (reading := _reading(metrics, performance, samples, time)) is not None
+        for time in grid
+        if counts_from(metrics, since, time)
+        and (reading := reading_at(metrics, performance, samples, time)) is not None
     ]
     least = metrics.samples.min if metrics.samples is not None else 0.0
     counted = [
@@ -109,6 +109,11 @@ def assess(
     )
     level = _level(counted) if settled and not breached else None
     return Healthy(latest, breached, len(counted), level)
+
+
+def counts_from(metrics: Metrics, since: datetime | None, time: datetime) -> bool:
+    """Whether the whole window of a reading lies after the champion's promotion."""
+    return since is None or time - metrics.interval >= since
 
 
 def with_clocks(found: Assessment, server: str, skew: timedelta) -> Assessment:
@@ -224,12 +229,13 @@ def _single(several: Sequence[Series], match: Mapping[str, str], time: datetime)
     return values[0][1] if len(values) == 1 and math.isfinite(values[0][1]) else None
 
 
-def _reading(
+def reading_at(
     metrics: Metrics,
     performance: Sequence[Series],
     samples: Sequence[Series] | None,
     time: datetime,
 ) -> Reading | None:
+    """The reading of one time, None where there is none; NaN where a missing one is a bad one."""
     value = _single(performance, metrics.match, time)
     if value is None and metrics.on_missing is OnMissing.BREACH:
         value = math.nan if len(_values(performance, metrics.match, time)) <= 1 else None

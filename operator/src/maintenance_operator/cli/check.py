@@ -19,9 +19,11 @@ from maintenance_core.errors import (
     OperatorError,
     SpecError,
 )
+from maintenance_core.lifecycle.conditions import DEGRADED, is_true
 from maintenance_core.model import Metrics, OutcomeCounters, Series, Spec
 from maintenance_core.names import GROUP, KIND, VERSION
 from maintenance_core.watch import counters
+from maintenance_core.watch.assess import held_against
 from maintenance_core.watch.e_detector import Window
 from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.adapters.calendar import Clock
@@ -379,9 +381,9 @@ async def _readings(
         queries = {f"{findings.OUTCOMES}.counter": counters.query(metrics, None)}
     else:
         answers = await asked(server, metrics, grid, namespace)
-        champion = resource.status.champion
-        since = None if champion is None else champion.promoted_time
-        judged, points = findings.of_answers(metrics, answers, grid, since)
+        status = resource.status
+        since, bounds = held_against(metrics, status, degraded=is_true(status, DEGRADED))
+        judged, points = findings.of_answers(metrics, answers, grid, since, bounds)
         shares = spec.gate.metric not in LOSSES
         found += [*judged, *hints.of_scale(metrics, points, shares=shares)]
         queries = hints.queries(spec)

@@ -16,13 +16,15 @@ from maintenance_core.model import (
     Healthy,
     Metrics,
     OutcomeCounters,
+    Reading,
     Series,
     Unknown,
 )
 from maintenance_core.numbers import duration, figure, moment
+from maintenance_core.numbers import reading as spelled
 from maintenance_core.reasons import MetricsReason, ReadyReason
 from maintenance_core.status import timestamp
-from maintenance_core.watch.assess import assess
+from maintenance_core.watch.assess import Bounds, assess, counts_from, reading_at
 from maintenance_core.watch.e_detector import Window
 from maintenance_operator.cli.layout import NOTHING, Page, Tone, paragraph, table
 
@@ -91,11 +93,15 @@ def settled(found: Iterable[CheckFinding]) -> tuple[CheckFinding, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What the queries say at one reading time, None where they say nothing."""
+    """What the queries say at one reading time, None where they say nothing.
+
+    ``counts_as``: what the operator makes of it.
+    """
 
     time: datetime
     value: float | None
     samples: float | None = None
+    counts_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,18 +167,38 @@ def of_spec_error(error: SpecError) -> CheckFinding:
 
 
 def of_answers(
-    metrics: Metrics, answers: Answers, grid: Sequence[datetime], since: datetime | None
+    metrics: Metrics,
+    answers: Answers,
+    grid: Sequence[datetime],
+    since: datetime | None,
+    bounds: Bounds | None = None,
 ) -> tuple[list[CheckFinding], tuple[Point, ...]]:
-    """What the operator would make of the answers, and the readings that it rests on."""
+    """What the operator would make of the answers, and the readings that it rests on.
+
+    ``since`` and ``bounds`` are those that it holds readings against; without the latter, the
+    spec's range.
+    """
+    bounds = bounds or Bounds(metrics.threshold)
     findings = [_interval(metrics, grid)]
     findings += _of_query("query", answers.performance, metrics)
     if answers.samples is not None:
         findings += _of_query("samples.query", answers.samples, metrics)
     if isinstance(answers.performance, MetricsError) or isinstance(answers.samples, MetricsError):
         return list(dict.fromkeys(findings)), ()  # a server that is away is away for both
-    read = points(metrics, answers.performance, answers.samples, grid)
-    found = assess(metrics, answers.performance, answers.samples, grid, since)
-    return [*findings, *_of_assessment(metrics, found)], read
+    performance, samples = answers.performance, answers.samples
+    read = tuple(
+        replace(
+            point,
+            counts_as=_counts_as(
+                metrics, reading_at(metrics, performance, samples, point.time), bounds
+            )
+            if counts_from(metrics, since, point.time)
+            else "nothing: not wholly of the version in service",
+        )
+        for point in points(metrics, performance, samples, grid)
+    )
+    found = assess(metrics, performance, samples, grid, since, bounds)
+    return [*findings, *_of_assessment(metrics, found, bounds)], read
 
 
 def of_labels(
@@ -231,7 +257,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number else f"no {what}"
 
 
-def _of_assessment(metrics: Metrics, found: Assessment) -> Iterator[CheckFinding]:
+def _of_assessment(metrics: Metrics, found: Assessment, bounds: Bounds) -> Iterator[CheckFinding]:
     match found:
         case Unknown(reason=reason, message=message):
             where = _FIELDS.get(reason, "query")
@@ -239,33 +265,51 @@ def _of_assessment(metrics: Metrics, found: Assessment) -> Iterator[CheckFinding
                 where = "match"
             yield wrong(f"{PERFORMANCE}.{where}", message, reason)
         case Healthy() | Degraded():
-            yield _of_threshold(metrics, found)
-            yield _of_breach(metrics, found)
+            yield _of_threshold(metrics, found, bounds)
+            yield _of_breach(metrics, found, bounds)
 
 
-def _of_threshold(metrics: Metrics, found: Healthy | Degraded) -> CheckFinding:
-    low = metrics.threshold.min is not None
+def _of_threshold(metrics: Metrics, found: Healthy | Degraded, bounds: Bounds) -> CheckFinding:
+    threshold, reading = bounds.threshold, found.reading
+    low = threshold.min is not None
     side = "below" if low else "above"
-    bad = metrics.threshold.breached_by(found.reading.value)
-    stand = f"{side} the {'floor' if low else 'ceiling'}" if bad else "within the range"
-    samples = (
-        "" if found.reading.samples is None else f", on {figure(found.reading.samples)} samples"
-    )
+    stand = "within the range"
+    if math.isnan(reading.value):
+        stand = "a bad one (onMissing)"
+    elif threshold.breached_by(reading.value):
+        stand = f"{side} the {'floor' if low else 'ceiling'}"
+    samples = "" if reading.samples is None else f", on {figure(reading.samples)} samples"
+    beyond = "" if threshold == metrics.threshold else f": maxDrop {metrics.max_drop:g}"
+    baseline = f"{beyond} from the baseline" if beyond else ""
     return CheckFinding(
         f"{PERFORMANCE}.thresholdRange",
-        f"the last reading that counts, {figure(found.reading.value)}{samples}, is {stand} "
-        f"({'min' if low else 'max'} {figure(metrics.threshold.bound)})",
+        f"the last reading that counts, {spelled(reading.value)}{samples}, is {stand} "
+        f"({'min' if low else 'max'} {figure(threshold.bound)}{baseline})",
     )
 
 
-def _of_breach(metrics: Metrics, found: Healthy | Degraded) -> CheckFinding:
-    degraded = isinstance(found, Degraded)
-    verdict = "Degraded: a run would begin" if degraded else "not Degraded"
+def _of_breach(metrics: Metrics, found: Healthy | Degraded, bounds: Bounds) -> CheckFinding:
+    verdict = "not Degraded"
+    if isinstance(found, Degraded):
+        verdict = "Degraded: a run would begin"
+        if found.recovering and bounds.recover is not None:
+            verdict = f"Degraded until a reading reaches {figure(bounds.recover)}; nothing begins"
     return CheckFinding(
         f"{PERFORMANCE}.breach",
         f"{found.breached} of {found.counted} readings are bad; it takes {metrics.breach_count} of "
         f"{metrics.breach_of}, the last among them: {verdict}",
     )
+
+
+def _counts_as(metrics: Metrics, reading: Reading | None, bounds: Bounds) -> str:
+    if reading is None:
+        return "nothing"
+    least = 0.0 if metrics.samples is None else metrics.samples.min
+    if reading.samples is not None and reading.samples < least:
+        return f"nothing: under {figure(least)} samples"
+    if math.isnan(reading.value):
+        return "bad: missing"
+    return "bad" if bounds.threshold.breached_by(reading.value) else "good"
 
 
 def points(
@@ -326,7 +370,7 @@ def _readings(metrics: Metrics, points: Sequence[Point], page: Page) -> str:
             _time(metrics, point.time),
             _number(point.value),
             _number(point.samples),
-            _counts_as(metrics, point),
+            point.counts_as,
         )
         for point in points
     ]
@@ -343,16 +387,6 @@ def _number(value: float | None) -> str:
     if value is None:
         return NOTHING
     return figure(value) if math.isfinite(value) else str(value)
-
-
-def _counts_as(metrics: Metrics, point: Point) -> str:
-    if point.value is None or not math.isfinite(point.value):
-        return "nothing"
-    if metrics.samples is not None and (
-        point.samples is None or point.samples < metrics.samples.min
-    ):
-        return f"nothing: under {figure(metrics.samples.min)} samples"
-    return "bad" if metrics.threshold.breached_by(point.value) else "good"
 
 
 def document(checked: Checked) -> dict[str, Any]:
