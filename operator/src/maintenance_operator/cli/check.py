@@ -29,7 +29,7 @@ from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.adapters.calendar import Clock
 from maintenance_operator.adapters.prometheus import Prometheus
 from maintenance_operator.adapters.selectors import selections
-from maintenance_operator.cli import findings, hints, rehearsal, schema, servers
+from maintenance_operator.cli import findings, hints, manifests, rehearsal, schema, servers
 from maintenance_operator.cli.access import Access
 from maintenance_operator.cli.findings import UNKNOWN_FIELD, Answers, Checked, CheckFinding, wrong
 from maintenance_operator.cli.resource import Resource
@@ -118,7 +118,7 @@ def sources(file: str) -> list[Source]:
     except UnicodeDecodeError as error:
         raise OperatorError(f"{name}: no UTF-8: {error}") from None
     try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+        documents = manifests.documents(text)
     except yaml.YAMLError as error:
         return [Source(name, error)]
     flat = [item for document in documents for item in _items(document)]
@@ -128,10 +128,13 @@ def sources(file: str) -> list[Source]:
 
 
 def _items(document: Any) -> Iterator[Any]:
-    if isinstance(document, Mapping) and str(document.get("kind", "")).endswith("List"):
-        yield from document.get("items") or ()
-    else:
+    """Of a list of whatever kind, what is in it; kubectl knows one by its items."""
+    items = document.get("items") if isinstance(document, Mapping) else None
+    if not isinstance(items, list):
         yield document
+        return
+    for item in items:
+        yield from _items(item)
 
 
 def crd_of(file: str) -> Schema:
@@ -252,7 +255,7 @@ def _about(field: str, other: str) -> bool:
 def _shape(document: Any, around: Surroundings) -> Iterator[CheckFinding]:
     """What keeps a document from being a resource at all."""
     if isinstance(document, yaml.YAMLError):
-        yield wrong("", f"no YAML: {document}")
+        yield wrong("", f"no YAML that kubectl reads: {document}")
         return
     if not isinstance(document, Mapping):
         kind = type(document).__name__
