@@ -65,6 +65,13 @@ Data          sha256:da7a"""
     assert found(RESOURCE, 3) is None
 
 
+def test_what_ranks_has_no_majority_class() -> None:
+    first = found(RESOURCE, 1)
+    assert first is not None
+    assert "baseline 27.5% right" in explained(first, NOW, Page(), "NextItem")
+    assert "majority class 27.5% right" in explained(first, NOW, Page(), "TextClassification")
+
+
 def test_an_error_of_numbers_is_no_share() -> None:
     score = {"n": 400, "metric": "MAE", "champion": "12345.6", "challenger": "3.21"}
     runs = [

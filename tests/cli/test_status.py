@@ -44,6 +44,10 @@ AWAITING = condition("MetricsAvailable", "Unknown", "AwaitingReadings", "None co
 BRINGING = {**SPEC, "model": {**SPEC["model"], "initialModel": {"storageUri": "hf://org/news"}}}
 QUEUED = condition("Training", "True", "Queued", "0/3 nodes are available.")
 TRAINING = condition("Training", "True", "Running")
+UNMOUNTED = condition("Training", "True", "MountFailed", "PersistentVolumeClaim news not found")
+FOREIGN = condition("Training", "True", "ForeignPod", "Pods: news-x (image).")
+REFUSED = condition("Training", "False", "JobRefused", "exceeded quota")
+TERMINATING = condition("Training", "True", "Terminating", "it waits for its pods to end")
 DIAGNOSE = {**RUN, "step": "Diagnose", "action": None, "trainStartTime": None}
 NEVER = {"observedGeneration": -1}
 BLOCKED = {**DECISION, "action": "Blocked", "reason": "DataUnusable", "message": "No column."}
@@ -65,6 +69,15 @@ STATES: dict[str, tuple[dict[str, Any], State]] = {
     "stalled in a run": (body(STALLED, UNREAD, run=RUN), State.STALLED),
     "diagnosing": (body(FOLLOWED, READ, DOWN, run=DIAGNOSE), State.DIAGNOSING),
     "queued": (body(FOLLOWED, READ, DOWN, QUEUED, run=RUN), State.QUEUED),
+    "not mounted": (body(FOLLOWED, READ, DOWN, UNMOUNTED, run=RUN), State.MOUNT_FAILED),
+    "diagnosis not mounted": (
+        body(FOLLOWED, READ, DOWN, UNMOUNTED, run=DIAGNOSE),
+        State.MOUNT_FAILED,
+    ),
+    "a pod of another's": (body(FOLLOWED, READ, DOWN, FOREIGN, run=RUN), State.FOREIGN_POD),
+    "its Job refused": (body(FOLLOWED, READ, DOWN, REFUSED, run=RUN), State.JOB_REFUSED),
+    "its Job deleted": (body(FOLLOWED, READ, DOWN, TERMINATING, run=RUN), State.ENDING),
+    "not begun": (body(FOLLOWED, READ, DOWN, run=RUN), State.QUEUED),
     "training": (body(FOLLOWED, READ, DOWN, TRAINING, run=RUN), State.TRAINING),
     "importing": (body(FOLLOWED, READ, DOWN, run={**RUN, "action": "Import"}), State.IMPORTING),
     "reporting": (body(FOLLOWED, READ, DOWN, run={**RUN, "step": "Report"}), State.REPORTING),
@@ -233,6 +246,48 @@ def test_a_job_that_waits_is_a_persons_business() -> None:
     assert task.reason == "Queued"
     assert "0/3 nodes" in task.what
     assert "0/3 nodes" in explained(View(resource, NOW, job), Page())
+
+
+@pytest.mark.parametrize("training", [UNMOUNTED, FOREIGN, REFUSED])
+@pytest.mark.parametrize("run", [RUN, DIAGNOSE])
+def test_what_is_in_the_way_of_a_run_is_said_by_its_own_name(
+    training: dict[str, Any], run: dict[str, Any]
+) -> None:
+    resource = read(body(FOLLOWED, READ, DOWN, training, run=run))
+    job = LiveJob("news-train", Step.TRAIN, waiting_for="FailedMount: not found")
+    for known in (None, job):
+        (task,) = actions_needed(resource, NOW, known)
+        assert (task.reason, task.what) == (training["reason"], training["message"])
+    assert "1 waits for a person" in listed([View(resource, NOW)], Page(), namespaces=True)
+    assert "is training" not in explained(View(resource, NOW, job), Page())
+    assert "gate" not in outlook(resource, NOW, job).what
+
+
+def test_a_job_that_is_deleted_is_nobodys_business_yet() -> None:
+    resource = read(body(FOLLOWED, READ, DOWN, TERMINATING, run=RUN))
+    assert actions_needed(resource, NOW) == ()
+    assert outlook(resource, NOW).what == "The run goes on, or ends, when its Job is gone."
+
+
+@pytest.mark.parametrize(
+    "task, baseline",
+    [
+        ("TextClassification", "the most frequent label"),
+        ("TimeSeriesClassification", "the most frequent label"),
+        ("TabularRegression", "the median"),
+        ("TimeSeriesForecasting", "the last number or the season before"),
+        ("NextItem", "the most popular items"),
+        ("CausalLM", "how often each piece of text is answered"),
+    ],
+)
+def test_a_first_version_is_compared_with_what_needs_no_model_of_its_kind(
+    task: str, baseline: str
+) -> None:
+    compared = ("championVersion", "championDigest")
+    first = {key: its for key, its in RUN.items() if key not in compared}
+    run = {**first, "spec": {"model": {"task": task}}}
+    coming = outlook(read(body(FOLLOWED, READ, DOWN, TRAINING, run=run)), NOW)
+    assert coming.what.endswith(f"the gate compares the new version with {baseline}")
 
 
 @pytest.mark.parametrize("old", [True, False])

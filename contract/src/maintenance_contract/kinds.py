@@ -155,6 +155,20 @@ def metrics_of(task: str) -> tuple[ScoreMetric, ...]:
     return METRICS.get(task, OF_CLASSES)
 
 
+_MOST_FREQUENT: Final = "the most frequent label"
+_BASELINES: Final[Mapping[str, str]] = {
+    Task.TABULAR_REGRESSION: "the median",
+    Task.TIME_SERIES_FORECASTING: "the last number or the season before",
+    Task.NEXT_ITEM: "the most popular items",
+    Task.CAUSAL_LM: "how often each piece of text is answered",
+}
+
+
+def baseline_of(task: str) -> str:
+    """What needs no model of a kind, and what a first version is compared with."""
+    return _BASELINES.get(task, _MOST_FREQUENT)
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Names of the columns of the data files by what they are for; ``time`` is of the updates.

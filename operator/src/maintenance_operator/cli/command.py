@@ -15,6 +15,7 @@ from typing import Any, Final
 import yaml
 
 from maintenance_core.errors import Gone, OperatorError
+from maintenance_core.model import Spec
 from maintenance_core.names import KIND
 from maintenance_operator import __version__
 from maintenance_operator.cli import check, deciding, findings, history, logs, status
@@ -339,7 +340,8 @@ def _one_run(context: Context, resource: Resource) -> int:
         found = next(run for run in runs if run["number"] == number)
         _print_document(found, context.options.output)
     else:
-        print(history.explained(entry, context.now, context.page))
+        task = resource.spec.task if isinstance(resource.spec, Spec) else ""
+        print(history.explained(entry, context.now, context.page, task))
     return 0
 
 

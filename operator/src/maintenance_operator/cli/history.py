@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
+from maintenance_contract.kinds import OF_CLASSES, metrics_of
 from maintenance_core import status as status_json
 from maintenance_core.model import Action, HistoryEntry, Run, Score, Step
 from maintenance_core.numbers import figure, moment, percent
@@ -98,22 +99,22 @@ def found(resource: Resource, number: int) -> HistoryEntry | None:
     return next((entry for entry in resource.status.history if entry.number == number), None)
 
 
-def explained(entry: HistoryEntry, now: datetime, page: Page) -> str:
-    """One run, whole."""
+def explained(entry: HistoryEntry, now: datetime, page: Page, task: str = "") -> str:
+    """One run, whole; ``task`` is the resource's kind of model."""
     return "\n".join(
         paragraph(text, page, indent=" " * _LABEL, first=label.ljust(_LABEL))
-        for label, text in _lines(entry, now)
+        for label, text in _lines(entry, now, task)
     )
 
 
-def _lines(entry: HistoryEntry, now: datetime) -> Iterator[tuple[str, str]]:
+def _lines(entry: HistoryEntry, now: datetime, task: str) -> Iterator[tuple[str, str]]:
     yield "Run", f"{entry.number}: {what_ran(entry)} {entry.outcome.value} ({entry.reason})"
     yield "", entry.message
     yield "Trigger", entry.trigger.value
     yield "Version", _versions(entry.champion_version, entry.version)
     for label, score in (("New rows", entry.new), ("Old rows", entry.old)):
         if score is not None:
-            yield label, f"{score.n} held out: {_both(entry, score)}"
+            yield label, f"{score.n} held out: {_both(entry, score, task)}"
     yield "Trained", _seconds(entry.train_seconds) if entry.trained else "not"
     lasted = span(entry.end_time - entry.start_time)
     yield "Begun", f"{moment(entry.start_time)}, lasted {lasted}"
@@ -122,13 +123,14 @@ def _lines(entry: HistoryEntry, now: datetime) -> Iterator[tuple[str, str]]:
         yield "Data", entry.data_digest
 
 
-def _both(entry: HistoryEntry, score: Score) -> str:
+def _both(entry: HistoryEntry, score: Score, task: str) -> str:
     first = entry.champion_version is None
     if score.metric:
         before = "baseline" if first else "champion"
         told = f"{before} {figure(score.champion)}, challenger {figure(score.challenger)}"
         return f"{score.metric} of {told}"
-    before = "majority class" if first else "champion"
+    needs_no_model = "majority class" if metrics_of(task) == OF_CLASSES else "baseline"
+    before = needs_no_model if first else "champion"
     return f"{before} {percent(score.champion)} right, challenger {percent(score.challenger)}"
 
 

@@ -1,11 +1,12 @@
 """Where a resource stands, what happens next and when, and what a person must do. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from maintenance_contract.kinds import baseline_of
 from maintenance_core.lifecycle.conditions import DEGRADED, TRAINING, is_true
 from maintenance_core.lifecycle.first_version import NOTHING_YET, waits_for_metrics
 from maintenance_core.lifecycle.jobs import TrainerImage, is_light
@@ -45,6 +46,10 @@ class State(StrEnum):
     DIAGNOSING = "Diagnosing"
     IMPORTING = "Importing"
     QUEUED = "Queued"
+    MOUNT_FAILED = "MountFailed"
+    JOB_REFUSED = "JobRefused"
+    FOREIGN_POD = "ForeignPod"
+    ENDING = "Ending"
     TRAINING = "Training"
     REPORTING = "Reporting"
     NO_METRIC = "NoMetric"
@@ -62,6 +67,10 @@ SENTENCES: Final = {
     State.DIAGNOSING: "is being diagnosed: a Job looks for the cause",
     State.IMPORTING: "is taking over the model that spec.model.initialModel brings along",
     State.QUEUED: "waits for a node to train on",
+    State.MOUNT_FAILED: "has a run that waits for a volume claim or Secret",
+    State.JOB_REFUSED: "has a run whose Job is refused",
+    State.FOREIGN_POD: "has a run with a pod that is not as its Job makes it",
+    State.ENDING: "has a run whose Job is being deleted",
     State.TRAINING: "is training a new version",
     State.REPORTING: "is asking the store for the report of a run",
     State.NO_METRIC: "is held: its metric cannot be read",
@@ -133,6 +142,9 @@ def bound(resource: Resource) -> ThresholdRange | None:
 
 
 def _running(resource: Resource, run: Run) -> State:
+    reason = _of_the_job(resource)
+    if reason in _IN_THE_WAY:
+        return _IN_THE_WAY[reason]
     match run.step:
         case Step.DIAGNOSE:
             return State.DIAGNOSING
@@ -141,9 +153,27 @@ def _running(resource: Resource, run: Run) -> State:
         case Step.TRAIN if is_light(run):
             return State.IMPORTING
         case Step.TRAIN:
-            training = resource.status.condition(TRAINING)
-            queued = training is not None and training.reason == TrainingReason.QUEUED
-            return State.QUEUED if queued else State.TRAINING
+            return State.TRAINING if reason == TrainingReason.RUNNING else State.QUEUED
+
+
+def _of_the_job(resource: Resource) -> str:
+    """What the operator says of the live run's Job; empty where it says nothing."""
+    training = resource.status.condition(TRAINING)
+    return training.reason if training is not None else ""
+
+
+_IN_THE_WAY: Final[Mapping[str, State]] = {
+    TrainingReason.MOUNT_FAILED: State.MOUNT_FAILED,
+    TrainingReason.REFUSED: State.JOB_REFUSED,
+    TrainingReason.FOREIGN_POD: State.FOREIGN_POD,
+    TrainingReason.TERMINATING: State.ENDING,
+}
+"""Whatever the step, nothing is done in it."""
+_FOR_A_PERSON_IN_A_RUN: Final = (
+    TrainingReason.MOUNT_FAILED,
+    TrainingReason.REFUSED,
+    TrainingReason.FOREIGN_POD,
+)
 
 
 # --- next -------------------------------------------------------------------------------
@@ -183,9 +213,18 @@ def _then(resource: Resource) -> str:
     return f" Then a run begins: {_first_version(spec)}."
 
 
-def _run_goes_on(resource: Resource, run: Run, job: LiveJob | None) -> Next:
+def _run_goes_on(  # noqa: PLR0911 - one per guard, and one per step
+    resource: Resource, run: Run, job: LiveJob | None
+) -> Next:
     if resource.suspended:
         return Next("The run is stopped, because spec.suspend is true.")
+    in_the_way = _IN_THE_WAY.get(_of_the_job(resource))
+    if in_the_way is State.ENDING:
+        return Next("The run goes on, or ends, when its Job is gone.")
+    if in_the_way is not None:
+        return Next(
+            "The run goes on once that is mended; it waits for spec.training.pendingTimeout."
+        )
     deadline = job.deadline if job is not None else None
     match run.step:
         case Step.DIAGNOSE:
@@ -195,7 +234,7 @@ def _run_goes_on(resource: Resource, run: Run, job: LiveJob | None) -> Next:
                 "The model is copied, and the gate looks at its score", deadline, latest=True
             )
         case Step.TRAIN:
-            other = "the most frequent label" if run.champion is None else "the one in service"
+            other = baseline_of(_task(run)) if run.champion is None else "the one in service"
             return Next(
                 f"The training ends, and the gate compares the new version with {other}",
                 deadline,
@@ -203,6 +242,12 @@ def _run_goes_on(resource: Resource, run: Run, job: LiveJob | None) -> Next:
             )
         case Step.REPORT:
             return Next("The stored report of the run is read", deadline, latest=True)
+
+
+def _task(run: Run) -> str:
+    """The kind of model that a run trains, by the spec that it began with."""
+    model = run.spec.get("model")
+    return str(model.get("task", "")) if isinstance(model, Mapping) else ""
 
 
 def _without_run(resource: Resource, spec: Spec, now: datetime) -> Next:
@@ -294,10 +339,18 @@ def _tasks(resource: Resource, now: datetime, job: LiveJob | None) -> Iterator[A
     if resource.unread is not None and resource.unread.reason != MetricsReason.AWAITING_READINGS:
         yield ActionNeeded(resource.unread.reason, resource.unread.message)
     if resource.status.run is not None:
-        if job is not None and job.waiting_for:
-            yield ActionNeeded(TrainingReason.QUEUED, f"Job {job.name} waits: {job.waiting_for}")
+        yield from _of_the_run(resource, job)
         return
     yield from _last_word(resource)
+
+
+def _of_the_run(resource: Resource, job: LiveJob | None) -> Iterator[ActionNeeded]:
+    """What holds the live run up; the resource tells, and more who looks at the Job."""
+    training = resource.status.condition(TRAINING)
+    if training is not None and training.reason in _FOR_A_PERSON_IN_A_RUN:
+        yield ActionNeeded(training.reason, training.message)
+    elif job is not None and job.waiting_for:
+        yield ActionNeeded(TrainingReason.QUEUED, f"Job {job.name} waits: {job.waiting_for}")
 
 
 def _nobody_looks(resource: Resource, now: datetime) -> Iterator[ActionNeeded]:
