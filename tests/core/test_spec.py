@@ -15,6 +15,7 @@ from maintenance_core.errors import SpecError
 from maintenance_core.model import OnConceptDrift, Policy
 from maintenance_core.spec import (
     ARGUMENTS_BYTES,
+    COLUMNS_BYTES,
     parse,
     parse_duration,
     with_interval,
@@ -330,6 +331,22 @@ def test_a_model_of_tables_begins_with_nothing_and_reads_all_columns() -> None:
     spec = parse(of_table())
     assert (spec.base_model, spec.revision, spec.access.base_model) == (None, "", "")
     assert (dict(spec.columns.names), spec.columns.inputs) == ({"label": "label"}, ())
+
+
+def test_names_of_columns_that_no_job_could_be_asked_with_are_refused() -> None:
+    """Else the API server refuses the Job, for an annotation that nobody wrote."""
+    long = [f"{number:04}{chr(0x1F600) * 60}" for number in range(1000)]
+    with pytest.raises(SpecError, match=rf"at most {COLUMNS_BYTES}: shorten them") as refused:
+        parse(of_table({"inputs": long}))
+    assert refused.value.field == "spec.data.columns"
+    assert refused.value.reason == "InvalidSpec"
+    plain = [f"{number:0100}" for number in range(1000)]
+    assert parse(of_table({"inputs": plain})).columns.inputs == tuple(plain)
+
+
+def test_all_that_a_request_holds_fits_into_its_annotation() -> None:
+    """Arguments of two trainings, names of columns, and room for places and the decision."""
+    assert 2 * ARGUMENTS_BYTES + COLUMNS_BYTES + 32 * 1024 <= 256 * 1024
 
 
 def test_columns_of_a_table_have_roles() -> None:

@@ -70,6 +70,8 @@ Section = TypeVar("Section")
 
 ARGUMENTS_BYTES: Final = 32 * 1024
 """Free-form arguments travel in an annotation; Kubernetes bounds all annotations to 256 KiB."""
+COLUMNS_BYTES: Final = 160 * 1024
+"""Names of columns travel in the same one, beside the arguments of both trainings."""
 ARGUMENTS_DEPTH: Final = 16
 ARGUMENTS_VALUES: Final = 4096
 
@@ -330,7 +332,21 @@ def _columns(data: Fields, task: Task) -> Columns:
     role, problem = columns_unclear(found)
     if problem:
         raise SpecError(columns.name(role), problem)
+    _refuse_long_names(data.name("columns"), found)
     return found
+
+
+def _refuse_long_names(field: str, columns: Columns) -> None:
+    """Refuse lists of names that no Job could be asked with."""
+    if not columns.inputs and not columns.targets:
+        return
+    size = len(canonical(columns.document()).encode())
+    if size > COLUMNS_BYTES:
+        raise SpecError(
+            field,
+            f"{size} bytes of names; at most {COLUMNS_BYTES}: shorten them, or leave inputs out to "
+            "read all columns that have no other role",
+        )
 
 
 def _inputs(columns: Fields) -> tuple[str, ...]:
