@@ -96,7 +96,7 @@ def essence(status: dict[str, Any]) -> dict[str, Any]:
         "conditions": {
             c["type"]: (c["status"], c["reason"])
             for c in status["conditions"]
-            if c["type"] in {"Ready", "Training", "Reconciling", "Stalled"}
+            if c["type"] in {"Ready", "Training", "Stalled"}
         },
         "generation": status["observedGeneration"],
     }
