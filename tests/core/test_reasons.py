@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from maintenance_core import reasons
+from maintenance_core.reasons import EventReason
 
 ROOT = Path(__file__).parents[2]
 KINDS = [
@@ -99,3 +100,14 @@ def test_a_reason_is_given_by_the_code(member: reasons.Reason) -> None:
     ]
     texts = [file.read_text() for file in files if "cli" not in file.parts]
     assert any(used in text or f'reason: str = "{member}"' in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [EventReason.DIAGNOSIS_STARTED, EventReason.TRAINING_STARTED, EventReason.IMPORT_STARTED],
+)
+def test_what_is_told_with_the_decision_does_not_say_that_a_job_is_there(
+    reason: EventReason,
+) -> None:
+    """The Event goes out with the write of status; the API server may refuse the Job after it."""
+    assert "is asked for" in reason.sentence

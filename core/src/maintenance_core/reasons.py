@@ -229,10 +229,16 @@ class RunReason(Reason):
 class EventReason(Reason):
     """Of Events, the ones that a condition does not already name."""
 
-    DIAGNOSIS_STARTED = "DiagnosisStarted", "A run was allocated; a Job looks for the cause."
+    DIAGNOSIS_STARTED = (
+        "DiagnosisStarted",
+        "A run was allocated; a Job that looks for the cause is asked for.",
+    )
     DECIDED = "Decided", "The decision and the reason for it."
-    TRAINING_STARTED = "TrainingStarted", "The training Job was created."
-    IMPORT_STARTED = "ImportStarted", "A Job copies spec.model.initialModel into the store."
+    TRAINING_STARTED = "TrainingStarted", "The training Job is asked for."
+    IMPORT_STARTED = (
+        "ImportStarted",
+        "A Job that copies spec.model.initialModel into the store is asked for.",
+    )
     PROMOTED = "Promoted", "The challenger is the champion now."
     REJECTED = "Rejected", "The challenger did not pass the gate."
     RUN_FAILED = "RunFailed", "The run ended without a verdict."
