@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maintenance_contract import (
-    DEFAULT_TRAIN_BATCH,
     ChampionRef,
     ContractError,
     DataRef,
@@ -33,7 +33,10 @@ from maintenance_contract.kinds import (
     OF_NUMBERS,
     OF_RANKS,
     ROLES,
+    TRAIN_BATCH,
+    train_batch_of,
 )
+from maintenance_contract.request import ACCUMULATED, BATCH, rows_a_step
 
 ARGUMENTS = st.dictionaries(
     st.text(max_size=20),
@@ -157,13 +160,34 @@ def test_half_batches_take_the_same_steps() -> None:
     half = recipes.in_half_batches()
     assert half.replay_percent == 50
     assert half.fine_tune_arguments == {
-        "per_device_train_batch_size": DEFAULT_TRAIN_BATCH // 2,
+        "per_device_train_batch_size": TRAIN_BATCH // 2,
         "gradient_accumulation_steps": 2,
     }
     assert half.retrain_arguments == {
         "per_device_train_batch_size": 4,
         "gradient_accumulation_steps": 6,
     }
+
+
+SIZES = [{}, {BATCH: 12}, {ACCUMULATED: 3}, {BATCH: 12, ACCUMULATED: 3}]
+
+
+@pytest.mark.parametrize("task", [*Task, "OfAnotherRelease"])
+@pytest.mark.parametrize("arguments", SIZES)
+def test_half_a_batch_of_each_kind_is_half_of_its_own(task: str, arguments: dict[str, Any]) -> None:
+    """Else a kind with a larger batch would train on with a quarter of it, in smaller steps."""
+    batch = train_batch_of(task)
+    half = Recipes(0, arguments).in_half_batches(batch).fine_tune_arguments
+    assert half[BATCH] * 2 == arguments.get(BATCH, batch)
+    assert rows_a_step(half, batch) == rows_a_step(arguments, batch)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{BATCH: "8"}, {BATCH: 0}, {BATCH: -4}, {BATCH: None}, {ACCUMULATED: 1.5, BATCH: 1}],
+)
+def test_sizes_that_are_none_are_no_reason_to_fail(arguments: dict[str, Any]) -> None:
+    assert rows_a_step(arguments) == 1
 
 
 def test_what_cannot_be_halved_stays() -> None:

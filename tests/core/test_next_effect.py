@@ -1021,6 +1021,21 @@ def test_out_of_memory_is_tried_once_more_with_half_the_batch(*, told_by_the_tra
     assert "lower per_device_train_batch_size" in ended[0].message
 
 
+def test_half_the_batch_is_half_of_what_the_kind_trains_with() -> None:
+    spec = a_spec()
+    spec["model"] = {**spec["model"], "task": "NextItem"}
+    spec["data"].pop("columns", None)
+    world = World(spec=spec)
+    world.settle()
+    world.finish(world.diagnosis())
+    _out_of_memory(world, told_by_the_trainer=True)
+    (name,) = world.live
+    assert world.requests[name].recipes.retrain_arguments == {
+        "per_device_train_batch_size": 32,
+        "gradient_accumulation_steps": 2,
+    }
+
+
 def test_a_diagnosis_out_of_memory_is_not_tried_again() -> None:
     world = World().degraded()
     _out_of_memory(world, told_by_the_trainer=False)

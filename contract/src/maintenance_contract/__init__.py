@@ -37,7 +37,6 @@ from maintenance_contract.report import (
 )
 from maintenance_contract.request import (
     DEFAULT_MAX_ROWS,
-    DEFAULT_TRAIN_BATCH,
     ChampionRef,
     DataRef,
     ModelRef,
@@ -66,7 +65,6 @@ __all__ = [
     "AUTO",
     "COUNTED",
     "DEFAULT_MAX_ROWS",
-    "DEFAULT_TRAIN_BATCH",
     "HITS",
     "LEAST_ROWS",
     "LOSSES",

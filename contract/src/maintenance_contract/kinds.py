@@ -109,6 +109,15 @@ BASE_OPTIONAL: Final = frozenset(
 """Kinds whose retrain begins with nothing unless the resource names a base model."""
 WITHOUT_BATCHES: Final = FROM_SCRATCH
 """Kinds that are not trained in batches: no smaller batch makes them need less memory."""
+TRAIN_BATCH: Final = 32
+_TRAIN_BATCHES: Final[Mapping[str, int]] = {Task.NEXT_ITEM: 64}
+
+
+def train_batch_of(task: str) -> int:
+    """``per_device_train_batch_size`` of a kind where the user's arguments do not say it."""
+    return _TRAIN_BATCHES.get(task, TRAIN_BATCH)
+
+
 OVERLAPPING: Final = frozenset({Task.TIME_SERIES_CLASSIFICATION, Task.TIME_SERIES_FORECASTING})
 """Kinds whose rows overlap: a few new ones are a stretch of time or two, soon known by heart.
 

@@ -1,5 +1,6 @@
 """The request: everything one Job of a run needs to know. Immutable, inside the Job itself."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from maintenance_contract.kinds import (
     REPLAY_PERCENT,
     ROLES,
     TARGETS,
+    TRAIN_BATCH,
     Columns,
     Task,
     columns_of,
@@ -28,8 +30,8 @@ from maintenance_contract.windows import WINDOWS, Windows
 
 REQUEST_VERSION: Final = 1
 DEFAULT_MAX_ROWS: Final = 5000
-DEFAULT_TRAIN_BATCH: Final = 32
-"""``per_device_train_batch_size`` where the user's arguments do not say it."""
+BATCH: Final = "per_device_train_batch_size"
+ACCUMULATED: Final = "gradient_accumulation_steps"
 TASK_NAME: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
 SECRET_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
@@ -129,24 +131,37 @@ class Recipes:
     retrain_arguments: dict[str, Any] = field(default_factory=dict)
     new_data_percent: int = 0
 
-    def in_half_batches(self) -> "Recipes":
-        """The same optimisation steps in half the memory: half the batch, twice accumulated."""
+    def in_half_batches(self, batch: int = TRAIN_BATCH) -> "Recipes":
+        """The same optimisation steps with half as many rows at once: accumulated twice as often.
+
+        ``batch`` is the kind's own, where the arguments say nothing.
+        """
         return replace(
             self,
-            fine_tune_arguments=_in_half_batches(self.fine_tune_arguments),
-            retrain_arguments=_in_half_batches(self.retrain_arguments),
+            fine_tune_arguments=_in_half_batches(self.fine_tune_arguments, batch),
+            retrain_arguments=_in_half_batches(self.retrain_arguments, batch),
         )
 
 
-def _in_half_batches(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    batch = arguments.get("per_device_train_batch_size", DEFAULT_TRAIN_BATCH)
-    steps = arguments.get("gradient_accumulation_steps", 1)
+def rows_a_step(arguments: Mapping[str, Any], batch: int = TRAIN_BATCH) -> int:
+    """Rows of one optimisation step: those of a batch, and of the batches that are accumulated.
+
+    ``batch`` is the kind's own, where the arguments say nothing. Sizes that are none count as 1:
+    the arguments are not checked yet.
+    """
+    sizes = arguments.get(BATCH, batch), arguments.get(ACCUMULATED, 1)
+    return math.prod(size for size in sizes if isinstance(size, int) and size > 0)
+
+
+def _in_half_batches(arguments: Mapping[str, Any], default: int) -> dict[str, Any]:
+    batch = arguments.get(BATCH, default)
+    steps = arguments.get(ACCUMULATED, 1)
     if not isinstance(batch, int) or not isinstance(steps, int) or batch < 2:  # noqa: PLR2004
         return dict(arguments)
     return {
         **arguments,
-        "per_device_train_batch_size": batch // 2,
-        "gradient_accumulation_steps": steps * 2,
+        BATCH: batch // 2,
+        ACCUMULATED: steps * 2,
     }
 
 

@@ -18,7 +18,13 @@ from maintenance_contract import (
     TrainingRequest,
 )
 from maintenance_contract.exits import FAIL_THE_JOB, TIMEOUT_VARIABLE
-from maintenance_contract.kinds import OVERLAPPING, ROLES, TIME, replay_percent_of
+from maintenance_contract.kinds import (
+    OVERLAPPING,
+    ROLES,
+    TIME,
+    replay_percent_of,
+    train_batch_of,
+)
 from maintenance_contract.paths import (
     CLAIMS_ROOT,
     DECISION_FILE,
@@ -153,7 +159,7 @@ def request(
             since=_since(spec, run),
             windows=spec.windows,
         ),
-        recipes=recipes.in_half_batches() if run.half_batches else recipes,
+        recipes=recipes.in_half_batches(train_batch_of(spec.task)) if run.half_batches else recipes,
         champion=run.champion,
         action=run.action.training if training and run.action else None,
         snapshot=Snapshot(run.snapshot_run or run.number, run.data_digest) if training else None,

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from maintenance_contract import HITS, ContractError, ScoreMetric, Task, TrainingAction
+from maintenance_contract.kinds import train_batch_of
+from maintenance_contract.request import rows_a_step
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.diagnose.answers import Measure
@@ -70,7 +72,7 @@ LEAST_EPOCHS: Final[Mapping[TrainingAction, int]] = {
 }
 """Unless the user says otherwise, rows are read so often, and as often as makes so many steps."""
 _ALIKE: Final = {
-    "per_device_train_batch_size": 64,
+    "per_device_train_batch_size": train_batch_of(Task.NEXT_ITEM),
     "train_sampling_strategy": "group_by_length",
 }
 OWN: Final[Mapping[TrainingAction, Mapping[str, Any]]] = {
@@ -402,8 +404,7 @@ def _is_base(folder: Path) -> bool:
 def complete(action: TrainingAction, given: Mapping[str, Any], rows: int) -> dict[str, Any]:
     """The user's arguments over the defaults of the kind."""
     found = {**OWN[action], **given}
-    batch = found["per_device_train_batch_size"] * found.get("gradient_accumulation_steps", 1)
-    steps = max(1, -(-rows // max(1, batch)))
+    steps = max(1, -(-rows // rows_a_step(found)))
     epochs = max(LEAST_EPOCHS[action], -(-LEAST_STEPS[action] // steps))
     return {"num_train_epochs": epochs, **found}
 

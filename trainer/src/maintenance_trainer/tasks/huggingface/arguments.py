@@ -15,14 +15,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from maintenance_contract import DEFAULT_TRAIN_BATCH, TrainingAction
+from maintenance_contract import TrainingAction
+from maintenance_contract.kinds import TRAIN_BATCH
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.seed import SEED
 from maintenance_trainer.tasks.huggingface import early_stopping
 
 DEFAULTS: Final[dict[str, Any]] = {
     "num_train_epochs": 3,
-    "per_device_train_batch_size": DEFAULT_TRAIN_BATCH,
+    "per_device_train_batch_size": TRAIN_BATCH,
     "learning_rate": 5e-5,
     "lr_scheduler_type": "linear",
     "warmup_steps": 0.06,

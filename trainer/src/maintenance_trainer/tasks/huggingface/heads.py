@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import torch
 
-from maintenance_contract import DEFAULT_TRAIN_BATCH, TrainingAction
-from maintenance_contract.kinds import FREEZE_BASE_MODEL, Method
+from maintenance_contract import TrainingAction
+from maintenance_contract.kinds import FREEZE_BASE_MODEL, TRAIN_BATCH, Method
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.tasks.huggingface import arguments
 
@@ -43,7 +43,7 @@ def wanted(given: Mapping[str, Any]) -> bool:
 
 def batch_of(given: Mapping[str, Any]) -> int:
     """Rows that pass the encoder together."""
-    return int(given.get(BATCH, DEFAULT_TRAIN_BATCH))
+    return int(given.get(BATCH, TRAIN_BATCH))
 
 
 def check(action: TrainingAction, given: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from torch import nn
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
 from maintenance_contract import TrainingAction
+from maintenance_contract.request import rows_a_step
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Progress
 from maintenance_trainer.tasks.huggingface import arguments, fitting, loading, sizes
@@ -244,10 +245,8 @@ class Collator:
 
 def built(action: TrainingAction, given: Mapping[str, Any], rows: int, scratch: Path) -> Any:
     """The library's ``TrainingArguments``: the user's over what such a network needs."""
-    batch = given.get("per_device_train_batch_size", arguments.DEFAULTS[_BATCH])
-    each = max(1, rows // (batch if isinstance(batch, int) else 1))
     ours = {
-        "num_train_epochs": _epochs(action, each),
+        "num_train_epochs": _epochs(action, max(1, rows // rows_a_step(given))),
         "learning_rate": RATES[action],
         "lr_scheduler_type": "cosine",
         "bf16": False,  # half of the digits are not enough for numbers
@@ -259,9 +258,6 @@ def _epochs(action: TrainingAction, steps: int) -> int:
     """As many of so many steps each as teach a network of this size."""
     enough = max(EPOCHS[action], math.ceil(LEAST_STEPS[action] / steps))
     return max(1, min(enough, MOST_EPOCHS, MOST_STEPS // steps))
-
-
-_BATCH: Final = "per_device_train_batch_size"
 
 
 def train(
