@@ -657,7 +657,7 @@ async def test_of_an_error_only_the_beginning_is_read(encoding: str) -> None:
         return response
 
     error = await failure(handler)
-    assert error.reason == MetricsReason.QUERY_FAILED
+    assert error.reason == MetricsReason.NOT_PROMETHEUS
     assert "HTTP 422" in str(error)
     assert sent < 64 << 20
 
