@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from maintenance_contract import LEAST_ROWS
 from maintenance_trainer.errors import DataError
-from maintenance_trainer.tasks.leaks import EXACTLY, few, labels_of, one_to_one
+from maintenance_trainer.tasks.leaks import EXACTLY, few, labels_of, names_labels, one_to_one
 from maintenance_trainer.tasks.series import arrays
 from maintenance_trainer.tasks.series.rows import Floats, Window
 
@@ -34,14 +34,14 @@ def check_labels(rows: Sequence[Window], where: str) -> None:
         return
     for name, values in _last(rows):
         there = np.isfinite(values)
-        if one_to_one(values, labels):
+        if told := names_labels(values, there, labels):
             what = "its numbers and the labels name each other"
         elif 0 < there.mean() < 1 and labels.max() == 1 and one_to_one(there, labels):
-            what = "it is filled for one label and empty for the other"
+            what, told = "it is filled for one label and empty for the other", len(rows)
         else:
             continue
         message = (
-            f"{where}: the column {name!r} tells the label in each of {len(rows):,} rows ({what}), "
+            f"{where}: the column {name!r} tells the label in each of {told:,} rows ({what}), "
             "so it is the answer and no input; a model that has it learns nothing else. Leave it "
             "out: name the channels in data.columns.inputs without it."
         )

@@ -18,6 +18,7 @@ from maintenance_trainer.tasks.leaks import (
     LEAST_OF_A_LABEL,
     few,
     labels_of,
+    names_labels,
     one_to_one,
 )
 from maintenance_trainer.tasks.tables import blocks
@@ -26,6 +27,8 @@ from maintenance_trainer.tasks.tables.rows import TableRow
 
 MOST_ROWS: Final = 20_000
 """What holds for all rows holds for some of them."""
+MOST_ROUNDED: Final = 0.01
+"""Of the answers' range: a column that is rounded more coarsely agrees with many."""
 Numbers = NDArray[np.int64]
 
 
@@ -44,14 +47,14 @@ def check(rows: Sequence[TableRow], where: str) -> None:
     if labels is None:
         return
     for name, words in _columns(rows).items():
-        if one_to_one(words, labels):
+        if told := names_labels(words, words != NOTHING, labels):
             what = "its values and the labels name each other"
         elif _filled_for_one(words, labels):
-            what = "it is filled for one label and empty for the other"
+            what, told = "it is filled for one label and empty for the other", len(rows)
         else:
             continue
         message = (
-            f"{where}: the column {name!r} tells the label in each of {len(rows):,} rows ({what}), "
+            f"{where}: the column {name!r} tells the label in each of {told:,} rows ({what}), "
             "so it is the answer and no input; a model that has it learns nothing else. Leave it "
             "out: name the inputs in data.columns.inputs without it, or name it in data.columns.id."
         )
@@ -69,6 +72,8 @@ def check_numbers(rows: Sequence[TableRow], labels: NDArray[np.float64], where: 
     Raises:
         DataError: LabelInColumn.
     """
+    chosen = few(range(len(rows)), MOST_ROWS)
+    rows, labels = [rows[at] for at in chosen], labels[list(chosen)]
     if len(rows) < LEAST_ROWS or len(np.unique(labels)) < LEAST_OF_A_LABEL:
         return
     for name, words in _columns(rows).items():
@@ -79,7 +84,10 @@ def check_numbers(rows: Sequence[TableRow], labels: NDArray[np.float64], where: 
         wanted = labels[there]
         slope, start = np.polyfit(numbers[there], wanted, 1)
         left = np.abs(slope * numbers[there] + start - wanted).max()
-        if left <= EXACTLY * max(float(np.ptp(wanted)), 1e-300):
+        spread = max(float(np.ptp(wanted)), 1e-300)
+        # A cell holds seven digits: a large number is rounded by more than answers are.
+        rounded = abs(float(slope)) * float(np.spacing(np.abs(words.view(np.float32)[there]).max()))
+        if left <= EXACTLY * spread + min(rounded, MOST_ROUNDED * spread):
             message = (
                 f"{where}: the column {name!r} is the label in each of {int(there.sum()):,} rows "
                 f"(times {slope:.4g}, and {start:.4g} more), so it is the answer and no input. "

@@ -72,4 +72,4 @@ class TableRow(Row):
     @property
     @override
     def size(self) -> int:
-        return _ARRAY + len(self.cells)
+        return _ARRAY + 2 * len(self.cells)  # beside itself in the arrays that columns are read of
