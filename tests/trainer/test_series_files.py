@@ -317,6 +317,7 @@ HEADER = "time,v\n2025-01-01,1\n"
         ),
         (HEADER + "2025-01-02,-1e39\n", "DataUnreadable", "'-1e39' is no finite number"),
         (HEADER + "2025-01-02,1_000\n", "DataUnreadable", "'1_000' is no number"),
+        (HEADER + "2025-01-02,١٢\n", "DataUnreadable", "'١٢' is no number"),
         (
             HEADER + "1/2/2025,3\n",
             "TimeUnreadable",

@@ -1,11 +1,13 @@
 """Series as nobody should write them, and rows that are few, rare or far apart."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from support.laboratory import age
 from support.series import (
     BEGIN,
@@ -138,6 +140,30 @@ def test_times_with_a_zone_in_one_file_alone_are_told(tmp_path: Path) -> None:
     assert "updates/b.csv, line 2: times without a zone are in UTC; original/a.csv, line 2" in said
     write(tmp_path / "updates/b.csv", whole[40:])
     assert "without a zone" not in " ".join(taken(tmp_path).remarks)
+
+
+def test_zones_of_parquet_are_compared_as_those_of_texts_are(tmp_path: Path) -> None:
+    whole = records(0, {"v": np.arange(60.0)})
+    times = [datetime.fromisoformat(row["time"]) for row in whole]
+
+    def put(name: str, part: slice, kind: pa.DataType) -> None:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        naive = [time.replace(tzinfo=None) for time in times[part]]
+        stamps = pa.array(naive, pa.timestamp("us")).cast(kind)
+        parquet.write_table(pa.table({"time": stamps, "v": np.arange(60.0)[part]}), path)
+        age(path)
+
+    put("original/a.parquet", slice(40), pa.timestamp("us", "Europe/Berlin"))
+    put("updates/b.parquet", slice(40, 60), pa.timestamp("us"))
+    said = " ".join(taken(tmp_path).remarks)
+    assert "updates/b.parquet, row 1: times without a zone are in UTC; original/a.parquet" in said
+    put("updates/b.parquet", slice(40, 60), pa.timestamp("us", "UTC"))
+    assert "without a zone" not in " ".join(taken(tmp_path).remarks)
+    (tmp_path / "updates/b.parquet").unlink()
+    write(tmp_path / "updates/b.csv", [row | {"time": row["time"][:19]} for row in whole[40:]])
+    said = " ".join(taken(tmp_path).remarks)
+    assert "updates/b.csv, line 2: times without a zone are in UTC; original/a.parquet" in said
 
 
 # --- targets -----------------------------------------------------------------------------

@@ -18,6 +18,11 @@ from maintenance_trainer.errors import DataError
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 WITH_A_ZONE: Final = "ISO 8601 with a zone"
 WITHOUT_A_ZONE: Final = "ISO 8601 without a zone"
+STAMP_WITH_A_ZONE: Final = "a timestamp with a zone"
+STAMP_WITHOUT_A_ZONE: Final = "a timestamp without a zone"
+ZONED: Final = (WITH_A_ZONE, STAMP_WITH_A_ZONE)
+UNZONED: Final = (WITHOUT_A_ZONE, STAMP_WITHOUT_A_ZONE)
+"""Of a place's own time, perhaps: files of both ways may not go on from each other."""
 LONG_AGO: Final = datetime(1990, 1, 1, tzinfo=UTC)
 """The least that a count since 1970 can mean, where rows may be older than ``EARLIEST``."""
 _LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
@@ -104,7 +109,8 @@ def _dated(value: object, since: datetime) -> Dated:
     """The time that a value says; a count since 1970 says one from ``since`` on."""
     match value:
         case datetime():
-            return Dated(_with_zone(value), "a timestamp")
+            way = STAMP_WITHOUT_A_ZONE if value.tzinfo is None else STAMP_WITH_A_ZONE
+            return Dated(_with_zone(value), way)
         case date():
             return Dated(datetime(value.year, value.month, value.day, tzinfo=UTC), "a date")
         case bool() | None:

@@ -1,6 +1,7 @@
 """Files of tables whose rows have a number each."""
 
 import math
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -10,11 +11,14 @@ from typing_extensions import override  # typing has it from Python 3.12 on
 from maintenance_contract import Task
 from maintenance_contract.kinds import ROLES
 from maintenance_trainer.data import labels
-from maintenance_trainer.tasks.tables.files import Tables
+from maintenance_trainer.data.sources import SourceFile
+from maintenance_trainer.tasks.tables.files import TableReader, Tables
 from maintenance_trainer.tasks.tables.rows import TableRow
 
 MOST: Final = 3.4e38
 """Beyond it a number is infinite for XGBoost."""
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+"""As files write one: Python's own ``float`` reads ``1_000``, and digits of any script, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +36,35 @@ class ValuedTables(Tables):
 
     roles = ROLES[Task.TABULAR_REGRESSION]
 
+    @override
+    def read(self, source: SourceFile) -> TableReader:
+        """The rows of a file; what a version was trained on is read as it was."""
+        return TableReader(source, ValuedRow, _as_python_does if source.known else spelled)
+
 
 def spelled(value: object) -> str | None:
     """A number in its shortest spelling; empty where it is missing; None for what is none."""
+    text = _text(value)
+    return _shortest(text) if not text or _NUMBER.fullmatch(text) else None
+
+
+def _as_python_does(value: object) -> str | None:
+    return _shortest(_text(value))
+
+
+def _text(value: object) -> str | None:
+    """What is written there, empty where nothing is."""
     if isinstance(value, bool):
         return None
     text = str(value) if isinstance(value, float | Decimal) else labels.spelled(value)
     if not text or text.casefold() in {"nan", "na", "null", "none", "n/a"}:
         return ""
+    return text
+
+
+def _shortest(text: str | None) -> str | None:
+    if not text:
+        return text
     try:
         number = float(text)
     except ValueError:

@@ -204,8 +204,8 @@ def _tell_of_names(pieces: Mapping[str, Sequence[_Piece]], remarks: Remarks) -> 
 
 def _tell_of_zones(heads: Sequence[Stamped], remarks: Remarks) -> None:
     with_one, without = (
-        [head.table.ways[way] for head in heads if way in head.table.ways]
-        for way in (dates.WITH_A_ZONE, dates.WITHOUT_A_ZONE)
+        [where for head in heads for way, where in head.table.ways.items() if way in ways]
+        for ways in (dates.ZONED, dates.UNZONED)
     )
     if with_one and without:
         what = (

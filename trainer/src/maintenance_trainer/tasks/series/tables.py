@@ -131,7 +131,8 @@ class TableBuilder:
         if len(ways) == 1:
             return dated.time
         (before, first), *_ = ways.items()
-        if {dates.WITH_A_ZONE, dates.WITHOUT_A_ZONE} <= ways.keys() and not self.table.known:
+        of_both = all(not ways.keys().isdisjoint(each) for each in (dates.ZONED, dates.UNZONED))
+        if of_both and not self.table.known:
             message = (
                 f"{where}, column {column!r}: {str(value)[:_SHOWN]!r} is {dated.way}, and "
                 f"{first} has {before}: which came first cannot be told. Write all times of the "
@@ -217,7 +218,7 @@ class TableBuilder:
             if text.strip().casefold() in {"true", "false"}:
                 return float(text.strip().casefold() == "true")
             raise self._no_number(text, name, where) from None
-        if abs(number) > MOST or "_" in text:
+        if abs(number) > MOST or not _as_written(text, known=self.table.known):
             raise self._no_number(text, name, where)
         return number
 
@@ -242,10 +243,15 @@ def _float(value: float | Decimal) -> float:
         return float("inf")
 
 
+def _as_written(text: str, *, known: bool) -> bool:
+    """Whether others write numbers so; Python also reads ``1_000`` and digits of any script."""
+    return "_" not in text and (known or text.isascii() or text.strip().isascii())
+
+
 def _is_number(text: str) -> bool:
     """Whether a text is a number in any spelling that people use, infinity among them."""
     try:
         float(text)
     except ValueError:
         return False
-    return "_" not in text
+    return _as_written(text, known=False)
