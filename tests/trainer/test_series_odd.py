@@ -99,6 +99,12 @@ def test_half_a_character_names_no_series_and_may_name_a_channel(tmp_path: Path)
     assert len({row.key for row in rows}) == len(rows)
 
 
+def test_a_series_that_is_called_nothing_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "original/a.csv", records(0, {"v": np.arange(40.0)}, shop="NA"))
+    said = " ".join(taken(tmp_path, columns=BY_SHOP).remarks)
+    assert "a.csv, line 2, column 'shop': 'NA': a series with a name that some programs" in said
+
+
 def test_a_series_in_two_spellings_is_told(tmp_path: Path) -> None:
     write(tmp_path / "original/a.csv", records(0, {"v": np.arange(40.0)}, shop="7"))
     write(tmp_path / "updates/b.csv", records(40, {"v": np.arange(40.0)}, shop="7.0"))

@@ -1,6 +1,7 @@
 """Tables in files: what cells mean, which columns are inputs, which rows are one case."""
 
 import datetime as dt
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -20,6 +21,7 @@ from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.tasks.labelled_tables import SOURCE
 from maintenance_trainer.tasks.tables import blocks
+from maintenance_trainer.tasks.tables.identifiers import identified
 from maintenance_trainer.tasks.tables.rows import TableRow
 from maintenance_trainer.tasks.tables.schema import Schema
 
@@ -288,3 +290,45 @@ def test_a_row_of_numbers_alone_is_read_as_any_other(tmp_path: Path) -> None:
         else:
             with pytest.raises(DataError, match=r"column 'c6'"):
                 read(csv(tmp_path / "c.csv", text))
+
+
+def test_a_case_has_one_name_in_files_of_any_type(tmp_path: Path) -> None:
+    """A column of whole numbers with a gap is one of floats, of which CSV says 17.0."""
+    columns = columns_of(KIND, group="patient", id="visit")
+    found = []
+    for kind in (pa.int64(), pa.float64(), pa.string()):
+        table = pa.table(
+            {"patient": pa.array([17, 18]).cast(kind), "visit": pa.array([1, 2]).cast(kind)}
+        )
+        table = table.append_column("age", pa.array([63, 63]))
+        table = table.append_column("label", pa.array(["x", "y"]))
+        parquet.write_table(table, tmp_path / "a.parquet")
+        found.append(read(tmp_path / "a.parquet", columns))
+    text = "patient,visit,age,label\n17.0,1.0,63,x\n 18.00,2,63,y\n"
+    found.append(read(csv(tmp_path / "a.csv", text), columns))
+    assert len({tuple(row.unit for row in rows) for rows in found}) == 1
+    assert len({tuple(row.key for row in rows) for rows in found}) == 1
+    assert found[0][0].unit == hashlib.sha256(b"17").hexdigest(), "as ever"
+
+
+@pytest.mark.parametrize("name", ["007", "1E5", "+49", "p-1", "1.10", "a b", "Größe", "x-0.0"])
+def test_a_name_stays_what_it_is(name: str) -> None:
+    assert identified(f" {name} ") == name
+
+
+@pytest.mark.parametrize("text", ["", "NA", "NaN", "null", "None"])
+def test_rows_without_group_or_id_are_cases_of_their_own(tmp_path: Path, text: str) -> None:
+    columns = columns_of(KIND, group="patient", id="visit")
+    rows = read(
+        csv(
+            tmp_path / "a.csv",
+            f"patient,visit,a,label\n{text},{text},1,x\n" * 1 + f"{text},{text},1,x\n",
+        ),
+        columns,
+    )
+    lines = [{"patient": None, "visit": None, "a": 1, "label": "x"}] * 2
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+    more = read(tmp_path / "a.jsonl", columns)
+    assert [row.group for row in rows + more] == [""] * 4
+    assert [row.key for row in rows] == [row.key for row in more]
+    assert rows[0].key != rows[1].key

@@ -63,12 +63,19 @@ def fault(label: str) -> str:
 
 def visible(label: str) -> bool:
     """Whether there is anything to see of it."""
-    return bool(_seen(label))
+    return bool(seen(label))
+
+
+def seen(label: str) -> str:
+    """In one Unicode form, blanks collapsed, without characters that are not seen."""
+    if label.isascii() and label.isprintable():
+        return " ".join(label.split())
+    return " ".join(unicodedata.normalize("NFKC", _visible_part(label)).split())
 
 
 def identity(label: str) -> str:
     """Equal for spellings of one class."""
-    text = _seen(label)
+    text = seen(label)
     if text.casefold() in {"true", "false"}:
         return text.casefold()
     return _whole_number(text) or text
@@ -187,11 +194,6 @@ def _groups(
     return [group for group in found.values() if len(group) > 1]
 
 
-def _seen(label: str) -> str:
-    """In one Unicode form, blanks collapsed, without characters that are not seen."""
-    return " ".join(unicodedata.normalize("NFKC", _visible_part(label)).split())
-
-
 def _visible_part(label: str) -> str:
     return "".join(filter(_is_seen, _VARIATION.sub("", label)))
 
@@ -214,9 +216,9 @@ def _whole_number(text: str) -> str:
 
 
 def _sameness(one: str, other: str) -> str:
-    if _whole_number(_seen(one)):
+    if _whole_number(seen(one)):
         return "are equal as numbers"
-    if _seen(one) != _seen(other):
+    if seen(one) != seen(other):
         return "differ in capitals alone"
     return "differ in blanks, invisible characters or the Unicode form alone"
 

@@ -164,6 +164,9 @@ class TableBuilder:
                 "mend the row or leave it out."
             )
             raise DataError("DataUnreadable", message)
+        if name.casefold() in MISSING and name not in self.table.series:
+            what = "a series with a name that some programs write for none: are its rows of one?"
+            self._source.remarks.note(what, f"{where}, column {column!r}: {name[:_SHOWN]!r}")
         return self.table.series.setdefault(name, len(self.table.series))
 
     def _label(self, record: Record, where: str) -> str:

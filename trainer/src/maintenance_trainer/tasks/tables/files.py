@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from maintenance_contract import ContractError, Role
-from maintenance_trainer.data import labels, reading
+from maintenance_trainer.data import reading
 from maintenance_trainer.data.cells import Record
 from maintenance_trainer.data.folders import Named
 from maintenance_trainer.data.records import RecordReader
@@ -33,6 +33,7 @@ from maintenance_trainer.tasks.tables.cells import (
     plain_numbers,
     word_of,
 )
+from maintenance_trainer.tasks.tables.identifiers import identified
 from maintenance_trainer.tasks.tables.rows import FEW_TEXTS, Header, TableRow, Type
 
 LEAST_TEXTS: Final = 5
@@ -294,16 +295,14 @@ class _CellsOfFile:
 
     def _identifier(self, record: Record) -> str:
         column = self._columns.names.get("id")
-        return str(record[column]).strip() if column else ""
+        return identified(record[column]) if column else ""
 
     def _group(self, record: Record) -> str:
         """Rows without a group are held out by themselves."""
         column = self._columns.names.get("group")
         if column is None:
             return ""
-        value = record[column]
-        text = labels.spelled(value)
-        text = str(value) if text is None else text
+        text = identified(record[column])
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if text else ""
 
     def _weight(self, record: Record, where: str) -> float:
