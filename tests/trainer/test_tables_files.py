@@ -29,7 +29,11 @@ KIND = "TabularClassification"
 
 
 def read(
-    path: Path, columns: Columns | None = None, remarks: Remarks | None = None
+    path: Path,
+    columns: Columns | None = None,
+    remarks: Remarks | None = None,
+    *,
+    known: bool = False,
 ) -> list[TableRow]:
     age(path)
     source = SourceFile(
@@ -38,7 +42,7 @@ def read(
         "sha256:1",
         columns or columns_of(KIND),
         new=True,
-        known=False,
+        known=known,
         remarks=remarks or Remarks(),
     )
     return [found.row for found in SOURCE.read(source)]
@@ -332,3 +336,59 @@ def test_rows_without_group_or_id_are_cases_of_their_own(tmp_path: Path, text: s
     assert [row.group for row in rows + more] == [""] * 4
     assert [row.key for row in rows] == [row.key for row in more]
     assert rows[0].key != rows[1].key
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"{36 + n // 10},{n % 10}" for n in range(50)],
+        [f"{n + 1}.12.2026" for n in range(28)],
+        [f"{n + 1:02d}/12/2026 12:00" for n in range(28)],
+        [f"2026/{n % 12 + 1:02d}/{n + 1:02d}" for n in range(28)],
+        [f"1,{n:03d}" for n in range(50)],
+        [f"1.{n:03d},50" for n in range(50)],
+        [f"{n} %" for n in range(50)],
+        [f"{n}.5%" for n in range(50)],
+        [f"${n}" for n in range(50)],
+        [f"{n},99 €" for n in range(50)],
+        [f"1'{n:03d}" for n in range(50)],
+        ["k.A."] * 4 + [f"36,{n}" for n in range(50)],
+    ],
+    ids=lambda texts: texts[3] + texts[4],
+)
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_numbers_and_dates_in_another_notation_are_no_categories(
+    tmp_path: Path, name: str, texts: list[str]
+) -> None:
+    rows = [{"t": text, "n": at, "label": "x"} for at, text in enumerate(texts * 9)]
+    if name.endswith(".csv"):
+        write_csv(tmp_path / name, rows)
+    else:
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=r"column 't': .* in a notation that is read as text"):
+        read(tmp_path / name)
+    assert types(read(tmp_path / name, known=True))["t"] == "category"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["1-2", "10-19", "20-29", "30-39", "40-49", "50-59"],
+        ["1/2", "2/2", "1/4", "3/4", "1/8", "3/8"],
+        [f"S {n}" for n in range(9)],
+        ["12.5.3", "1.2.3", "10.12.04", "1.12.26", "2.0.1", "2.1.0"],
+        ["110 00", "123 45", "SW1A 1AA", "10 115", "20 095", "K1A 0B1"],
+        ["0 %", "25 %", "50 %", "100 %"],
+        ["1,2", "1,3", "2,3", "1", "2,4", "3,4", "1,2,3"],
+        ["$", "$$", "$$$", "$10-20"],
+        ["2026/27", "2025/26", "2024/25", "2023/24", "2022/23"],
+        ["+49 30 123", "030-123456", "555-1234", "12:30", "12:45"],
+        ["1.234.567", "1.234.568", "1.234.569", "1.234.570", "1.234.571"],
+    ],
+    ids=lambda texts: texts[0],
+)
+def test_a_category_may_hold_digits(tmp_path: Path, texts: list[str]) -> None:
+    rows = [{"t": text, "label": "x"} for text in texts * 30]
+    write_csv(tmp_path / "a.csv", rows)
+    remarks = Remarks()
+    assert types(read(tmp_path / "a.csv", remarks=remarks))["t"] == "category"

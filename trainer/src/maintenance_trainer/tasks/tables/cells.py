@@ -44,6 +44,23 @@ _CODE: Final = re.compile(r"0[0-9]+")
 _PLAIN: Final = re.compile(r"[0-9.\-\0]*")
 _CODES: Final = re.compile(r"(?:^|\0)0[0-9]")
 """Where a cell may be a code; ``0.5`` is none."""
+_GROUPED: Final = (
+    r"[0-9]+,[0-9]+"
+    r"|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?"
+    r"|[0-9]{1,3}(?:[. '\u2019\u00a0\u202f][0-9]{3})+,[0-9]+"
+    r"|[0-9]{1,3}(?:['\u2019\u00a0\u202f][0-9]{3})+(?:\.[0-9]+)?"
+)
+"""With a decimal comma, or with marks between thousands; ``10 001`` may be a code."""
+_AMOUNT: Final = rf"(?:{_GROUPED}|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_CURRENCY: Final = "[$\u20ac\u00a3\u00a5]"
+_DAY_FIRST: Final = r"(?:0?[1-9]|[12][0-9]|3[01])"
+_NOTATION: Final = re.compile(
+    rf"[+\-\u2212]?(?:{_GROUPED}|{_AMOUNT} ?%|{_AMOUNT} ?{_CURRENCY}"
+    rf"|{_CURRENCY} ?[+\-\u2212]?{_AMOUNT})"
+    rf"|{_DAY_FIRST}([./-]){_DAY_FIRST}\1(?:19|20)[0-9]{{2}}(?:[ T,].*)?"
+    rf"|(?:19|20)[0-9]{{2}}/{_DAY_FIRST}/{_DAY_FIRST}(?:[ T,].*)?"
+)
+"""A number or a date as people write it somewhere, and as nobody writes a category."""
 _INFINITE: Final = frozenset({"inf", "infinity"})
 _HALF: Final = re.compile("[\ud800-\udfff]")
 """A lone surrogate, which no file can hold."""
@@ -61,6 +78,8 @@ class Kind(IntEnum):
     DATE = 4
     CODE = 5
     """A text of digits that begins with a zero: nobody writes a number so."""
+    NOTATION = 6
+    """A text that is a number or a date in another notation: ``36,5``, ``12 %``, ``31.12.2026``."""
 
 
 class Cell(NamedTuple):
@@ -141,7 +160,7 @@ def of_text(text: str) -> Cell:
             return found
     if text.lstrip("+-").casefold() in _INFINITE:
         raise NoCellError(_no_number(text))
-    return _category(text)
+    return _text(text)
 
 
 def plain_numbers(cells: Sequence[str]) -> list[float] | None:
@@ -189,7 +208,7 @@ def of_value(  # noqa: PLR0911  # one a type
             if not text:
                 return _ABSENT
             dated = _dated(text) if not category and _DATE.fullmatch(text) else None
-            return dated or _category(text)
+            return dated or (_category(text) if category else _text(text))
         case datetime():
             return Cell(Kind.DATE, _days(value))
         case date():
@@ -260,6 +279,13 @@ def _days(moment: datetime) -> float:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH).total_seconds() / _DAY
+
+
+def _text(text: str) -> Cell:
+    found = _category(text)
+    if found.kind is Kind.TEXT and _NOTATION.fullmatch(text):
+        return found._replace(kind=Kind.NOTATION)
+    return found
 
 
 def _category(text: str) -> Cell:

@@ -42,8 +42,10 @@ LITTLE: Final = 12
 """A row of fewer values, all of them categories or small whole numbers, says so little that others
 are like it by chance."""
 SMALL: Final = 1000
-_TEXTS: Final = frozenset({Kind.TEXT, Kind.BOOLEAN, Kind.CODE})
-_ORDER: Final = (Kind.TEXT, Kind.BOOLEAN, Kind.CODE)
+SEVERAL: Final = 5
+"""Different texts in another notation: fewer may be the names of steps (``0 %``, ``50 %``)."""
+_TEXTS: Final = frozenset({Kind.TEXT, Kind.BOOLEAN, Kind.CODE, Kind.NOTATION})
+_ORDER: Final = (Kind.TEXT, Kind.NOTATION, Kind.BOOLEAN, Kind.CODE)
 _KEPT: Final = 2**16
 """Spellings whose meaning is remembered while a file is read."""
 
@@ -166,6 +168,8 @@ class _Seen:
     """Without those of rows that hold numbers alone; of these ``empty`` are empty here."""
     empty: int = 0
     first: dict[Kind, tuple[str, str]] = field(default_factory=dict)
+    notations: set[str] = field(default_factory=set)
+    """Some texts of that kind."""
 
 
 class _CellsOfFile:
@@ -207,6 +211,8 @@ class _CellsOfFile:
                 texts.append((index, cell.place))
             if not its.counts[kind]:
                 its.first[kind] = (where, str(record.get(name)))
+            if kind is Kind.NOTATION and len(its.notations) < SEVERAL:
+                its.notations.add(str(record[name]).strip())
             its.counts[kind] += 1
         self._rows += 1
         cells = array("f", numbers)
@@ -257,6 +263,7 @@ class _CellsOfFile:
                 where, record = self._first_plain
                 seen.first.setdefault(Kind.NUMBER, (where, str(record[name])))
             if not self._source.known:
+                self._refuse_notation(name, seen)
                 self._refuse_mixed(name, seen)
             self.header.types.append(_type_of(seen.counts))
         absent = [name for name in self.header.wanted if name not in self._index]
@@ -272,7 +279,9 @@ class _CellsOfFile:
             if self._columns.is_input(name) and name.strip():
                 self._index[name] = len(self.header.names)
                 self.header.names.append(name)
-                self._seen.append(_Seen([0, self._rows, 0, 0, 0, 0]))
+                counts = [0] * len(Kind)
+                counts[Kind.NOTHING] = self._rows
+                self._seen.append(_Seen(counts))
             else:
                 if not name.strip():
                     what = "a column without a name is no input (the index of a data frame?)"
@@ -322,10 +331,30 @@ class _CellsOfFile:
         )
         raise DataError("DataUnreadable", message)
 
+    def _refuse_notation(self, name: str, seen: _Seen) -> None:
+        """Refuse a column of numbers or dates that would count as categories.
+
+        A few other texts stand for nothing; where there are more, it is none of numbers.
+        """
+        counts = seen.counts
+        filled = sum(counts) - counts[Kind.NOTHING]
+        texts = counts[Kind.TEXT] + counts[Kind.CODE] + counts[Kind.BOOLEAN]
+        most = 2 * counts[Kind.NOTATION] > filled and texts < FEW_TEXTS * filled
+        if not most or len(seen.notations) < SEVERAL:
+            return
+        where, value = seen.first[Kind.NOTATION]
+        message = (
+            f"{where}, column {name!r}: {value[:40]!r} is a number or a date in a notation that is "
+            f"read as text, and so are {counts[Kind.NOTATION] - 1:,} other cells of the column; "
+            "write numbers like 1234.5, without signs for units or thousands, and dates like "
+            "2026-11-23, or name the inputs without it."
+        )
+        raise DataError("DataUnreadable", message)
+
     def _refuse_mixed(self, name: str, seen: _Seen) -> None:
         counts = seen.counts
         others = counts[Kind.NUMBER] + counts[Kind.DATE]
-        texts = counts[Kind.TEXT] + counts[Kind.CODE]
+        texts = counts[Kind.TEXT] + counts[Kind.NOTATION] + counts[Kind.CODE]
         texts += counts[Kind.BOOLEAN] if counts[Kind.DATE] else 0
         if counts[Kind.DATE] and counts[Kind.NUMBER]:
             rare = min((Kind.DATE, Kind.NUMBER), key=lambda kind: counts[kind])
@@ -338,7 +367,8 @@ class _CellsOfFile:
         # One code makes a column of codes; of other texts a few are mistakes.
         few = texts < LEAST_TEXTS or texts < FEW_TEXTS * (texts + others)
         if few and not counts[Kind.CODE]:
-            raise self._mixed(name, seen, Kind.TEXT, "no number")
+            first = Kind.TEXT if counts[Kind.TEXT] else Kind.NOTATION
+            raise self._mixed(name, seen, first, "no number")
         what = (
             f"column {name!r} holds {others:,} numbers and {texts:,} texts: all count as categories"
         )
@@ -355,7 +385,7 @@ class _CellsOfFile:
 
 
 def _type_of(counts: Sequence[int]) -> Type:
-    if counts[Kind.TEXT] or counts[Kind.CODE]:
+    if counts[Kind.TEXT] or counts[Kind.NOTATION] or counts[Kind.CODE]:
         return Type.CATEGORY
     if counts[Kind.DATE]:
         return Type.DATE
