@@ -99,6 +99,14 @@ def test_half_a_character_names_no_series_and_may_name_a_channel(tmp_path: Path)
     assert len({row.key for row in rows}) == len(rows)
 
 
+def test_a_channel_in_two_spellings_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "original/a.csv", records(0, {"Größe": np.arange(40.0)}))
+    write(tmp_path / "updates/b.csv", records(40, {"Gro\u0308ße": np.arange(40.0)}))
+    error = refused(tmp_path)
+    assert error.message.startswith("updates/b.csv: 'Gro\\u0308\\xdfe' and 'Gr\\xf6\\xdfe' (orig")
+    assert "are one column in two spellings" in error.message
+
+
 def test_a_series_that_is_called_nothing_is_told(tmp_path: Path) -> None:
     write(tmp_path / "original/a.csv", records(0, {"v": np.arange(40.0)}, shop="NA"))
     said = " ".join(taken(tmp_path, columns=BY_SHOP).remarks)

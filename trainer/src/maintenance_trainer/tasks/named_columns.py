@@ -1,9 +1,12 @@
 """Columns by name, as messages of kinds that read many of them say it."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from maintenance_trainer.data import labels
+from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.model_field import Given
 
@@ -46,6 +49,42 @@ def refuse_strangers(
             "model."
         )
         raise DataError("ColumnMissing", message)
+
+
+def refuse_spellings(files: Iterable[tuple[str, bool, Collection[str]]], told: Remarks) -> None:
+    """Refuse one column in two spellings, each in files of its own: it would be two columns.
+
+    Args:
+        files: of each where it is, whether a version was trained on it, and its columns.
+        told: of spellings that a version has learnt.
+
+    Raises:
+        DataError: DataUnreadable, naming both files.
+    """
+    spellings: dict[str, dict[str, tuple[str, bool]]] = {}
+    apart: set[str] = set()  # a file that has both means two columns
+    for where, known, names in files:
+        here = Counter(map(labels.identity, names))
+        apart.update(meant for meant, count in here.items() if count > 1)
+        for name in names:
+            found = spellings.setdefault(labels.identity(name), {})
+            first, learnt = found.get(name, (where, False))
+            found[name] = first, learnt or known
+    for meant, found in spellings.items():
+        if len(found) == 1 or meant in apart:
+            continue
+        (one, (here_first, _)), (other, (there, _)) = sorted(
+            found.items(), key=lambda each: not each[1][1]
+        )[:2]
+        what = (
+            f"{other!a} and {one!a} ({here_first}) are one column in two spellings (by "
+            "blanks, invisible characters, the Unicode form or how a number is written)"
+        )
+        if all(learnt for _, learnt in found.values()):
+            told.note(f"{what}, and count as two", there)
+            continue
+        message = f"{there}: {what}, and would count as two; spell it alike in all files."
+        raise DataError("DataUnreadable", message)
 
 
 def remarks(empty: Sequence[str], constant: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from maintenance_contract import Windows
 from maintenance_trainer.data import dates, labels
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.errors import DataError
+from maintenance_trainer.tasks.named_columns import refuse_spellings
 from maintenance_trainer.tasks.series.cutting import Counts, Cut, Flags, Joined, Whole
 from maintenance_trainer.tasks.series.rows import SECOND, Floats, Scales, Series, Stamps, Window
 from maintenance_trainer.tasks.series.schema import no_numbers
@@ -60,6 +61,9 @@ def joined(
             "of its own. Name the channels in data.columns.inputs."
         )
         raise DataError("ColumnMissing", message)
+    refuse_spellings(
+        [(head.table.where, head.table.known, head.table.channels) for head in heads], remarks
+    )
     _tell_of_zones(heads, remarks)
     scales = Scales()
     pieces_of = _pieces(heads)
