@@ -148,9 +148,8 @@ class Lab:
         file = Named(Origin.UPDATES, path.name)
         its = SourceFile(path, file, source.digest(path, file), columns, new=True, known=False)
         read = [found.row for found in source.read(its)]
-        windows = self.spec.windows
-        if windows is not None and isinstance(source, Joining):
-            return source.join(read, windows, its.remarks)
+        if isinstance(source, Joining):
+            return source.join(read, self.spec.windows, its.remarks)
         return read
 
     def losses(self, number: int, rows: Sequence[Row]) -> np.ndarray[Any, Any]:

@@ -22,7 +22,7 @@ from maintenance_trainer.errors import DataError
 from maintenance_trainer.tasks.labelled_tables import SOURCE
 from maintenance_trainer.tasks.tables import blocks
 from maintenance_trainer.tasks.tables.identifiers import identified
-from maintenance_trainer.tasks.tables.rows import TableRow
+from maintenance_trainer.tasks.tables.rows import TableRow, Type
 from maintenance_trainer.tasks.tables.schema import Schema
 
 KIND = "TabularClassification"
@@ -45,7 +45,26 @@ def read(
         known=known,
         remarks=remarks or Remarks(),
     )
-    return [found.row for found in SOURCE.read(source)]
+    return SOURCE.join([found.row for found in SOURCE.read(source)], None, source.remarks)
+
+
+def together(*files: tuple[Path, bool], remarks: Remarks | None = None) -> list[TableRow]:
+    """The rows of several files, and whether a version was trained on each."""
+    rows: list[TableRow] = []
+    told = remarks or Remarks()
+    for path, known in files:
+        age(path)
+        named = Named(Origin.UPDATES, path.name)
+        digest = f"sha256:{path.name}"
+        its = SourceFile(
+            path, named, digest, columns_of(KIND), new=not known, known=known, remarks=told
+        )
+        rows += [found.row for found in SOURCE.read(its)]
+    return SOURCE.join(rows, None, told)
+
+
+def categories(rows: list[TableRow], name: str) -> tuple[str, ...]:
+    return next(column.categories for column in Schema.of(rows).columns if column.name == name)
 
 
 def values(rows: list[TableRow]) -> dict[str, list[Any]]:
@@ -392,3 +411,96 @@ def test_a_category_may_hold_digits(tmp_path: Path, texts: list[str]) -> None:
     write_csv(tmp_path / "a.csv", rows)
     remarks = Remarks()
     assert types(read(tmp_path / "a.csv", remarks=remarks))["t"] == "category"
+
+
+EANS = ["0012345678905", "4006381333931", "4006381333948"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        EANS,
+        ["1.1", "1.10", "2.0", "2.0.1"],
+        ["TRUE", "FALSE", "UNKNOWN"],
+        ["123456789", "123456792", "none of them"],
+        ["1e3", "1000", "x", "+5", "true"],
+    ],
+)
+@pytest.mark.parametrize("known", [False, True])
+def test_a_category_keeps_its_own_text(tmp_path: Path, texts: list[str], *, known: bool) -> None:
+    lines = [f"{text},{n}.5,{'xy'[n % 2]}" for n, text in enumerate(texts * 8)]
+    path = csv(tmp_path / "a.csv", "t,n,label\n" + "\n".join(lines) + "\n")
+    rows = read(path, known=known)
+    assert categories(rows, "t") == tuple(sorted(texts))
+    assert values(rows)["t"] == [float(sorted(texts).index(text)) for text in texts * 8]
+
+
+def test_a_category_of_json_keeps_its_own_text(tmp_path: Path) -> None:
+    cells = [123456789, 123456792, "x", 2.0, 0.1, 0.123456789, True, "true", 2**60 + 1]
+    rows = [{"t": cell, "label": "x"} for cell in cells]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows * 9))
+    found = categories(read(tmp_path / "a.jsonl"), "t")
+    assert set(found) == {
+        "123456789", "123456792", "x", "2", "0.1", "0.123456789", "true", str(2**60 + 1)
+    }  # fmt: skip
+
+
+def test_rows_of_categories_that_look_like_numbers_keep_their_keys(tmp_path: Path) -> None:
+    """They are on the side where they were; but two texts of one number are two rows."""
+    plain = read(csv(tmp_path / "a.csv", "t,n,label\n1.1,0.5,x\n2.0,0.5,x\n"))
+    text = "t,n,label\n1.1,0.5,x\n2.0,0.5,x\n1.10,0.5,x\n2.0.1,0.5,x\n1.1,0.5,y\n1.10,0.5,y\n"
+    text += "2.0.1,0.5,x\n" * 5
+    mixed = read(csv(tmp_path / "b.csv", text))
+    assert [row.key for row in mixed[:2]] == [row.key for row in plain]
+    assert len({row.key for row in mixed}) == 4
+    assert (mixed[0].key, mixed[2].key) == (mixed[4].key, mixed[5].key)
+
+
+def test_a_category_is_spelled_alike_in_files_that_hold_it_as_a_number(tmp_path: Path) -> None:
+    codes = csv(tmp_path / "a.csv", "t,label\n" + "".join(f"{code},x\n" for code in EANS * 9))
+    plain = csv(tmp_path / "b.csv", "t,label\n" + f"{EANS[1]},x\n{EANS[2]},y\n" * 9)
+    parquet.write_table(
+        pa.table({"t": pa.array([int(EANS[1])] * 9), "label": ["x"] * 9}), tmp_path / "c.parquet"
+    )
+    rows = together((plain, False), (codes, False), (tmp_path / "c.parquet", True))
+    assert categories(rows, "t") == tuple(EANS)
+    alone = together((plain, False))
+    assert [row.key for row in rows[:18]] == [row.key for row in alone], "sides stay"
+    floats = csv(tmp_path / "d.csv", "t,label\n1.0,x\n7.0,x\n")
+    whole = csv(tmp_path / "e.csv", "t,label\n" + "1,x\nA,y\n2,x\n" * 5)
+    assert categories(together((floats, False), (whole, False)), "t") == ("1", "2", "7.0", "A")
+
+
+def test_a_model_of_numbers_reads_them_in_a_column_of_texts(tmp_path: Path) -> None:
+    rows = read(csv(tmp_path / "a.csv", "t,label\n" + "1.50,x\nTRUE,x\nA,y\n" * 9))
+    block = blocks.of(rows)[0]
+    numbers = block.numbers("t", Type.NUMBER)
+    assert numbers[:2].tolist() == [1.5, 1.0]
+    assert np.isnan(numbers[2])
+
+
+def test_true_among_numbers_is_a_mistake(tmp_path: Path) -> None:
+    path = csv(tmp_path / "a.csv", "age,label\n" + "63,x\n" * 9 + "TRUE,y\n")
+    with pytest.raises(DataError, match=r"line 11, column 'age': 'TRUE' is no number, and other"):
+        read(path)
+    assert types(read(path, known=True)) == {"age": "number"}
+    flags = csv(tmp_path / "b.csv", "on,label\n" + "1,x\n0,y\n" * 9 + "TRUE,y\n")
+    assert values(read(flags))["on"][-1] == 1.0
+
+
+@pytest.mark.parametrize("names", [("Größe", "Gro\u0308ße"), ("age", " age"), ("a b", "a\u00a0b")])
+def test_a_column_in_two_spellings_is_refused(tmp_path: Path, names: tuple[str, str]) -> None:
+    one, other = (
+        csv(tmp_path / f"{letter}.csv", f"{name},label\n1.5,x\n2.5,y\n")
+        for letter, name in zip("ab", names, strict=True)
+    )
+    with pytest.raises(DataError) as caught:
+        together((one, True), (other, False))
+    said = f"updates/b.csv: {names[1]!a} and {names[0]!a} (updates/a.csv) are one column in two"
+    assert caught.value.message.startswith(said)
+    remarks = Remarks()
+    third = csv(tmp_path / "c.csv", one.read_text(encoding="utf-8"))
+    together((one, True), (other, True), (third, False), remarks=remarks)
+    assert "are one column in two spellings" in remarks.sentences[0]
+    csv(tmp_path / "a.csv", f"{names[0]},{names[1]},label\n1.5,7,x\n2.5,8,y\n")
+    assert len(together((one, False), (other, False))) == 4, "a file that has both means both"

@@ -13,6 +13,7 @@ from maintenance_contract.kinds import ROLES
 from maintenance_trainer.data import labels
 from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.tasks.tables.files import TableReader, Tables
+from maintenance_trainer.tasks.tables.joining import Spellings
 from maintenance_trainer.tasks.tables.rows import TableRow
 
 MOST: Final = 3.4e38
@@ -37,9 +38,10 @@ class ValuedTables(Tables):
     roles = ROLES[Task.TABULAR_REGRESSION]
 
     @override
-    def read(self, source: SourceFile) -> TableReader:
+    def read(self, source: SourceFile, texts: Spellings | None = None) -> TableReader:
         """The rows of a file; what a version was trained on is read as it was."""
-        return TableReader(source, ValuedRow, _as_python_does if source.known else spelled)
+        how = _as_python_does if source.known else spelled
+        return TableReader(source, ValuedRow, how, texts)
 
 
 def spelled(value: object) -> str | None:

@@ -14,6 +14,7 @@ from maintenance_trainer.tasks.tables.cells import (
     VOCABULARY,
     Words,
     is_text,
+    numeric,
     place_of,
     spelled,
     word_of,
@@ -54,7 +55,7 @@ class Block:
         kind, words = self.type_of(name), self.column(name)
         if (kind is Type.DATE) is not (wanted is Type.DATE):
             return np.full(len(words), np.nan, np.float32)
-        values = np.ascontiguousarray(words).view(np.float32).copy()
+        values = numeric(words)
         values[np.isnan(values)] = np.nan
         if kind is not Type.DATE:
             values[words == word_of(FALSE)] = 0.0

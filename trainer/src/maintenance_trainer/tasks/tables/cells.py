@@ -100,6 +100,8 @@ class Vocabulary:
     def __init__(self) -> None:
         self._places: dict[str, int] = {}
         self._texts: list[str] = []
+        self._numbers: dict[int, float] = {}
+        self._of_numbers: dict[tuple[str, float], int] = {}
         for text in ("false", "true"):
             self.place(text)
 
@@ -111,16 +113,34 @@ class Vocabulary:
         """
         found = self._places.get(text)
         if found is None:
-            found = len(self._texts)
-            if found >= MOST_TEXTS:
-                message = (
-                    f"there are more than {MOST_TEXTS:,} different texts in all columns; is one of "
-                    "them an identifier or free text? Leave it out of data.columns.inputs"
-                )
-                raise NoCellError(message)
-            self._places[text] = found
-            self._texts.append(text)
+            found = self._places[text] = self._added(text)
         return found
+
+    def place_of_number(self, text: str, number: float) -> int:
+        """The place of a text that is a number where a model reads numbers.
+
+        Raises:
+            NoCellError: there are too many.
+        """
+        found = self._of_numbers.get((text, number))
+        if found is None:
+            found = self._of_numbers[text, number] = self._added(text)
+            self._numbers[found] = number
+        return found
+
+    def number(self, place: int) -> float:
+        """What the text at a place is as a number; NaN for most."""
+        return self._numbers.get(place, float("nan"))
+
+    def _added(self, text: str) -> int:
+        if len(self._texts) >= MOST_TEXTS:
+            message = (
+                f"there are more than {MOST_TEXTS:,} different texts in all columns; is one of "
+                "them an identifier or free text? Leave it out of data.columns.inputs"
+            )
+            raise NoCellError(message)
+        self._texts.append(text)
+        return len(self._texts) - 1
 
     def text(self, place: int) -> str:
         """The text at a place."""
@@ -222,8 +242,45 @@ def of_value(  # noqa: PLR0911  # one a type
 
 
 def spelled(number: float) -> str:
-    """A number as the category that it is among texts."""
-    return str(int(number)) if number.is_integer() else str(np.float32(number))
+    """A number as the category that it is among texts, where nobody knows how it was written."""
+    if number.is_integer():
+        return str(int(number))
+    short = np.float32(number)
+    return str(short) if float(short) == number else repr(number)
+
+
+def written(value: object) -> str:
+    """A cell that is no text as the category that it is among texts: as its file writes it."""
+    match value:
+        case str():
+            return value.strip()
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return spelled(value)
+        case _:
+            return str(value)
+
+
+def place_of_number(text: str, number: float) -> int:
+    """The place of a text that looks like a number, in a column of texts.
+
+    Raises:
+        NoCellError: it is too long, or there are too many.
+    """
+    _refuse_long(text)
+    return VOCABULARY.place_of_number(text, number)
+
+
+def numeric(words: Words) -> NDArray[np.float32]:
+    """(n,) the numbers that cells hold, or that their texts are; NaN for what is none."""
+    values = np.ascontiguousarray(words).view(np.float32).copy()
+    texts = is_text(words)
+    if texts.any():
+        different, inverse = np.unique(words[texts], return_inverse=True)
+        numbers = [VOCABULARY.number(place) for place in place_of(different).tolist()]
+        values[texts] = np.array(numbers, np.float32)[inverse]
+    return values
 
 
 def is_text(words: Words) -> NDArray[np.bool_]:
@@ -292,14 +349,18 @@ def _category(text: str) -> Cell:
     found = _BOOLEANS.get(text.lower())
     if found is not None:
         return found
+    _refuse_long(text)
+    whole = text if text.isascii() else _HALF.sub("\ufffd", text)
+    return Cell(Kind.TEXT, float("nan"), VOCABULARY.place(whole))
+
+
+def _refuse_long(text: str) -> None:
     if len(text) > MOST_CHARACTERS:
         message = (
             f"a text of {len(text):,} characters is no category; is it free text? Leave the column "
             "out of data.columns.inputs"
         )
         raise NoCellError(message)
-    whole = text if text.isascii() else _HALF.sub("\ufffd", text)
-    return Cell(Kind.TEXT, float("nan"), VOCABULARY.place(whole))
 
 
 def _what(value: object) -> str:

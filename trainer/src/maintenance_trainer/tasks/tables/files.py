@@ -8,33 +8,40 @@ import hashlib
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from maintenance_contract import ContractError, Role
+from maintenance_contract import ContractError, Role, Windows
 from maintenance_trainer.data import reading
 from maintenance_trainer.data.cells import Record
 from maintenance_trainer.data.folders import Named
 from maintenance_trainer.data.records import RecordReader
+from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.sources import Found, SourceFile
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.model_field import Given
-from maintenance_trainer.tasks.tables import stored
+from maintenance_trainer.tasks.tables import joining, stored
 from maintenance_trainer.tasks.tables.cells import (
     NOTHING,
+    TRUE,
     VOCABULARY,
     Cell,
     Kind,
     NoCellError,
     of_text,
     of_value,
+    place_of_number,
     plain_numbers,
+    spelled,
     word_of,
+    written,
 )
 from maintenance_trainer.tasks.tables.identifiers import identified
-from maintenance_trainer.tasks.tables.rows import FEW_TEXTS, Header, TableRow, Type
+from maintenance_trainer.tasks.tables.joining import Spellings
+from maintenance_trainer.tasks.tables.rows import FEW_TEXTS, Header, Held, TableRow, Type
 
 LEAST_TEXTS: Final = 5
 """Fewer are mistakes, too, whatever their part."""
@@ -97,9 +104,16 @@ class Tables:
         """``sha256:…`` of its bytes."""
         return reading.sha256(path, file.where)
 
-    def read(self, source: SourceFile) -> "TableReader":
+    def read(self, source: SourceFile, texts: Spellings | None = None) -> "TableReader":
         """The rows of a file."""
-        return TableReader(source, self._row, self._spelled)
+        return TableReader(source, self._row, self._spelled, texts)
+
+    def join(
+        self, rows: list[TableRow], windows: Windows | None, remarks: Remarks
+    ) -> list[TableRow]:
+        """Rows as what all files hold together says that they are; see ``Joining``."""
+        del windows
+        return joining.joined(rows, remarks, self.read)
 
 
 class TableReader:
@@ -112,10 +126,12 @@ class TableReader:
         source: SourceFile,
         row: type[TableRow],
         spelled: Callable[[object], str | None] | None = None,
+        texts: Spellings | None = None,
     ) -> None:
         name = source.file.name.lower()
         self._source = source
         self._cells = _CellsOfFile(source, csv=name.endswith(reading.CSV_SUFFIXES))
+        self._cells.texts = texts or {}
         if name.endswith(reading.PARQUET_SUFFIXES):
             self._cells.categories = _categories(source)
 
@@ -177,13 +193,15 @@ class _CellsOfFile:
 
     def __init__(self, source: SourceFile, *, csv: bool) -> None:
         columns = source.columns
-        self.header = Header(source.file.where, columns.inputs or ())
+        self.header = Header(source.file.where, columns.inputs or (), source=source)
+        self.texts: Spellings = {}
         self.categories: frozenset[str] = frozenset()
         self._source, self._columns, self._csv = source, columns, csv
         self._seen: list[_Seen] = []
         self._index: dict[str, int] = {}
         self._strangers: set[str] = set()
         self._spellings: dict[str, Cell] = {}
+        self._written: dict[tuple[str, int], str] = {}
         self._keys = _Keys(self.header.names)
         self._rows = 0
         self._plains = 0
@@ -245,10 +263,44 @@ class _CellsOfFile:
         texts: list[tuple[int, int]],
     ) -> Content:
         words = memoryview(cells).cast("B").cast("I")
+        own = self._own(record, words, numbers, texts) if self.texts else []
+        if own:
+            texts = [*texts, *((index, place) for index, place, another in own if another)]
         key, anonymous = self._keys.of(words, numbers, texts, self._identifier(record))
+        for index, place, _ in own:
+            words[index] = word_of(place)
         return Content(
             cells.tobytes(), key, anonymous, self._group(record), self._weight(record, where)
         )
+
+    def _own(
+        self,
+        record: Record,
+        words: "memoryview[int]",
+        numbers: Sequence[float],
+        texts: Sequence[tuple[int, int]],
+    ) -> list[tuple[int, int, bool]]:
+        """Cells that keep their own text: which column, its place, and whether it is another one.
+
+        A row's key is that of its numbers, as it was before the column was known to hold texts;
+        but where two texts are one number, the later one is itself.
+        """
+        places = dict(texts)
+        found = []
+        for name, known in self.texts.items():
+            index = self._index.get(name)
+            if index is None or words[index] == NOTHING or places.get(index, 0) > TRUE:
+                continue
+            text, number = written(record[name]), numbers[index]
+            if index in places:
+                number = float(places[index])
+            elif known is not None and text not in known and spelled(number) in known:
+                text = spelled(number)
+            first = self._written.setdefault((name, words[index]), text)
+            another = known is None and index not in places and first != text
+            with suppress(NoCellError):  # too many, or too long: it stays a number
+                found.append((index, place_of_number(text, number), another))
+        return found
 
     def finish(self) -> None:
         """Decide what each column holds.
@@ -266,6 +318,7 @@ class _CellsOfFile:
                 self._refuse_notation(name, seen)
                 self._refuse_mixed(name, seen)
             self.header.types.append(_type_of(seen.counts))
+            self.header.held.append(_held(seen))
         absent = [name for name in self.header.wanted if name not in self._index]
         for name in absent:
             what = f"there is no column {name!r} of data.columns.inputs: it counts as empty"
@@ -382,6 +435,13 @@ class _CellsOfFile:
             "of the file hold a value there; mend the row, or leave the cell empty."
         )
         return DataError("DataUnreadable", message)
+
+
+def _held(seen: _Seen) -> Held:
+    counts = seen.counts
+    filled = sum(counts) - counts[Kind.NOTHING]
+    numbers = counts[Kind.NUMBER] + counts[Kind.BOOLEAN] + counts[Kind.DATE]
+    return Held(filled, numbers, seen.first.get(Kind.BOOLEAN) if counts[Kind.NUMBER] else None)
 
 
 def _type_of(counts: Sequence[int]) -> Type:

@@ -1,6 +1,5 @@
 """Who a row is of, whatever its file holds that in: one patient has one name in all files."""
 
-import math
 import re
 from typing import Final
 
@@ -13,14 +12,10 @@ _FRACTION: Final = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
 
 def identified(value: object) -> str:
     """The name that a cell holds, equal for spellings of one name; empty where it holds none."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        if math.isnan(value):
-            return ""
-        return str(int(value)) if value.is_integer() else str(value)
-    text = str(value).strip()
-    if text in MISSING_TEXTS:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = "" if value is None else str(value).strip()
+    if text in MISSING_TEXTS:  # nan among them
         return ""
     fraction = _FRACTION.fullmatch(text)
     if fraction:

@@ -22,7 +22,7 @@ from maintenance_trainer.tasks.leaks import (
     one_to_one,
 )
 from maintenance_trainer.tasks.tables import blocks
-from maintenance_trainer.tasks.tables.cells import NOTHING, Words
+from maintenance_trainer.tasks.tables.cells import NOTHING, Words, numeric
 from maintenance_trainer.tasks.tables.rows import TableRow
 
 MOST_ROWS: Final = 20_000
@@ -77,7 +77,8 @@ def check_numbers(rows: Sequence[TableRow], labels: NDArray[np.float64], where: 
     if len(rows) < LEAST_ROWS or len(np.unique(labels)) < LEAST_OF_A_LABEL:
         return
     for name, words in _columns(rows).items():
-        numbers = words.view(np.float32).astype(np.float64)
+        cells = numeric(words)
+        numbers = cells.astype(np.float64)
         there = ~np.isnan(numbers)
         if there.sum() < max(LEAST_ROWS, len(rows) / 2) or not numbers[there].std():
             continue
@@ -86,7 +87,7 @@ def check_numbers(rows: Sequence[TableRow], labels: NDArray[np.float64], where: 
         left = np.abs(slope * numbers[there] + start - wanted).max()
         spread = max(float(np.ptp(wanted)), 1e-300)
         # A cell holds seven digits: a large number is rounded by more than answers are.
-        rounded = abs(float(slope)) * float(np.spacing(np.abs(words.view(np.float32)[there]).max()))
+        rounded = abs(float(slope)) * float(np.spacing(np.abs(cells[there]).max()))
         if left <= EXACTLY * spread + min(rounded, MOST_ROUNDED * spread):
             message = (
                 f"{where}: the column {name!r} is the label in each of {int(there.sum()):,} rows "

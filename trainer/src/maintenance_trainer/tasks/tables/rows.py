@@ -8,6 +8,7 @@ from typing import Final
 from typing_extensions import override  # typing has it from Python 3.12 on
 
 from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.sources import SourceFile
 
 FEW_TEXTS: Final = 0.1
 """Texts that are a smaller part of a column of numbers are mistakes, and no categories."""
@@ -24,23 +25,42 @@ class Type(StrEnum):
     NOTHING = "nothing"
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a file holds in a column: ``filled`` cells, ``numbers`` and the like among them.
+
+    ``boolean``: where the first true or false beside numbers is, and how it is written.
+    """
+
+    filled: int
+    numbers: int
+    boolean: tuple[str, str] | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Header:
     """The columns of one file; all its rows share it.
 
-    ``names`` and ``types`` of the inputs are complete once the file is read. ``wanted`` are the
-    inputs that the resource names; empty: all.
+    ``names``, ``types`` and ``held`` of the inputs are complete once the file is read. ``wanted``
+    are the inputs that the resource names; empty: all. ``source`` is where the rows come from.
     """
 
     where: str
     wanted: tuple[str, ...] = ()
     names: list[str] = field(default_factory=list)
     types: list[Type] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    source: SourceFile | None = None
 
     @property
     def form(self) -> tuple[tuple[str, ...], tuple[Type, ...]]:
         """Equal for files whose cells are read alike."""
         return tuple(self.names), tuple(self.types)
+
+    @property
+    def known(self) -> bool:
+        """Whether a version was trained on the file: nothing of it is refused now."""
+        return self.source is not None and self.source.known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,7 +161,7 @@ def _inferred(name: str, found: Sequence[Block]) -> Column | None:
     filled = sum(present.values())
     if not filled:
         return None
-    kind = _decided(present)
+    kind = decided(present)
     missing = round(1 - filled / total, 6)
     if kind is Type.CATEGORY:
         return Column(name, kind, _categories(name, here, filled), (), missing)
@@ -171,7 +171,7 @@ def _inferred(name: str, found: Sequence[Block]) -> Column | None:
     return Column(name, kind, (), quantiles_of(values), missing)
 
 
-def _decided(present: Counter[Type]) -> Type:
+def decided(present: Counter[Type]) -> Type:
     """One type for all files. Few texts among numbers of other files make no categories of them."""
     texts, total = present[Type.CATEGORY], sum(present.values())
     if texts >= FEW_TEXTS * total:

@@ -1,0 +1,185 @@
+"""What files of a table say together: their columns, how categories are spelled in them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from maintenance_trainer.data.remarks import Remarks
+from maintenance_trainer.data.sources import Found, SourceFile
+from maintenance_trainer.errors import DataError, TransientError
+from maintenance_trainer.tasks.named_columns import refuse_spellings
+from maintenance_trainer.tasks.tables import blocks, schema
+from maintenance_trainer.tasks.tables.cells import VOCABULARY, is_text, place_of
+from maintenance_trainer.tasks.tables.rows import Header, Held, TableRow, Type
+
+Spellings = Mapping[str, frozenset[str] | None]
+"""Columns whose cells keep their own text, though they look like numbers. None: the file itself
+holds texts there; else the texts of other files, which are taken where they mean the same."""
+Again = Callable[[SourceFile, Spellings], Iterable[Found[Any]]]
+"""Reads a file once more, with its columns of texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The rows of a file: those from ``start`` to ``end`` of all."""
+
+    header: Header
+    start: int
+    end: int
+
+    def held(self, name: str) -> Held | None:
+        """What its column holds; None: it has none, or only nothing."""
+        if name not in self.header.names:
+            return None
+        found = self.header.held[self.header.names.index(name)]
+        return found if found.filled else None
+
+    def type_of(self, name: str) -> Type:
+        """Of a column that it has."""
+        return self.header.types[self.header.names.index(name)]
+
+
+def joined(rows: list[TableRow], remarks: Remarks, again: Again) -> list[TableRow]:
+    """The rows, with categories as their files write them.
+
+    Args:
+        rows: in the order of the files.
+        remarks: told of what is read otherwise than it is written.
+        again: how a file is read once more.
+
+    Raises:
+        DataError: DataUnreadable: a column in two spellings, true or false among numbers.
+        TransientError: DataChanging.
+    """
+    files = _files(rows)
+    refuse_spellings(
+        [(file.header.where, file.header.known, file.header.names) for file in files], remarks
+    )
+    for file in files:
+        _refuse_booleans(file, rows)
+    _spell(files, rows, again)
+    return rows
+
+
+def _files(rows: Sequence[TableRow]) -> list[_File]:
+    """In their order; without those whose header says nothing of what they hold."""
+    starts = [at for at, row in enumerate(rows) if not at or row.header is not rows[at - 1].header]
+    ends = [*starts[1:], len(rows)]
+    files = [_File(rows[start].header, start, end) for start, end in zip(starts, ends, strict=True)]
+    return [file for file in files if len(file.header.held) == len(file.header.names)]
+
+
+def _refuse_booleans(file: _File, rows: Sequence[TableRow]) -> None:
+    """Refuse true and false among numbers that are neither 1 nor 0: they count as these."""
+    header = file.header
+    for name, kind, held in zip(header.names, header.types, header.held, strict=True):
+        if held.boolean is None or kind is not Type.NUMBER or header.known:
+            continue
+        for block in blocks.of(rows[file.start : file.end]):
+            if name not in block.names:
+                continue
+            numbers = block.column(name).copy().view(np.float32)
+            if np.isin(numbers[~np.isnan(numbers)], (0.0, 1.0)).all():
+                continue
+            where, value = held.boolean
+            message = (
+                f"{where}, column {name!r}: {value[:40]!r} is no number, and other rows of the "
+                "file hold numbers there that are neither 1 nor 0; mend the row, or leave the "
+                "cell empty."
+            )
+            raise DataError("DataUnreadable", message)
+
+
+# --- categories that look like numbers ---------------------------------------------------
+
+
+def _spell(files: Sequence[_File], rows: list[TableRow], again: Again) -> None:
+    """Give cells of categories their own text, which a number of 32 bits has lost.
+
+    What a column holds is known once all is read, and a file of plain numbers must be read fast:
+    so the files that hold both are read once more, and that those whose numbers are categories
+    beside texts of other files are spelled as these, comes last.
+    """
+    wanted = {name for name in _names(files) if any(_is_of_texts(file, name) for file in files)}
+    own: dict[int, dict[str, frozenset[str] | None]] = defaultdict(dict)
+    for name in sorted(wanted):
+        for number, file in enumerate(files):
+            held = file.held(name)
+            if held is not None and held.numbers and _is_of_texts(file, name):
+                own[number][name] = None
+    for number, spellings in own.items():
+        _read_again(files[number], spellings, rows, again)
+    others: dict[int, dict[str, frozenset[str] | None]] = defaultdict(dict)
+    for name in sorted(name for name in wanted if _decided(files, name) is Type.CATEGORY):
+        known: frozenset[str] | None = None
+        for number, file in enumerate(files):
+            held = file.held(name)
+            if held is None or file.type_of(name) not in {Type.NUMBER, Type.BOOLEAN}:
+                continue
+            if known is None:
+                known = _texts(files, name, rows)
+            others[number][name] = known
+    for number, spellings in others.items():
+        # What it has read of its own columns it is to keep.
+        _read_again(files[number], {**spellings, **own.get(number, {})}, rows, again)
+
+
+def _names(files: Sequence[_File]) -> list[str]:
+    return list(dict.fromkeys(name for file in files for name in file.header.names))
+
+
+def _is_of_texts(file: _File, name: str) -> bool:
+    return file.held(name) is not None and file.type_of(name) is Type.CATEGORY
+
+
+def _decided(files: Sequence[_File], name: str) -> Type:
+    """What the column holds in all files."""
+    present = Counter[Type]()
+    for file in files:
+        held = file.held(name)
+        if held is not None:
+            present[file.type_of(name)] += held.filled
+    return schema.decided(present)
+
+
+def _texts(files: Sequence[_File], name: str, rows: Sequence[TableRow]) -> frozenset[str]:
+    """The texts of a column in files that hold texts there."""
+    found: set[str] = set()
+    for file in files:
+        if _is_of_texts(file, name):
+            for block in blocks.of(rows[file.start : file.end]):
+                if name in block.names:
+                    words = np.unique(block.column(name))
+                    found.update(VOCABULARY.texts(place_of(words[is_text(words)])))
+    return frozenset(found)
+
+
+def _read_again(file: _File, spellings: Spellings, rows: list[TableRow], again: Again) -> None:
+    """Put what a file's columns of texts hold into its rows; whether they are new stays.
+
+    Raises:
+        TransientError: DataChanging, somebody wrote meanwhile.
+    """
+    source = file.header.source
+    if source is None:
+        return
+    at = file.start
+    for found in again(replace(source, remarks=Remarks()), spellings):
+        row: TableRow = found.row
+        if at == file.end or row.label != rows[at].label:
+            raise _changing(source)
+        rows[at] = replace(rows[at], cells=row.cells, key=row.key, anonymous=row.anonymous)
+        at += 1
+    if at != file.end:
+        raise _changing(source)
+
+
+def _changing(source: SourceFile) -> TransientError:
+    message = (
+        f"{source.file.where} was written while it was read; put files in place whole (write "
+        "under another name, then rename)."
+    )
+    return TransientError("DataChanging", message)
