@@ -175,3 +175,31 @@ def test_a_truth_that_two_formats_spell_differently_is_refused(folder: Path) -> 
     (folder / "updates/b.jsonl").write_text('{"text": "c", "label": true}\n')
     with pytest.raises(DataError, match=r"updates/b\.jsonl, line 1: the label 'true' is the class"):
         take(folder)
+
+
+@pytest.mark.parametrize("rows, different, fine", [(50, 40, True), (100, 41, True), (80, 41, False)])
+def test_labels_most_of_which_differ_are_no_classes(
+    tmp_path: Path, rows: int, different: int, *, fine: bool
+) -> None:
+    (tmp_path / "updates").mkdir()
+    path = tmp_path / "original" / "orders.csv"
+    path.parent.mkdir()
+    lines = [f"text {n},A-{n % different}\n" for n in range(rows)]
+    path.write_text("text,label\n" + "".join(lines), encoding="utf-8")
+    age(path)
+    if fine:
+        assert len(take(tmp_path).spellings) == different
+        return
+    with pytest.raises(DataError) as caught:
+        take(tmp_path)
+    said = "data.columns.label: the column 'label': 41 different labels in 80 rows (like 'A-0')"
+    assert caught.value.message.startswith(said)
+    assert take(tmp_path, [f"A-{n}" for n in range(9)]).rows, "most are known"
+
+
+def test_no_model_has_more_classes_than_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels, "MOST_LABELS", 3)
+    labels.refuse_identifiers({"a", "b", "c"}, {"a"}, 9, "data.columns.label")
+    labels.refuse_identifiers({"a", "b"}, {"a", "b", "c", "d"}, 9, "data.columns.label")
+    with pytest.raises(DataError, match="4 different labels .like 'd'., and a model has at most 3"):
+        labels.refuse_identifiers({"d"}, {"a", "b", "c"}, 9, "data.columns.label")

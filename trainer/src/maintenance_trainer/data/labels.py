@@ -16,6 +16,10 @@ from typing import Final
 from maintenance_trainer.errors import DataError
 
 MOST_CHARACTERS: Final = 1024
+MOST_LABELS: Final = 10_000
+"""Of one model: as many are stored with a version."""
+SURELY_CLASSES: Final = 40
+"""So few different labels are classes, however few rows there are."""
 IN_SERVICE: Final = "the model in service"
 _WHOLE: Final = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*)?")
 _POWER: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?[eE][+-]?[0-9]{1,2}")
@@ -121,6 +125,39 @@ def refuse_doubled(
         "of them another name if they are two classes."
     )
     raise DataError("LabelsDoubled", message)
+
+
+def refuse_identifiers(
+    fresh: Collection[str], known: Collection[str], rows: int, column: str
+) -> None:
+    """Refuse labels that name rows and no classes, and more than a version can have.
+
+    Args:
+        fresh: the labels in files that the champion was not trained on.
+        known: the labels that the model answers with.
+        rows: how many labelled rows these files have.
+        column: of the labels, as messages name it.
+
+    Raises:
+        DataError: DataUnreadable.
+    """
+    news = sorted(set(fresh) - set(known))
+    if not news:
+        return
+    if len(news) > SURELY_CLASSES and len(news) > rows / 2:
+        message = (
+            f"{column}: {len(news):,} different labels in {rows:,} rows (like {_shown(news[0])}), "
+            "so these are no classes but an identifier, numbers or free text. Name the right "
+            "column of the labels."
+        )
+        raise DataError("DataUnreadable", message)
+    count = len(news) + len(known)
+    if count > MOST_LABELS:
+        message = (
+            f"{column}: {count:,} different labels (like {_shown(news[0])}), and a model has at "
+            f"most {MOST_LABELS:,} classes. Join those that mean the same, or name another column."
+        )
+        raise DataError("DataUnreadable", message)
 
 
 def hints(spellings: Sequence[Spelling], known: Collection[str] = ()) -> tuple[str, ...]:

@@ -189,6 +189,9 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
         _refuse_all_left_out(origin, files, read.remarks.left_out)
     read.join(source)
     labels.refuse_doubled(read.spelled, read.fresh, champion_labels)
+    column = data.columns.names.get("label")
+    named = f"data.columns.label: the column {column!r}" if column else "data: the labels"
+    labels.refuse_identifiers(read.fresh, champion_labels, read.fresh_rows, named)
     its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
     fair = champion_holdout and fair_to(champion_holdout, its_files)
     held_out = _held_out(its_files, data.holdout, data.sampling)
@@ -269,13 +272,15 @@ class _Room:
 
 @dataclass(slots=True)
 class _Read:
-    """What is read, all files together; ``fresh`` are the labels in files of no version before."""
+    """What is read, all files together; ``fresh`` are the labels in files of no version before, which
+    have ``fresh_rows``."""
 
     windows: Windows | None = None
     rows: list[Row] = field(default_factory=list)
     room: _Room = field(default_factory=_Room)
     remarks: Remarks = field(default_factory=Remarks)
     fresh: set[str] = field(default_factory=set)
+    fresh_rows: int = 0
     places: dict[str, str] = field(default_factory=dict)
     """Of each label, where it is first."""
 
@@ -361,7 +366,9 @@ class _Read:
             raise DataError("DataEmpty", message)
         self.rows += rows
         if not trained_on:
-            self.fresh.update({row.stratum for row in rows if row.stratum})
+            strata = [row.stratum for row in rows if row.stratum]
+            self.fresh.update(strata)
+            self.fresh_rows += len(strata)
         return DataFile(file.origin, file.name, its_digest, len(rows), new, reader.columns)
 
     def _rows(self, reader: Reader[Row], file: Named, since: str) -> Iterator[Row]:
