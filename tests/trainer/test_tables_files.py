@@ -20,7 +20,7 @@ from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.tasks.labelled_tables import SOURCE
-from maintenance_trainer.tasks.tables import blocks
+from maintenance_trainer.tasks.tables import blocks, schema
 from maintenance_trainer.tasks.tables.identifiers import identified
 from maintenance_trainer.tasks.tables.rows import TableRow, Type
 from maintenance_trainer.tasks.tables.schema import Schema
@@ -48,13 +48,15 @@ def read(
     return SOURCE.join([found.row for found in SOURCE.read(source)], None, source.remarks)
 
 
-def together(*files: tuple[Path, bool], remarks: Remarks | None = None) -> list[TableRow]:
+def together(
+    *files: tuple[Path, bool], remarks: Remarks | None = None, origin: Origin = Origin.UPDATES
+) -> list[TableRow]:
     """The rows of several files, and whether a version was trained on each."""
     rows: list[TableRow] = []
     told = remarks or Remarks()
     for path, known in files:
         age(path)
-        named = Named(Origin.UPDATES, path.name)
+        named = Named(origin, path.name)
         digest = f"sha256:{path.name}"
         its = SourceFile(
             path, named, digest, columns_of(KIND), new=not known, known=known, remarks=told
@@ -504,3 +506,59 @@ def test_a_column_in_two_spellings_is_refused(tmp_path: Path, names: tuple[str, 
     assert "are one column in two spellings" in remarks.sentences[0]
     csv(tmp_path / "a.csv", f"{names[0]},{names[1]},label\n1.5,7,x\n2.5,8,y\n")
     assert len(together((one, False), (other, False))) == 4, "a file that has both means both"
+
+
+@pytest.mark.parametrize(
+    "odd, held",
+    [
+        ({"price": "cheap"}, "texts, and numbers in other files"),
+        ({"price": "2026-01-01"}, "dates, and numbers in other files"),
+        ({"day": 7}, "numbers, and dates in other files"),
+        ({"day": "soon"}, "texts, and dates in other files"),
+        ({"ward": "2026-01-01"}, "dates, and texts in other files"),
+    ],
+)
+def test_a_file_that_holds_something_else_is_refused_or_told(
+    tmp_path: Path, odd: Record, held: str
+) -> None:
+    plain: Record = {"price": 70.5, "day": "2026-01-01", "ward": "a", "label": "x"}
+    paths = [tmp_path / f"{number:02d}.jsonl" for number in range(12)]
+    for path in paths:
+        row = plain | odd if path == paths[7] else plain
+        path.write_text(json.dumps(row) + "\n")
+    files = [(path, False) for path in paths]
+    (name,) = odd
+    with pytest.raises(DataError) as caught:
+        together(*files, origin=Origin.ORIGINAL)
+    assert caught.value.message.startswith(
+        f"original/07.jsonl, column {name!r}: it holds {held}, so that all"
+    )
+    said = f"07.jsonl: column {name!r} holds {held}: these count as empty."
+    for known, origin in ((False, Origin.UPDATES), (True, Origin.ORIGINAL)):
+        remarks = Remarks()
+        together(*((path, known) for path in paths), remarks=remarks, origin=origin)
+        assert remarks.sentences == (f"{origin}/{said}",)
+
+
+def test_numbers_that_count_as_categories_for_another_file_are_told(tmp_path: Path) -> None:
+    one = csv(tmp_path / "a.csv", "t,label\n1,x\n2,y\n")
+    other = csv(tmp_path / "b.csv", "t,label\nA,x\nB,y\n")
+    remarks = Remarks()
+    rows = together((one, False), (other, False), remarks=remarks, origin=Origin.ORIGINAL)
+    assert types(rows) == {"t": "category"}
+    (said,) = remarks.sentences
+    assert said == (
+        "original/a.csv: column 't' holds numbers here, and texts in original/b.csv: categories."
+    )
+
+
+def test_what_no_version_can_name_is_refused_before_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = csv(tmp_path / "a.csv", f"{'n' * 1025},label\n1.5,x\n2.5,y\n")
+    with pytest.raises(DataError, match="the name of the column 'n{40}'… has 1,025 characters"):
+        Schema.of(read(long))
+    monkeypatch.setattr(schema, "MOST_COLUMNS", 2)
+    paths = [csv(tmp_path / f"{name}.csv", f"{name},label\n1,x\n") for name in "pqr"]
+    with pytest.raises(DataError, match="3 columns in all files together, and at most 2 are read"):
+        Schema.of(together(*((path, False) for path in paths)))

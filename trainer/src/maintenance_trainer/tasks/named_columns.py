@@ -11,6 +11,8 @@ from maintenance_trainer.errors import DataError
 from maintenance_trainer.model_field import Given
 
 MOST_NAMED: Final = 5
+MOST_CHARACTERS: Final = 1024
+"""Of a name, as a version stores it."""
 
 
 def listed(names: Sequence[str]) -> str:
@@ -49,6 +51,28 @@ def refuse_strangers(
             "model."
         )
         raise DataError("ColumnMissing", message)
+
+
+def refuse_unstorable(names: Sequence[str], most: int) -> None:
+    """Refuse columns that no version can name: found after the training, they would cost it.
+
+    Raises:
+        DataError: DataUnreadable.
+    """
+    if len(names) > most:
+        message = (
+            f"data: {len(names):,} columns in all files together, and at most {most:,} are read; "
+            "name them in data.columns.inputs."
+        )
+        raise DataError("DataUnreadable", message)
+    long = next((name for name in names if len(name) > MOST_CHARACTERS), None)
+    if long is not None:
+        message = (
+            f"data: the name of the column {long[:40]!r}… has {len(long):,} characters, and at "
+            f"most {MOST_CHARACTERS:,} are stored; is it a value? Name the inputs without it, or "
+            "give it a shorter name."
+        )
+        raise DataError("DataUnreadable", message)
 
 
 def refuse_spellings(files: Iterable[tuple[str, bool, Collection[str]]], told: Remarks) -> None:

@@ -15,6 +15,7 @@ from maintenance_contract import ContractError
 from maintenance_contract.codec import Fields
 from maintenance_contract.windows import MOST_CONTEXT, MOST_HORIZON
 from maintenance_trainer.errors import DataError
+from maintenance_trainer.tasks.named_columns import MOST_CHARACTERS, refuse_unstorable
 from maintenance_trainer.tasks.series.rows import Floats, Series, Window
 
 MOST_CHANNELS: Final = 1000
@@ -60,7 +61,7 @@ class Channel:
         if std <= 0:
             raise ContractError(f"{fields.name('std')}: a number above 0 is expected")
         return cls(
-            fields.string("name", most=1024),
+            fields.string("name", most=MOST_CHARACTERS),
             fields.number("mean"),
             std,
             _quantiles(fields),
@@ -146,12 +147,7 @@ class Schema:
         targets = tuple(name for name in wanted if name in there)
         if not channels or bool(targets) is not bool(wanted):
             raise no_numbers(wanted[0] if channels else "")
-        if len(channels) > MOST_CHANNELS:
-            message = (
-                f"data: {len(channels):,} channels, at most {MOST_CHANNELS:,} are read; name "
-                "them in data.columns.inputs."
-            )
-            raise DataError("DataUnreadable", message)
+        refuse_unstorable([channel.name for channel in channels], MOST_CHANNELS)
         steps = [series.step for series, _ in covered]
         horizon = max((row.horizon for row in rows), default=0)
         return cls(

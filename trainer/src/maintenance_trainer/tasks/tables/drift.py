@@ -18,7 +18,7 @@ from maintenance_trainer.tasks.tables import blocks
 from maintenance_trainer.tasks.tables.blocks import Block
 from maintenance_trainer.tasks.tables.cells import is_nothing
 from maintenance_trainer.tasks.tables.rows import TableRow, Type
-from maintenance_trainer.tasks.tables.schema import Column, Schema
+from maintenance_trainer.tasks.tables.schema import Column, Schema, alike
 from maintenance_trainer.tasks.units import beyond, unit_of
 
 Numbers = NDArray[np.float64]
@@ -113,7 +113,7 @@ class _Side:
             lost = int((there & np.isnan(read)).sum())
             filled += int(there.sum())
             values.append(read[~np.isnan(read)])
-            if _alike(block.type_of(column.name), column.type):
+            if alike(block.type_of(column.name), column.type):
                 strange += lost
             else:
                 other += int(there.sum())
@@ -178,14 +178,6 @@ class _Sides:
                 yield name, float(new[0])
         if measured and (share := beyond(old, new)) >= at.OUT_OF_RANGE:
             yield evidence_names.OUT_OF_RANGE, share
-
-
-def _alike(found: Type, wanted: Type) -> bool:
-    """Whether a file's column can hold what a model reads; a category may be a number."""
-    if wanted is Type.CATEGORY:
-        return found is not Type.DATE
-    numbers = {Type.NUMBER, Type.BOOLEAN}
-    return found is wanted or found is Type.NOTHING or {found, wanted} <= numbers
 
 
 def _strangers(schema: Schema, now: Sequence[Block], total: int) -> Iterator[tuple[str, float]]:

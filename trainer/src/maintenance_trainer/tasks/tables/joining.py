@@ -3,10 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.sources import Found, SourceFile
 from maintenance_trainer.errors import DataError, TransientError
@@ -20,6 +21,14 @@ Spellings = Mapping[str, frozenset[str] | None]
 holds texts there; else the texts of other files, which are taken where they mean the same."""
 Again = Callable[[SourceFile, Spellings], Iterable[Found[Any]]]
 """Reads a file once more, with its columns of texts."""
+
+
+_WORDS: Final = {
+    Type.NUMBER: "numbers",
+    Type.BOOLEAN: "true and false",
+    Type.DATE: "dates",
+    Type.CATEGORY: "texts",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,8 @@ def joined(rows: list[TableRow], remarks: Remarks, again: Again) -> list[TableRo
     )
     for file in files:
         _refuse_booleans(file, rows)
+    for name in _names(files):
+        _compare_types(name, files, remarks)
     _spell(files, rows, again)
     return rows
 
@@ -70,6 +81,38 @@ def _files(rows: Sequence[TableRow]) -> list[_File]:
     ends = [*starts[1:], len(rows)]
     files = [_File(rows[start].header, start, end) for start, end in zip(starts, ends, strict=True)]
     return [file for file in files if len(file.header.held) == len(file.header.names)]
+
+
+def _compare_types(name: str, files: Sequence[_File], remarks: Remarks) -> None:
+    """Refuse, or tell of, a file that holds something else in a column than all files do.
+
+    What one file of many holds otherwise would be read as nothing. Of updates, and of what was
+    trained on, it is told: there the diagnosis asks what it means.
+    """
+    here = [file for file in files if file.held(name) is not None]
+    if len({file.type_of(name) for file in here}) < 2:  # noqa: PLR2004
+        return
+    wanted = _decided(here, name)
+    numbers = [file for file in here if file.type_of(name) in {Type.NUMBER, Type.BOOLEAN}]
+    if wanted is Type.CATEGORY and numbers:
+        texts = next(file for file in here if file.type_of(name) is Type.CATEGORY)
+        what = f"column {name!r} holds numbers here, and texts in {texts.header.where}: categories"
+        remarks.note(what, numbers[0].header.where)
+    for file in here:
+        its = file.type_of(name)
+        if schema.alike(its, wanted):
+            continue
+        held = f"{_WORDS[its]}, and {_WORDS[wanted]} in other files"
+        source = file.header.source
+        if source is None or source.known or source.file.origin is Origin.UPDATES:
+            what = f"column {name!r} holds {held}: these count as empty"
+            remarks.note(what, file.header.where)
+            continue
+        message = (
+            f"{file.header.where}, column {name!r}: it holds {held}, so that all of it would "
+            "count as empty; write the same in all files, or name the inputs without it."
+        )
+        raise DataError("DataUnreadable", message)
 
 
 def _refuse_booleans(file: _File, rows: Sequence[TableRow]) -> None:

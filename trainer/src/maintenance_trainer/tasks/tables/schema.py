@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from maintenance_contract import ContractError
 from maintenance_contract.codec import Fields
 from maintenance_trainer.errors import DataError
+from maintenance_trainer.tasks.named_columns import MOST_CHARACTERS, refuse_unstorable
 from maintenance_trainer.tasks.tables import blocks
 from maintenance_trainer.tasks.tables.blocks import Block
 from maintenance_trainer.tasks.tables.cells import is_nothing
@@ -71,7 +72,7 @@ class Column:
             problem = "each category once, of a column of type category"
             raise ContractError(f"{fields.name('categories')}: {problem}")
         return cls(
-            fields.string("name", most=1024),
+            fields.string("name", most=MOST_CHARACTERS),
             kind,
             categories,
             _quantiles(fields),
@@ -111,6 +112,7 @@ class Schema:
                 "empty. Name the inputs in data.columns.inputs."
             )
             raise DataError("ColumnMissing", message)
+        refuse_unstorable([column.name for column in columns], MOST_COLUMNS)
         return cls(tuple(columns))
 
     def grown(self, rows: Sequence[TableRow]) -> "Schema":
@@ -179,6 +181,14 @@ def decided(present: Counter[Type]) -> Type:
     if present[Type.DATE] > present[Type.NUMBER] + present[Type.BOOLEAN]:
         return Type.DATE
     return Type.NUMBER if present[Type.NUMBER] else Type.BOOLEAN
+
+
+def alike(found: Type, wanted: Type) -> bool:
+    """Whether a file's column can hold what a model reads; a category may be a number."""
+    if wanted is Type.CATEGORY:
+        return found is not Type.DATE
+    numbers = {Type.NUMBER, Type.BOOLEAN}
+    return found is wanted or found is Type.NOTHING or {found, wanted} <= numbers
 
 
 def quantiles_of(values: NDArray[np.float32]) -> tuple[float, ...]:
