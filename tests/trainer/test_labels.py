@@ -177,7 +177,9 @@ def test_a_truth_that_two_formats_spell_differently_is_refused(folder: Path) -> 
         take(folder)
 
 
-@pytest.mark.parametrize("rows, different, fine", [(50, 40, True), (100, 41, True), (80, 41, False)])
+@pytest.mark.parametrize(
+    "rows, different, fine", [(50, 40, True), (100, 41, True), (80, 41, False)]
+)
 def test_labels_most_of_which_differ_are_no_classes(
     tmp_path: Path, rows: int, different: int, *, fine: bool
 ) -> None:
@@ -201,5 +203,5 @@ def test_no_model_has_more_classes_than_are_stored(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(labels, "MOST_LABELS", 3)
     labels.refuse_identifiers({"a", "b", "c"}, {"a"}, 9, "data.columns.label")
     labels.refuse_identifiers({"a", "b"}, {"a", "b", "c", "d"}, 9, "data.columns.label")
-    with pytest.raises(DataError, match="4 different labels .like 'd'., and a model has at most 3"):
+    with pytest.raises(DataError, match=r"4 different labels .like 'd'., and a model has at"):
         labels.refuse_identifiers({"d"}, {"a", "b", "c"}, 9, "data.columns.label")

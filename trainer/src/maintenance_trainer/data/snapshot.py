@@ -188,10 +188,7 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
     for origin in Origin:
         _refuse_all_left_out(origin, files, read.remarks.left_out)
     read.join(source)
-    labels.refuse_doubled(read.spelled, read.fresh, champion_labels)
-    column = data.columns.names.get("label")
-    named = f"data.columns.label: the column {column!r}" if column else "data: the labels"
-    labels.refuse_identifiers(read.fresh, champion_labels, read.fresh_rows, named)
+    read.check_labels(data.columns, champion_labels)
     its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
     fair = champion_holdout and fair_to(champion_holdout, its_files)
     held_out = _held_out(its_files, data.holdout, data.sampling)
@@ -272,8 +269,10 @@ class _Room:
 
 @dataclass(slots=True)
 class _Read:
-    """What is read, all files together; ``fresh`` are the labels in files of no version before, which
-    have ``fresh_rows``."""
+    """What is read, all files together.
+
+    ``fresh`` are the labels in files of no version before, of ``fresh_rows`` rows.
+    """
 
     windows: Windows | None = None
     rows: list[Row] = field(default_factory=list)
@@ -287,6 +286,17 @@ class _Read:
     @property
     def spelled(self) -> tuple[labels.Spelling, ...]:
         return tuple(labels.Spelling(label, where) for label, where in self.places.items())
+
+    def check_labels(self, columns: Columns, known: Collection[str]) -> None:
+        """Refuse labels that are no classes; ``known`` are those of the model in service.
+
+        Raises:
+            DataError: LabelsDoubled, DataUnreadable.
+        """
+        labels.refuse_doubled(self.spelled, self.fresh, known)
+        column = columns.names.get("label")
+        where = f"data.columns.label: the column {column!r}" if column else "data: the labels"
+        labels.refuse_identifiers(self.fresh, known, self.fresh_rows, where)
 
     def told(self, dataset: Dataset) -> Dataset:
         between = (
