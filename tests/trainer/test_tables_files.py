@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -562,3 +563,60 @@ def test_what_no_version_can_name_is_refused_before_a_training(
     paths = [csv(tmp_path / f"{name}.csv", f"{name},label\n1,x\n") for name in "pqr"]
     with pytest.raises(DataError, match="3 columns in all files together, and at most 2 are read"):
         Schema.of(together(*((path, False) for path in paths)))
+
+
+LINES = [f"{'yn'[n * n % 7 % 2]},{'abcd'[n * 5 % 11 % 4]},{'xy'[n * 3 % 5 % 2]}" for n in range(99)]
+
+
+def days(folder: Path, *parts: list[str]) -> list[tuple[Path, bool]]:
+    """Files of patients of whom little is known, in their order."""
+    return [
+        (csv(folder / f"{n:03d}.csv", "smoker,ward,label\n" + "\n".join(part) + "\n"), False)
+        for n, part in enumerate(parts)
+    ]
+
+
+def test_short_rows_of_several_files_are_cases_of_their_own(tmp_path: Path) -> None:
+    files = days(tmp_path, *([line] for line in LINES))
+    rows = together(*files)
+    assert len({row.key for row in rows}) == len({row.gist for row in rows}) == 99
+    assert {row.identity for row in rows} == {""}
+    assert [row.key for row in together(*files[:50])] == [row.key for row in rows[:50]], "stay"
+    assert rows[0].key == together(files[0])[0].key, "of one file alone as ever"
+    again = [(path, True) for path, _ in files]
+    assert [row.key for row in together(*again)] == [row.key for row in rows]
+
+
+@pytest.mark.parametrize("form", ["again", "longer", "corrected at its end", "parquet"])
+def test_a_file_that_repeats_another_holds_the_same_cases(tmp_path: Path, form: str) -> None:
+    other, begun = LINES[40:], LINES[:60]
+    files = days(tmp_path, other, begun, {"longer": LINES}.get(form, begun))
+    last = files[-1][0]
+    if form == "corrected at its end":
+        last.write_text(last.read_text().removesuffix(f"{begun[-1]}\n") + "n,z,y\n")
+    if form == "parquet":
+        names = ("smoker", "ward", "label")
+        cells = zip(*(line.split(",") for line in begun), strict=True)
+        last = tmp_path / "002.parquet"
+        parquet.write_table(pa.table(dict(zip(names, map(list, cells), strict=True))), last)
+        files[-1] = (last, False)
+    rows = together(*files)
+    first, second = rows[len(other) : len(other) + 60], rows[len(other) + 60 :]
+    shared = 59 if form.startswith("corrected") else 60
+    assert [row.key for row in second[:shared]] == [row.key for row in first[:shared]]
+    assert len({row.key for row in rows[: len(other)]} & {row.key for row in first}) == 0
+    assert len({row.key for row in second}) == len(second)
+
+
+def test_files_that_are_sorted_are_not_alike_because_they_begin_so(tmp_path: Path) -> None:
+    one, other = ["n,a,x"] * 50 + ["n,b,x"] * 30, ["n,a,x"] * 50 + ["n,b,x"] * 40
+    rows = together(*days(tmp_path, one, other))
+    assert len({row.key for row in rows}) == 170
+
+
+def test_rows_of_a_case_with_a_name_are_the_same_in_all_files(tmp_path: Path) -> None:
+    text = "ward,visit,label\na,v-1,x\na,v-2,x\n"
+    columns = columns_of(KIND, id="visit")
+    one, other = (read(csv(tmp_path / name, text), columns) for name in ("a.csv", "b.csv"))
+    rows = SOURCE.join([*one, *(replace(row, file="sha256:2") for row in other)], None, Remarks())
+    assert len({row.key for row in rows}) == 2

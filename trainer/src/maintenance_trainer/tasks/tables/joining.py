@@ -1,8 +1,10 @@
 """What files of a table say together: their columns, how categories are spelled in them."""
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import log
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +33,10 @@ _WORDS: Final = {
 }
 
 
+SURE: Final = 1e6
+"""One in so many files begins by chance as another one does."""
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     """The rows of a file: those from ``start`` to ``end`` of all."""
@@ -52,7 +58,7 @@ class _File:
 
 
 def joined(rows: list[TableRow], remarks: Remarks, again: Again) -> list[TableRow]:
-    """The rows, with categories as their files write them.
+    """The rows, with categories as their files write them, and each case with a key of its own.
 
     Args:
         rows: in the order of the files.
@@ -72,6 +78,7 @@ def joined(rows: list[TableRow], remarks: Remarks, again: Again) -> list[TableRo
     for name in _names(files):
         _compare_types(name, files, remarks)
     _spell(files, rows, again)
+    _tell_apart(files, rows)
     return rows
 
 
@@ -226,3 +233,53 @@ def _changing(source: SourceFile) -> TransientError:
         "under another name, then rename)."
     )
     return TransientError("DataChanging", message)
+
+
+# --- rows that say little ----------------------------------------------------------------
+
+
+def _tell_apart(files: Sequence[_File], rows: list[TableRow]) -> None:
+    """Give rows of one key in several files keys of their own: they are cases of their own.
+
+    A reader counts the rows of one file that say the same, and so do readers of other files: a
+    hundred files of one row each would hold one case. The first file that has a key keeps it, so
+    that a file that comes later moves no row of earlier ones to another side; and what begins as
+    an earlier file does repeats it, or goes on where it ended, and its cases are the same.
+    """
+    names = [_beginning(rows[file.start : file.end]) for file in files]
+    if len(set(names) - {""}) < 2:  # noqa: PLR2004
+        return
+    owners: dict[str, str] = {}
+    for file, name in zip(files, names, strict=True):
+        for at in range(file.start, file.end) if name else ():
+            row = rows[at]
+            if row.anonymous and owners.setdefault(row.key, name) != name:
+                key = hashlib.sha256(f"{row.key} {name}".encode("utf-8", "replace")).hexdigest()
+                rows[at] = replace(row, key=key)
+
+
+def _beginning(rows: Sequence[TableRow]) -> str:
+    """What a file is known by that says little: the first of such rows, until it is no chance.
+
+    Two files that hold the same rows have them in the same order by chance once in all orders, of
+    which there are n! / (a! b! …) where a row is there a times, another one b times. Of sorted
+    files few orders can be: there each step from one kind of row to the next is taken for one
+    chance in two. Where a file is too short for both, its bytes alone are what it is known by, and
+    where it holds no such row, it is known by nothing.
+    """
+    running, counts = hashlib.sha256(), Counter[tuple[bytes, str]]()
+    orders, steps, count = 0.0, 0.0, 0
+    before: tuple[bytes, str] | None = None
+    for row in rows:
+        if not row.anonymous:
+            continue
+        its = (row.cells, row.label)
+        count += 1
+        counts[its] += 1
+        orders += log(count) - log(counts[its])
+        steps += log(2) if before not in (None, its) else 0.0
+        before = its
+        running.update(f"{row.key} {len(row.label)} {row.label}".encode("utf-8", "replace"))
+        if min(orders, steps) >= log(SURE):
+            return running.hexdigest()
+    return rows[0].file if count else ""
