@@ -15,11 +15,14 @@ from pyarrow import parquet
 from support.laboratory import age
 from support.tables import Record, write_csv
 
-from maintenance_contract import Columns, columns_of
+from maintenance_contract import Columns, DataRef, columns_of
+from maintenance_contract.holdout import Holdout
 from maintenance_trainer.data.folders import Named, Origin
 from maintenance_trainer.data.remarks import Remarks
+from maintenance_trainer.data.snapshot import read_again, take_snapshot
 from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.errors import DataError
+from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks.labelled_tables import SOURCE
 from maintenance_trainer.tasks.tables import blocks, schema
 from maintenance_trainer.tasks.tables.identifiers import identified
@@ -620,3 +623,24 @@ def test_rows_of_a_case_with_a_name_are_the_same_in_all_files(tmp_path: Path) ->
     one, other = (read(csv(tmp_path / name, text), columns) for name in ("a.csv", "b.csv"))
     rows = SOURCE.join([*one, *(replace(row, file="sha256:2") for row in other)], None, Remarks())
     assert len({row.key for row in rows}) == 2
+
+
+def test_a_snapshot_of_a_file_a_day_holds_the_rows_of_all_days(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    for number in range(40):
+        path = tmp_path / ("original" if number < 20 else "updates") / f"{number:03d}.csv"
+        path.parent.mkdir(exist_ok=True)
+        age(csv(path, "smoker,ward,label\n" + "\n".join(chance.choice(LINES, 8)) + "\n"))
+    data = DataRef(
+        f"file://{tmp_path}/original",
+        f"file://{tmp_path}/updates",
+        columns_of(KIND),
+        Holdout(30, 30),
+    )
+    snapshot, dataset = take_snapshot(
+        data, Places(""), SOURCE, known=frozenset(), champion_holdout=None, tell=lambda _: None
+    )
+    assert (len(dataset.rows), dataset.copies.new, dataset.copies.old) == (320, 0, 0)
+    assert dataset.recurrence.n == 0
+    again = read_again(snapshot, data, Places(""), SOURCE, 1)
+    assert [row.key for row in again.rows] == [row.key for row in dataset.rows]

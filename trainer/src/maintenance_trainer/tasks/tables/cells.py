@@ -61,6 +61,8 @@ _NOTATION: Final = re.compile(
     rf"|(?:19|20)[0-9]{{2}}/{_DAY_FIRST}/{_DAY_FIRST}(?:[ T,].*)?"
 )
 """A number or a date as people write it somewhere, and as nobody writes a category."""
+_BEGINNINGS: Final = frozenset("0123456789.+-\u2212$\u20ac\u00a3\u00a5")
+"""Of such a one: most texts need no second look."""
 _INFINITE: Final = frozenset({"inf", "infinity"})
 _HALF: Final = re.compile("[\ud800-\udfff]")
 """A lone surrogate, which no file can hold."""
@@ -340,7 +342,7 @@ def _days(moment: datetime) -> float:
 
 def _text(text: str) -> Cell:
     found = _category(text)
-    if found.kind is Kind.TEXT and _NOTATION.fullmatch(text):
+    if found.kind is Kind.TEXT and text[0] in _BEGINNINGS and _NOTATION.fullmatch(text):
         return found._replace(kind=Kind.NOTATION)
     return found
 
