@@ -157,7 +157,7 @@ def _snapshot(work: Work, champion: Version | None) -> tuple[Snapshot, Dataset]:
     taken = work.store.stored_snapshot(request.run)
     if taken is not None:
         return taken, read_again(taken, request.data, work.places, work.source, request.run)
-    fair = champion and fair_under(work.store, champion, request.data.columns)[0]
+    fair = fair_under(work.store, champion, request.data.columns)[0] if champion else None
     snapshot, dataset = take_snapshot(
         request.data,
         work.places,
