@@ -45,6 +45,7 @@ BRINGING = {**SPEC, "model": {**SPEC["model"], "initialModel": {"storageUri": "h
 QUEUED = condition("Training", "True", "Queued", "0/3 nodes are available.")
 TRAINING = condition("Training", "True", "Running")
 UNMOUNTED = condition("Training", "True", "MountFailed", "PersistentVolumeClaim news not found")
+LEFT_OVER = condition("Training", "False", "JobLeftOver", "Nothing begins. Job news-train-3.")
 FOREIGN = condition("Training", "True", "ForeignPod", "Pods: news-x (image).")
 REFUSED = condition("Training", "False", "JobRefused", "exceeded quota")
 TERMINATING = condition("Training", "True", "Terminating", "it waits for its pods to end")
@@ -261,6 +262,15 @@ def test_what_is_in_the_way_of_a_run_is_said_by_its_own_name(
     assert "1 waits for a person" in listed([View(resource, NOW)], Page(), namespaces=True)
     assert "is training" not in explained(View(resource, NOW, job), Page())
     assert "gate" not in outlook(resource, NOW, job).what
+
+
+def test_a_job_of_no_run_is_in_the_way_and_nothing_is_promised() -> None:
+    resource = read(body(FOLLOWED, READ, DOWN, LEFT_OVER))
+    told = [task for task in actions_needed(resource, NOW) if task.reason == "JobLeftOver"]
+    assert [task.what for task in told] == [LEFT_OVER["message"]]
+    assert outlook(resource, NOW).what.startswith("No run begins until the Job that goes on")
+    freed = read(body(FOLLOWED, READ, DOWN))
+    assert "No run begins" not in outlook(freed, NOW).what
 
 
 def test_a_job_that_is_deleted_is_nobodys_business_yet() -> None:

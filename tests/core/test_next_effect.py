@@ -655,6 +655,7 @@ def test_no_run_begins_beside_a_job_that_status_does_not_know() -> None:
     world.settle()
     assert world.parsed.run is None
     assert world.condition("Training") == ("False", "JobLeftOver")
+    assert world.notes.count("JobLeftOver") == 1
     message = world.parsed.condition("Training").message  # type: ignore[union-attr]
     assert name in message
     writes = world.writes

@@ -201,7 +201,7 @@ def test_labels_most_of_which_differ_are_no_classes(
 
 def test_no_model_has_more_classes_than_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labels, "MOST_LABELS", 3)
-    labels.refuse_identifiers({"a", "b", "c"}, {"a"}, 9, "data.columns.label")
-    labels.refuse_identifiers({"a", "b"}, {"a", "b", "c", "d"}, 9, "data.columns.label")
+    labels.refuse_many({"a", "b", "c"}, {"a"})
+    labels.refuse_many({"a", "b"}, {"a", "b", "c", "d"})
     with pytest.raises(DataError, match=r"4 different labels .like 'd'., and a model has at"):
-        labels.refuse_identifiers({"d"}, {"a", "b", "c"}, 9, "data.columns.label")
+        labels.refuse_many({"d"}, {"a", "b", "c"})

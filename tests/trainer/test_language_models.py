@@ -312,15 +312,26 @@ def test_what_is_longer_than_is_trained_on_is_counted() -> None:
     ]
     lengths = Lengths.of(encoding.encode(tokens, rows, ROOM))
     assert lengths.whole[-1] == ROOM
-    assert Lengths.of(encoding.encode(tokens, ROWS, ROOM)).told(ROWS, ROWS, 64) == ()
-    cut, left = lengths.told(rows, rows, 64)
+    assert Lengths.of(encoding.encode(tokens, ROWS, ROOM)).told(ROWS, 64) == ()
+    cut, left = lengths.told(rows, 64)
     assert cut.startswith("1 of 5 rows are longer than the 64 tokens that are trained on")
     assert left.startswith("2 of 5 answers alone are as long as that: they are not trained on")
-    *_, left = lengths.told(rows, rows, ROOM)
+    *_, left = lengths.told(rows, ROOM)
     assert left.startswith("1 of 5 answers alone")
-    with pytest.raises(ConfigurationError, match=r"max_length: 2 of 3 answers alone") as error:
-        lengths.told(rows, rows[2:], 64)
+
+
+def test_rows_of_which_most_could_not_be_trained_on_are_refused() -> None:
+    tokens = tokenizer(old_texts())
+    short = [asked(f"The fee {number}?", "Two euros.") for number in range(30)]
+    long = [asked(f"The fee {number}?", "Two. " * 30) for number in range(31)]
+    rows = [*short, *long]
+    lengths = Lengths.of(encoding.encode(tokens, rows, ROOM))
+    with pytest.raises(ConfigurationError, match=r"max_length: 31 of 61 answers alone") as error:
+        lengths.refuse_most(rows, rows, 64)
     assert error.value.reason == "ArgumentInvalid"
+    lengths.refuse_most(rows, rows, ROOM)
+    lengths.refuse_most(rows, rows[1:-1], 64)  # as many short ones
+    lengths.refuse_most(rows, long[:10], 64)  # too few to say what rows are like
 
 
 def test_a_template_that_asks_for_thoughts_first_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from maintenance_contract import (
     ChampionRef,
     Operation,
     Question,
+    Sampling,
     TrainingAction,
     TrainingReport,
 )
@@ -355,6 +357,18 @@ def test_old_rows_are_no_test_once_others_belong_together(tmp_path: Path) -> Non
     assert found.diagnosis.rows.old_held_out == 0
     assert found.diagnosis.rows.new_held_out > 0
     assert "data.columns.group is patient and was not there when version 1" in found.message
-    again = before.diagnose(3, champion=champion(first))
+    # What the next version holds out is fair to it, and what its ancestor learnt is not.
+    tuned = made.train(2, FINE_TUNE, found, champion=champion(first))
+    more = patients(2, 300)
+    made.put("updates/late.csv", [row | {"patient": 99, "visit": -n} for n, row in enumerate(more)])
+    later = made.diagnose(3, champion=champion(tuned))
+    assert later.diagnosis is not None
+    assert later.diagnosis.rows.old_held_out == found.diagnosis.rows.new_held_out
+    again = before.diagnose(4, champion=champion(first))
     assert again.diagnosis is not None
     assert again.diagnosis.rows.old_held_out > 0
+    data = replace(made.request(Operation.DIAGNOSE, 5).data, sampling=Sampling.TARGETED)
+    aimed = made.diagnose(5, champion=champion(first), data=data)
+    assert aimed.diagnosis is not None
+    assert aimed.diagnosis.rows.old_held_out > 0
+    assert "it may do too well on old rows" in aimed.message

@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import json
 import math
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from maintenance_trainer.errors import DataError
 from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks.labelled_tables import SOURCE
 from maintenance_trainer.tasks.tables import blocks, schema
+from maintenance_trainer.tasks.tables.cells import Categories
 from maintenance_trainer.tasks.tables.identifiers import identified
 from maintenance_trainer.tasks.tables.rows import TableRow, Type
 from maintenance_trainer.tasks.tables.schema import Schema
@@ -419,6 +421,49 @@ def test_a_category_may_hold_digits(tmp_path: Path, texts: list[str]) -> None:
     assert types(read(tmp_path / "a.csv", remarks=remarks))["t"] == "category"
 
 
+def test_what_a_model_in_service_reads_as_categories_stays_so(tmp_path: Path) -> None:
+    before, more = ([f"{n} %,{n}.5,x" for n in (5, 10, 15, 20, 25)] * each for each in (9, 3))
+    old = csv(tmp_path / "old.csv", "t,n,label\n" + "\n".join(before) + "\n")
+    new = csv(tmp_path / "new.csv", "t,n,label\n" + "\n".join(more) + "\n")
+    with pytest.raises(DataError, match="dictionary in Parquet"):
+        together((new, False))
+    assert categories(together((old, True), (new, False)), "t") == (
+        "10 %", "15 %", "20 %", "25 %", "5 %"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "before, now",
+    [
+        (["17.0", "18.0", "none"], [17, 18]),
+        (["TRUE", "FALSE", "UNKNOWN"], [True, False]),
+        (["7", "true", "1.1", "other"], ["7.0", "TRUE", "1.10", "other"]),
+    ],
+)
+def test_a_model_knows_its_categories_in_files_of_another_type(
+    tmp_path: Path, before: list[str], now: list[Any]
+) -> None:
+    lines = [f"{text},{n}.5,x" for n, text in enumerate(before * 9)]
+    old = csv(tmp_path / "old.csv", "t,n,label\n" + "\n".join(lines) + "\n")
+    schema = Schema.of(together((old, True)))
+    rows = [{"t": cell, "n": n / 7, "label": "x"} for n, cell in enumerate(now * 9)]
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = together((old, True), (tmp_path / "new.jsonl", False))[len(lines) :]
+    expected = [schema.columns[0].categories.index(text) for text in before[: len(now)] * 9]
+    assert blocks.matrix(found, schema)[:, 0].tolist() == expected
+    assert schema.grown(found).columns[0].categories == schema.columns[0].categories
+
+
+def test_categories_that_mean_the_same_are_each_itself() -> None:
+    found = Categories(["1.1", "1.10", "2", "True", "9007199254740993"])
+    assert [found.place(text) for text in ("1.1", "1.10", "2", "2.0", "2e0")] == [0, 1, 2, 2, 2]
+    assert found.place("1.100") is None
+    assert found.place("true") == 3
+    assert found.place("9007199254740992") is None
+    assert found.text("2.0") == "2"
+    assert found.text("x") == "x"
+
+
 EANS = ["0012345678905", "4006381333931", "4006381333948"]
 
 
@@ -623,6 +668,20 @@ def test_rows_of_a_case_with_a_name_are_the_same_in_all_files(tmp_path: Path) ->
     one, other = (read(csv(tmp_path / name, text), columns) for name in ("a.csv", "b.csv"))
     rows = SOURCE.join([*one, *(replace(row, file="sha256:2") for row in other)], None, Remarks())
     assert len({row.key for row in rows}) == 2
+
+
+def test_no_file_that_comes_or_goes_moves_a_row(tmp_path: Path) -> None:
+    def put(name: str, seed: int) -> Path:
+        chance = random.Random(seed)  # noqa: S311  # no secret
+        lines = [
+            f"{chance.choice('ab')},{chance.randint(0, 3)},{chance.choice('xy')}" for _ in range(90)
+        ]
+        return csv(tmp_path / name, "ward,beds,label\n" + "\n".join(lines) + "\n")
+
+    aachen, berlin = put("aachen.csv", 1), put("berlin.csv", 2)
+    alone = [row.key for row in together((berlin, True))]
+    assert [row.key for row in together((aachen, False), (berlin, True))[90:]] == alone
+    assert len(set(alone)) == 90
 
 
 def test_a_snapshot_of_a_file_a_day_holds_the_rows_of_all_days(tmp_path: Path) -> None:

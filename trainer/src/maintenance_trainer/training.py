@@ -111,7 +111,7 @@ def train(work: Work) -> TrainingReport:
 
 def _seen_under(work: Work, champion: Version) -> Version:
     """The champion, and what was held out of it by the columns of today."""
-    fair, _ = fair_under(work.store, champion, work.request.data.columns)
+    fair, _ = fair_under(work.store, champion, work.request.data)
     return replace(champion, past=replace(champion.past, fair=fair))
 
 

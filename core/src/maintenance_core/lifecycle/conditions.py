@@ -86,6 +86,7 @@ _Row = tuple[str, str, str, str]
 _WORTH_AN_EVENT: Final[Mapping[str, EventReason]] = {
     TrainingReason.MOUNT_FAILED: EventReason.MOUNT_FAILED,
     TrainingReason.FOREIGN_POD: EventReason.FOREIGN_POD,
+    TrainingReason.LEFT_OVER: EventReason.JOB_LEFT_OVER,
 }
 _TELLING_OF_THE_SPEC: Final = {
     MetricsReason.UNKNOWN_SERVER: ReadyReason.UNKNOWN_SERVER,

@@ -15,6 +15,7 @@ from maintenance_core.lifecycle.triggers import wanted
 from maintenance_core.model import (
     Action,
     Assessment,
+    Condition,
     Degraded,
     Healthy,
     Reading,
@@ -252,6 +253,8 @@ def _task(run: Run) -> str:
 
 def _without_run(resource: Resource, spec: Spec, now: datetime) -> Next:
     reading = next_reading(spec.metrics, now)
+    if _left_over(resource) is not None:
+        return Next("No run begins until the Job that goes on has ended. The next reading", reading)
     start = _earliest_run(resource, spec, now)
     if start is None:
         held = resource.unread is not None
@@ -341,7 +344,15 @@ def _tasks(resource: Resource, now: datetime, job: LiveJob | None) -> Iterator[A
     if resource.status.run is not None:
         yield from _of_the_run(resource, job)
         return
+    if (left := _left_over(resource)) is not None:
+        yield ActionNeeded(left.reason, left.message)
     yield from _last_word(resource)
+
+
+def _left_over(resource: Resource) -> Condition | None:
+    """The condition that tells of a Job without a run, where there is one."""
+    training = resource.status.condition(TRAINING)
+    return training if training and training.reason == TrainingReason.LEFT_OVER else None
 
 
 def _of_the_run(resource: Resource, job: LiveJob | None) -> Iterator[ActionNeeded]:

@@ -130,7 +130,7 @@ def refuse_doubled(
 def refuse_identifiers(
     fresh: Collection[str], known: Collection[str], rows: int, column: str
 ) -> None:
-    """Refuse labels that name rows and no classes, and more than a version can have.
+    """Refuse labels that name rows and no classes.
 
     Args:
         fresh: the labels in files that the champion was not trained on.
@@ -151,11 +151,24 @@ def refuse_identifiers(
             "column of the labels."
         )
         raise DataError("DataUnreadable", message)
+
+
+def refuse_many(fresh: Collection[str], known: Collection[str]) -> None:
+    """Refuse more labels than a version can have.
+
+    Args:
+        fresh: the labels in files that the champion was not trained on.
+        known: the labels that the model answers with.
+
+    Raises:
+        DataError: DataUnreadable.
+    """
+    news = sorted(set(fresh) - set(known))
     count = len(news) + len(known)
-    if count > MOST_LABELS:
+    if news and count > MOST_LABELS:
         message = (
-            f"{column}: {count:,} different labels (like {_shown(news[0])}), and a model has at "
-            f"most {MOST_LABELS:,} classes. Join those that mean the same, or name another column."
+            f"data: {count:,} different labels (like {_shown(news[0])}), and a model has at most "
+            f"{MOST_LABELS:,} classes. Join those that mean the same, or name another column."
         )
         raise DataError("DataUnreadable", message)
 

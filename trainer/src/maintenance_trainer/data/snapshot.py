@@ -271,7 +271,8 @@ class _Room:
 class _Read:
     """What is read, all files together.
 
-    ``fresh`` are the labels in files of no version before, of ``fresh_rows`` rows.
+    ``fresh`` are the labels in files of no version before; ``named`` those of them that a column
+    holds, of ``named_rows`` rows: a folder is surely a class.
     """
 
     windows: Windows | None = None
@@ -279,7 +280,8 @@ class _Read:
     room: _Room = field(default_factory=_Room)
     remarks: Remarks = field(default_factory=Remarks)
     fresh: set[str] = field(default_factory=set)
-    fresh_rows: int = 0
+    named: set[str] = field(default_factory=set)
+    named_rows: int = 0
     places: dict[str, str] = field(default_factory=dict)
     """Of each label, where it is first."""
 
@@ -296,7 +298,8 @@ class _Read:
         labels.refuse_doubled(self.spelled, self.fresh, known)
         column = columns.names.get("label")
         where = f"data.columns.label: the column {column!r}" if column else "data: the labels"
-        labels.refuse_identifiers(self.fresh, known, self.fresh_rows, where)
+        labels.refuse_identifiers(self.named, known, self.named_rows, where)
+        labels.refuse_many(self.fresh, known)
 
     def told(self, dataset: Dataset) -> Dataset:
         between = (
@@ -378,7 +381,9 @@ class _Read:
         if not trained_on:
             strata = [row.stratum for row in rows if row.stratum]
             self.fresh.update(strata)
-            self.fresh_rows += len(strata)
+            if reader.columns:
+                self.named.update(strata)
+                self.named_rows += len(strata)
         return DataFile(file.origin, file.name, its_digest, len(rows), new, reader.columns)
 
     def _rows(self, reader: Reader[Row], file: Named, since: str) -> Iterator[Row]:

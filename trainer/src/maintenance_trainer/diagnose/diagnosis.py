@@ -80,7 +80,7 @@ def diagnose(work: Work) -> TrainingReport:
     refuse_metric(request.metric, _strata(dataset))
     known: Collection[str] = champion.labels if champion else ()
     remarks: list[str] = []
-    if champion and (told := fair_under(work.store, champion, request.data.columns)[1]):
+    if champion and (told := fair_under(work.store, champion, request.data)[1]):
         remarks.append(told)
     with work.timings.of("rehearse"):
         _check_arguments(work, tiny, dataset, fresh=champion is None)
@@ -157,7 +157,7 @@ def _snapshot(work: Work, champion: Version | None) -> tuple[Snapshot, Dataset]:
     taken = work.store.stored_snapshot(request.run)
     if taken is not None:
         return taken, read_again(taken, request.data, work.places, work.source, request.run)
-    fair = fair_under(work.store, champion, request.data.columns)[0] if champion else None
+    fair = fair_under(work.store, champion, request.data)[0] if champion else None
     snapshot, dataset = take_snapshot(
         request.data,
         work.places,

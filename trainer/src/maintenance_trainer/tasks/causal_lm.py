@@ -199,21 +199,23 @@ class CausalLanguageModel(PretrainedTask[AnswerRow]):
             if self._base is None:
                 return ()
             base = PretrainedModel(None, self.processor(self._base()), (), Given.BASE)
-            _refuse_rows(base, rows)
-            lengths = Lengths.of(encoding.encode(base.processor, rows, MOST_TOKENS))
-            return lengths.told(rows, rows, self._most())
-        _refuse_rows(model, rows)
+            _refuse_without_template(base, rows)
+            lengths = Lengths.of(encoding.encodings(base.processor, rows, MOST_TOKENS))
+            most = options.max_length(self._recipes.retrain_arguments)
+            lengths.refuse_most(rows, rows, most)
+            return lengths.told(rows, most)
+        _refuse_without_template(model, rows)
+        room = encoding.context(model.model, model.processor)
+        stops = encoding.ends(model.model, model.processor)
+        lengths = Lengths.of(encoding.encodings(model.processor, rows, room, stops))
         old: tuple[Any, ...] = dataset.old_train + dataset.old_held_out
         new: tuple[Any, ...] = dataset.new_train + dataset.new_held_out
         quality.check(old, new)
-        room = encoding.context(model.model, model.processor)
-        lengths = Lengths.of(self.encoded(model, rows))
-        return lengths.told(rows, new, min(room, self._most()))
-
-    def _most(self) -> int:
-        """Tokens of a row that either way would train on."""
         given = self._recipes.fine_tune_arguments, self._recipes.retrain_arguments
-        return min(map(options.max_length, given))
+        fewest, most = sorted(min(room, options.max_length(arguments)) for arguments in given)
+        if model.given is not Given.INITIAL:  # nothing is trained
+            lengths.refuse_most(rows, new, most)
+        return lengths.told(rows, fewest)
 
     # --- models --------------------------------------------------------------------------
 
@@ -423,14 +425,6 @@ def _refuse_without_template(model: PretrainedModel, rows: Sequence[AnswerRow]) 
         "columns of prompt and completion."
     )
     raise given.unreadable(problem)
-
-
-def _refuse_rows(model: PretrainedModel, rows: Sequence[AnswerRow]) -> None:
-    """Refuse messages that the model's chat template does not take."""
-    _refuse_without_template(model, rows)
-    problem = encoding.problem_of(model.processor, rows)
-    if problem is not None:
-        raise problem
 
 
 def _refuse_other_head(config: Any, given: Given) -> None:

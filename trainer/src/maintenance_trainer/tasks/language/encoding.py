@@ -5,7 +5,7 @@ tokens alone, as a server does before the model goes on. The answer is what the 
 it, up to the token that ends it. What is too long loses its beginning, never its answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -74,9 +74,15 @@ def encode(
     Raises:
         DataError: DataUnreadable, the chat template takes no such conversation; with its place.
     """
+    return list(encodings(tokenizer, rows, most, stops))
+
+
+def encodings(
+    tokenizer: Any, rows: Sequence[AnswerRow], most: int, stops: frozenset[int] = frozenset()
+) -> Iterator[Encoded]:
+    """The same, some rows at a time: the tokens of all of them may be more than memory holds."""
     if tokenizer.eos_token_id is not None:
         stops |= {tokenizer.eos_token_id}
-    found: list[Encoded] = []
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
         texts = [_texts(tokenizer, row) for row in block]
@@ -84,8 +90,7 @@ def encode(
         answered = _answers(tokenizer, texts, asked)
         for row, question, answer in zip(block, asked, answered, strict=True):
             begun = _begun(tokenizer, row, question)
-            found.append(_fitted(begun, _ended(tokenizer, answer, stops), tokenizer, most))
-    return found
+            yield _fitted(begun, _ended(tokenizer, answer, stops), tokenizer, most)
 
 
 def without_template(tokenizer: Any) -> bool:

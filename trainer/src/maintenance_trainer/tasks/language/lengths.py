@@ -1,8 +1,9 @@
 """How many tokens questions and answers have, and what of them is trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from maintenance_contract import LEAST_ROWS
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.tasks.language.encoding import Encoded
 from maintenance_trainer.tasks.language.rows import AnswerRow
@@ -20,34 +21,28 @@ class Lengths:
     cut: tuple[bool, ...]
 
     @classmethod
-    def of(cls, rows: Sequence[Encoded]) -> "Lengths":
+    def of(cls, rows: Iterable[Encoded]) -> "Lengths":
         """Of rows with as many tokens as are scored."""
-        return cls(
-            tuple(len(row.ids) for row in rows),
-            tuple(len(row.ids) - (row.start if row.whole == 1.0 else 0) for row in rows),
-            tuple(row.cut for row in rows),
-        )
+        found = [
+            (len(row.ids), len(row.ids) - (row.start if row.whole == 1.0 else 0), row.cut)
+            for row in rows
+        ]
+        whole, answer, cut = zip(*found, strict=True) if found else ((), (), ())
+        return cls(whole, answer, cut)
 
-    def told(
-        self, rows: Sequence[AnswerRow], judged: Sequence[AnswerRow], most: int
-    ) -> tuple[str, ...]:
+    def told(self, rows: Sequence[AnswerRow], most: int) -> tuple[str, ...]:
         """What is longer than what is trained on: sentences.
 
         Args:
             rows: n of them.
-            judged: those of them of which most must be trained on.
             most: tokens of a row that is trained on.
-
-        Raises:
-            ConfigurationError: ArgumentInvalid, most of the answers are longer.
         """
-        left = [row for row, tokens in zip(rows, self.answer, strict=True) if tokens >= most]
+        left = self._left(rows, most)
         ids = set(map(id, left))
         longer = zip(rows, self.whole, self.cut, strict=True)
         cut = [
             row for row, tokens, more in longer if (more or tokens > most) and id(row) not in ids
         ]
-        _refuse_most(left, judged, most)
         told = []
         if cut:
             told.append(
@@ -61,15 +56,29 @@ class Lengths:
             )
         return tuple(told)
 
+    def refuse_most(
+        self, rows: Sequence[AnswerRow], judged: Sequence[AnswerRow], most: int
+    ) -> None:
+        """Refuse rows of whose answers most are longer: what learns short ones answers shortly.
 
-def _refuse_most(left: Sequence[AnswerRow], judged: Sequence[AnswerRow], most: int) -> None:
-    """A model that learns the short answers alone answers shortly."""
-    its = set(map(id, judged))
-    lost = [row for row in left if id(row) in its]
-    if 2 * len(lost) > len(judged):
+        Args:
+            rows: n of them.
+            judged: those of them that count.
+            most: tokens of a row that is trained on.
+
+        Raises:
+            ConfigurationError: ArgumentInvalid.
+        """
+        its = set(map(id, judged))
+        lost = [row for row in self._left(rows, most) if id(row) in its]
+        if len(judged) < LEAST_ROWS or 2 * len(lost) <= len(judged):
+            return
         message = (
             f"training.*.arguments.max_length: {len(lost):,} of {len(judged):,} answers alone have "
             f"{most:,} tokens or more (the first: {lost[0].place}) and could not be trained on: "
             "raise max_length, take a base model that reads more, or deliver shorter answers."
         )
         raise ConfigurationError("ArgumentInvalid", message)
+
+    def _left(self, rows: Sequence[AnswerRow], most: int) -> list[AnswerRow]:
+        return [row for row, tokens in zip(rows, self.answer, strict=True) if tokens >= most]

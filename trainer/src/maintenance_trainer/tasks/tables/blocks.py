@@ -12,6 +12,7 @@ from maintenance_trainer.tasks.tables.cells import (
     NOTHING,
     TRUE,
     VOCABULARY,
+    Categories,
     Words,
     is_text,
     numeric,
@@ -75,9 +76,9 @@ class Block:
         if self.type_of(name) is Type.DATE:
             return np.full(self.rows, np.nan, np.float32)
         different, inverse = np.unique(self.column(name), return_inverse=True)
-        known = {text: code for code, text in enumerate(categories)}
+        known = Categories(categories)
         texts = [_as_text(int(word)) for word in different]
-        codes = [np.nan if text is None else known.get(text, np.nan) for text in texts]
+        codes = [None if text is None else known.place(text) for text in texts]
         return np.array(codes, np.float32)[inverse]
 
 

@@ -264,6 +264,38 @@ def written(value: object) -> str:
             return str(value)
 
 
+class Categories:
+    """Finds texts among categories: as they are written, else as what they mean.
+
+    A file of another type spells a category otherwise: ``7`` where others have ``7.0``, ``true``
+    for ``TRUE``. Where two categories mean the same, each is itself alone.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = list(texts)
+        self._places = {text: place for place, text in enumerate(self._texts)}
+        self._meant: dict[str, int | None] = {}
+        for text, place in self._places.items():
+            meant = _meant(text)
+            self._meant[meant] = None if meant in self._meant else place
+
+    def place(self, text: str) -> int | None:
+        """Which one it is; None where it is none of them."""
+        found = self._places.get(text)
+        return self._meant.get(_meant(text)) if found is None else found
+
+    def text(self, text: str) -> str:
+        """The category that it is, as that is written; itself where it is none."""
+        found = self.place(text)
+        return text if found is None else self._texts[found]
+
+
+def _meant(text: str) -> str:
+    if _NUMBER.fullmatch(text):
+        return str(Decimal(text).normalize())
+    return text.lower() if text.lower() in _BOOLEANS else text
+
+
 def place_of_number(text: str, number: float) -> int:
     """The place of a text that looks like a number, in a column of texts.
 

@@ -28,6 +28,7 @@ from maintenance_trainer.tasks.tables.cells import (
     NOTHING,
     TRUE,
     VOCABULARY,
+    Categories,
     Cell,
     Kind,
     NoCellError,
@@ -35,7 +36,6 @@ from maintenance_trainer.tasks.tables.cells import (
     of_value,
     place_of_number,
     plain_numbers,
-    spelled,
     word_of,
     written,
 )
@@ -202,6 +202,7 @@ class _CellsOfFile:
         self._strangers: set[str] = set()
         self._spellings: dict[str, Cell] = {}
         self._written: dict[tuple[str, int], str] = {}
+        self._known: dict[str, Categories] = {}
         self._keys = _Keys(self.header.names)
         self._rows = 0
         self._plains = 0
@@ -294,12 +295,18 @@ class _CellsOfFile:
             text, number = written(record[name]), numbers[index]
             if index in places:
                 number = float(places[index])
-            elif known is not None and text not in known and spelled(number) in known:
-                text = spelled(number)
+            if known is not None:
+                text = self._categories_of(name, known).text(text)
             first = self._written.setdefault((name, words[index]), text)
             another = known is None and index not in places and first != text
             with suppress(NoCellError):  # too many, or too long: it stays a number
                 found.append((index, place_of_number(text, number), another))
+        return found
+
+    def _categories_of(self, name: str, known: frozenset[str]) -> Categories:
+        found = self._known.get(name)
+        if found is None:
+            found = self._known[name] = Categories(sorted(known))
         return found
 
     def finish(self) -> None:
@@ -315,7 +322,6 @@ class _CellsOfFile:
                 where, record = self._first_plain
                 seen.first.setdefault(Kind.NUMBER, (where, str(record[name])))
             if not self._source.known:
-                self._refuse_notation(name, seen)
                 self._refuse_mixed(name, seen)
             self.header.types.append(_type_of(seen.counts))
             self.header.held.append(_held(seen))
@@ -384,26 +390,6 @@ class _CellsOfFile:
         )
         raise DataError("DataUnreadable", message)
 
-    def _refuse_notation(self, name: str, seen: _Seen) -> None:
-        """Refuse a column of numbers or dates that would count as categories.
-
-        A few other texts stand for nothing; where there are more, it is none of numbers.
-        """
-        counts = seen.counts
-        filled = sum(counts) - counts[Kind.NOTHING]
-        texts = counts[Kind.TEXT] + counts[Kind.CODE] + counts[Kind.BOOLEAN]
-        most = 2 * counts[Kind.NOTATION] > filled and texts < FEW_TEXTS * filled
-        if not most or len(seen.notations) < SEVERAL:
-            return
-        where, value = seen.first[Kind.NOTATION]
-        message = (
-            f"{where}, column {name!r}: {value[:40]!r} is a number or a date in a notation that is "
-            f"read as text, and so are {counts[Kind.NOTATION] - 1:,} other cells of the column; "
-            "write numbers like 1234.5, without signs for units or thousands, and dates like "
-            "2026-11-23, or name the inputs without it."
-        )
-        raise DataError("DataUnreadable", message)
-
     def _refuse_mixed(self, name: str, seen: _Seen) -> None:
         counts = seen.counts
         others = counts[Kind.NUMBER] + counts[Kind.DATE]
@@ -441,7 +427,19 @@ def _held(seen: _Seen) -> Held:
     counts = seen.counts
     filled = sum(counts) - counts[Kind.NOTHING]
     numbers = counts[Kind.NUMBER] + counts[Kind.BOOLEAN] + counts[Kind.DATE]
-    return Held(filled, numbers, seen.first.get(Kind.BOOLEAN) if counts[Kind.NUMBER] else None)
+    boolean = seen.first.get(Kind.BOOLEAN) if counts[Kind.NUMBER] else None
+    return Held(filled, numbers, boolean, _in_notation(seen, filled))
+
+
+def _in_notation(seen: _Seen, filled: int) -> tuple[str, str] | None:
+    """Where the first number or date in another notation is, and its text, if most cells are such.
+
+    A few other texts stand for nothing; where there are more, the column is none of numbers.
+    """
+    counts = seen.counts
+    texts = counts[Kind.TEXT] + counts[Kind.CODE] + counts[Kind.BOOLEAN]
+    most = 2 * counts[Kind.NOTATION] > filled and texts < FEW_TEXTS * filled
+    return seen.first[Kind.NOTATION] if most and len(seen.notations) >= SEVERAL else None
 
 
 def _type_of(counts: Sequence[int]) -> Type:

@@ -66,7 +66,8 @@ def joined(rows: list[TableRow], remarks: Remarks, again: Again) -> list[TableRo
         again: how a file is read once more.
 
     Raises:
-        DataError: DataUnreadable: a column in two spellings, true or false among numbers.
+        DataError: DataUnreadable: a column in two spellings, true or false among numbers, numbers
+            or dates in another notation.
         TransientError: DataChanging.
     """
     files = _files(rows)
@@ -76,6 +77,7 @@ def joined(rows: list[TableRow], remarks: Remarks, again: Again) -> list[TableRo
     for file in files:
         _refuse_booleans(file, rows)
     for name in _names(files):
+        _refuse_notation(name, files)
         _compare_types(name, files, remarks)
     _spell(files, rows, again)
     _tell_apart(files, rows)
@@ -88,6 +90,24 @@ def _files(rows: Sequence[TableRow]) -> list[_File]:
     ends = [*starts[1:], len(rows)]
     files = [_File(rows[start].header, start, end) for start, end in zip(starts, ends, strict=True)]
     return [file for file in files if len(file.header.held) == len(file.header.names)]
+
+
+def _refuse_notation(name: str, files: Sequence[_File]) -> None:
+    """Refuse a column of numbers or dates that would count as categories, unless a model has it."""
+    here = [(file, held) for file in files if (held := file.held(name)) is not None]
+    if any(file.header.known and file.type_of(name) is Type.CATEGORY for file, _ in here):
+        return
+    for file, held in here:
+        if held.notation is not None and not file.header.known:
+            where, value = held.notation
+            message = (
+                f"{where}, column {name!r}: {value[:40]!r} is a number or a date in a notation "
+                "that is read as text, and so are most cells of the column; write numbers like "
+                "1234.5, without signs for units or thousands, and dates like 2026-11-23. If they "
+                "are names of classes, write them as such (5 per cent), or as a column of type "
+                "dictionary in Parquet (pandas' category)."
+            )
+            raise DataError("DataUnreadable", message)
 
 
 def _compare_types(name: str, files: Sequence[_File], remarks: Remarks) -> None:
@@ -239,23 +259,21 @@ def _changing(source: SourceFile) -> TransientError:
 
 
 def _tell_apart(files: Sequence[_File], rows: list[TableRow]) -> None:
-    """Give rows of one key in several files keys of their own: they are cases of their own.
+    """Give rows that say little keys of their file: those of other files are cases of their own.
 
     A reader counts the rows of one file that say the same, and so do readers of other files: a
-    hundred files of one row each would hold one case. The first file that has a key keeps it, so
-    that a file that comes later moves no row of earlier ones to another side; and what begins as
-    an earlier file does repeats it, or goes on where it ended, and its cases are the same.
+    hundred files of one row each would hold one case. What begins as another file does repeats it,
+    or goes on where it ended, and its cases are the same. No other file has a part in a key, so
+    that none that comes or goes moves a row to another side.
     """
-    names = [_beginning(rows[file.start : file.end]) for file in files]
-    if len(set(names) - {""}) < 2:  # noqa: PLR2004
-        return
-    owners: dict[str, str] = {}
-    for file, name in zip(files, names, strict=True):
-        for at in range(file.start, file.end) if name else ():
-            row = rows[at]
-            if row.anonymous and owners.setdefault(row.key, name) != name:
-                key = hashlib.sha256(f"{row.key} {name}".encode("utf-8", "replace")).hexdigest()
-                rows[at] = replace(row, key=key)
+    for file in files:
+        its = rows[file.start : file.end]
+        name = hashlib.sha256(_beginning(its).encode("utf-8", "replace"))
+        for at, row in enumerate(its, file.start):
+            if row.anonymous:
+                running = name.copy()
+                running.update(row.key.encode())
+                rows[at] = replace(row, key=running.hexdigest())
 
 
 def _beginning(rows: Sequence[TableRow]) -> str:

@@ -29,12 +29,14 @@ class Type(StrEnum):
 class Held:
     """What a file holds in a column: ``filled`` cells, ``numbers`` and the like among them.
 
-    ``boolean``: where the first true or false beside numbers is, and how it is written.
+    ``boolean``: where the first true or false beside numbers is, and how it is written;
+    ``notation`` the same of numbers or dates in another notation, where most cells are such.
     """
 
     filled: int
     numbers: int
     boolean: tuple[str, str] | None = None
+    notation: tuple[str, str] | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -18,7 +18,7 @@ from maintenance_trainer.errors import DataError
 from maintenance_trainer.tasks.named_columns import MOST_CHARACTERS, refuse_unstorable
 from maintenance_trainer.tasks.tables import blocks
 from maintenance_trainer.tasks.tables.blocks import Block
-from maintenance_trainer.tasks.tables.cells import is_nothing
+from maintenance_trainer.tasks.tables.cells import Categories, is_nothing
 from maintenance_trainer.tasks.tables.rows import FEW_TEXTS, TableRow, Type
 
 MOST_COLUMNS: Final = 10_000
@@ -219,7 +219,9 @@ def _grown(column: Column, found: Sequence[Block]) -> Column:
     if column.type is not Type.CATEGORY:
         return column
     here = [block for block in found if column.name in block.names]
-    news = {text for block in here for text in block.texts(column.name)} - set(column.categories)
+    known = Categories(column.categories)
+    texts = {text for block in here for text in block.texts(column.name)}
+    news = {text for text in texts if known.place(text) is None}
     room = MOST_CATEGORIES - len(column.categories)
     return replace(column, categories=(*column.categories, *sorted(news)[:room]))
 
