@@ -1,9 +1,11 @@
 """Three drops that no training would mend, on a real node: None, Wait and Blocked, and why.
 
-The model is the one of the example, taken over by ``spec.model.initialModel``; no reading is good
-enough for these resources, so each asks its newly labelled rows at once.
+The model is the one of the example, taken over by ``spec.model.initialModel``. The metric is a
+constant that is never good enough, so each asks its newly labelled rows at once, and nothing has to
+be served.
 """
 
+import copy
 import dataclasses
 import json
 import random
@@ -16,10 +18,10 @@ import pytest
 import yaml
 from maintenance_examples.shell import run, until
 from maintenance_examples.watching import Watched, condition
+from support import maintained
 
 ROOT = Path(__file__).resolve().parents[2]
 RESOURCE = ROOT / "examples/green-bonds/modelmaintenance.yaml"
-UNREACHABLE = 2.0
 pytestmark = pytest.mark.timeout(900)
 
 WRITE = """
@@ -59,7 +61,7 @@ def _resource(name: str) -> dict[str, Any]:
     spec["model"]["initialModel"] = {"storageUri": "pvc://models/green-bonds/versions/1"}
     spec["model"]["storage"]["storageUri"] = f"pvc://models/{name}"
     spec["data"]["updates"]["storageUri"] = f"pvc://data/{name}"
-    spec["metrics"]["performance"]["thresholdRange"] = {"min": UNREACHABLE}
+    spec["metrics"] = copy.deepcopy(maintained.METRICS)
     spec["decision"]["recheckAfter"] = "24h"
     return resource
 
