@@ -330,7 +330,7 @@ def test_rows_of_which_most_could_not_be_trained_on_are_refused() -> None:
         lengths.refuse_most(rows, rows, 64)
     assert error.value.reason == "ArgumentInvalid"
     lengths.refuse_most(rows, rows, ROOM)
-    lengths.refuse_most(rows, rows[1:-1], 64)  # as many short ones
+    lengths.refuse_most(rows, rows[:-1], 64)  # as many short ones
     lengths.refuse_most(rows, long[:10], 64)  # too few to say what rows are like
 
 

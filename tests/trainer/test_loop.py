@@ -305,6 +305,40 @@ def test_sigterm_ends_a_training_with_its_exit_code(
     assert not list((lab.store / "versions").iterdir())
 
 
+SWALLOWED = """
+import os, signal, time
+from maintenance_trainer import job
+from maintenance_trainer.errors import Interrupted, TimeOver
+
+job.AGAIN_SECONDS = 0.1
+job._begin_the_time()
+signal.signal(signal.SIGTERM, job._interrupt)
+for told, ask in ((TimeOver, None), (Interrupted, signal.SIGTERM)):
+    for again in range(3):
+        try:
+            if ask and not again:
+                os.kill(os.getpid(), ask)
+            time.sleep(60)
+        except BaseException as error:
+            assert type(error) is told, error
+    job._was_heard()
+    time.sleep(0.5)
+print("heard")
+"""
+
+
+def test_what_a_library_swallows_is_said_again() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "MAINTENANCE_TIMEOUT_SECONDS": "0.1"},
+    )
+    assert done.stdout == "heard\n", done.stderr
+
+
 @pytest.mark.slow
 def test_a_request_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "request.json").write_text("{}")

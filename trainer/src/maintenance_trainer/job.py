@@ -30,6 +30,8 @@ from maintenance_trainer.work import Work
 FAILURE = 1
 """Exit code of what a retry may mend."""
 MOST_SECONDS = 10**8
+AGAIN_SECONDS = 5.0
+"""Until it is said again that the work must end: a library may swallow what is raised within it."""
 TOO_LONG = (
     "The work took longer than spec.training.timeout (a diagnosis: spec.diagnosis.timeout) and was "
     "stopped. The log shows how far it came: raise the timeout, or train fewer epochs."
@@ -113,6 +115,8 @@ def perform(
 
 def _failure(request: TrainingRequest, error: BaseException) -> tuple[TrainingReport, int]:
     """What is reported of an error, whatever it is, and the exit code."""
+    if isinstance(error, Interrupted | TimeOver):
+        _was_heard()
     if isinstance(error, Interrupted | KeyboardInterrupt):
         message = "The Job was told to stop; it can be started again."
         return reports.failed(request, "Interrupted", message), exits.INTERRUPTED
@@ -198,7 +202,7 @@ def _begin_the_time() -> None:
     if not 0 < seconds < MOST_SECONDS:
         return
     signal.signal(signal.SIGALRM, _time_over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_SECONDS)
 
 
 def _stop_listening() -> None:
@@ -206,9 +210,17 @@ def _stop_listening() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+def _was_heard() -> None:
+    """Stop saying it again."""
+    if signal.getsignal(signal.SIGALRM) in {_time_over, _interrupt}:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def _time_over(_number: int, _frame: FrameType | None) -> None:
     raise TimeOver
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)
     raise Interrupted
