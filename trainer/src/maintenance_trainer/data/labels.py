@@ -142,8 +142,6 @@ def refuse_identifiers(
         DataError: DataUnreadable.
     """
     news = sorted(set(fresh) - set(known))
-    if not news:
-        return
     if len(news) > SURELY_CLASSES and len(news) > rows / 2:
         message = (
             f"{column}: {len(news):,} different labels in {rows:,} rows (like {_shown(news[0])}), "

@@ -25,6 +25,7 @@ from maintenance_contract import (
 from maintenance_trainer.data import folders, labels
 from maintenance_trainer.data.auto_holdout import Before
 from maintenance_trainer.data.rows import Row
+from maintenance_trainer.data.shares import Shares
 from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
 from maintenance_trainer.data.split import Dataset, refuse_too_little
 from maintenance_trainer.design_effect import units_of
@@ -65,7 +66,8 @@ def diagnose(work: Work) -> TrainingReport:
         champion = work.champion()
     work.progress.stage("reading data")
     with work.timings.of("read"):
-        snapshot, dataset = _snapshot(work, champion)
+        fair, told = fair_under(store, champion, request.data) if champion else (None, "")
+        snapshot, dataset = _snapshot(work, champion, fair)
         left_out = (
             *_updates_first(dataset.left_out),
             *folders.left_out(
@@ -79,9 +81,7 @@ def diagnose(work: Work) -> TrainingReport:
         refuse_too_little(dataset, None, fresh=True)
     refuse_metric(request.metric, _strata(dataset))
     known: Collection[str] = champion.labels if champion else ()
-    remarks: list[str] = []
-    if champion and (told := fair_under(work.store, champion, request.data)[1]):
-        remarks.append(told)
+    remarks = [told] if told else []
     with work.timings.of("rehearse"):
         _check_arguments(work, tiny, dataset, fresh=champion is None)
     diagnosis = Diagnosis(rows=dataset.counts, labels=len(_strata(dataset)))
@@ -151,13 +151,17 @@ def _check_arguments(work: Work, tiny: Model | None, dataset: Dataset, *, fresh:
         work.task.try_arguments(tiny, TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, rows)
 
 
-def _snapshot(work: Work, champion: Version | None) -> tuple[Snapshot, Dataset]:
-    """A snapshot once taken stays: a second attempt of the same Job sees the same rows."""
+def _snapshot(
+    work: Work, champion: Version | None, fair: Shares | None
+) -> tuple[Snapshot, Dataset]:
+    """A snapshot once taken stays: a second attempt of the same Job sees the same rows.
+
+    ``fair`` is what was held out of the champion.
+    """
     request = work.request
     taken = work.store.stored_snapshot(request.run)
     if taken is not None:
         return taken, read_again(taken, request.data, work.places, work.source, request.run)
-    fair = fair_under(work.store, champion, request.data)[0] if champion else None
     snapshot, dataset = take_snapshot(
         request.data,
         work.places,

@@ -2,9 +2,10 @@
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import ClassVar, Final
 
 from typing_extensions import override  # typing has it from Python 3.12 on
 
@@ -12,8 +13,7 @@ from maintenance_contract import Task
 from maintenance_contract.kinds import ROLES
 from maintenance_trainer.data import labels
 from maintenance_trainer.data.sources import SourceFile
-from maintenance_trainer.tasks.tables.files import TableReader, Tables
-from maintenance_trainer.tasks.tables.joining import Spellings
+from maintenance_trainer.tasks.tables.files import Tables
 from maintenance_trainer.tasks.tables.rows import TableRow
 
 MOST: Final = 3.4e38
@@ -36,12 +36,12 @@ class ValuedTables(Tables):
     """Rows with a number."""
 
     roles = ROLES[Task.TABULAR_REGRESSION]
+    row: ClassVar[type[TableRow]] = ValuedRow
 
     @override
-    def read(self, source: SourceFile, texts: Spellings | None = None) -> TableReader:
-        """The rows of a file; what a version was trained on is read as it was."""
-        how = _as_python_does if source.known else spelled
-        return TableReader(source, ValuedRow, how, texts)
+    def spelling(self, source: SourceFile) -> Callable[[object], str | None]:
+        """What a version was trained on is read as it was."""
+        return _as_python_does if source.known else spelled
 
 
 def spelled(value: object) -> str | None:
@@ -74,4 +74,4 @@ def _shortest(text: str | None) -> str | None:
     return repr(number + 0.0) if math.isfinite(number) and abs(number) <= MOST else None
 
 
-SOURCE: Final = ValuedTables(ValuedRow, spelled)
+SOURCE: Final = ValuedTables()

@@ -37,9 +37,9 @@ def check(catalogue: Catalogue | None, given: Given | None, dataset: Dataset) ->
     _refuse_no_histories(rows)
     if catalogue is not None:
         _refuse_strangers(catalogue, given, rows)
-    old = [row for row in rows if not row.new]
-    _refuse_users_again(old, [row for row in rows if row.new])
-    quality.check(old, [row for row in rows if row.new])
+    old, new = ([row for row in rows if row.new is its] for its in (False, True))
+    _refuse_users_again(old, new)
+    quality.check(old, new)
     return _remarks(rows)
 
 

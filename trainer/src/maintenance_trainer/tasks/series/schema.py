@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from maintenance_contract import ContractError
 from maintenance_contract.codec import Fields
 from maintenance_contract.windows import MOST_CONTEXT, MOST_HORIZON
+from maintenance_trainer.data.labels import MOST_LABELS
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.tasks.named_columns import MOST_CHARACTERS, refuse_unstorable
 from maintenance_trainer.tasks.series.rows import Floats, Series, Window
 
 MOST_CHANNELS: Final = 1000
-MOST_LABELS: Final = 10_000
 POINTS: Final = 33
 """Quantiles that are kept of each channel."""
 MOST_VALUES: Final = 200_000

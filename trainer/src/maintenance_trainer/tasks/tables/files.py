@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from maintenance_contract import ContractError, Role, Windows
 from maintenance_trainer.data import reading
@@ -68,22 +68,17 @@ class Content(NamedTuple):
 
 
 class Tables:
-    """Files of tables.
-
-    Args:
-        row: what a row is.
-        spelled: how a label is spelled that is no class.
-    """
+    """Files of tables."""
 
     roles: tuple[Role, ...]
     suffixes = reading.SUFFIXES
+    row: ClassVar[type[TableRow]] = TableRow
+    """What a row is."""
 
-    def __init__(
-        self,
-        row: type[TableRow] = TableRow,
-        spelled: Callable[[object], str | None] | None = None,
-    ) -> None:
-        self._row, self._spelled = row, spelled
+    def spelling(self, source: SourceFile) -> Callable[[object], str | None] | None:
+        """How a label of a file is spelled that is no class; None: it is one."""
+        del source
+        return None
 
     def check_model(self, uri: str, folder: Path, given: Given) -> None:
         """A folder with a model of XGBoost's and the columns that it reads.
@@ -106,7 +101,7 @@ class Tables:
 
     def read(self, source: SourceFile, texts: Spellings | None = None) -> "TableReader":
         """The rows of a file."""
-        return TableReader(source, self._row, self._spelled, texts)
+        return TableReader(source, self.row, self.spelling(source), texts)
 
     def join(
         self, rows: list[TableRow], windows: Windows | None, remarks: Remarks

@@ -39,22 +39,24 @@ SURE: Final = 1e6
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """The rows of a file: those from ``start`` to ``end`` of all."""
+    """The rows of a file: those from ``start`` to ``end`` of all; ``places`` of its columns."""
 
     header: Header
     start: int
     end: int
+    places: Mapping[str, int]
 
     def held(self, name: str) -> Held | None:
         """What its column holds; None: it has none, or only nothing."""
-        if name not in self.header.names:
+        place = self.places.get(name)
+        if place is None:
             return None
-        found = self.header.held[self.header.names.index(name)]
+        found = self.header.held[place]
         return found if found.filled else None
 
     def type_of(self, name: str) -> Type:
         """Of a column that it has."""
-        return self.header.types[self.header.names.index(name)]
+        return self.header.types[self.places[name]]
 
 
 def joined(rows: list[TableRow], remarks: Remarks, again: Again) -> list[TableRow]:
@@ -88,8 +90,11 @@ def _files(rows: Sequence[TableRow]) -> list[_File]:
     """In their order; without those whose header says nothing of what they hold."""
     starts = [at for at, row in enumerate(rows) if not at or row.header is not rows[at - 1].header]
     ends = [*starts[1:], len(rows)]
-    files = [_File(rows[start].header, start, end) for start, end in zip(starts, ends, strict=True)]
-    return [file for file in files if len(file.header.held) == len(file.header.names)]
+    return [
+        _File(header, start, end, {name: place for place, name in enumerate(header.names)})
+        for start, end in zip(starts, ends, strict=True)
+        if len((header := rows[start].header).held) == len(header.names)
+    ]
 
 
 def _refuse_notation(name: str, files: Sequence[_File]) -> None:

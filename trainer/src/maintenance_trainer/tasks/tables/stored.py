@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from maintenance_contract import ContractError
 from maintenance_contract.codec import Fields, load
+from maintenance_trainer.data.labels import MOST_LABELS
 from maintenance_trainer.tasks.tables.schema import Schema
 
 TABLE_FILE: Final = "table.json"
@@ -22,7 +23,6 @@ TABLE_VERSION: Final = 1
 MODEL_FILES: Final = ("model.ubj", "model.json")
 """The first one that is there is the model."""
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
-MOST_LABELS: Final = 10_000
 MOST_BYTES: Final = 2**31
 """Of a model's file: a thousand trees of depth 6 have some ten million."""
 
