@@ -7,6 +7,9 @@ MAKEFLAGS += --no-print-directory
 export MM_CACHE ?= $(HOME)/.cache/model-maintenance
 export PYTHONPATH := $(CURDIR)/contract/src:$(CURDIR)/core/src:$(CURDIR)/operator/src:$(CURDIR)/trainer/src
 
+# Without bytecode every program compiles thousands of modules anew: three to five times the start.
+unexport PYTHONDONTWRITEBYTECODE
+
 WITH_VENV = PATH="$$(dev/venv)/bin:$$PATH"
 WITH_OPERATOR_VENV = PATH="$$(dev/venv --operator)/bin:$$PATH"
 WITH_CLUSTER = PATH="$$(dev/cluster/build):$$PATH"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,10 @@ NEEDS_API_SERVER = {"plane", "cluster", "judge", "prometheus_server", "guarded",
 """Fixtures with an API server behind them, or another program that ``make check`` does not install:
 one that is compiled by Go, or comes from Debian."""
 
-# Programs that tests start find the packages as the tests do, and ask no hub for a model.
+# Programs that tests start find the packages as the tests do, and ask no hub for a model. Without
+# bytecode each of them compiles thousands of modules anew, which takes longer than most tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 os.environ["PYTHONPATH"] = os.pathsep.join(map(str, SOURCES))
 os.environ["HF_HUB_OFFLINE"] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:
