@@ -38,6 +38,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 os.environ["PYTHONPATH"] = os.pathsep.join(map(str, SOURCES))
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the trainer: no thread spins for another
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Several processes with as many threads each as there are cores wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
