@@ -1085,12 +1085,61 @@ def test_the_baseline_is_written_once_where_max_drop_asks_for_it() -> None:
         "samples": 2500,
         "source": "Production",
         "time": "2026-11-23T12:00:00Z",
+        "metric": "f2756edb9532",
     }
     world.assessment = replace(settled, level=Baseline(0.99, START))
     world.settle()
     assert world.writes == writes + 1
     assert world.config_map is not None
     assert "baseline" not in world.config_map["data"]["champion.json"]
+
+
+def of_a_gauge(**performance: Any) -> dict[str, Any]:
+    """A spec with these fields of the gauge."""
+    return merged(a_spec(), {"metrics": {"performance": performance}})
+
+
+SHARES = {"query": "model_accuracy", "thresholdRange": {"min": 0.9}, "maxDrop": 0.03}
+PER_CENT = {"query": "100 * model_accuracy", "thresholdRange": {"min": 90}, "maxDrop": 3}
+
+
+def test_a_baseline_of_another_metric_is_no_bound_and_is_learnt_again() -> None:
+    world = World(spec=of_a_gauge(**PER_CENT)).with_champion()
+    world.read(95.0)
+    assert world.status["champion"]["baseline"]["value"] == "95"
+    world.edit(metrics={"performance": SHARES})
+    world.read(0.95)
+    assert world.condition("Degraded") == ("False", "WithinRange")
+    assert world.parsed.run is None
+    assert world.status["champion"]["baseline"]["value"] == "0.95"
+    writes = world.writes
+    world.now += timedelta(minutes=1)
+    world.read(0.94)
+    assert world.writes == writes, "learnt once"
+    assert isinstance(world.read(0.91), Degraded), "held against the new one"
+
+
+@pytest.mark.parametrize(
+    "change", [{"match": {"model": "other"}}, {"query": "f1"}, {}], ids=["match", "query", "server"]
+)
+def test_a_baseline_is_of_a_server_a_query_and_what_matches(change: dict[str, Any]) -> None:
+    world = World(spec=of_a_gauge(**SHARES)).with_champion()
+    world.read(0.97)
+    world.edit(metrics={"performance": {"recover": 0.93}})
+    assert isinstance(world.read(0.935), Degraded), "what is judged otherwise is read alike"
+    world.edit(metrics={"performance": change} if change else {"server": "another"})
+    world.status["conditions"] = []
+    assert isinstance(world.read(0.935), Healthy)
+
+
+def test_a_baseline_from_before_there_was_a_digest_stays() -> None:
+    world = World(spec=of_a_gauge(**SHARES)).with_champion()
+    world.read(0.95)
+    del world.status["champion"]["baseline"]["metric"]
+    writes = world.writes
+    world.read(0.935)
+    assert world.writes == writes
+    assert isinstance(world.read(0.91), Degraded)
 
 
 def test_while_it_recovers_no_run_begins() -> None:

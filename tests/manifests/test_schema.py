@@ -446,7 +446,7 @@ FULL = Status(
         "sha256:aa",
         TIME,
         TrainingAction.RETRAIN,
-        Baseline(0.93, TIME, 5000),
+        Baseline(0.93, TIME, 5000, "1a2b3c4d5e6f"),
     ),
     monitor=Monitor(
         6,

@@ -25,6 +25,7 @@ from maintenance_contract import (
 from maintenance_contract.decision import DecisionRecord
 from maintenance_core import status as status_json
 from maintenance_core.errors import SpecError
+from maintenance_core.lifecycle.conditions import DEGRADED, is_true
 from maintenance_core.lifecycle.jobs import Identity, TrainerImage
 from maintenance_core.lifecycle.next_effect import next_effect
 from maintenance_core.lifecycle.observation import Observation
@@ -38,8 +39,10 @@ from maintenance_core.model import (
     Healthy,
     JobPhase,
     JobView,
+    Metrics,
     Reading,
     Refusal,
+    Series,
     Spec,
     Status,
     ThresholdRange,
@@ -54,6 +57,8 @@ from maintenance_core.names import (
 )
 from maintenance_core.spec import parse
 from maintenance_core.spec_digest import digest_of
+from maintenance_core.watch.assess import assess, held_against
+from maintenance_core.watch.reading_times import reading_times
 from support.plain import merged, plain_spec
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -267,6 +272,20 @@ class World:
         condition = self.parsed.condition(kind)
         assert condition is not None
         return condition.status, condition.reason
+
+    def read(self, value: float) -> Assessment:
+        """The metric has long had this value: let the operator judge and see it."""
+        seen = self.seen()
+        assert isinstance(seen.spec, Spec)
+        metrics = seen.spec.metrics
+        assert isinstance(metrics, Metrics)
+        grid = reading_times(metrics, self.now)
+        series = [Series(metrics.match, tuple((time, value) for time in grid))]
+        degraded = is_true(seen.status, DEGRADED)
+        since, bounds = held_against(metrics, seen.status, degraded=degraded)
+        self.assessment = assess(metrics, series, None, grid, since, bounds)
+        self.settle()
+        return self.assessment
 
     def with_champion(self) -> "World":
         self.settle()

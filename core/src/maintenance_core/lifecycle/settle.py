@@ -25,6 +25,7 @@ from maintenance_core.model import (
     WriteStatus,
 )
 from maintenance_core.reasons import EventReason
+from maintenance_core.watch.assess import baseline_of, metric_digest
 from maintenance_core.watch.counters import beginning, still_holds
 
 RECHECK_AT_MOST: Final = timedelta(hours=24)
@@ -83,10 +84,11 @@ def with_baseline(seen: Observation) -> Status:
             return status
         champion = replace(champion, baseline=found.level)
         return replace(status, champion=champion, monitor=found.monitor)
-    known = champion.baseline is not None and status.monitor is None
+    known = baseline_of(metrics, status) is not None
     if metrics.max_drop is None or known or found.level is None:
         return status
-    return replace(status, champion=replace(champion, baseline=found.level), monitor=None)
+    level = replace(found.level, metric=metric_digest(metrics))
+    return replace(status, champion=replace(champion, baseline=level), monitor=None)
 
 
 def later_recheck(seen: Observation, spec: Spec, data_digest: str) -> Recheck:

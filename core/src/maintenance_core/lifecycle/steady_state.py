@@ -9,7 +9,7 @@ from datetime import datetime
 
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.model import Assessment, Degraded, Healthy, Metrics, Spec
-from maintenance_core.watch.assess import Bounds, held_against
+from maintenance_core.watch.assess import Bounds, baseline_of, held_against
 from maintenance_core.watch.common_cause import CommonCause
 
 
@@ -57,7 +57,7 @@ def steady_state(seen: Observation) -> SteadyState | None:
     ):
         return None
     metrics = spec.metrics
-    learns = metrics.max_drop is not None and champion.baseline is None
+    learns = metrics.max_drop is not None and baseline_of(metrics, status) is None
     since, bounds = held_against(metrics, status, degraded=False)
     if since is None:
         return None

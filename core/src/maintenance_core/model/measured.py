@@ -30,11 +30,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a version achieved in production when it was new."""
+    """What a version achieved in production when it was new.
+
+    ``metric`` is a digest of what was read; empty where counters told, or a release before.
+    """
 
     value: float
     time: datetime
     samples: float | None = None
+    metric: str = ""
 
 
 @dataclass(frozen=True, slots=True)

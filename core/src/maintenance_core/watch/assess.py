@@ -1,5 +1,7 @@
 """Is performance down, sustained, on enough samples? Readings in, one of three answers out."""
 
+import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -55,11 +57,29 @@ def held_against(
 ) -> tuple[datetime | None, Bounds]:
     """Since when readings count, and what they are held against."""
     champion = status.champion
-    if champion is not None and status.monitor is not None:
-        # What counters told is no baseline of a gauge.
-        champion = replace(champion, baseline=None)
-    since = champion.promoted_time if champion is not None else None
-    return since, in_force(metrics, champion, degraded=degraded)
+    if champion is None:
+        return None, in_force(metrics, None, degraded=degraded)
+    champion = replace(champion, baseline=baseline_of(metrics, status))
+    return champion.promoted_time, in_force(metrics, champion, degraded=degraded)
+
+
+def baseline_of(metrics: Metrics, status: Status) -> Baseline | None:
+    """What the champion achieved when it was new, if that is a reading of this metric.
+
+    What counters told is no baseline of a gauge, nor is what another query told. A baseline
+    without a digest is from before there was one: it holds, because nothing says otherwise and a
+    version that has become worse since would lower it.
+    """
+    known = status.champion.baseline if status.champion is not None else None
+    if known is None or status.monitor is not None:
+        return None
+    return known if known.metric in {"", metric_digest(metrics)} else None
+
+
+def metric_digest(metrics: Metrics) -> str:
+    """A digest of what is read: a level of one metric says nothing about another."""
+    read = json.dumps([metrics.server, metrics.query, dict(metrics.match)], sort_keys=True)
+    return hashlib.sha256(read.encode()).hexdigest()[:12]
 
 
 def assess(
