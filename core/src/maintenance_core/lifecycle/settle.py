@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from maintenance_core.lifecycle.conditions import conditions, transitions
+from maintenance_core.lifecycle.kept_history import kept_history
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.refusals import is_due, is_told, refused, waits
 from maintenance_core.lifecycle.run import history_entry
@@ -42,11 +43,8 @@ def settle(
     refusal = refused(seen, Request.WRITE_STATUS, str(seen.generation))
     if refusal is not None and not is_due(seen, refusal):
         return _tell(seen, refusal)
-    kept = seen.spec.history_runs if isinstance(seen.spec, Spec) else None
-    settled = conditions(
-        seen,
-        replace(status, history=status.history[:kept], observed_generation=seen.generation),
-    )
+    kept = kept_history(seen, status)
+    settled = conditions(seen, replace(status, history=kept, observed_generation=seen.generation))
     if settled == seen.status:
         return None
     settled = _with_later_checkpoint(settled, seen.now)

@@ -5,9 +5,10 @@ from typing import Final
 
 from maintenance_core.lifecycle.conditions import DEGRADED, blocking_problem
 from maintenance_core.lifecycle.first_version import waits_for_metrics
+from maintenance_core.lifecycle.kept_history import COMPARED
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.promotion import in_service
-from maintenance_core.model import Degraded, Metrics, RunOutcome, Spec, Status, Trigger
+from maintenance_core.model import Degraded, Metrics, Spec, Status, Trigger
 from maintenance_core.watch.common_cause import CommonCause
 
 MISSED_BY_AT_MOST: Final = timedelta(hours=24)
@@ -58,11 +59,7 @@ def _is_due(seen: Observation, due: datetime) -> bool:
 
 def _cooled_down(status: Status, spec: Spec) -> datetime:
     """When the pause after the last training is over."""
-    ends = [
-        entry.end_time
-        for entry in status.history
-        if entry.outcome in {RunOutcome.PROMOTED, RunOutcome.REJECTED}
-    ]
+    ends = [entry.end_time for entry in status.history if entry.outcome in COMPARED]
     return max(ends) + spec.limits.cooldown if ends else _LONG_AGO
 
 

@@ -1,0 +1,61 @@
+"""Which ended runs status keeps: those that the spec asks for, and those that a limit still counts.
+
+``limits.runs``, ``limits.cooldown``, the breaker and the brake for what was tried already rest on
+nothing but the history, so none of them forgets for a run that did not train.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from maintenance_core.lifecycle.breaker import failures
+from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.model import HistoryEntry, Limits, RunOutcome, Spec, Status
+from maintenance_core.status import HISTORY
+
+COMPARED: Final = (RunOutcome.PROMOTED, RunOutcome.REJECTED)
+"""Outcomes of trainings that came to a verdict: the cooldown begins with it."""
+
+
+def kept_history(seen: Observation, status: Status) -> tuple[HistoryEntry, ...]:
+    """The newest runs, ``spec.history.runs`` of them, and older ones that a limit still counts.
+
+    All of them while the spec cannot be followed. Where the schema has no room for all, the oldest
+    go that nothing counts.
+    """
+    spec, history = seen.spec, status.history
+    if not isinstance(spec, Spec) or len(history) <= spec.history_runs:
+        return history
+    counted = set(_counted(seen, status, spec.limits))
+    others = [entry for entry in history[: spec.history_runs] if entry not in counted]
+    told = counted | set(others[: max(0, HISTORY - len(counted))])
+    return tuple(entry for entry in history if entry in told)
+
+
+def _counted(seen: Observation, status: Status, limits: Limits) -> Iterator[HistoryEntry]:
+    """The runs without which a limit would count otherwise."""
+    for entry in status.history:
+        trained = entry.trained and entry.end_time > seen.now - limits.per
+        compared = entry.outcome in COMPARED and entry.end_time > seen.now - limits.cooldown
+        if trained or compared:
+            yield entry
+    failed = failures(
+        status,
+        generation=seen.generation,
+        spec_digest=seen.spec_digest,
+        since=seen.breaker_reset,
+    )
+    yield from failed[: limits.consecutive_failures]
+    yield from _tried(seen, status)
+
+
+def _tried(seen: Observation, status: Status) -> Sequence[HistoryEntry]:
+    """The last rejected try of each action against this champion, by the spec as it is."""
+    champion = status.champion.digest if status.champion is not None else ""
+    last: dict[str, HistoryEntry] = {}
+    for entry in status.history:
+        held = entry.champion_digest == champion and entry.held_to(
+            seen.generation, seen.spec_digest
+        )
+        if entry.outcome is RunOutcome.REJECTED and entry.data_digest and held:
+            last.setdefault(entry.action, entry)
+    return tuple(last.values())
