@@ -10,7 +10,7 @@ from support.bodies import NOW, SPEC
 
 from maintenance_contract import TrainingAction
 from maintenance_core.errors import MetricsError, SpecError
-from maintenance_core.lifecycle.conditions import DEGRADED, is_true
+from maintenance_core.lifecycle.conditions import DEGRADED, is_down
 from maintenance_core.model import (
     Baseline,
     Champion,
@@ -146,7 +146,7 @@ def in_service(baseline: float, **conditions: str) -> Status:
 def by_the_operators_bounds(
     given: Metrics, values: Sequence[float], status: Status
 ) -> tuple[dict[str, str], list[str]]:
-    since, bounds = held_against(given, status, degraded=is_true(status, DEGRADED))
+    since, bounds = held_against(given, status, degraded=is_down(status))
     findings, points = of_answers(given, Answers([series(values)]), GRID, since, bounds)
     by_field = {found.field.rpartition(".")[2]: found.told for found in findings}
     return by_field, [point.counts_as for point in points]

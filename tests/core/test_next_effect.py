@@ -1142,6 +1142,44 @@ def test_a_baseline_from_before_there_was_a_digest_stays() -> None:
     assert isinstance(world.read(0.91), Degraded)
 
 
+def test_a_new_version_has_nothing_to_recover_from_and_a_baseline_of_its_own() -> None:
+    world = World(spec=of_a_gauge(**{**SHARES, "recover": 0.95, "maxDrop": 0.02})).with_champion()
+    world.read(0.85)
+    world.now += timedelta(hours=1)
+    world.finish(world.diagnosis())
+    world.finish(world.training())
+    assert world.parsed.champion is not None
+    assert world.parsed.champion.version > 1
+    world.read(0.85)  # none of it is of the new version
+    assert world.condition("Degraded") == ("Unknown", "NewVersion")
+    assert world.condition("MetricsAvailable") == ("Unknown", "AwaitingReadings")
+    world.now += timedelta(days=1)
+    world.read(0.94)
+    assert world.condition("Degraded") == ("False", "WithinRange")
+    assert world.notes[-1] == "Recovered"
+    assert world.status["champion"]["baseline"]["value"] == "0.94"
+    world.read(0.905)
+    assert world.condition("Degraded") == ("True", "BelowThreshold")
+    assert world.parsed.run is not None
+    world.edit(suspend=True)
+    assert isinstance(world.read(0.94), Degraded), "it was down itself, and has 0.95 to reach"
+
+
+def test_a_version_that_a_person_brings_back_has_nothing_to_recover_from_either() -> None:
+    world = World(spec=of_a_gauge(**{**SHARES, "recover": 0.95})).with_champion()
+    world.edit(suspend=True)
+    world.read(0.85)
+    world.now += timedelta(hours=1)
+    back = {"version": 77, "promotedTime": status_json.timestamp(world.now), "baseline": None}
+    world.status["champion"] = {
+        name: value for name, value in (world.status["champion"] | back).items() if value
+    }
+    world.now += timedelta(hours=1)  # nobody has looked meanwhile
+    assert isinstance(world.read(0.94), Healthy)
+    assert world.condition("Degraded") == ("False", "WithinRange")
+    assert world.status["champion"]["baseline"]["value"] == "0.94"
+
+
 def test_while_it_recovers_no_run_begins() -> None:
     world = World().with_champion()
     jobs = list(world.created)

@@ -25,7 +25,7 @@ from maintenance_contract import (
 from maintenance_contract.decision import DecisionRecord
 from maintenance_core import status as status_json
 from maintenance_core.errors import SpecError
-from maintenance_core.lifecycle.conditions import DEGRADED, is_true
+from maintenance_core.lifecycle.conditions import is_down
 from maintenance_core.lifecycle.jobs import Identity, TrainerImage
 from maintenance_core.lifecycle.next_effect import next_effect
 from maintenance_core.lifecycle.observation import Observation
@@ -104,6 +104,8 @@ class World:
     breaker_reset: datetime | None = None
     scheduled: tuple[datetime, datetime] | None = None
     labels_arrived: float | None = None
+    reads: float | None = None
+    """What the metric says at all times; where it is set, ``assessment`` follows from it."""
     new_correct: int = 150
     answer: Answer = Answer.MINOR
     drift: Answer = Answer.NO
@@ -111,6 +113,14 @@ class World:
     identity = Identity("finance", "news", "1a2b3c4d-0000")
 
     # -- the operator's side
+
+    def _judged(self, value: float, spec: Spec, status: Status) -> Assessment:
+        metrics = spec.metrics
+        assert isinstance(metrics, Metrics)
+        grid = reading_times(metrics, self.now)
+        series = [Series(metrics.match, tuple((time, value) for time in grid))]
+        since, bounds = held_against(metrics, status, degraded=is_down(status))
+        return assess(metrics, series, None, grid, since, bounds)
 
     def seen(self) -> Observation:
         spec: Spec | SpecError
@@ -120,6 +130,8 @@ class World:
             spec = error
         spec_digest = digest_of(self.spec) if isinstance(spec, Spec) else ""
         status = still_waiting(status_json.read(self.status), self.generation, spec_digest)
+        if self.reads is not None and isinstance(spec, Spec):
+            self.assessment = self._judged(self.reads, spec, status)
         return Observation(
             identity=self.identity,
             generation=self.generation,
@@ -274,18 +286,10 @@ class World:
         return condition.status, condition.reason
 
     def read(self, value: float) -> Assessment:
-        """The metric has long had this value: let the operator judge and see it."""
-        seen = self.seen()
-        assert isinstance(seen.spec, Spec)
-        metrics = seen.spec.metrics
-        assert isinstance(metrics, Metrics)
-        grid = reading_times(metrics, self.now)
-        series = [Series(metrics.match, tuple((time, value) for time in grid))]
-        degraded = is_true(seen.status, DEGRADED)
-        since, bounds = held_against(metrics, seen.status, degraded=degraded)
-        self.assessment = assess(metrics, series, None, grid, since, bounds)
+        """The metric has long had this value, and has it from now on: let the operator see it."""
+        self.reads = value
         self.settle()
-        return self.assessment
+        return self.seen().assessment
 
     def with_champion(self) -> "World":
         self.settle()

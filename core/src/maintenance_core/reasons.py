@@ -127,6 +127,10 @@ class DegradedReason(Reason):
     )
     MISSING = "Missing", "The metric is missing, and onMissing counts that as a bad reading."
     WITHIN_RANGE = "WithinRange", "Performance is within its range."
+    NEW_VERSION = (
+        "NewVersion",
+        "Performance was down; no reading counts yet for the version that is in service now.",
+    )
 
 
 class DecisionReason(Reason):

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from maintenance_core.errors import MetricsError, SpecError
-from maintenance_core.lifecycle.conditions import DEGRADED, is_true
+from maintenance_core.lifecycle.conditions import is_down
 from maintenance_core.lifecycle.jobs import Identity
 from maintenance_core.model import (
     Assessment,
@@ -82,7 +82,7 @@ class Assessor:
             else:
                 queries = [metrics.query, *([metrics.samples.query] if metrics.samples else [])]
                 await self._metrics.admit(identity.namespace, metrics.server, *queries)
-                since, bounds = held_against(metrics, status, degraded=is_true(status, DEGRADED))
+                since, bounds = held_against(metrics, status, degraded=is_down(status))
                 found = await self.gauge(metrics, since, bounds, now)
                 bound = bounds.threshold.bound
         except MetricsError as error:

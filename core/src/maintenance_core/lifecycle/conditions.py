@@ -189,6 +189,22 @@ def is_true(status: Status, kind: str) -> bool:
     return condition is not None and condition.status == "True"
 
 
+def is_down(status: Status) -> bool:
+    """Whether the version in service is known to be degraded, and not one before it.
+
+    Only its own fall is what it has to recover from.
+    """
+    held, champion = status.condition(DEGRADED), status.champion
+    if held is None or held.status != "True":
+        return False
+    return champion is None or held.last_transition_time >= champion.promoted_time
+
+
+def _version_of(status: Status) -> tuple[int, str] | None:
+    champion = status.champion
+    return None if champion is None else (champion.version, champion.digest)
+
+
 def conditions(seen: Observation, status: Status) -> Status:
     """The status with its conditions, and its reading at the last transition, up to date."""
     held_up = _held_up(seen, status)
@@ -234,6 +250,11 @@ def _metrics(seen: Observation) -> _Row:
 
 
 def _degraded(seen: Observation, status: Status) -> _Row:
+    # What was read of a version that another one has replaced says nothing about that.
+    inherited = is_true(status, DEGRADED) and not is_down(status)
+    replaced = _version_of(status) != _version_of(seen.status)
+    if inherited or (replaced and isinstance(seen.assessment, Degraded)):
+        return DEGRADED, "Unknown", DegradedReason.NEW_VERSION, DegradedReason.NEW_VERSION.sentence
     match seen.assessment:
         case Degraded() as down:
             # The reason that it began with: a metric that comes and goes is no reason to write.
@@ -430,7 +451,9 @@ def _transition_events(before: Status, after: Status) -> list[tuple[str, Note]]:
         if now is None or now.status != status:
             continue
         changed = was is None or (was.status, was.reason) != (now.status, now.reason)
-        good_from_the_start = not warning and (was is None or was.status == "Unknown")
+        good_from_the_start = not warning and (
+            was is None or (was.status == "Unknown" and was.reason != DegradedReason.NEW_VERSION)
+        )
         if changed and not good_from_the_start:
             reason = now.reason if kind == READY else told
             notes.append((kind, Note(reason, now.message, warning)))

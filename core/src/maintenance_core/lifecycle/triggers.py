@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from maintenance_core.lifecycle.conditions import DEGRADED, blocking_problem
+from maintenance_core.lifecycle.conditions import DEGRADED, blocking_problem, is_down
 from maintenance_core.lifecycle.first_version import waits_for_metrics
 from maintenance_core.lifecycle.kept_history import COMPARED
 from maintenance_core.lifecycle.observation import Observation
@@ -68,10 +68,8 @@ def onset(seen: Observation) -> datetime | None:
     down = seen.assessment
     if not isinstance(down, Degraded) or down.onset is None:
         return None
-    held = seen.status.condition(DEGRADED)
-    known = held is not None and held.status == "True"
-    spec = seen.spec
-    if not known or held is None or not isinstance(spec, Spec):
+    held, spec = seen.status.condition(DEGRADED), seen.spec
+    if held is None or not is_down(seen.status) or not isinstance(spec, Spec):
         return down.onset
     # It became True with the last of the readings that a breach takes.
     taken = spec.metrics.breach_of if isinstance(spec.metrics, Metrics) else 1

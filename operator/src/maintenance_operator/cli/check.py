@@ -19,7 +19,7 @@ from maintenance_core.errors import (
     OperatorError,
     SpecError,
 )
-from maintenance_core.lifecycle.conditions import DEGRADED, is_true
+from maintenance_core.lifecycle.conditions import is_down
 from maintenance_core.model import Metrics, OutcomeCounters, Series, Spec
 from maintenance_core.names import GROUP, KIND, VERSION
 from maintenance_core.watch import counters
@@ -385,7 +385,7 @@ async def _readings(
     else:
         answers = await asked(server, metrics, grid, namespace)
         status = resource.status
-        since, bounds = held_against(metrics, status, degraded=is_true(status, DEGRADED))
+        since, bounds = held_against(metrics, status, degraded=is_down(status))
         judged, points = findings.of_answers(metrics, answers, grid, since, bounds)
         shares = spec.gate.metric not in LOSSES
         found += [*judged, *hints.of_scale(metrics, points, shares=shares)]
