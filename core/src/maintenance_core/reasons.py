@@ -50,6 +50,10 @@ class ReadyReason(Reason):
         "ChampionConfigMapInvalid",
         "The ConfigMap to adopt the champion from cannot be read.",
     )
+    CHAMPION_ELSEWHERE = (
+        "ChampionElsewhere",
+        "The ConfigMap names a version outside spec.model.storage, and initialModel is not given.",
+    )
     CONFIGMAP_REFUSED = (
         "ChampionConfigMapRefused",
         "The champion's ConfigMap cannot be read or written; what serves may be another version.",

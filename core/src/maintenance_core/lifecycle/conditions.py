@@ -19,6 +19,7 @@ from maintenance_core.lifecycle.first_version import waits_for_metrics
 from maintenance_core.lifecycle.jobs import is_light
 from maintenance_core.lifecycle.living_jobs import left_over
 from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.promotion import elsewhere
 from maintenance_core.model import (
     Action,
     Condition,
@@ -62,6 +63,7 @@ _TOLD_ANEW: Final = frozenset(
         ReadyReason.SERVER_FORBIDDEN,
         ReadyReason.QUERY_FORBIDDEN,
         ReadyReason.CONFIGMAP_INVALID,
+        ReadyReason.CHAMPION_ELSEWHERE,
         ReadyReason.CONFIGMAP_REFUSED,
         ReadyReason.JOBS_UNREADABLE,
         ReadyReason.JOB_REFUSED,
@@ -180,7 +182,21 @@ def _config_map_in_the_way(seen: Observation, status: Status) -> tuple[str, str]
                 f"ConfigMap {name} should name the champion to take over, but {error}: mend it, or "
                 "delete it to begin anew."
             )
+        return _champion_elsewhere(seen, name)
     return None
+
+
+def _champion_elsewhere(seen: Observation, config_map: str) -> tuple[str, str] | None:
+    """Nobody has said what takes the place of a version that serves from another store."""
+    champion, spec = elsewhere(seen), seen.spec
+    if champion is None or not isinstance(spec, Spec) or spec.initial_model is not None:
+        return None
+    return ReadyReason.CHAMPION_ELSEWHERE, (
+        f"ConfigMap {config_map} says that {champion.storage_uri} is in service, which does not "
+        f"lie in spec.model.storage ({spec.storage}). To go on with it, write that place as "
+        "spec.model.initialModel, or make the resource again with the storage that it lies in; to "
+        "begin anew, delete the ConfigMap."
+    )
 
 
 def is_true(status: Status, kind: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from maintenance_contract import Candidate, ChampionRef, ContractError
+from maintenance_contract import Candidate, ChampionRef, ContractError, StorageUri
 from maintenance_core.lifecycle import projection
 from maintenance_core.lifecycle.jobs import champion_uri
 from maintenance_core.lifecycle.observation import Observation
@@ -33,6 +33,22 @@ def promoted(seen: Observation) -> Champion | None:
 
 
 def projected(seen: Observation) -> Champion | None:
+    """The version that the ConfigMap names, if it lies in the store of the spec.
+
+    One in another store is of a resource that had the name before; runs could not read it there.
+    """
+    champion = named(seen)
+    if champion is None or not isinstance(seen.spec, Spec):
+        return champion
+    return champion if _lies_in(champion, seen.spec.storage) else None
+
+
+def elsewhere(seen: Observation) -> Champion | None:
+    """The version that the ConfigMap names in another store than that of the spec, if it does."""
+    return named(seen) if projected(seen) is None else None
+
+
+def named(seen: Observation) -> Champion | None:
     """The version that the ConfigMap names, if it is ours and can be read."""
     config_map = seen.config_map
     if config_map is None or not projection.is_ours(config_map):
@@ -41,6 +57,13 @@ def projected(seen: Observation) -> Champion | None:
         return projection.read(config_map)
     except ContractError:
         return None
+
+
+def _lies_in(champion: Champion, storage: StorageUri) -> bool:
+    try:
+        return StorageUri.parse(champion.storage_uri).inside(storage)
+    except ContractError:
+        return False
 
 
 CLAIMS: Final[tuple[Claim, ...]] = (promoted, projected)

@@ -34,6 +34,7 @@ _STEPS: Final = (
 _WHERE: Final[Mapping[str, str]] = {
     ReadyReason.CONFIGMAP_FOREIGN: "metadata.name",
     ReadyReason.CONFIGMAP_INVALID: "metadata.name",
+    ReadyReason.CHAMPION_ELSEWHERE: STORAGE,
 }
 
 
