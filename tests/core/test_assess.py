@@ -156,6 +156,30 @@ def test_samples_that_nothing_answers_are_stale(samples: Sequence[Series] | None
     assert found.reason == "Stale"
 
 
+def test_samples_without_the_labels_of_match_are_named() -> None:
+    picky = replace(COUNTED, match={"model": "news"})
+    values = [series([0.95] * 5, {"model": "news"})]
+    for labels, shown in (({}, "{}"), ({"pod": "a"}, "{pod='a'}")):
+        found = assess(picky, values, [series([900.0] * 5, labels)], GRID, None)
+        assert isinstance(found, Unknown)
+        assert found.reason == "Stale"
+        assert found.message.startswith(
+            f"The samples query yields no series that match {{model='news'}}, but {shown}: "
+        )
+        assert "samples.query" in found.message
+
+
+def test_samples_that_have_stopped_are_not_taken_for_other_labels() -> None:
+    picky = replace(COUNTED, match={"model": "news"})
+    values = [series([0.95] * 5, {"model": "news"})]
+    for label in "news", "sport":
+        stopped = series([900.0] * 4 + [None], {"model": label})
+        other = series([900.0] * 5, {"model": "sport"})
+        found = assess(picky, values, [stopped, other], GRID, None)
+        assert isinstance(found, Unknown)
+        assert ("yields nothing at the latest" in found.message) is (label == "news")
+
+
 def test_samples_that_are_no_number_are_stale() -> None:
     samples = [series([500.0] * 4 + [math.nan])]
     found = assess(COUNTED, [series([0.8] * 5)], samples, GRID, None)

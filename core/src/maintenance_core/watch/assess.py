@@ -187,22 +187,31 @@ def _samples_problem(metrics: Metrics, samples: Sequence[Series], time: datetime
     if not counts or not math.isfinite(counts[0][1]):
         return Unknown(
             MetricsReason.STALE,
-            "The samples query yields nothing at the latest "
+            _unmatched("samples", samples, metrics.match)
+            or "The samples query yields nothing at the latest "
             "reading: check that the model is still served, scraped and labelled.",
         )
     return None
 
 
 def _no_data(metrics: Metrics, performance: Sequence[Series]) -> str:
-    others = [series.labels for series in performance if not _fits(series, metrics.match)]
-    if not metrics.match or not others:
-        return (
-            "The performance query yields no series at the latest reading: check "
-            "spec.metrics.performance.query and that the model is scraped."
-        )
+    return _unmatched("performance", performance, metrics.match) or (
+        "The performance query yields no series at the latest reading: check "
+        "spec.metrics.performance.query and that the model is scraped."
+    )
+
+
+def _unmatched(query: str, several: Sequence[Series], match: Mapping[str, str]) -> str:
+    """What a query yields instead of what ``match`` fits; empty where it yields neither."""
+    others = [series.labels for series in several if not _fits(series, match)]
+    if len(others) < len(several) or not others:
+        return ""
+    told = f"The {query} query yields no series that match {_labels(match)}, but {_listed(others)}"
+    if query == "performance":
+        return f"{told}: correct spec.metrics.performance.match."
     return (
-        f"The performance query yields no series that match {_labels(metrics.match)}, "
-        f"but {_listed(others)}: correct spec.metrics.performance.match."
+        f"{told}: match holds for both queries, so keep its labels in "
+        "spec.metrics.performance.samples.query, as with sum by (model) (...)."
     )
 
 
