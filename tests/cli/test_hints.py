@@ -143,6 +143,22 @@ def test_what_the_trigger_reads(answer: list[Series], *, ok: bool, says: str) ->
 
 
 @pytest.mark.parametrize(
+    "query, told",
+    [
+        ("sum(increase(labels_arrived_total[5m]))", "looks over 5m, so 1000 labels must arrive"),
+        ("sum(rate(labels_arrived_total[1m]))", "looks over 1m"),
+        ("sum(increase(labels_arrived_total[1d]))", ""),
+        ("sum_over_time(sum(increase(labels_arrived_total[5m]))[1d:5m])", ""),
+        ("labels_waiting", ""),
+    ],
+)
+def test_labels_gather_over_longer_than_an_interval(query: str, told: str) -> None:
+    found = list(hints.of_new_data_window(NewData(query, 1000), timedelta(minutes=5)))
+    assert [finding.hint for finding in found] == [True] * bool(told)
+    assert all(told in finding.told for finding in found)
+
+
+@pytest.mark.parametrize(
     "model, suspend, read, says, hint",
     [
         ({}, False, False, "version 1 will be trained from spec.model.baseModel as soon as", True),

@@ -446,7 +446,8 @@ async def _new_data(
             answer = await prometheus.range(name, trigger.query, grid)
     except MetricsError as error:
         return [wrong("spec.triggers.newData.query", str(error), error.reason)]
-    return [hints.of_new_data(trigger, answer, grid[-1])]
+    windows = hints.of_new_data_window(trigger, spec.metrics.interval)
+    return [hints.of_new_data(trigger, answer, grid[-1]), *windows]
 
 
 async def _windows(

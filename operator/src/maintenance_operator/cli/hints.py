@@ -171,6 +171,18 @@ def of_new_data(trigger: NewData, answer: Sequence[Series], last: datetime) -> C
     )
 
 
+def of_new_data_window(trigger: NewData, interval: timedelta) -> Iterator[CheckFinding]:
+    """Whether labels add up to ``min`` over longer than the time between two readings."""
+    _, windows = selections(trigger.query)
+    if not windows or max(windows) > interval:
+        return
+    yield hint(
+        f"{_NEW_DATA}.query",
+        f"looks over {duration(max(windows))}, so {figure(trigger.min)} labels must arrive within "
+        "so short a time, and none before count: write the time in which they gather, like [1d]",
+    )
+
+
 def of_schedule(due: datetime) -> CheckFinding:
     """When it is due next, in words that show a mistaken time zone."""
     return CheckFinding("spec.triggers.schedule", f"the next look is due at {moment(due)}")
