@@ -114,6 +114,34 @@ def prometheus(server: PrometheusServer) -> Prometheus:
     return Prometheus({"default": Server(server.url)}, Uncounted())
 
 
+class Silent:
+    """A Prometheus that has counted nothing."""
+
+    def __init__(self) -> None:
+        self.times: list[datetime] = []
+
+    async def range(
+        self,
+        server: str,  # noqa: ARG002 - one answers like another
+        query: str,  # noqa: ARG002
+        times: Sequence[datetime],
+    ) -> tuple[Series, ...]:
+        self.times += times
+        return ()
+
+
+async def test_what_was_counted_by_a_clock_that_was_ahead_is_counted_again() -> None:
+    asked, start = Silent(), datetime(2026, 1, 1, tzinfo=UTC)
+    counting = CounterCache(asked)
+    await at(counting, start, 3000)
+    asked.times.clear()
+    await at(counting, start, 10)
+    assert max(asked.times) == start + timedelta(minutes=10)
+    asked.times.clear()
+    await at(counting, start, 9.5)
+    assert asked.times == [], "clocks may differ a little"
+
+
 async def test_a_drop_is_found_and_no_window_is_asked_for_twice(
     past: tuple[PrometheusServer, datetime],
 ) -> None:

@@ -73,6 +73,16 @@ def test_a_tenth_waits_until_the_others_are_read_and_then_begins() -> None:
     assert fleet.look(50, down=True, time=later) is CommonCause.ALLOW
 
 
+def test_a_wait_that_began_by_a_clock_that_was_ahead_is_no_longer_than_another() -> None:
+    fleet = Fleet(1000)
+    fleet.all_fine()
+    later = START + MINUTE
+    for number in range(100):
+        fleet.look(number, down=True, time=later, now=later + timedelta(days=365))
+    assert fleet.look(50, down=True, time=later) is CommonCause.WAIT
+    assert fleet.look(50, down=True, time=later, now=later + PATIENCE) is CommonCause.ALLOW
+
+
 def test_everybody_is_held_but_the_first_ten_until_the_fault_is_mended(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from maintenance_core.model import Champion, Monitor, OutcomeCounters, Series
 from maintenance_core.watch import counters as core
+from maintenance_core.watch.assess import SKEWED
 from maintenance_core.watch.counters import Counted
 
 POINTS_AT_ONCE: Final = 10_000
@@ -85,7 +86,12 @@ class CounterCache:
         known = written if core.still_holds(outcomes, champion, written) else None
         about = (outcomes, champion.version, champion.promoted_time)
         kept = self._kept.get(key)
-        if kept is not None and kept.about == about and _agree(kept.counted.monitor, known):
+        if (
+            kept is not None
+            and kept.about == about
+            and kept.counted.time <= now + SKEWED  # or the clock was ahead
+            and _agree(kept.counted.monitor, known)
+        ):
             known, begins = kept.counted.monitor, kept.counted.begins
             if known is None or core.beginning(known.checkpoint_time, now) == begins:
                 return kept

@@ -107,7 +107,8 @@ class FleetBreaches:
             self._breached.pop(key, None)
             self._hold(key, look, CommonCause.ALLOW)
             return CommonCause.ALLOW
-        waited = now - self._breached.setdefault(key, now)
+        self._breached[key] = min(self._breached.get(key, now), now)
+        waited = now - self._breached[key]
         peers = self._servers[look.server].peers(look, look.onset, unknown)
         found = common_cause(peers, self._most_percent, waited)
         self._hold(key, look, found)

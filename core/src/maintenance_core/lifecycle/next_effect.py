@@ -23,6 +23,7 @@ from maintenance_core.lifecycle.progress import advance, stop
 from maintenance_core.lifecycle.promotion import adopted, in_service, late_projection
 from maintenance_core.lifecycle.run import live_run
 from maintenance_core.lifecycle.settle import settle, with_baseline
+from maintenance_core.lifecycle.times_ahead import none_ahead
 from maintenance_core.lifecycle.triggers import wanted
 from maintenance_core.model import Effect, Spec
 from maintenance_core.watch.common_cause import CommonCause
@@ -39,6 +40,11 @@ def next_effect(seen: Observation) -> Effect | None:
 def projection_is_late(seen: Observation) -> bool:
     """Whether the ConfigMap does not name the champion yet, and may be written."""
     return late_projection(seen) is not None
+
+
+def clock_was_ahead(seen: Observation) -> bool:
+    """Whether status holds times that cannot be yet."""
+    return none_ahead(seen) != seen.status
 
 
 def run_is_out_of_sight(seen: Observation) -> bool:
@@ -82,6 +88,11 @@ def project(seen: Observation) -> Effect | None:
     return late_projection(seen)
 
 
+def correct_times(seen: Observation) -> Effect | None:
+    """Write times that lie ahead of the clock as now."""
+    return settle(seen, none_ahead(seen))
+
+
 def keep_status(seen: Observation) -> Effect | None:
     """Write what has changed of the conditions, if anything has."""
     return settle(seen, seen.status)
@@ -123,6 +134,7 @@ def learn(seen: Observation) -> Effect | None:
 
 STEPS: Final[tuple[tuple[Condition, Act], ...]] = (
     (projection_is_late, project),
+    (clock_was_ahead, correct_times),
     (run_is_out_of_sight, keep_status),
     (run_is_suspended, stop_run),
     (run_is_live, advance_run),

@@ -1,0 +1,140 @@
+"""A clock that was ahead, once, silences nothing until it is really so late."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from support.plain import merged
+from support.world import DOWN, HEALTHY, WORSE, World, a_spec
+
+from maintenance_contract import Outcome
+from maintenance_core import status as status_json
+from maintenance_core.lifecycle.times_ahead import none_ahead
+from maintenance_core.model import Trigger
+
+HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
+
+
+COUNTED_FROM = {
+    "startTime",
+    "endTime",
+    "trainStartTime",
+    "promotedTime",
+    "checkpointTime",
+    "lastTransitionTime",
+    "time",
+}
+
+
+def times(document: Any) -> Iterator[datetime]:
+    """All times of a status that something is counted from; that of a baseline is only shown."""
+    for name, value in document.items():
+        if name in COUNTED_FROM and "value" not in document:
+            yield datetime.fromisoformat(value)
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, dict):
+                yield from times(inner)
+
+
+def is_right_again(world: World) -> None:
+    world.now -= YEAR
+    world.settle()
+    assert max(times(world.status)) <= world.now + DAY
+    writes = world.writes
+    world.settle()
+    assert world.writes == writes, "corrected once"
+
+
+def test_a_fruitless_look_by_a_wrong_clock_waits_no_longer_than_any() -> None:
+    world = World().with_champion()
+    world.now += YEAR
+    world.assessment = DOWN
+    world.settle()
+    failed = {"outcome": Outcome.FAILED, "reason": "DataUnusable", "diagnosis": None}
+    world.finish(world.diagnosis(**failed))
+    is_right_again(world)
+    assert world.live == []
+    world.now += DAY
+    world.settle()
+    assert world.live
+
+
+@pytest.mark.parametrize("rejected", [True, False])
+def test_the_pause_after_a_training_is_kept_once(rejected: bool) -> None:  # noqa: FBT001 - a case
+    world = World(spec=a_spec(limits={"cooldown": "6h", "runs": {"max": 9, "per": "168h"}}))
+    world.degraded()
+    world.now += YEAR
+    world.finish(world.diagnosis())
+    world.finish(world.training(**({"new": WORSE} if rejected else {})))
+    if rejected:
+        world.finish(world.training(new=WORSE))
+    is_right_again(world)
+    assert world.live == []
+    world.now += 5 * HOUR
+    world.settle()
+    assert world.live == []
+    world.now += 20 * HOUR
+    world.settle()
+    assert world.live
+
+
+def test_readings_count_for_a_version_that_a_wrong_clock_promoted() -> None:
+    world = World()
+    world.now += YEAR
+    world.settle()
+    world.finish(world.diagnosis())
+    world.finish(world.training())
+    is_right_again(world)
+    assert world.config_map is not None
+    assert status_json.timestamp(world.now) in world.config_map["data"]["champion.json"]
+    world.now += DAY
+    world.read(0.8)
+    assert world.condition("Degraded") == ("True", "BelowThreshold")
+    assert world.live
+
+
+def test_trainings_by_a_wrong_clock_leave_the_window_of_the_limit() -> None:
+    limits = {"cooldown": "1s", "runs": {"max": 1, "per": "24h"}}
+    world = World(spec=a_spec(limits=limits))
+    world.now += YEAR
+    world.degraded()
+    is_right_again(world)
+    world.jobs.clear()
+    world.settle()
+    world.now += 2 * DAY
+    world.settle()
+    world.finish(world.diagnosis())
+    assert world.parsed.run is not None
+    assert world.parsed.run.action is not None
+
+
+def test_a_schedule_is_due_again() -> None:
+    world = World()
+    world.now += YEAR
+    world.with_champion()
+    world.assessment = HEALTHY
+    is_right_again(world)
+    world.now += DAY
+    world.scheduled = (world.now - HOUR, world.now + HOUR)
+    world.settle()
+    assert world.parsed.run is not None
+    assert world.parsed.run.trigger is Trigger.SCHEDULE
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(seconds=59), -YEAR])
+def test_clocks_of_two_operators_may_differ_a_little(ahead: timedelta) -> None:
+    world = World().degraded()
+    world.now -= ahead
+    assert none_ahead(world.seen()) == world.seen().status
+
+
+def test_a_long_wait_that_the_spec_asks_for_is_none_by_a_wrong_clock() -> None:
+    world = World(spec=merged(a_spec(), {"decision": {"recheckAfter": "72h"}})).degraded()
+    world.finish(world.diagnosis(outcome=Outcome.FAILED, reason="DataUnusable", diagnosis=None))
+    recheck = world.parsed.recheck
+    assert recheck is not None
+    assert recheck.time == world.now + 3 * DAY
+    world.edit(metrics={"interval": "never"})  # nobody knows how long a wait may be
+    world.settle()
+    assert world.parsed.recheck == recheck
