@@ -26,6 +26,8 @@ PLACE_REFUSED = (
     "s3://a..b/news",
     "hf://a/b/c",
     "hf://org/model:v1",
+    "hf://org/model..v1",
+    "hf://org--model",
     "models/news",
     "pvc:models",
     "pvc://",

@@ -1,6 +1,7 @@
 """Bounds, defaults, descriptions and columns, found by walking the schema."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,14 @@ import yaml
 from support.programs import ROOT, Programs
 from support.resources_api import Refused, Resources, changed
 
-from maintenance_contract import Answer, ChampionRef, Question, TrainingAction
+from maintenance_contract import (
+    Answer,
+    ChampionRef,
+    ContractError,
+    Question,
+    StorageUri,
+    TrainingAction,
+)
 from maintenance_core import status as status_json
 from maintenance_core.model import (
     Action,
@@ -101,6 +109,29 @@ def test_only_what_is_listed_is_free_form(schema: Node) -> None:
     free = {path for path, node in walk(schema) if node.get("x-kubernetes-preserve-unknown-fields")}
 
     assert free == FREE_FORM
+
+
+@pytest.mark.parametrize("place", ["baseModel", "initialModel"])
+@pytest.mark.parametrize(
+    "model",
+    ["bert", "org/bert", "a.", "org/a-b.c_d", "a..", "a--", "org/a..b", "or--g/a", "org/", "-a"],
+)
+def test_models_of_a_hub_are_those_of_the_code(schema: Node, place: str, model: str) -> None:
+    """By the rule's own patterns, as far as they are about a hub."""
+    model_of = schema["properties"]["spec"]["properties"]["model"]["properties"][place]
+    rule = model_of["properties"]["storageUri"]["x-kubernetes-validations"][0]["rule"]
+    uri = f"hf://{model}"
+    said = [
+        (re.search(pattern, uri) is None) is (negated == "!")
+        for negated, pattern in re.findall(r"(!?)self[.]matches\('([^']+)'\)", rule.split("||")[1])
+    ]
+    assert said
+    try:
+        StorageUri.parse(uri)
+        known = True
+    except ContractError:
+        known = False
+    assert all(said) is known
 
 
 def _beyond(node: Node) -> list[Any]:
