@@ -35,12 +35,19 @@ from maintenance_contract import (
 from maintenance_core import status as status_json
 from maintenance_core.decide.brakes import BRAKES
 from maintenance_core.decide.decision import decide, propose
-from maintenance_core.decide.findings import CAUSES, cause_open, concept_drift, drop_p_value
+from maintenance_core.decide.findings import (
+    CAUSES,
+    cause_open,
+    concept_drift,
+    drop_p_value,
+    expected_score,
+)
 from maintenance_core.decide.rules import EVIDENCE, WORKFLOW
 from maintenance_core.decide.training_plan import plan_of
 from maintenance_core.decide.worth import could_show, power_of
 from maintenance_core.model import (
     Action,
+    Baseline,
     Champion,
     Decision,
     Degraded,
@@ -347,6 +354,19 @@ def test_it_waits_for_labels(rows: RowCounts, reason: str, said: str) -> None:
 def test_min_new_rows_are_enough() -> None:
     exactly = RowCounts(200, 100, 5000, 500)
     assert decide(a_situation(*findings(Answer.MAJOR), rows=exactly)).action is Action.RETRAIN
+
+
+@pytest.mark.parametrize("told_by, expected", [("", 0.93), ("1a2b3c4d5e6f", None)])
+def test_with_counters_a_gauges_baseline_is_not_what_the_champion_is_worth(
+    told_by: str, expected: float | None
+) -> None:
+    counter = {"counter": "seen", "classLabel": "true_class", "correctLabel": "correct"}
+    spec = parse(plain_spec(metrics={"performance": None, "outcomes": counter}))
+    baseline = Baseline(0.93 if expected else 93.0, NOW, metric=told_by)
+    situation = a_situation(
+        *findings(), spec=spec, old=None, champion=replace(CHAMPION, baseline=baseline)
+    )
+    assert expected_score(situation) == expected
 
 
 def test_no_cause_no_training() -> None:

@@ -205,7 +205,8 @@ def expected_score(situation: Situation) -> float | None:
     by_loss = isinstance(new, HeldOutLoss)
     if isinstance(metrics, OutcomeCounters):
         baseline = champion.baseline if champion is not None else None
-        return None if baseline is None or by_loss else baseline.value
+        told = baseline is not None and not baseline.metric  # by counters, not by a gauge before
+        return baseline.value if baseline is not None and told and not by_loss else None
     threshold = metrics.threshold
     if isinstance(new, HeldOutLoss):
         return None if threshold.max is None else 1.0 - threshold.max / new.baseline
