@@ -54,6 +54,42 @@ def test_every_kind_of_png_and_jpeg_is_seen_alike(content: bytes, expected: Form
     assert abs(np.asarray(grey).mean() - 128) < 5, "neither cut to black nor to white"
 
 
+@pytest.mark.parametrize("turn", range(2, 9))
+def test_images_of_eight_and_sixteen_bits_are_turned_alike(turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    shades = np.array([[10, 80], [150, 220]])
+    upright = {
+        2: [[80, 10], [220, 150]],
+        3: [[220, 150], [80, 10]],
+        4: [[150, 220], [10, 80]],
+        5: [[10, 150], [80, 220]],
+        6: [[150, 10], [220, 80]],
+        7: [[220, 80], [150, 10]],
+        8: [[80, 220], [10, 150]],
+    }
+    for pixels in (shades.astype(np.uint8), (shades * 256).astype(np.uint16)):
+        content = pictures.png(Image.fromarray(pixels), exif=exif)
+        assert np.asarray(images.decoded(content, 1)).tolist() == upright[turn]
+
+
+def test_an_image_of_sixteen_bits_keeps_the_key_that_earlier_releases_gave_it() -> None:
+    turned, plain = pictures.png(DEEP, exif=TURNED), pictures.png(DEEP)
+    assert images.look(turned).format == Format(20, 30, 1, 16, "I;16")
+    assert images.look(turned).key == images.look(plain).key
+
+
+def test_broken_exif_leaves_an_image_upright() -> None:
+    broken = b"Exif\0\0garbage!!"
+    for save in (pictures.png, pictures.jpeg):
+        content = save(COLOURS, exif=broken)
+        assert images.look(content).format.width == COLOURS.width
+        assert images.decoded(content, 3).size == COLOURS.size
+    assert images.look(pictures.png(COLOURS, exif=broken)).key == images.look(
+        pictures.png(COLOURS)
+    ).key
+
+
 def test_a_png_is_known_by_its_pixels_and_a_jpeg_by_its_bytes() -> None:
     plain = images.look(pictures.png(COLOURS)).key
     assert images.look(pictures.png(COLOURS, compress_level=1)).key == plain

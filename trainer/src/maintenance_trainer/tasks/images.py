@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
@@ -36,6 +36,16 @@ _PARSERS: Final = ((b"\x89PNG\r\n\x1a\n", PngImageFile), (b"\xff\xd8\xff", JpegI
 _PNG_DEPTH: Final = 24
 """Where the bits of a channel stand in a PNG's header."""
 _SIXTEEN_BITS: Final = 256
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image upright, by its orientation in EXIF."""
 
 
 class UnreadableImageError(ValueError):
@@ -63,7 +73,8 @@ class Looked:
 
     ``key`` is the SHA-256 of a PNG's size and pixels, so that an image that was compressed again
     is the same one. That of a JPEG is of its bytes: decoders round differently from version to
-    version, and a row must never change the side that it is held out on.
+    version, and a row must never change the side that it is held out on. For the same reason the
+    pixels of 16 bits are taken as they lie in the file: earlier releases did not turn them.
     """
 
     format: Format
@@ -80,8 +91,9 @@ def look(content: bytes) -> Looked:
         image.load()
         pixels = _upright(image)
         if image.format == "PNG":
-            size = f"{pixels.width} x {pixels.height}:"
-            key = hashlib.sha256(size.encode() + pixels.tobytes()).hexdigest()
+            its = _colours(image) if _is_deep(image) else pixels
+            size = f"{its.width} x {its.height}:"
+            key = hashlib.sha256(size.encode() + its.tobytes()).hexdigest()
         else:
             key = hashlib.sha256(content).hexdigest()
         return Looked(_format(image, content, pixels.size), key)
@@ -139,9 +151,27 @@ def _format(image: Any, content: bytes, size: tuple[int, int]) -> Format:
 
 def _upright(image: Any) -> Any:
     """As a person sees it, in RGB."""
-    if image.mode.startswith(("I", "F")):
-        image = _eight_bits(image)
-    return ImageOps.exif_transpose(image).convert("RGB")
+    turn = _TURNS.get(_orientation(image))
+    pixels = _colours(image)
+    return pixels if turn is None else pixels.transpose(turn)
+
+
+def _orientation(image: Any) -> int:
+    """By its EXIF; upright where that cannot be read, for the pixels are whole."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # noqa: BLE001  # the library raises whatever its parsers raise
+        return 1
+
+
+def _colours(image: Any) -> Any:
+    """In RGB, as it lies in the file."""
+    return (_eight_bits(image) if _is_deep(image) else image).convert("RGB")
+
+
+def _is_deep(image: Any) -> bool:
+    """Whether it is decoded to 16 bits of grey (Pillow cuts those of colours itself)."""
+    return bool(image.mode.startswith(("I", "F")))
 
 
 def _eight_bits(image: Any) -> Any:
