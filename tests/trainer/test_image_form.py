@@ -1,9 +1,11 @@
 """Size, channels, bits and mode of new images against old ones."""
 
 import pytest
+from support import pictures
 
 from maintenance_contract.evidence_names import WORDS
 from maintenance_trainer.diagnose.answers import Measure
+from maintenance_trainer.tasks import images
 from maintenance_trainer.tasks.image_form import measures
 from maintenance_trainer.tasks.images import Format
 
@@ -50,6 +52,28 @@ def test_a_palette_alone_is_told_and_asks_for_nothing() -> None:
     colours, palette = Format(32, 32, 3, 8, "RGB"), Format(32, 32, 3, 8, "P")
     assert answers([colours] * 50, [palette] * 50) == {}
     assert found([colours] * 50, [palette] * 50)["unseenImageModes"].effect == 1.0
+
+
+GREYS = pictures.SAMPLE
+COLOURS = GREYS.convert("RGB")
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        (pictures.jpeg(COLOURS), pictures.jpeg(COLOURS.convert("CMYK"))),
+        (pictures.png(COLOURS), pictures.png(COLOURS.convert("RGBA"))),
+        (pictures.png(COLOURS), pictures.png(COLOURS.quantize(8))),
+        (pictures.png(GREYS), pictures.png(GREYS.convert("LA"))),
+        (pictures.png(GREYS), pictures.png(GREYS.convert("1"))),
+    ],
+    ids=["cmyk", "alpha", "palette", "grey-alpha", "one-bit"],
+)
+def test_what_a_model_does_not_see_is_told_and_asks_for_nothing(old: bytes, new: bytes) -> None:
+    before, after = [images.look(old).format] * 50, [images.look(new).format] * 50
+    for one, other in ((before, after), (after, before)):
+        assert answers(one, other) == {}
+        assert found(one, other)["unseenImageModes"].effect == 1.0
 
 
 def test_how_much_larger_is_told() -> None:

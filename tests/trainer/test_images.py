@@ -22,14 +22,14 @@ TURNED[0x0112] = 6
     [
         (pictures.png(COLOURS), Format(30, 20, 3, 8, "RGB")),
         (pictures.png(COLOURS.convert("L")), Format(30, 20, 1, 8, "L")),
-        (pictures.png(COLOURS.convert("1")), Format(30, 20, 1, 1, "1")),
+        (pictures.png(COLOURS.convert("1")), Format(30, 20, 1, 8, "1")),
         (pictures.png(COLOURS.quantize(16)), Format(30, 20, 3, 8, "P")),
-        (pictures.png(COLOURS.convert("LA")), Format(30, 20, 2, 8, "LA")),
-        (pictures.png(CLEAR), Format(30, 20, 4, 8, "RGBA")),
+        (pictures.png(COLOURS.convert("LA")), Format(30, 20, 1, 8, "LA")),
+        (pictures.png(CLEAR), Format(30, 20, 3, 8, "RGBA")),
         (pictures.png(DEEP), Format(30, 20, 1, 16, "I;16")),
         (pictures.jpeg(COLOURS), Format(30, 20, 3, 8, "RGB")),
         (pictures.jpeg(COLOURS.convert("L")), Format(30, 20, 1, 8, "L")),
-        (pictures.jpeg(COLOURS.convert("CMYK")), Format(30, 20, 4, 8, "CMYK")),
+        (pictures.jpeg(COLOURS.convert("CMYK")), Format(30, 20, 3, 8, "CMYK")),
         (pictures.jpeg(COLOURS, exif=TURNED), Format(20, 30, 3, 8, "RGB")),
     ],
     ids=[

@@ -23,7 +23,8 @@ AS_LARGE: Final = 1.25
 def measures(old: Sequence[Format], new: Sequence[Format]) -> list[Measure]:
     """Shares of new images whose size, channels or bits hardly an old image has.
 
-    A mode alone (a palette, CMYK) changes nothing that a model sees, so it is only told.
+    A mode alone (a palette, CMYK, transparency) changes nothing that a model sees, so it is only
+    told.
 
     Args:
         old: of old images; there is one at least.

@@ -36,6 +36,8 @@ _PARSERS: Final = ((b"\x89PNG\r\n\x1a\n", PngImageFile), (b"\xff\xd8\xff", JpegI
 _PNG_DEPTH: Final = 24
 """Where the bits of a channel stand in a PNG's header."""
 _SIXTEEN_BITS: Final = 256
+_GREY: Final = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "F"})
+"""Modes without colours, as Pillow names them."""
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -56,8 +58,9 @@ class UnreadableImageError(ValueError):
 class Format:
     """What a file says of its image.
 
-    ``channels``: 1 grey, 3 colours, 4 of CMYK; one more with transparency; those that a palette
-    stands for. ``bits`` of a channel. ``mode`` as Pillow names it: ``L``, ``P``, ``RGB``, ``CMYK``.
+    ``channels`` and ``bits`` as far as a model sees them: 1 grey, 3 colours, for transparency is
+    dropped and CMYK converted; 16 bits, or 8 that fewer are spread over. ``mode`` as Pillow names
+    it: ``L``, ``P``, ``RGB``, ``RGBA``, ``CMYK``.
     """
 
     width: int
@@ -141,12 +144,9 @@ def _opened(content: bytes) -> Any:
 
 def _format(image: Any, content: bytes, size: tuple[int, int]) -> Format:
     mode = str(image.mode)
-    channels = len(image.getbands())
     bits = content[_PNG_DEPTH] if image.format == "PNG" else 8
-    if mode == "P":
-        channels = 4 if "transparency" in image.info else 3
-        bits = 8  # of the colours, not of their numbers
-    return Format(*size, channels, bits, mode)
+    # Of a palette these are the bits of the colours' numbers.
+    return Format(*size, 1 if mode in _GREY else 3, max(8, bits), mode)
 
 
 def _upright(image: Any) -> Any:
