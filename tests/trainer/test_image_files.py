@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from support.laboratory import age
 
 from maintenance_contract import DataRef, LeftOut, Sampling, Task, columns_of
 from maintenance_trainer.data import auto_holdout
-from maintenance_trainer.data.folders import Origin, left_out
+from maintenance_trainer.data.folders import Named, Origin, left_out
 from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
 from maintenance_trainer.data.split import Dataset, refuse_too_little
 from maintenance_trainer.errors import DataError, TrainerError
@@ -297,3 +298,76 @@ def test_targeted_images_are_all_trained_on(claims: Path) -> None:
     _, dataset = take(claims, data)
     assert (len(dataset.new_train), len(dataset.new_held_out)) == (20, 0)
     assert {row.origin for row in dataset.new_train} == {Origin.UPDATES}
+
+
+def icon(number: int) -> bytes:
+    """Black on a ground that is black as well, but transparent."""
+    alpha = Image.new("L", (16, 16), 0)
+    alpha.putpixel((number % 16, number // 16), 255)
+    drawn = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    drawn.putalpha(alpha)
+    return pictures.png(drawn)
+
+
+def night(number: int) -> bytes:
+    """Of 16 bits, of which the first 8 are zero."""
+    return pictures.png(Image.fromarray(np.full((9, 9), number, np.uint16)))
+
+
+@pytest.mark.parametrize(
+    "drawn, said",
+    [
+        (icon, "once their transparency is dropped, as image processors do, so there is next to"),
+        (night, "once their 16 bits are cut to 8, so there is next to nothing to learn: scale"),
+    ],
+)
+def test_images_of_which_a_model_sees_no_difference_are_refused(
+    claims: Path, drawn: Callable[[int], bytes], said: str
+) -> None:
+    pictures.put(original(claims), [(drawn(n), "ab"[n % 2]) for n in range(60)], "alike")
+    with pytest.raises(DataError, match=f"original: 60 of 70 images look like another one {said}"):
+        take(claims)
+
+
+def test_a_delivery_of_such_images_is_refused_however_many_others_there_are(claims: Path) -> None:
+    pictures.put(original(claims), [(shade(n, 9), "plain") for n in range(100)])
+    pictures.put(updates(claims), [(icon(n), "a") for n in range(45)])
+    with pytest.raises(DataError, match=r"data.updates: 45 of 45 images") as told:
+        take(claims)
+    assert told.value.reason == "DataUnreadable"
+
+
+def test_few_such_images_are_told_and_known_ones_are_never_refused(claims: Path) -> None:
+    pictures.put(updates(claims), [(icon(n), "dark") for n in range(3)])
+    _, dataset = take(claims)
+    said = (
+        "data.updates: 3 of 3 images look like another one once their transparency is dropped, as "
+        "image processors do, and count as one: lay each on a ground of one colour and save it "
+        "without transparency."
+    )
+    assert dataset.remarks == (said,)
+    pictures.put(updates(claims), [(icon(n), "dark") for n in range(50)])
+    with pytest.raises(DataError, match="50 of 50"):
+        take(claims)
+    known = frozenset(SOURCE.digest(*file) for file in named(claims))
+    snapshot, dataset = take(claims, known=known)
+    assert "50 of 50 images look like another one" in dataset.remarks[0]
+    again = read_again(snapshot, DATA, Places(str(claims)), SOURCE, 1)
+    assert (again.rows, again.remarks) == (dataset.rows, dataset.remarks)
+
+
+def named(claims: Path) -> list[tuple[Path, Named]]:
+    """The files of updates, as they are read."""
+    return [
+        (path, Named(Origin.UPDATES, path.relative_to(updates(claims)).as_posix()))
+        for path in updates(claims).rglob("*.png")
+    ]
+
+
+def test_copies_and_opaque_images_are_nothing_to_tell(claims: Path) -> None:
+    clear = Image.new("RGBA", (8, 8), (3, 3, 3, 255))
+    deep = Image.fromarray(np.full((9, 9), 500, np.uint16))
+    for place, image in (("a", clear), ("b", clear.convert("RGB")), ("c", deep), ("d", deep)):
+        write(original(claims) / f"dark/{place}.png", pictures.png(image, compress_level=1))
+        write(original(claims) / f"dark/{place}-again.png", pictures.png(image))
+    assert take(claims)[1].remarks == ()

@@ -85,9 +85,10 @@ def test_broken_exif_leaves_an_image_upright() -> None:
         content = save(COLOURS, exif=broken)
         assert images.look(content).format.width == COLOURS.width
         assert images.decoded(content, 3).size == COLOURS.size
-    assert images.look(pictures.png(COLOURS, exif=broken)).key == images.look(
-        pictures.png(COLOURS)
-    ).key
+    assert (
+        images.look(pictures.png(COLOURS, exif=broken)).key
+        == images.look(pictures.png(COLOURS)).key
+    )
 
 
 def test_a_png_is_known_by_its_pixels_and_a_jpeg_by_its_bytes() -> None:

@@ -8,23 +8,24 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
-from maintenance_contract import Task
+from maintenance_contract import Task, Windows
 from maintenance_contract.kinds import ROLES
 from maintenance_trainer import files
 from maintenance_trainer.data import labels, reading
 from maintenance_trainer.data.cells import CellReader, Record, kind_of
 from maintenance_trainer.data.folders import Named
+from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.sources import Found, Reader, SourceFile
 from maintenance_trainer.errors import DataError, TransientError
 from maintenance_trainer.model_field import Given
-from maintenance_trainer.tasks import images
+from maintenance_trainer.tasks import alike_images, images
 from maintenance_trainer.tasks.huggingface import folder
 from maintenance_trainer.tasks.images import Format, Looked, UnreadableImageError
 
@@ -37,11 +38,14 @@ _BYTES: Final = "bytes"
 class ImageRow(Row):
     """A labelled image; its key is that of ``images.look``.
 
+    ``hidden`` is that of ``images.look``, too. ``known``: a version was trained on its file.
     ``content`` are the bytes of an image in a cell; a file of its own is read when it is needed,
     for all of them may be more than the memory.
     """
 
     format: Format
+    hidden: str = ""
+    known: bool = field(default=False, compare=False)
     content: bytes = b""
     path: Path | None = None
 
@@ -91,6 +95,18 @@ class Images:
         """The rows of a file."""
         return _Cells(source) if _has_rows(source.file) else _File(source)
 
+    def join(
+        self, rows: list[ImageRow], windows: Windows | None, remarks: Remarks
+    ) -> list[ImageRow]:
+        """The same rows, all together looked at; see ``Joining``.
+
+        Raises:
+            DataError: DataUnreadable, most of them look alike to a model only.
+        """
+        del windows
+        alike_images.check(rows, remarks)
+        return rows
+
 
 SOURCE: Final = Images()
 
@@ -109,16 +125,7 @@ class _File:
         label, content = _class_of(source.file), _read(source.path, source.file)
         looked = _looked(content, source, "")
         if looked is not None:
-            row = ImageRow(
-                label=sys.intern(label),
-                key=looked.key,
-                origin=source.file.origin,
-                new=source.new,
-                file=source.digest,
-                format=looked.format,
-                path=source.path,
-            )
-            yield Found("", row)
+            yield Found("", _row(source, label, looked, path=source.path))
 
 
 class _Cells:
@@ -145,15 +152,7 @@ class _Cells:
             found = cells.read(place, {**record, label: _named(record[label], names, where, label)})
             looked = _looked(found.content, source, place) if found else None
             if found is not None and looked is not None:
-                row = ImageRow(
-                    label=sys.intern(found.label),
-                    key=looked.key,
-                    origin=source.file.origin,
-                    new=source.new,
-                    file=source.digest,
-                    format=looked.format,
-                    content=found.content,
-                )
+                row = _row(source, found.label, looked, content=found.content)
                 yield Found(place, row, found.time)
 
 
@@ -162,6 +161,28 @@ _READ: Final = ("image", "label")
 
 def _has_rows(file: Named) -> bool:
     return file.name.lower().endswith(reading.PARQUET_SUFFIXES)
+
+
+def _row(
+    source: SourceFile,
+    label: str,
+    looked: Looked,
+    *,
+    content: bytes = b"",
+    path: Path | None = None,
+) -> ImageRow:
+    return ImageRow(
+        label=sys.intern(label),
+        key=looked.key,
+        origin=source.file.origin,
+        new=source.new,
+        file=source.digest,
+        format=looked.format,
+        hidden=looked.hidden,
+        known=source.known,
+        content=content,
+        path=path,
+    )
 
 
 def _looked(content: bytes, source: SourceFile, place: str) -> Looked | None:

@@ -33,8 +33,11 @@ _OTHER_FORMATS: Final = (
     (b"<svg", "an SVG"),
 )
 _PARSERS: Final = ((b"\x89PNG\r\n\x1a\n", PngImageFile), (b"\xff\xd8\xff", JpegImageFile))
+DEEP: Final = 16
+"""Bits of a channel that are cut to 8."""
 _PNG_DEPTH: Final = 24
 """Where the bits of a channel stand in a PNG's header."""
+_DIGEST: Final = 16
 _SIXTEEN_BITS: Final = 256
 _GREY: Final = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "F"})
 """Modes without colours, as Pillow names them."""
@@ -78,10 +81,13 @@ class Looked:
     is the same one. That of a JPEG is of its bytes: decoders round differently from version to
     version, and a row must never change the side that it is held out on. For the same reason the
     pixels of 16 bits are taken as they lie in the file: earlier releases did not turn them.
+    ``hidden`` is a digest of what its file holds beyond what a model sees, transparency or 16 bits;
+    empty where there is nothing.
     """
 
     format: Format
     key: str
+    hidden: str = ""
 
 
 def look(content: bytes) -> Looked:
@@ -99,7 +105,8 @@ def look(content: bytes) -> Looked:
             key = hashlib.sha256(size.encode() + its.tobytes()).hexdigest()
         else:
             key = hashlib.sha256(content).hexdigest()
-        return Looked(_format(image, content, pixels.size), key)
+        its_format = _format(image, content, pixels.size)
+        return Looked(its_format, key, _hidden(image, content, its_format.bits))
 
 
 def decoded(content: bytes, channels: int) -> Any:
@@ -147,6 +154,17 @@ def _format(image: Any, content: bytes, size: tuple[int, int]) -> Format:
     bits = content[_PNG_DEPTH] if image.format == "PNG" else 8
     # Of a palette these are the bits of the colours' numbers.
     return Format(*size, 1 if mode in _GREY else 3, max(8, bits), mode)
+
+
+def _hidden(image: Any, content: bytes, bits: int) -> str:
+    if bits == DEEP:  # Pillow has no more than 8 of colours
+        beyond = image.tobytes() if _is_deep(image) else content
+    elif image.has_transparency_data:
+        alpha = image.convert("RGBA").getchannel("A")
+        beyond = b"" if alpha.getextrema() == (255, 255) else alpha.tobytes()
+    else:
+        return ""
+    return hashlib.sha256(beyond).hexdigest()[:_DIGEST] if beyond else ""
 
 
 def _upright(image: Any) -> Any:
