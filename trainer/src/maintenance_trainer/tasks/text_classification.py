@@ -14,9 +14,10 @@ from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.model_field import Given
-from maintenance_trainer.tasks import tokens
+from maintenance_trainer.tasks import tokens, words
 from maintenance_trainer.tasks.huggingface.classification import Classification, Classifier
 from maintenance_trainer.tasks.texts import SOURCE, TextRow, Texts, make_row
+from maintenance_trainer.tasks.words import Words
 
 _PROBE: Final = "Shares of the 3 largest banks fell on Monday; nobody knows why."
 _WORDS: Final = "Shares of the 3 largest banks fell on Monday; nobody knows why. "
@@ -107,7 +108,7 @@ class TokenCounts:
 
     texts: int
     empty: int
-    words: int
+    words: Words
     tokens: int
     unknown: int
     cut: int
@@ -123,7 +124,7 @@ def count_tokens(classifier: Classifier, texts: Sequence[str]) -> TokenCounts:
     return TokenCounts(
         texts=len(texts),
         empty=sum(not text.strip() for text in texts),
-        words=sum(len(text.split()) for text in texts),
+        words=words.count(texts),
         tokens=sum(map(len, ids)),
         unknown=0 if unknown is None else sum(row.count(unknown) for row in ids),
         cut=sum(len(row) > room for row in ids),
@@ -139,7 +140,11 @@ def measures(before: TokenCounts, after: TokenCounts) -> list[Measure]:
             _share(after.unknown, after.tokens) - _share(before.unknown, before.tokens),
             at.UNKNOWN_TOKENS,
         ),
-        (evidence_names.SUBWORDS_PER_WORD, _ratio(before, after), at.SUBWORDS_PER_WORD),
+        (
+            evidence_names.SUBWORDS_PER_WORD,
+            words.change_of_tokens((before.tokens, before.words), (after.tokens, after.words)),
+            at.SUBWORDS_PER_WORD,
+        ),
         (
             evidence_names.TRUNCATED_TEXTS,
             _share(after.cut, n) - _share(before.cut, before.texts),
@@ -156,8 +161,3 @@ def measures(before: TokenCounts, after: TokenCounts) -> list[Measure]:
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
-
-
-def _ratio(before: TokenCounts, after: TokenCounts) -> float:
-    old, new = _share(before.tokens, before.words), _share(after.tokens, after.words)
-    return new / old if old and new else 1.0

@@ -8,8 +8,10 @@ from typing import Any, Final
 from maintenance_contract import evidence_names
 from maintenance_trainer.diagnose import thresholds as at
 from maintenance_trainer.diagnose.answers import Measure
+from maintenance_trainer.tasks import words
 from maintenance_trainer.tasks.language.encoding import Encoded
 from maintenance_trainer.tasks.language.rows import AnswerRow, Role
+from maintenance_trainer.tasks.words import Words
 
 SELDOM: Final = 0.01
 """Share of the old rows below which they hardly have a form."""
@@ -28,7 +30,7 @@ class Counts:
     """The tokenizer's view of what is asked in n rows, summed."""
 
     rows: int
-    words: int
+    words: Words
     tokens: int
     unknown: int
     cut: int
@@ -58,7 +60,11 @@ def measures(
             _share(after.unknown, after.tokens) - _share(before.unknown, before.tokens),
             at.UNKNOWN_TOKENS,
         ),
-        (evidence_names.SUBWORDS_PER_WORD, _ratio(before, after), at.SUBWORDS_PER_WORD),
+        (
+            evidence_names.SUBWORDS_PER_WORD,
+            words.change_of_tokens((before.tokens, before.words), (after.tokens, after.words)),
+            at.SUBWORDS_PER_WORD,
+        ),
         (
             evidence_names.TRUNCATED_TEXTS,
             _share(after.cut, after.rows) - _share(before.cut, before.rows),
@@ -129,7 +135,7 @@ def _count(tokenizer: Any, rows: Sequence[AnswerRow], encoded: Sequence[Encoded]
     ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"] if texts else []
     return Counts(
         rows=len(rows),
-        words=sum(len(text.split()) for text in texts),
+        words=words.count(texts),
         tokens=sum(map(len, ids)),
         unknown=0 if unknown is None else sum(its.count(unknown) for its in ids),
         cut=sum(each.cut for each in encoded),
@@ -148,8 +154,3 @@ def _turns(rows: Sequence[AnswerRow]) -> float:
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
-
-
-def _ratio(before: Counts, after: Counts) -> float:
-    old, new = _share(before.tokens, before.words), _share(after.tokens, after.words)
-    return new / old if old and new else 1.0
