@@ -87,12 +87,13 @@ def model(  # options are the library's
         Exception: whatever the library's parsers raise.
     """
     if labels is not None:
-        options |= {"ignore_mismatched_sizes": True, **labelled(labels)}
+        options |= labelled(labels)
     found, told = auto.from_pretrained(
         folder,
         use_safetensors=True,
         dtype=torch.float32,
         output_loading_info=True,
+        ignore_mismatched_sizes=True,  # else the library refuses them without a word on which
         **LOCAL,
         **options,
     )
@@ -193,11 +194,7 @@ def _refuse_absent(
     if missing:
         raise given.unreadable(_missing(missing, unread, found, given))
     if shapes:
-        problem = (
-            f"the weights of {_some(shapes)} have other shapes than config.json says: they do not "
-            "belong together; copy both from where the model was saved."
-        )
-        raise given.unreadable(problem)
+        raise given.unreadable(_other_shapes(shapes, found, told["mismatched_keys"]))
     if beyond := _more_layers(found, unread):
         problem = (
             f"its files hold weights that its config.json leaves out ({_some(beyond)}): there are "
@@ -216,6 +213,26 @@ def _of_head(found: Any, key: str) -> bool:
     if not hasattr(found, body):
         return bool(re.match(r"(classifier|score|logits_proj|sequence_summary)\b", key))
     return not key.startswith(f"{body}.") or bool(_HEAD.search(key))
+
+
+def _other_shapes(names: set[str], found: Any, told: Iterable[Any]) -> str:
+    """What to do about weights whose shapes are not those of the configuration."""
+    labels = getattr(found.config, "num_labels", 0)
+    outputs = {
+        each[1][0]
+        for each in told
+        if isinstance(each, tuple) and _of_head(found, each[0]) and each[2][:1] == (labels,)
+    }
+    if len(outputs) == 1 and all(_of_head(found, name) for name in names):
+        return (
+            f"config.json names {labels} labels, and the weights have {outputs.pop()} outputs "
+            f"({_some(names)}): write a label for each output, in their order, into id2label of "
+            "config.json."
+        )
+    return (
+        f"the weights of {_some(names)} have other shapes than config.json says: they do not "
+        "belong together; copy both from where the model was saved."
+    )
 
 
 def _missing(missing: set[str], unread: set[str], found: Any, given: Given) -> str:

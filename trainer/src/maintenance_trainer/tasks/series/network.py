@@ -128,7 +128,6 @@ def from_folder(folder: Path, schema: Schema, given: Given, new_head: int | None
             **others,
             **answering(schema, kind),
             "loss": "mse",  # its head answers with numbers, and not with a distribution
-            "ignore_mismatched_sizes": True,
         }
     network = loading.model(
         _class(kind, schema), folder, given, head=new_head is not None, **changes
