@@ -65,7 +65,7 @@ class Texts:
 
     def check_model(self, uri: str, model: Path, given: Given) -> None:
         """A folder in Hugging Face's format."""
-        folder.check_model(uri, model, given)
+        folder.check_classifier(uri, model, given)
 
     def digest(self, path: Path, file: Named) -> str:
         """``sha256:…`` of its bytes."""

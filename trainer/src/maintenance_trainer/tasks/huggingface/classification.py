@@ -18,6 +18,7 @@ from typing_extensions import override  # of torch; typing has it from Python 3.
 
 from maintenance_contract import TrainingAction
 from maintenance_trainer.data import validation
+from maintenance_trainer.data.labels import spelled
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import majority_class
@@ -243,7 +244,7 @@ class Classification(PretrainedTask[R]):
 
     def _own_labels(self, config: Any) -> tuple[str, ...]:
         """The labels of the outputs in their order."""
-        names = {int(number): str(name).strip() for number, name in config.id2label.items()}
+        names = {int(number): spelled(name) or "" for number, name in config.id2label.items()}
         labels = tuple(names[number] for number in sorted(names))
         kind = getattr(config, "problem_type", None)
         if kind not in {None, "single_label_classification"}:

@@ -1,18 +1,22 @@
 """The folder of a model in Hugging Face's format, looked at before anything is loaded from it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from maintenance_contract import ContractError
 from maintenance_contract.codec import Fields
+from maintenance_trainer.data import labels
+from maintenance_trainer.data.cells import kind_of
 from maintenance_trainer.model_field import Given
 
 ADAPTER: Final = "adapter_config.json"
 """What the library puts an adapter by onto the model that it lies beside, whatever loads that."""
 _OTHER_WEIGHTS: Final = "transformers_weights"
 """Of a configuration: the library reads the file that it names, a pickle, too."""
+
+_SHOWN: Final = 60
 
 
 def check_model(uri: str, folder: Path, given: Given) -> None:
@@ -70,6 +74,40 @@ def config_document(folder: Path) -> dict[str, Any]:
         message = "config.json holds no JSON object"
         raise ValueError(message)  # noqa: TRY004  # of the file's content, as json's own
     return found
+
+
+def check_classifier(uri: str, folder: Path, given: Given) -> None:
+    """The same of a classifier; one that was made elsewhere must name its outputs.
+
+    Raises:
+        ConfigurationError: as ``check_model``.
+    """
+    check_model(uri, folder, given)
+    if given is Given.INITIAL and (problem := _labels_fault(config_document(folder))):
+        problem = (
+            f"id2label of its config.json {problem}; write the label of each output there as it "
+            'is in the data, counted from 0 in the order of the outputs: {"0": "…", "1": "…"}.'
+        )
+        raise given.unreadable(problem)
+
+
+def _labels_fault(config: Mapping[str, Any]) -> str:
+    """Why the names of outputs are none; empty where they are, or where none are written.
+
+    The library reads any whole numbers, and sorting them would give outputs the names of others.
+    """
+    named = config.get("id2label")
+    if named is None:
+        return ""
+    if not isinstance(named, dict):
+        return f"is {kind_of(named)} and no object"
+    if set(named) != set(map(str, range(len(named)))):
+        return f"counts its labels {', '.join(map(repr, named))[:_SHOWN]}"
+    for place, name in named.items():
+        label = labels.spelled(name)
+        if not label or not labels.visible(label) or labels.fault(label):
+            return f"names output {place} {json.dumps(name)[:_SHOWN]}, which is no label"
+    return ""
 
 
 def _refuse_what_is_obeyed(folder: Path, uri: str, given: Given) -> None:
