@@ -143,8 +143,10 @@ def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
     _check(work, action)
     with work.timings.of("read"):
         snapshot = work.store.read_snapshot(request.snapshot)
-        dataset = read_again(snapshot, request.data, work.places, work.source, request.snapshot.run)
         champion = work.champion()
+        known = champion.labels if champion else ()
+        run = request.snapshot.run
+        dataset = read_again(snapshot, request.data, work.places, work.source, run, known)
     if champion is not None:
         versions.refuse_full(work.store, champion.folder)
     refuse_too_little(dataset, request.action, fresh=champion is None)

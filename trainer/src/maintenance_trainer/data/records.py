@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from maintenance_trainer.data.cells import CellReader, Record
+from maintenance_trainer.data.class_names import ClassNames
 from maintenance_trainer.data.reading import Records
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.sources import Found, SourceFile
@@ -38,6 +39,7 @@ class RecordReader(Generic[C, R]):
         self._cells = CellReader(where, columns, source.known, remarks, content)
         if spelled is not None:
             self._cells.spelled, self._cells.expected = spelled, "a finite number"
+        self._names = ClassNames(source) if spelled is None else None
         self._row = row
 
     @property
@@ -52,7 +54,8 @@ class RecordReader(Generic[C, R]):
             DataError: with file, line and column.
         """
         for place, record in self._records:
-            cells = self._cells.read(place, record)
+            named = self._names.given_to(record, place) if self._names else record
+            cells = self._cells.read(place, named)
             if cells is not None:
                 label = sys.intern(cells.label)
                 yield Found(place, self._row(cells.content, label), cells.time)

@@ -175,7 +175,7 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
         TransientError: DataChanging.
     """
     files: list[DataFile] = []
-    read = _Read(data.windows)
+    read = _Read(data.windows, champion_labels)
     for origin in Origin:
         root, found = folders.find(data, origin, places, source.suffixes)
         for left in found.left_out:
@@ -228,15 +228,28 @@ def _held_out(files: Sequence[DataFile], holdout: Holdout, sampling: Sampling) -
     return Shares.written(holdout, sampling, chosen_ones)
 
 
-def read_again(
-    snapshot: Snapshot, data: DataRef, places: Places, source: AnySource, run: int
+def read_again(  # where the rows lie, whose they are and what of them is known
+    snapshot: Snapshot,
+    data: DataRef,
+    places: Places,
+    source: AnySource,
+    run: int,
+    champion_labels: Collection[str] = (),
 ) -> Dataset:
     """The rows of a snapshot, no matter what has arrived since.
+
+    Args:
+        snapshot: as run ``run`` took it.
+        data: where the data lie and how they are read.
+        places: where they are for this process.
+        source: how files become rows.
+        run: its number.
+        champion_labels: the labels that the champion of that run answers with.
 
     Raises:
         ConfigurationError: SnapshotChanged, naming the file that is gone or was rewritten.
     """
-    read = _Read(snapshot.windows)
+    read = _Read(snapshot.windows, champion_labels)
     for file in snapshot.files:
         root = folders.root_of(data, file.origin, places, source.suffixes)[0]
         named = Named(file.origin, file.name)
@@ -271,11 +284,13 @@ class _Room:
 class _Read:
     """What is read, all files together.
 
-    ``fresh`` are the labels in files of no version before; ``named`` those of them that a column
-    holds, of ``named_rows`` rows: a folder is surely a class.
+    ``champion_labels`` are those of the model in service. ``fresh`` are the labels in files of no
+    version before; ``named`` those of them that a column holds, of ``named_rows`` rows: a folder is
+    surely a class.
     """
 
     windows: Windows | None = None
+    champion_labels: Collection[str] = ()
     rows: list[Row] = field(default_factory=list)
     room: _Room = field(default_factory=_Room)
     remarks: Remarks = field(default_factory=Remarks)
@@ -343,7 +358,14 @@ class _Read:
         if before is not None and before.size > LARGE_BYTES:
             # What is no file of rows is refused before it is read whole.
             glance = SourceFile(
-                path, file, "", undated, new=False, known=False, windows=self.windows
+                path,
+                file,
+                "",
+                undated,
+                new=False,
+                known=False,
+                windows=self.windows,
+                champion_labels=self.champion_labels,
             )
             next(iter(source.read(glance)), None)
         its_digest = source.digest(path, file)
@@ -360,6 +382,7 @@ class _Read:
                 known=trained_on,
                 remarks=self.remarks,
                 windows=self.windows,
+                champion_labels=self.champion_labels,
             )
         )
         rows: list[Row] = []

@@ -1,6 +1,6 @@
 """How the files of a kind of model are read: its rows, and the folder of a model."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,8 @@ class SourceFile:
     ``path`` is without links; ``digest`` is what ``Source.digest`` made of it. ``new``: its rows
     are new to the champion. ``known``: a version was trained on it, so nothing in it is refused
     that was not refused then. What is read otherwise than it is written goes to ``remarks``.
-    ``windows``: how a series becomes rows; None: of other kinds.
+    ``windows``: how a series becomes rows; None: of other kinds. ``champion_labels``: what
+    the model in service answers with.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class SourceFile:
     known: bool
     remarks: Remarks = field(default_factory=Remarks)
     windows: Windows | None = None
+    champion_labels: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

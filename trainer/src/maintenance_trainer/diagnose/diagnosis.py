@@ -159,9 +159,11 @@ def _snapshot(
     ``fair`` is what was held out of the champion.
     """
     request = work.request
+    known = champion.labels if champion else ()
     taken = work.store.stored_snapshot(request.run)
     if taken is not None:
-        return taken, read_again(taken, request.data, work.places, work.source, request.run)
+        again = read_again(taken, request.data, work.places, work.source, request.run, known)
+        return taken, again
     snapshot, dataset = take_snapshot(
         request.data,
         work.places,
@@ -169,7 +171,7 @@ def _snapshot(
         known=champion.data if champion else frozenset(),
         champion_holdout=fair,
         before=_before(work, champion),
-        champion_labels=champion.labels if champion else (),
+        champion_labels=known,
         tell=work.progress.say,
     )
     return work.store.write_snapshot(request.run, snapshot), dataset

@@ -5,12 +5,11 @@ reason to learn nothing. What is wrong with a whole file of rows, or with a labe
 """
 
 import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from typing_extensions import override  # of torch; typing has it from Python 3.12 on
 
@@ -19,6 +18,7 @@ from maintenance_contract.kinds import ROLES
 from maintenance_trainer import files
 from maintenance_trainer.data import labels, reading
 from maintenance_trainer.data.cells import CellReader, Record, kind_of
+from maintenance_trainer.data.class_names import ClassNames
 from maintenance_trainer.data.folders import Named
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.rows import Row
@@ -29,8 +29,6 @@ from maintenance_trainer.tasks import alike_images, images
 from maintenance_trainer.tasks.huggingface import folder
 from maintenance_trainer.tasks.images import Format, Looked, UnreadableImageError
 
-_METADATA: Final = b"huggingface"
-"""The key of a Parquet file's schema under which ``datasets`` describes its columns."""
 _BYTES: Final = "bytes"
 
 
@@ -142,21 +140,21 @@ class _Cells:
         return self._records.columns
 
     def __iter__(self) -> Iterator[Found[ImageRow]]:
-        source, image, label = self._source, *map(self._source.columns.__getitem__, _READ)
-        names = _class_names(source.path, source.file.where, label)
+        source = self._source
+        names = ClassNames(source, always=True)
         cells = CellReader(
-            source.file.where, source.columns, source.known, source.remarks, _cell(image)
+            source.file.where,
+            source.columns,
+            source.known,
+            source.remarks,
+            _cell(source.columns["image"]),
         )
         for place, record in self._records:
-            where = f"{source.file.where}, {place}"
-            found = cells.read(place, {**record, label: _named(record[label], names, where, label)})
+            found = cells.read(place, names.given_to(record, place))
             looked = _looked(found.content, source, place) if found else None
             if found is not None and looked is not None:
                 row = _row(source, found.label, looked, content=found.content)
                 yield Found(place, row, found.time)
-
-
-_READ: Final = ("image", "label")
 
 
 def _has_rows(file: Named) -> bool:
@@ -271,34 +269,3 @@ def _cell(column: str) -> Callable[[Record, str], bytes]:
         raise DataError("DataUnreadable", message)
 
     return content
-
-
-def _class_names(path: Path, where: str, column: str) -> tuple[str, ...]:
-    """What numbers of a label stand for, where ``datasets`` has written that down; else nothing.
-
-    Raises:
-        DataError: DataUnreadable, it is no Parquet.
-    """
-    schema = reading.parquet_schema(path, where)
-    try:
-        told: Any = json.loads((schema.metadata or {})[_METADATA])
-        names = told["info"]["features"][column]["names"]
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return ()
-    fine = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    return tuple(names) if fine else ()
-
-
-def _named(value: object, names: tuple[str, ...], where: str, column: str) -> object:
-    """The name of a class; -1 stands for none. Where there are no names, the value itself."""
-    if not names or not isinstance(value, int) or isinstance(value, bool):
-        return value
-    if value == -1:
-        return None
-    if 0 <= value < len(names):
-        return names[value]
-    message = (
-        f"{where}, column {column!r}: the label is {value}, and the file names {len(names)} "
-        "classes, from 0 on; write the file anew with the names of all classes."
-    )
-    raise DataError("DataUnreadable", message)

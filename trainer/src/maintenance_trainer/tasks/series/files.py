@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 from maintenance_contract import Role, Windows
 from maintenance_trainer.data import reading
+from maintenance_trainer.data.class_names import ClassNames
 from maintenance_trainer.data.folders import Named
 from maintenance_trainer.data.reading import Records
 from maintenance_trainer.data.remarks import Remarks
@@ -77,9 +78,9 @@ class SeriesReader:
         """
         source = self._source
         builder = TableBuilder(source)
-        table = builder.table
+        table, names = builder.table, ClassNames(source)
         for place, record in self._records:
-            stamp = builder.add(record, place)
+            stamp = builder.add(names.given_to(record, place), place)
             if stamp is None:
                 continue
             row = Stamped(
