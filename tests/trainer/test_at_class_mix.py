@@ -35,6 +35,15 @@ def test_a_class_next_to_nothing_does_not_bound_the_rest() -> None:
     assert Counter(row.label for row in chosen)["a"] == 500
 
 
+def test_of_many_classes_none_of_which_has_a_hundredth_the_frequent_ones_bound_the_rest() -> None:
+    there = {f"c{number}": 10 for number in range(150)}
+    wanted = {f"c{number}": 4 if number < 100 else 2 for number in range(150)}
+
+    chosen = Counter(row.label for row in at_class_mix(rows(**there), rows(new=True, **wanted)))
+
+    assert chosen == {f"c{number}": 10 if number < 100 else 5 for number in range(150)}
+
+
 def test_without_a_class_in_common_all_rows_stay() -> None:
     old = rows(a=10)
 

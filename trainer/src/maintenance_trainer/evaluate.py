@@ -230,8 +230,8 @@ def paired_counts(champion: Losses, challenger: Losses) -> PairedCounts | None:
 def at_class_mix(rows: Sequence[Row], mix: Sequence[Row]) -> tuple[Row, ...]:
     """As many rows as can be had in the class shares of others, drawn by the hash of the input.
 
-    Classes of less than one in a hundred do not bound how many there are. Without classes the rows
-    stay as they are.
+    Classes of less than one in a hundred do not bound how many there are; of more than a hundred
+    classes, those of less than their mean share. Without classes the rows stay as they are.
 
     Args:
         rows: m held-out rows.
@@ -245,7 +245,8 @@ def at_class_mix(rows: Sequence[Row], mix: Sequence[Row]) -> tuple[Row, ...]:
     if not total:
         return tuple(rows)
     shares = {label: count / total for label, count in counts.items()}
-    most = min(len(of[label]) / share for label, share in shares.items() if share >= RARE)
+    rare = min(RARE, 1 / len(shares))
+    most = min(len(of[label]) / share for label, share in shares.items() if share >= rare)
     chosen = {
         row.key
         for label, share in shares.items()
