@@ -61,14 +61,15 @@ class Strata:
 
     def split(self, influence: Floats, units: Units) -> tuple[Floats, Units]:
         """Distances (n,) from the class's mean, and units with such rows each for itself."""
-        classes = np.array(self.classes, str)
+        names, which = np.unique(np.array(self.classes, str), return_inverse=True)
+        which = which.reshape(-1)
+        rows = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
         apart, split = np.array(influence, np.float64), units.copy()
-        last = int(units.max())
-        for name in np.unique(classes):
-            of = classes == name
-            if name in self.unknown:
-                split[of] = last + 1 + np.arange(of.sum())
-                last += int(of.sum())
+        last, unknown = int(units.max()), set(self.unknown)
+        for name, of in zip(names.tolist(), rows, strict=True):
+            if name in unknown:
+                split[of] = last + 1 + np.arange(len(of))
+                last += len(of)
             alone = len(np.unique(split[of])) < LEAST_UNITS
             apart[of] -= influence.mean() if alone else apart[of].mean()
         return apart, np.unique(split, return_inverse=True)[1].reshape(-1)

@@ -236,6 +236,7 @@ def _groups(
     """Spellings with one key, where there are several; one that is known comes first."""
     found: dict[str, list[Spelling]] = {}
     placed: Mapping[str, Spelling] = {one.label: one for one in spellings}
+    known = set(known)
     first = [placed.get(label, Spelling(label, model)) for label in sorted(known)]
     for one in (*first, *(one for one in spellings if one.label not in known)):
         found.setdefault(key(one.label), []).append(one)

@@ -11,7 +11,8 @@ from maintenance_trainer.diagnose.answers import Measure
 
 def new_labels(rows: Sequence[Row], known: Sequence[str]) -> tuple[str, ...]:
     """Labels that the champion cannot answer, the most frequent first."""
-    counts = Counter(row.stratum for row in rows if row.stratum and row.stratum not in set(known))
+    there = {"", *known}
+    counts = Counter(row.stratum for row in rows if row.stratum not in there)
     return tuple(sorted(counts, key=lambda label: (-counts[label], label)))
 
 

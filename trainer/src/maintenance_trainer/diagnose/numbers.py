@@ -78,9 +78,9 @@ class Again:
         before: dict[str, list[float]] = {}
         for row in old:
             before.setdefault(row.key, []).append(number_of(row))
-        changes = [
-            number_of(row) - float(np.mean(before[row.key])) for row in new if row.key in before
-        ]
+        again = {row.key for row in new if row.key in before}
+        means = {key: float(np.mean(before[key])) for key in again}
+        changes = [number_of(row) - means[row.key] for row in new if row.key in again]
         found = np.array(changes, float)
         return cls(found[np.isfinite(found)])
 

@@ -88,7 +88,8 @@ def _improbable(
     now = _likelihood(of_new, labels[usable], x, was)
     before = _among_themselves(x, was)
     # A label too rare for the new rows to show one is not refuted by their having none.
-    share = np.array([np.mean(was == name) for name in was])
+    _, which, alike = np.unique(was, return_inverse=True, return_counts=True)
+    share = (alike / len(was))[which.reshape(-1)]
     to_be_seen = np.isin(was, labels) | (share * len(new) >= LEAST_ROWS_PER_LABEL)
     refuted = (now < REFUTED * before) & to_be_seen
     return np.asarray(refuted & _covered(old_embeddings, new_embeddings[usable]))

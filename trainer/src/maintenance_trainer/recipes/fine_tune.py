@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from heapq import heapify, heapreplace
 from pathlib import Path
 
 from maintenance_contract import Recipes, TrainingAction
@@ -38,7 +39,8 @@ def fine_tune(  # noqa: PLR0913  # each is a fact of its own
     rows = rows_of(dataset, recipes)
     new = len(dataset.new_train)
     # A model that was made elsewhere may never have learnt a label of the original rows.
-    unknown = [row for row in rows[new:] if row.stratum and row.stratum not in champion.labels]
+    known = {"", *champion.labels}
+    unknown = [row for row in rows[new:] if row.stratum not in known]
     model = task.extend(champion, folder, [*dataset.new_train, *unknown], SEED)
     how = How(TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, scratch)
     fitted = task.fit(model, rows, how, progress)
@@ -67,11 +69,24 @@ def replay(old: Sequence[Row], count: int) -> list[Row]:
     by_remainder = sorted(exact, key=lambda name: (shares[name] - exact[name], name))
     for name in by_remainder[: count - sum(shares.values())]:
         shares[name] += 1
-    for name in by_remainder:
-        largest = max(shares, key=lambda each: (shares[each], each))
-        if not shares[name] and shares[largest] > 1:
-            shares[largest], shares[name] = shares[largest] - 1, 1
+    _spare_one(shares, [name for name in by_remainder if not shares[name]])
     chance = random.Random(SEED)  # noqa: S311  # a sample, no secret
     return [
         row for name in sorted(by_stratum) for row in chance.sample(by_stratum[name], shares[name])
     ]
+
+
+def _spare_one(shares: dict[str, int], without: Sequence[str]) -> None:
+    """Give each of these a row of the largest one, the last by name of several, while it has two.
+
+    A heap: there may be thousands of strata, and a look at all of them for each is too many.
+    """
+    by_name = enumerate(sorted(shares, reverse=True))
+    largest_first = [(-shares[name], place, name) for place, name in by_name]
+    heapify(largest_first)
+    for name in without:
+        share, place, largest = largest_first[0]
+        if -share <= 1:
+            return
+        shares[largest], shares[name] = -share - 1, 1
+        heapreplace(largest_first, (share + 1, place, largest))

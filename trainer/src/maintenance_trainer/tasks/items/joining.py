@@ -79,7 +79,8 @@ def _merged(its: Sequence[tuple[int, ItemRow]]) -> dict[int, ItemRow]:
     order = np.argsort(times, kind="stable")
     items, times, of = items[order], times[order], of[order]
     last = dict.fromkeys((False, True), -1)
-    places = [np.flatnonzero(of == number).astype(np.int32) for number in range(len(ordered))]
+    of_each = np.cumsum(np.bincount(of, minlength=len(ordered)))[:-1]
+    places = np.split(np.argsort(of, kind="stable").astype(np.int32), of_each)
     for (_, row), own in zip(ordered, places, strict=True):
         last[row.new] = max(last[row.new], int(own[-1]) if len(own) else -1)
     return {
