@@ -22,6 +22,7 @@ from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.progress import Silent
+from maintenance_trainer.recipes.retrain import repeated
 from maintenance_trainer.tasks import interactions, labelled_tables
 from maintenance_trainer.tasks.huggingface import arguments, early_stopping
 from maintenance_trainer.tasks.language.rows import Role, Turn, conversation
@@ -126,6 +127,25 @@ def test_a_unit_as_large_as_the_part_stays() -> None:
     assert not validation.split(of_units([1] * 200, ["a"] * 200)).enough
     few = of_units(list(range(20)), ["a"] * 20)
     assert not validation.split(few * 20).enough, "rows that come again are no more rows"
+
+
+@pytest.mark.parametrize("old, new, percent", [(60, 25, 50), (300, 25, 50), (100, 15, 80)])
+def test_new_rows_that_are_repeated_change_no_part(old: int, new: int, percent: int) -> None:
+    before = [make_row(f"old {n}", "ab"[n % 2], Origin.ORIGINAL, new=False) for n in range(old)]
+    now = [make_row(f"new {n}", "ab"[n % 2], Origin.UPDATES, new=True) for n in range(new)]
+    trained = [*before, *repeated(now, old, percent)]
+    once, often = (validation.of_argument("x", rows) for rows in ([*before, *now], trained))
+    assert set(often.validation) == set(once.validation)
+    assert len(often.learnt) + len(often.validation) == len(trained)
+
+
+@pytest.mark.parametrize("name", ["early_stopping_patience", "early_stopping_rounds"])
+def test_the_diagnosis_makes_the_parts_of_the_training(name: str) -> None:
+    rows = of_units([n // 20 for n in range(100)], ["a"] * 100)
+    with pytest.raises(ConfigurationError) as error:
+        validation.try_arguments(WHERE, {name: 2}, rows)
+    assert error.value.message.startswith(f"{WHERE}.{name}: of 100 rows to learn from 0 can be set")
+    validation.try_arguments(WHERE, {"num_train_epochs": 2}, rows)
 
 
 # --- each kind ----------------------------------------------------------------------------

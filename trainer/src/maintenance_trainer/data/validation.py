@@ -6,9 +6,9 @@ how much to trust its rows, comes from the rows that it may learn.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.errors import ConfigurationError
@@ -18,6 +18,9 @@ LEAST: Final = 10
 """Rows of a validation part: fewer tell nothing."""
 LEAST_LEARNT: Final = 3 * LEAST
 """Rows that are left to learn from."""
+
+SETTING_ASIDE: Final = ("early_stopping_patience", "early_stopping_rounds")
+"""Arguments that ask for a validation part: of the library's trainer, and of boosting."""
 
 R = TypeVar("R", bound=Row)
 
@@ -32,11 +35,13 @@ class Split(Generic[R]):
     @property
     def enough(self) -> bool:
         """Whether there are rows enough on both sides; one that comes again is one."""
-        return _distinct(self.validation) >= LEAST and _distinct(self.learnt) >= LEAST_LEARNT
+        fewest = len(_distinct(self.validation)), len(_distinct(self.learnt))
+        return fewest[0] >= LEAST and fewest[1] >= LEAST_LEARNT
 
 
-def _distinct(rows: Sequence[Row]) -> int:
-    return len(set(map(id, rows)))
+def _distinct(rows: Sequence[R]) -> list[R]:
+    """Each row once: a recipe may repeat new ones."""
+    return list({id(row): row for row in rows}.values())
 
 
 def split(rows: Sequence[R], share: float = SHARE) -> Split[R]:
@@ -44,13 +49,16 @@ def split(rows: Sequence[R], share: float = SHARE) -> Split[R]:
 
     Units come in the order of their digests, the highest first, which says nothing of which ones
     are held out. A unit stays where a stratum would lose its last row, and where it is as large as
-    the whole part. What overlaps with units of the other part is on neither.
+    the whole part. What overlaps with units of the other part is on neither. A row that comes again
+    counts once, so that however often new rows are repeated the parts are the same, and is then in
+    its part as often as it came.
     """
+    each = _distinct(rows)
     units: defaultdict[str, list[R]] = defaultdict(list)
-    for row in rows:
+    for row in each:
         units[row.unit].append(row)
-    left = Counter(row.stratum for row in rows)
-    wanted = max(LEAST, math.ceil(share * len(rows)))
+    left = Counter(row.stratum for row in each)
+    wanted = max(LEAST, math.ceil(share * len(each)))
     chosen: set[str] = set()
     taken = 0
     for unit in sorted(units, reverse=True):
@@ -75,11 +83,29 @@ def of_argument(argument: str, rows: Sequence[R]) -> Split[R]:
     Raises:
         ConfigurationError: ArgumentInvalid, there are too few rows.
     """
+    different = len(_distinct(rows))
+    refuse_few(argument, different)
     parts = split(rows)
     if not parts.enough:
-        found = f"{_distinct(parts.validation)} can be set aside in whole units"
-        raise _too_few(argument, len(rows), found)
+        found = f"{len(_distinct(parts.validation))} can be set aside in whole units"
+        raise _too_few(argument, different, found)
     return parts
+
+
+def try_arguments(where: str, given: Mapping[str, Any], rows: Sequence[Row]) -> None:
+    """Make the parts that a training on these rows will make, where it is asked for any.
+
+    Args:
+        where: the field that the arguments come from.
+        given: the user's arguments.
+        rows: what will be trained on.
+
+    Raises:
+        ConfigurationError: ArgumentInvalid, there are too few rows.
+    """
+    for name in SETTING_ASIDE:
+        if name in given:
+            of_argument(f"{where}.{name}", rows)
 
 
 def refuse_few(argument: str, rows: int) -> None:

@@ -22,7 +22,7 @@ from maintenance_contract import (
     evidence_names,
     metrics_of,
 )
-from maintenance_trainer.data import folders, labels
+from maintenance_trainer.data import folders, labels, validation
 from maintenance_trainer.data.auto_holdout import Before
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.shares import Shares
@@ -137,18 +137,16 @@ def check(work: Work) -> Model | None:
 
 def _check_arguments(work: Work, tiny: Model | None, dataset: Dataset, *, fresh: bool) -> None:
     """Try the arguments of what may follow: without a champion that is a retrain."""
-    if tiny is None:
-        return
     recipes = work.request.recipes
-    work.task.try_arguments(
-        tiny,
-        TrainingAction.RETRAIN,
-        recipes.retrain_arguments,
-        len(retrain.rows_of(dataset, recipes)),
-    )
-    rows = len(fine_tune.rows_of(dataset, recipes))
-    if not fresh and rows:
-        work.task.try_arguments(tiny, TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, rows)
+    rows = retrain.rows_of(dataset, recipes)
+    ways = [(TrainingAction.RETRAIN, recipes.retrain_arguments, rows)]
+    if not fresh and (rows := fine_tune.rows_of(dataset, recipes)):
+        ways.append((TrainingAction.FINE_TUNE, recipes.fine_tune_arguments, rows))
+    for action, given, learnt in ways:
+        step = "retrain" if action is TrainingAction.RETRAIN else "fineTune"
+        validation.try_arguments(f"training.{step}.arguments", given, learnt)
+        if tiny is not None:
+            work.task.try_arguments(tiny, action, given, len(learnt))
 
 
 def _snapshot(
