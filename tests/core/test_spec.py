@@ -109,6 +109,19 @@ def test_reads_every_field() -> None:
         ("model.storage.storageUri", "pvc://models/../x", "spec.model.storage.storageUri"),
         ("model.storage.storageUri", "pvc://data/updates/in", "spec.model.storage.storageUri"),
         ("model.storage.storageUri", "pvc://data", "spec.model.storage.storageUri"),
+        *(
+            (
+                "data",
+                {"original": {"storageUri": original}, "updates": {"storageUri": updates}},
+                "spec.data.updates.storageUri",
+            )
+            for original, updates in (
+                ("pvc://data/news", "pvc://data/news"),
+                ("pvc://data/", "pvc://data/updates"),
+                ("s3://data/news", "s3://data/news/updates/"),
+                ("s3://data/news/original", "s3://data"),
+            )
+        ),
         (
             "model.initialModel",
             {"storageUri": "file:///models"},

@@ -260,6 +260,26 @@ def test_a_folder_whose_name_is_not_utf8_is_named(
     assert "the name is not UTF-8" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("updates, store", [
+    ("original", "model"), ("original/updates", "model"), (".", "model"), ("link", "model"),
+    ("updates", "original"), ("updates", "updates/model"), ("updates", "."),
+])  # fmt: skip
+def test_folders_within_each_other_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], updates: str, store: str
+) -> None:
+    for name in ("original/updates", "updates"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "link").symlink_to("original")
+    folders = ("--original", "original"), ("--updates", updates), ("--store", store)
+    given = [word for option, name in folders for word in (option, str(tmp_path / name))]
+    assert main(["diagnose", "--task", "TabularClassification", *given]) == 78
+    told = capsys.readouterr().err
+    one, its = ("--updates", updates) if store == "model" else ("--store", store)
+    assert f"ArgumentInvalid: {one} {tmp_path / its} and --" in told
+    assert "are the same folder or lie in one another: keep" in told
+    assert not (tmp_path / "model").exists()
+
+
 MUCH_TO_READ = """
 import sys
 from maintenance_trainer.cli import command, local

@@ -273,6 +273,14 @@ def _places_apart(spec: Spec) -> None:
                 f"{spec.storage} and {place} ({field}) "
                 "lie in one another: keep the store in a folder of its own",
             )
+    if spec.updates.inside(spec.original) or spec.original.inside(spec.updates):
+        raise SpecError(
+            "spec.data.updates.storageUri",
+            f"{spec.updates} and {spec.original} (spec.data.original) "
+            "are the same folder or lie in one another, and rows would be read twice: keep newly "
+            "labelled files in a folder of their own, like pvc://data/news/updates beside "
+            "pvc://data/news/original",
+        )
 
 
 @_Once

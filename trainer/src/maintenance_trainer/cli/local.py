@@ -98,6 +98,7 @@ class Folders:
                 flag, what = option.replace("_", "-"), "no folder" if folder.exists() else "nothing"
                 message = f"--{flag} {folder}: there is {what} of that name{_where(folder)}."
                 raise ConfigurationError("ArgumentInvalid", message)
+        self._refuse_nested()
         for name in ("original_percent", "updates_percent"):
             percent = getattr(self, name)
             if percent is not None and not LEAST_PERCENT <= percent <= MOST_PERCENT:
@@ -114,6 +115,22 @@ class Folders:
             Task(self.task), places, columns, holdout, self.replay_percent, self.arguments
         )
         return replace(spec, windows=windows)
+
+    def _refuse_nested(self) -> None:
+        """Refuse folders within each other: rows would be read twice, and the store among them."""
+        for one, other, instead in (
+            ("updates", "original", "keep newly labelled files in a folder of their own"),
+            ("store", "original", "keep the store in a folder of its own"),
+            ("store", "updates", "keep the store in a folder of its own"),
+        ):
+            mine, theirs = (getattr(self, option).resolve() for option in (one, other))
+            if mine.is_relative_to(theirs) or theirs.is_relative_to(mine):
+                message = (
+                    f"--{one} {getattr(self, one)} and --{other} {getattr(self, other)} are the "
+                    f"same folder or lie in one another: {instead}, like "
+                    "news/original, news/updates and news/model."
+                )
+                raise ConfigurationError("ArgumentInvalid", message)
 
     def _windows(self) -> Windows | None:
         found = windows_of(self.task, **self.windows)
