@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support.laboratory import Lab, headlines, write_csv
+from support import tables as some_tables
+from support.laboratory import Lab, age, headlines, write_csv
 
 from maintenance_contract import (
     Diagnosis,
@@ -21,6 +23,7 @@ from maintenance_contract import (
     TrainingReport,
     held_out_rows,
 )
+from maintenance_trainer import training
 from maintenance_trainer.cli import in_service, local, tables
 from maintenance_trainer.cli.command import main
 from maintenance_trainer.errors import ConfigurationError
@@ -278,6 +281,72 @@ def test_folders_within_each_other_are_refused(
     assert f"ArgumentInvalid: {one} {tmp_path / its} and --" in told
     assert "are the same folder or lie in one another: keep" in told
     assert not (tmp_path / "model").exists()
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> Callable[..., int]:
+    """The command for tables of its own folder, with ``verb`` and more options."""
+    for name in ("original", "updates"):
+        (tmp_path / name).mkdir()
+    store_tables(tmp_path / "original/first.csv", seed=1)
+    folders = [f"--{name}={tmp_path / name}" for name in ("original", "updates", "store")]
+    given = ["--task=TabularClassification", *folders]
+    return lambda verb, *more: main([verb, *given, *more])
+
+
+def store_tables(path: Path, seed: int) -> None:
+    some_tables.write_csv(path, some_tables.patients(seed, 300))
+    age(path)
+
+
+def test_a_training_that_was_interrupted_goes_on_or_another_begins(
+    by_hand: Callable[..., int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(_work: Any) -> None:
+        raise KeyboardInterrupt
+
+    assert by_hand("diagnose") == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "train", stopped)
+        assert by_hand("train") == 130
+        assert by_hand("train", "--set=n_estimators=5") == 130
+        assert by_hand("train", "--set=n_estimators=6") == 130
+    assert sorted(folder.name for folder in (tmp_path / "store/runs").iterdir()) == ["1", "2", "3"]
+    assert by_hand("train") == 0, "the same goes on in its run"
+    assert "Run 1: version 1 by retrain" in capsys.readouterr().out
+    assert by_hand("train", "--set=n_estimators=7") == 78, "version 1 serves now"
+
+
+def test_a_diagnosis_of_before_is_not_trained_on(
+    by_hand: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = "give the verb diagnose first (python -m maintenance_trainer diagnose"
+    assert by_hand("diagnose") == 0
+    store_tables(tmp_path / "original/second.csv", seed=2)
+    assert by_hand("train") == 78
+    told = capsys.readouterr().err
+    assert "original/second.csv: not there when run 1, the last diagnosis, looked" in told
+    assert first in told
+    (tmp_path / "original/second.csv").unlink()
+    assert by_hand("train") == 0
+    store_tables(tmp_path / "updates/new.csv", seed=3)
+    for action in ((), ("--action", "fine-tune")):
+        capsys.readouterr()
+        assert by_hand("train", *action) == 78
+        told = capsys.readouterr().err
+        assert "of run 1, looked at none in service, and now it is version 1" in told
+        assert first in told
+    assert by_hand("diagnose") == 0
+    for rounds in (1, 2):  # a loser changes nothing, and the next may be tried
+        assert by_hand("train", "--action=retrain", f"--set=n_estimators={rounds}") == 0
+        assert "Rejected" in capsys.readouterr().out
+    store_tables(tmp_path / "updates/newer.csv", seed=4)
+    store_tables(tmp_path / "updates/newest.csv", seed=5)
+    assert by_hand("train", "--champion", "1") == 78
+    assert "updates/newer.csv and 1 more: not there when" in capsys.readouterr().err
 
 
 MUCH_TO_READ = """

@@ -35,7 +35,7 @@ from maintenance_contract.paths import OWNER_FILE
 from maintenance_contract.windows import LIMITS
 from maintenance_core.model import Action, Decision, Spec, Verdict
 from maintenance_trainer import files, tasks
-from maintenance_trainer.cli import in_service, rules, tables
+from maintenance_trainer.cli import in_service, last_diagnosis, rules, tables
 from maintenance_trainer.errors import ConfigurationError, TrainerError
 from maintenance_trainer.job import perform
 from maintenance_trainer.locations import Places
@@ -200,17 +200,20 @@ def train(folders: Folders, action: str | None) -> int:
         message = "There is no diagnosis yet; give the verb diagnose first."
         raise ConfigurationError("SnapshotMissing", message)
     champion = in_service.champion(store, folders.champion)
+    data = rules.diagnose_request(spec, found.run, champion).data
+    last_diagnosis.refuse_of_before(store, found, champion, data, tasks.source(folders.task))
     decision = rules.decision_on(found, spec, champion, _now())
     if action is not None and decision.action.value != ACTIONS[action].value:
         decision = rules.insisted(decision, ACTIONS[action])
     if decision.action.training is None:
         print(tables.decision(decision))
         return 0
-    run = found.run
-    if store.stored_report(Operation.TRAIN, run) is not None:
-        run = store.state().highest_run + 1
     snapshot = Snapshot(found.run, found.snapshot_digest)
-    report = _do(rules.train_request(spec, run, champion, decision, snapshot))
+    request = rules.train_request(spec, found.run, champion, decision, snapshot)
+    # One that was interrupted has left its request alone: the same again goes on in its run.
+    if store.stored_report(Operation.TRAIN, found.run) or not store.free_for(request):
+        request = replace(request, run=store.state().highest_run + 1)
+    report = _do(request)
     print(tables.comparison(report))
     verdict = rules.verdict_on(report, spec, champion, decision, _now())
     if verdict.promote and report.candidate is not None:

@@ -99,8 +99,7 @@ class Store:
         Raises:
             ConfigurationError: RunNumberTaken, StoreUnwritable.
         """
-        operation = request.operation.value.lower()
-        name = f"{run_directory(request.run)}/request-{operation}.json"
+        name = _request_file(request.operation, request.run)
         try:
             self.files.create(name, request.to_json())
         except FileExistsError:
@@ -112,6 +111,19 @@ class Store:
                 raise ConfigurationError("RunNumberTaken", message) from None
         except OSError as error:
             raise _unwritable(self.uri, error) from None
+
+    def free_for(self, request: TrainingRequest) -> bool:
+        """Whether its run's number is free for it, or taken by the same request."""
+        found = self.files.read(_request_file(request.operation, request.run))
+        return found is None or found == request.to_json()
+
+    def stored_request(self, operation: Operation, run: int) -> TrainingRequest | None:
+        """What an operation of a run was asked; None where nothing tells."""
+        try:
+            text = self.files.read(_request_file(operation, run))
+            return None if text is None else TrainingRequest.from_json(text)
+        except (ContractError, UnicodeDecodeError):
+            return None
 
     def write_snapshot(self, run: int, snapshot: Snapshot) -> Snapshot:
         """Fix the snapshot of a run; a snapshot that is already there wins."""
@@ -217,6 +229,10 @@ class Store:
             "so two trainers could overwrite each other; use another server or a volume."
         )
         raise ConfigurationError("StoreUnsafe", message)
+
+
+def _request_file(operation: Operation, run: int) -> str:
+    return f"{run_directory(run)}/request-{operation.value.lower()}.json"
 
 
 def _read_owner(text: str) -> tuple[str, str]:
