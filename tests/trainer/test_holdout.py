@@ -1,5 +1,6 @@
 """A row stays on its side: over files added, appended, renamed, lost and found, and versions."""
 
+import itertools
 import json
 import random
 import tempfile
@@ -15,13 +16,14 @@ from support.laboratory import Labelled, write_csv
 from maintenance_contract import DataRef, Holdout, Sampling, columns_of, held_out_rows
 from maintenance_contract.codec import Fields
 from maintenance_trainer.data.auto_holdout import Before
+from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.locations import Places
 from maintenance_trainer.store import inheritance
 from maintenance_trainer.store.inheritance import Past, handed_on
-from maintenance_trainer.tasks.texts import SOURCE
+from maintenance_trainer.tasks.texts import SOURCE, make_row
 
 AUTO = Holdout()
 
@@ -157,6 +159,49 @@ def test_a_first_version_has_two_labels_to_learn(rounds: Rounds) -> None:
     rounds.write("original/o.csv", [*((f"t{n}", "x") for n in range(30)), ("other", "y")])
     dataset = rounds.look()
     assert {row.label for row in dataset.old_train} == {"x", "y"}
+
+
+def _of_buckets(label: str, count: int, buckets: range) -> list[Labelled]:
+    """Rows that would all be among those held out."""
+    texts = (f"{label} {n}" for n in itertools.count())
+    rows = (make_row(text, label, Origin.ORIGINAL, new=False) for text in texts)
+    low = (row for row in rows if row.bucket in buckets)
+    return [(row.text, row.label) for row in itertools.islice(low, count)]
+
+
+def test_each_label_of_several_rows_keeps_one_to_learn(rounds: Rounds) -> None:
+    rare = _of_buckets("rare", 3, range(3_500, 4_500))
+    rounds.write("original/o.csv", [*rounds.fresh(200), *rare])
+    first = rounds.train()
+    assert {row.label for row in first.old_train} == {"x", "y", "rare"}
+    assert len(first.old_held_out) >= held_out_rows(203) / 2
+    assert not first.remarks
+    rounds.write(
+        "updates/u.csv", [*rounds.fresh(100), *_of_buckets("another", 4, range(3_500, 4_500))]
+    )
+    then = rounds.train()
+    assert "another" in {row.label for row in then.new_train}
+    assert set(first.old_train) <= {replace(row, new=False) for row in then.old_train}
+    assert held_out(first) <= held_out(rounds.look())
+
+
+def test_a_label_that_no_training_can_learn_is_told(rounds: Rounds) -> None:
+    rounds.write("original/o.csv", [*rounds.fresh(200), *_of_buckets("rare", 3, range(1_000))])
+    found = rounds.look()
+    assert "rare" not in {row.label for row in found.old_train}
+    assert len(found.old_held_out) == pytest.approx(held_out_rows(203), abs=1)
+    assert found.remarks == (
+        "All 3 rows of 'rare' are held out, so no version can learn it: add labelled rows of it.",
+    )
+
+
+def test_of_many_labels_that_no_training_can_learn_some_are_named(rounds: Rounds) -> None:
+    odd = [row for n in range(5) for row in _of_buckets(f"odd {n}", 1, range(1_000))]
+    rounds.write("original/o.csv", [*rounds.fresh(200), *odd])
+    (told,) = rounds.look().remarks
+    assert told.startswith(
+        "All rows of 'odd 0' (1), 'odd 1' (1), 'odd 2' (1) and 2 more labels are"
+    )
 
 
 def test_of_targeted_rows_none_is_held_out_and_later_ones_are(rounds: Rounds) -> None:

@@ -107,7 +107,10 @@ def test_names_that_are_told_steer_no_terminal(tmp_path: Path) -> None:
     ],
 )
 def test_columns_by_hand_must_be_clear(tmp_path: Path, columns: dict[str, str], said: str) -> None:
-    folders = local.Folders(tmp_path, tmp_path, tmp_path, tmp_path, "CausalLM", columns)
+    original, updates = tmp_path / "original", tmp_path / "updates"
+    for folder in (original, updates):
+        folder.mkdir()
+    folders = local.Folders(original, updates, tmp_path, tmp_path / "s", "CausalLM", columns)
     with pytest.raises(ConfigurationError) as error:
         folders.spec()
     assert said in error.value.message

@@ -25,7 +25,7 @@ from maintenance_contract import (
 from maintenance_contract.codec import Fields
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.snapshot import Snapshot, read_again
-from maintenance_trainer.data.split import Dataset, refuse_too_little
+from maintenance_trainer.data.split import Dataset, refuse_too_little, told_unlearnable
 from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.evaluate import (
     Answers,
@@ -150,6 +150,8 @@ def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
     if champion is not None:
         versions.refuse_full(work.store, champion.folder)
     refuse_too_little(dataset, request.action, fresh=champion is None)
+    if unlearnable := told_unlearnable(dataset):
+        work.progress.say(unlearnable)
     return snapshot, dataset, champion
 
 

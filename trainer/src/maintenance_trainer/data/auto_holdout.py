@@ -226,7 +226,11 @@ def _share(
         return max(shares.values(), default=BUCKETS // 2)
     held_out = sum(row.bucket < shares[row.file] for row in kept.values())
     number = more_held_out(held_out, len(kept), len(fresh))
-    share = _holding_out(number, sorted(row.bucket for row in fresh.values()))
+    buckets = sorted(row.bucket for row in fresh.values())
+    share = _holding_out(number, buckets)
+    least = _holding_out(-(-number // 2), buckets)
+    elsewhere = _labels_elsewhere(rows, unseen)
+    share = _leaves_each_label(fresh.values(), elsewhere, share, least)
     return share if shares else min(share, _leaves_two_labels(fresh.values()))
 
 
@@ -264,3 +268,35 @@ def _leaves_two_labels(rows: Collection[Row]) -> int:
     for row in rows:
         last[row.stratum] = max(last.get(row.stratum, 0), row.bucket)
     return sorted(last.values())[-2] if len(last) > 1 else BUCKETS
+
+
+def _labels_elsewhere(rows: Iterable[Row], unseen: Sequence[DataFile]) -> set[str]:
+    """Those of other files that a training on these reads: of updates also the originals."""
+    its, of_updates = _digests(unseen), unseen[0].origin is Origin.UPDATES
+    return {
+        row.stratum
+        for row in rows
+        if row.file not in its and (of_updates or row.origin is Origin.ORIGINAL)
+    }
+
+
+def _leaves_each_label(
+    rows: Collection[Row], elsewhere: Collection[str], share: int, least: int
+) -> int:
+    """The share, or a smaller one that leaves a row to train on of each label of several.
+
+    Args:
+        rows: of unseen files, one of each input.
+        elsewhere: labels that other files have.
+        share: so many buckets would be held out.
+        least: fewer are not: what a label with few rows cannot have then is told.
+    """
+    buckets: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        buckets[row.stratum].append(row.bucket)
+    last = (
+        max(its)
+        for label, its in buckets.items()
+        if label and label not in elsewhere and len(its) > 1
+    )
+    return min((bucket for bucket in last if least <= bucket < share), default=share)

@@ -44,7 +44,7 @@ from maintenance_trainer.data.rows import MARKS, DataFile
 from maintenance_trainer.data.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
 from maintenance_trainer.data.shares import BUCKETS, SHARES, Shares, auto
 from maintenance_trainer.data.sources import AnySource, Joining, Reader, SourceFile, needs_time
-from maintenance_trainer.data.split import Dataset, split
+from maintenance_trainer.data.split import Dataset, split, told_unlearnable
 from maintenance_trainer.data.stable_files import Mark
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
 from maintenance_trainer.locations import Places
@@ -324,7 +324,11 @@ class _Read:
         return replace(
             dataset,
             spellings=self.spelled,
-            remarks=(*self.remarks.sentences, *((between,) if dataset.between else ())),
+            remarks=(
+                *self.remarks.sentences,
+                *((between,) if dataset.between else ()),
+                *filter(None, (told_unlearnable(dataset),)),
+            ),
             left_out=self.remarks.left_out,
         )
 

@@ -1,7 +1,9 @@
 """Rows made unique, each on its side: the same rows always give the same sides."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from maintenance_contract import (
     LeftOut,
@@ -14,6 +16,9 @@ from maintenance_trainer.data.folders import Origin as Origin  # noqa: PLC0414  
 from maintenance_trainer.data.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
 from maintenance_trainer.data.shares import Shares
 from maintenance_trainer.errors import DataError
+
+_NAMED: Final = 3
+"""Labels that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,31 @@ def refuse_too_little(dataset: Dataset, action: TrainingAction | None, *, fresh:
             f"{rows[0].label[:60]!r}: add rows whose labels differ."
         )
         raise DataError("DataEmpty", message)
+
+
+def told_unlearnable(dataset: Dataset) -> str:
+    """A sentence on the labels whose rows are all held out; empty where there are none."""
+    learnt = {row.stratum for row in dataset.new_train + dataset.old_train} | {""}
+    held_out = dataset.new_held_out + dataset.old_held_out
+    counts = Counter(row.stratum for row in held_out if row.stratum not in learnt)
+    if not counts:
+        return ""
+    (label, n), *others = sorted(counts.items())
+    if not others:
+        rows = f"All {n:,} rows" if n > 1 else "The only row"
+        verb = "are" if n > 1 else "is"
+        return (
+            f"{rows} of {label[:60]!r} {verb} held out, so no version can learn it: add labelled "
+            "rows of it."
+        )
+    named = ", ".join(
+        f"{name[:60]!r} ({count:,})" for name, count in [(label, n), *others][:_NAMED]
+    )
+    more = f" and {len(counts) - _NAMED:,} more labels" if len(counts) > _NAMED else ""
+    return (
+        f"All rows of {named}{more} are held out, so no version can learn them: add labelled rows "
+        "of them."
+    )
 
 
 def _recurrence(rows: Sequence[Row]) -> Recurrence:
