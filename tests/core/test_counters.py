@@ -11,6 +11,7 @@ from maintenance_contract import TrainingAction
 from maintenance_core import status as status_json
 from maintenance_core.errors import MetricsError
 from maintenance_core.model import (
+    OTHER_CLASSES,
     Champion,
     Counts,
     Degraded,
@@ -25,7 +26,7 @@ from maintenance_core.model import (
 )
 from maintenance_core.watch import counters as core
 from maintenance_core.watch.counters import Counted
-from maintenance_core.watch.e_detector import Window
+from maintenance_core.watch.e_detector import DetectorState, Window, advance, alarm
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -125,6 +126,35 @@ def test_rare_classes_beyond_a_hundred_count_together() -> None:
     assert len(held.classes) == status_json.MOST_CLASSES
     assert held.classes["class 0"] == Counts(1000, 10.0)
     assert held.total.samples == pytest.approx(sum(counts.samples for counts in many.values()))
+
+
+def test_a_class_that_is_called_as_the_others_are_is_one_of_them() -> None:
+    many = {f"class {number}": Counts(10, 1) for number in range(150)}
+
+    held = core.bounded(ReferenceCounts(NOW, {**many, OTHER_CLASSES: Counts(500, 5)}))
+
+    assert held.total == Counts(2000, 155)
+    assert held.classes[OTHER_CLASSES].samples > 500
+
+
+def test_rare_classes_are_held_against_what_they_did_together() -> None:
+    """A hundred names fit; nine hundred rare classes that were always hard are no rise."""
+    frequent = {f"frequent {number}": Counts(600, 30) for number in range(90)}
+    rare = {f"rare {number}": Counts(40, 16) for number in range(900)}
+    reference = core.bounded(ReferenceCounts(NOW, {**frequent, **rare}))
+
+    def drawn(number: int) -> Window:
+        names = [f"frequent {(3 * number + at) % 90}" for at in range(30)]
+        classes = dict.fromkeys(names, Counts(1, 0.05))
+        classes |= {f"rare {(20 * number + at) % 900}": Counts(1, 0.4) for at in range(20)}
+        return Window(NOW + number * COUNTED.interval, classes)
+
+    state = advance(DetectorState(), map(drawn, range(1, 1500)), reference, 0.02)
+
+    assert alarm(state, reference, 0.02) is None
+    assert state.mix[OTHER_CLASSES] > 0
+    assert set(state.mix) <= set(reference.classes)
+    assert reference.expected({"never seen": Counts(1, 0)}) == pytest.approx(0.4, abs=0.02)
 
 
 def fed(counted: Counted, *windows: Window) -> Counted:

@@ -9,6 +9,7 @@ from maintenance_core.model.cluster import (
 from maintenance_core.model.counts import (
     CONFIDENCE,
     NOTHING,
+    OTHER_CLASSES,
     Alarm,
     Counts,
     Kind,
@@ -91,6 +92,7 @@ __all__ = [
     "DEFAULT_OLD_WEIGHT",
     "DEFAULT_WEIGHED_CONFIDENCE",
     "NOTHING",
+    "OTHER_CLASSES",
     "PLAIN",
     "Action",
     "Alarm",

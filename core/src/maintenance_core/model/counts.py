@@ -17,6 +17,9 @@ numbers were chosen on development seeds of ``benchmarks/decision alarm``."""
 _PRIOR: Final = 20.0
 """Labels that the overall error weighs in that of a class, so that a rare class has one too."""
 
+OTHER_CLASSES: Final = "(others)"
+"""Classes beyond the most frequent ones count together in a reference, by this name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -69,19 +72,27 @@ class ReferenceCounts:
         ):
             object.__setattr__(self, name, value)
 
+    def held_as(self, name: str) -> str:
+        """The class that a class counts in here: its own, or that of the others where there is one.
+
+        What is held against the reference by class must be counted by these names.
+        """
+        together = name not in self.classes and OTHER_CLASSES in self.classes
+        return OTHER_CLASSES if together else name
+
     def expected(self, classes: Mapping[str, Counts]) -> float:
         """The error that these classes would have had when the champion was new."""
         samples = sum(counts.samples for counts in classes.values())
         return (
             sum(
-                counts.samples * self._rates.get(name, self.total.rate)
+                counts.samples * self._rates.get(self.held_as(name), self.total.rate)
                 for name, counts in classes.items()
             )
             / samples
         )
 
     def deviation(self, mix: Mapping[str, float]) -> float:
-        """Standard error of ``expected`` for a class mix (labels by class)."""
+        """Standard error of ``expected`` for a class mix (labels by class, as ``held_as``)."""
         samples = sum(mix.values())
         unknown = _variance(self.total.rate, _PRIOR)
         return math.sqrt(

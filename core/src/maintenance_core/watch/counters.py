@@ -17,6 +17,7 @@ from typing import Final
 from maintenance_core.errors import MetricsError
 from maintenance_core.model import (
     NOTHING,
+    OTHER_CLASSES,
     Assessment,
     Baseline,
     Champion,
@@ -51,8 +52,6 @@ LABELS_CHARACTERS: Final = 512
 """Of label matchers in a message: what follows them must still be read."""
 RECENT_LABELS: Final = 100
 """Labels that the displayed value rests on; the test itself counts every label."""
-OTHER_CLASSES: Final = "(others)"
-"""Classes beyond the most frequent ones count together."""
 
 _CORRECT: Final = {"true": True, "false": False}
 
@@ -173,7 +172,7 @@ def bounded(reference: ReferenceCounts) -> ReferenceCounts:
     classes = dict(named)
     if len(named) < len(ranked):
         others = (counts for _, counts in ranked[len(named) :])
-        classes[OTHER_CLASSES] = sum(others, NOTHING)
+        classes[OTHER_CLASSES] = sum(others, classes.get(OTHER_CLASSES, NOTHING))
     return ReferenceCounts(
         reference.end,
         {

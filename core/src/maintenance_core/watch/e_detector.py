@@ -89,7 +89,10 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class DetectorState:
-    """Both tests after the window that ended at ``time``; ``hours`` since the epoch → counts."""
+    """Both tests after the window that ended at ``time``.
+
+    ``mix``: labels by class, as the reference names classes. ``hours`` since the epoch → counts.
+    """
 
     time: datetime | None = None
     tracks: Mapping[Kind, Track] = field(default_factory=lambda: {kind: Track() for kind in Kind})
@@ -120,7 +123,8 @@ def advance(
         if total.samples <= 0.0:
             continue
         for name, counts in window.classes.items():
-            mix[name] = mix.get(name, 0.0) + counts.samples
+            held = reference.held_as(name)
+            mix[held] = mix.get(held, 0.0) + counts.samples
         games[Kind.ERROR].play(total, reference.bound + tolerance, time)
         expected = reference.expected(window.classes) + _SIGMAS * reference.deviation(mix)
         games[Kind.ERROR_AT_EQUAL_CLASS].play(total, expected + tolerance, time)
