@@ -1,6 +1,7 @@
 """Counters: the query that is asked, the windows of its answer, and what is made of them."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -116,6 +117,15 @@ def test_labels_that_do_not_tell_are_named(labels: Mapping[str, str], words: str
         core.windows(COUNTED, (Series(labels, ((NOW, 1.0),)),))
 
     assert error.value.reason == "OutcomesUnreadable"
+
+
+@pytest.mark.parametrize("said", ["true", "True", "TRUE", "tRue", "false", "False", "FALSE"])
+def test_people_see_the_same_right_answers_as_the_test(said: str) -> None:
+    (window,) = core.windows(COUNTED, [series(said, 3.0)])
+    matched = re.search(r'correct=~"([^"]*)"', core.accuracy_query(COUNTED, 3))
+
+    assert matched is not None
+    assert (re.fullmatch(matched[1], said) is not None) == (window.total.errors == 0)
 
 
 def test_rare_classes_beyond_a_hundred_count_together() -> None:
@@ -250,7 +260,9 @@ def test_a_reference_is_the_same_once_status_was_written_and_read() -> None:
 def test_people_look_at_the_accuracy_of_each_interval() -> None:
     counting = watched(window(1, 20, 2))
     gauge = core.as_gauge(VERSIONED, Status(champion=CHAMPION))
-    assert gauge.query.startswith('sum(increase(predictions_total{correct="true", model="news"')
+    assert gauge.query.startswith(
+        'sum(increase(predictions_total{correct=~"(?i:true)", model="news"'
+    )
     assert gauge.threshold == ThresholdRange(min=0.0)
     assert core.bound_of(COUNTED, Status(champion=CHAMPION)) is None
     known = Status(champion=CHAMPION, monitor=counting.monitor)

@@ -64,19 +64,19 @@ def query(outcomes: OutcomeCounters, version: int | None) -> str:
 
 def accuracy_query(outcomes: OutcomeCounters, version: int | None) -> str:
     """PromQL for the share of right predictions, to show to people."""
-    right = {outcomes.correct_label: "true"}
+    # In any case, as ``windows`` reads it: Python's str() of a truth is "True".
+    right = f'{outcomes.correct_label}=~"(?i:true)"'
     return f"sum({_increase(outcomes, version, right)}) / sum({_increase(outcomes, version)})"
 
 
-def _increase(
-    outcomes: OutcomeCounters, version: int | None, further: Mapping[str, str] | None = None
-) -> str:
-    labels = {**outcomes.match_labels, **(further or {})}
+def _increase(outcomes: OutcomeCounters, version: int | None, *further: str) -> str:
+    labels = dict(outcomes.match_labels)
     if outcomes.version_label and version is not None:
         labels[outcomes.version_label] = str(version)
-    matchers = ", ".join(
+    spelled = (
         f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in sorted(labels.items())
     )
+    matchers = ", ".join([*further, *spelled])
     seconds = int(outcomes.interval.total_seconds())
     late = int(settle(outcomes).total_seconds())
     return f"increase({outcomes.counter}{{{matchers}}}[{seconds}s] offset {late}s)"
