@@ -213,6 +213,7 @@ def test_a_rise_is_degraded_and_says_since_when() -> None:
     assert found.reading.value == pytest.approx(0.7)
     assert found.reading.samples == 300
     assert found.threshold.min == pytest.approx(1 - found.alarm.bound)
+    assert found.monitor is not None, "it is written also where the first verdict is a bad one"
 
 
 def test_no_series_is_said_with_its_labels() -> None:

@@ -18,6 +18,7 @@ from maintenance_core.model import (
     Monitor,
     Reading,
     ReferenceCounts,
+    Unknown,
 )
 from maintenance_core.model import OutcomeCounters as Counters
 from maintenance_core.spec import parse
@@ -59,9 +60,11 @@ def served() -> World:
     return world
 
 
+FLOOR = core.floor(counters(), REFERENCE)
+
+
 def down(world: World) -> World:
-    floor = core.floor(counters(), REFERENCE)
-    world.assessment = Degraded(Reading(world.now, 0.71, 412), 1, 1, floor, alarm=ALARM)
+    world.assessment = Degraded(Reading(world.now, 0.71, 412), 1, 1, FLOOR, alarm=ALARM)
     world.settle()
     return world
 
@@ -82,6 +85,28 @@ def test_what_a_version_achieves_is_written_once_and_watching_writes_nothing() -
         world.assessment = replace(healthy(world), reading=Reading(world.now, 0.88, 150))
         world.settle()
 
+    assert world.writes == writes
+
+
+@pytest.mark.parametrize("verdict", ["Degraded", "Stale"])
+def test_what_a_version_achieved_is_written_whatever_the_first_verdict_is(verdict: str) -> None:
+    """After a restart it would be looked for again, and a drop taken for it."""
+    world = World(spec=COUNTED)
+    world.assessment = core.unserved()
+    world.with_champion()
+    assert world.parsed.champion is not None
+    known = monitor(world.parsed.champion.version)
+    down = Degraded(Reading(world.now, 0.71, 412), 1, 1, FLOOR, alarm=ALARM, monitor=known)
+    world.assessment = down if verdict == "Degraded" else Unknown("Stale", "silent", known)
+    world.settle()
+
+    status = world.parsed
+    assert status.champion is not None
+    assert (status.monitor, status.champion.baseline) == (known, Baseline(0.9, START, 2000))
+    assert (status.run is not None) == (verdict == "Degraded")
+    writes = world.writes
+    world.now += timedelta(hours=1)
+    world.settle()
     assert world.writes == writes
 
 

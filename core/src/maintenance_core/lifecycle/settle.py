@@ -27,7 +27,7 @@ from maintenance_core.model import (
 )
 from maintenance_core.reasons import EventReason
 from maintenance_core.watch.assess import baseline_of, metric_digest
-from maintenance_core.watch.counters import beginning, still_holds
+from maintenance_core.watch.counters import beginning, level, still_holds
 
 RECHECK_AT_MOST: Final = timedelta(hours=24)
 
@@ -43,6 +43,7 @@ def settle(
     refusal = refused(seen, Request.WRITE_STATUS, str(seen.generation))
     if refusal is not None and not is_due(seen, refusal):
         return _tell(seen, refusal)
+    status = _with_monitor(seen, status)
     kept = kept_history(seen, status)
     settled = conditions(seen, replace(status, history=kept, observed_generation=seen.generation))
     if settled == seen.status:
@@ -70,23 +71,37 @@ def _with_later_checkpoint(status: Status, now: datetime) -> Status:
     return replace(status, monitor=replace(monitor, checkpoint_time=later))
 
 
+def _with_monitor(seen: Observation, status: Status) -> Status:
+    """Remember what counters tell of the champion when it was new, whatever they say of it now.
+
+    It rides on whatever is written, once a version: a restart would look for it in Prometheus,
+    which may have forgotten it by then.
+    """
+    champion, found = status.champion, seen.assessment.monitor
+    metrics = seen.spec.metrics if isinstance(seen.spec, Spec) else None
+    if champion is None or found is None or not isinstance(metrics, OutcomeCounters):
+        return status
+    known = still_holds(metrics, champion, status.monitor)
+    if known or not still_holds(metrics, champion, found):
+        return status
+    champion = replace(champion, baseline=level(found.reference))
+    return replace(status, champion=champion, monitor=found)
+
+
 def with_baseline(seen: Observation) -> Status:
-    """Remember what the champion achieves when it is new, if ``maxDrop`` or a test needs that."""
+    """Remember what the champion achieves when it is new, if ``maxDrop`` needs that."""
     status, found = seen.status, seen.assessment
     champion = status.champion
     if champion is None or not isinstance(seen.spec, Spec) or not isinstance(found, Healthy):
         return status
     metrics = seen.spec.metrics
     if isinstance(metrics, OutcomeCounters):
-        if found.monitor is None or still_holds(metrics, champion, status.monitor):
-            return status
-        champion = replace(champion, baseline=found.level)
-        return replace(status, champion=champion, monitor=found.monitor)
+        return status
     known = baseline_of(metrics, status) is not None
     if metrics.max_drop is None or known or found.level is None:
         return status
-    level = replace(found.level, metric=metric_digest(metrics))
-    return replace(status, champion=replace(champion, baseline=level), monitor=None)
+    baseline = replace(found.level, metric=metric_digest(metrics))
+    return replace(status, champion=replace(champion, baseline=baseline), monitor=None)
 
 
 def later_recheck(seen: Observation, spec: Spec, data_digest: str) -> Recheck:

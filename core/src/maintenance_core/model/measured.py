@@ -60,8 +60,8 @@ class Healthy:
     """Not enough bad readings. ``reading`` is the latest that counts.
 
     ``level`` is their mean, weighted by samples, once all of them lie well after the promotion.
-    With counters: ``monitor`` is what they are held against, ``season`` the time after which the
-    error is up just as it was then.
+    With counters: ``monitor`` is what they are held against, as in the other two, and ``season`` the
+    time after which the error is up just as it was then.
     """
 
     reading: Reading
@@ -88,6 +88,7 @@ class Degraded:
     recovering: bool = False
     alarm: Alarm | None = None
     onset: datetime | None = None
+    monitor: "Monitor | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Unknown:
 
     reason: str
     message: str
+    monitor: "Monitor | None" = None
 
 
 Assessment = Healthy | Degraded | Unknown

@@ -256,7 +256,7 @@ def assess(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> A
     """Judge what was counted of the champion in service."""
     monitor = counted.monitor
     if counted.silent:
-        return Unknown(MetricsReason.NO_DATA, _no_series(outcomes, champion))
+        return Unknown(MetricsReason.NO_DATA, _no_series(outcomes, champion), monitor)
     if monitor is None:
         samples = sum(counts.samples for counts in counted.gathered.values())
         return Unknown(
@@ -271,6 +271,7 @@ def assess(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> A
             MetricsReason.STALE,
             f"{outcomes.counter} has counted no labelled prediction since about "
             f"{heard:%Y-%m-%d %H:%M} UTC: check that labels still arrive.",
+            monitor,
         )
     return _judged(outcomes, counted, monitor)
 
@@ -295,13 +296,18 @@ def _judged(outcomes: OutcomeCounters, counted: Counted, monitor: Monitor) -> He
             floor(outcomes, reference),
             alarm=found,
             onset=found.onset - outcomes.interval - settle(outcomes),
+            monitor=monitor,
         )
     latest = e_detector.recent(state, RECENT_LABELS)
     if latest.samples <= 0.0:
         latest = reference.total
-    level = Baseline(1.0 - reference.total.rate, reference.end, reference.total.samples)
     reading = Reading(counted.time, 1.0 - latest.rate, latest.samples)
-    return Healthy(reading, 0, 1, level, monitor, season)
+    return Healthy(reading, 0, 1, level(reference), monitor, season)
+
+
+def level(reference: ReferenceCounts) -> Baseline:
+    """The accuracy (0 to 1) that the champion achieved when it was new, and on how many labels."""
+    return Baseline(1.0 - reference.total.rate, reference.end, reference.total.samples)
 
 
 def floor(outcomes: OutcomeCounters, reference: ReferenceCounts) -> ThresholdRange:
