@@ -195,6 +195,35 @@ def test_first_a_reference_is_gathered_and_then_the_test_begins() -> None:
     assert (healthy.level.value, healthy.level.samples) == (0.9, 2000)
 
 
+def test_a_reference_is_gathered_from_the_promotion_whenever_the_operator_starts() -> None:
+    """A few labels a day come to a reference in some weeks, and restarts do not take them away."""
+    first = core.first_count(COUNTED, CHAMPION)
+    for days in (0, 10, 30, 90, 300):
+        now = NOW + timedelta(days=days)
+        assert core.started(COUNTED, CHAMPION, None, now) == Counted(first)
+
+    now = NOW + timedelta(days=3000)
+    longest = core.GATHERED_WINDOWS * COUNTED.interval
+    bounded = core.started(COUNTED, CHAMPION, None, now).time
+    assert longest - core.BLOCK < now - bounded <= longest
+    assert (bounded - first) % core.BLOCK == timedelta()
+
+
+def test_labels_that_prometheus_has_forgotten_are_said() -> None:
+    day = timedelta(days=1) // COUNTED.interval
+    soon = core.assess(COUNTED, CHAMPION, fed(begun(), window(2 * day, 60, 6)))
+    late = core.assess(COUNTED, CHAMPION, fed(begun(), window(25 * day, 60, 6)))
+
+    assert isinstance(soon, Unknown)
+    assert isinstance(late, Unknown)
+    assert core.NOTHING_OLDER not in soon.message
+    assert late.message.startswith("60 of 2000 labelled predictions of version 3 are counted")
+    assert (
+        "They begin at 2026-12-20 12:00 UTC, although the version went into service at "
+        "2026-11-25 12:00 UTC: Prometheus has none from before."
+    ) in late.message
+
+
 def watched(*windows: Window) -> Counted:
     reference = ReferenceCounts(NOW, {"sport": Counts(2000, 200)})
     monitor = Monitor(3, core.digest(COUNTED), NOW, reference)

@@ -110,6 +110,26 @@ def test_what_a_version_achieved_is_written_whatever_the_first_verdict_is(verdic
     assert world.writes == writes
 
 
+def test_that_labels_are_forgotten_is_written_once() -> None:
+    world = World(spec=COUNTED)
+    world.assessment = core.unserved()
+    world.with_champion()
+    world.assessment = Unknown("AwaitingReadings", "60 of 2000 are counted.")
+    world.settle()
+    writes = world.writes
+
+    for number in range(3):
+        world.assessment = Unknown(
+            "AwaitingReadings", f"{900 + number} of 2000 are counted. {core.NOTHING_OLDER}."
+        )
+        world.settle()
+
+    assert world.writes == writes + 1
+    told = world.parsed.condition("MetricsAvailable")
+    assert told is not None
+    assert told.message == "900 of 2000 are counted. Prometheus has none from before."
+
+
 @pytest.mark.slow
 def test_a_rise_begins_a_run_that_remembers_what_the_test_showed() -> None:
     world = down(served())

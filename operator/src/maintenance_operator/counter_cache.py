@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
+from maintenance_core.errors import MetricsError
 from maintenance_core.model import Champion, Monitor, OutcomeCounters, Series
+from maintenance_core.reasons import MetricsReason
 from maintenance_core.watch import counters as core
 from maintenance_core.watch.assess import SKEWED
 from maintenance_core.watch.counters import Counted
@@ -58,17 +60,34 @@ class CounterCache:
             MetricsError: Prometheus does not answer; what was counted is kept.
         """
         kept = self._begun(key, outcomes, champion, written, now)
+        known = kept.counted.monitor
         query = core.query(outcomes, champion.version)
         missing = core.times(outcomes, kept.counted.time, now)
         at_once = FIRST_AT_ONCE
         while missing:
-            asked, missing = missing[:at_once], missing[at_once:]
-            answer = await self._source.range(outcomes.server, query, asked)
+            asked, answer = await self._answered(outcomes.server, query, missing[:at_once])
             at_once = min(POINTS_AT_ONCE, max(1, VALUES_AT_ONCE // max(1, len(answer))))
             found = core.windows(outcomes, answer)
             counted = core.taken(outcomes, champion, kept.counted, asked, found)
             kept = self._kept[key] = _Kept(kept.about, counted)
+            missing = missing[len(asked) :]
+            if counted.monitor is not None and known is None:
+                # A reference of long ago: the test begins later, as it will after a restart.
+                kept = self._begun(key, outcomes, champion, written, now)
+                known, missing = counted.monitor, core.times(outcomes, kept.counted.time, now)
         return kept.counted
+
+    async def _answered(
+        self, server: str, query: str, asked: Sequence[datetime]
+    ) -> tuple[Sequence[datetime], tuple[Series, ...]]:
+        """The answer, for fewer of the times where it is too large: no series may become many."""
+        while True:
+            try:
+                return asked, await self._source.range(server, query, asked)
+            except MetricsError as error:
+                if error.reason != MetricsReason.REPLY_TOO_LARGE or len(asked) <= FIRST_AT_ONCE:
+                    raise
+                asked = asked[: max(FIRST_AT_ONCE, len(asked) // 10)]
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""

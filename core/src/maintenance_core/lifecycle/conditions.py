@@ -49,6 +49,7 @@ from maintenance_core.reasons import (
 )
 from maintenance_core.status import MESSAGE_CHARACTERS, timestamp, with_conditions
 from maintenance_core.watch.common_cause import CommonCause
+from maintenance_core.watch.counters import NOTHING_OLDER
 
 READY: Final = "Ready"
 STALLED: Final = "Stalled"
@@ -233,7 +234,7 @@ def conditions(seen: Observation, status: Status) -> Status:
         rows,
         generation=seen.generation,
         now=seen.now,
-        anew=anew | _told_anew(seen, status),
+        anew=anew | _told_anew(seen, status) | _gathers_less(seen, status),
     )
     settled = replace(status, conditions=told)
     reading = _reading_at_transition(seen, settled)
@@ -406,6 +407,14 @@ def _told_anew(seen: Observation, status: Status) -> frozenset[str]:
     cause = job.cause if job is not None else ""
     same = IN_TURN.get(told, told) == IN_TURN.get(cause, cause)
     return frozenset() if same else frozenset({TRAINING})
+
+
+def _gathers_less(seen: Observation, status: Status) -> frozenset[str]:
+    """That labels may be out of reach is worth one write, though the reason stays the same."""
+    held, found = status.condition(METRICS_AVAILABLE), seen.assessment
+    known = held is None or NOTHING_OLDER in held.message
+    less = isinstance(found, Unknown) and NOTHING_OLDER in found.message
+    return frozenset({METRICS_AVAILABLE}) if less and not known else frozenset()
 
 
 def _why_no_run(seen: Observation, status: Status) -> TrainingReason:

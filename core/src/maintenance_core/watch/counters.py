@@ -44,12 +44,16 @@ from maintenance_core.watch.e_detector import DetectorState, Window
 SETTLE: Final = timedelta(seconds=30)
 BLOCK: Final = timedelta(days=8)
 """The test looks back this far, and at most twice as far."""
+GATHERED_WINDOWS: Final = 100_000
+"""A reference is gathered from so many windows at most: of five minutes, those of 347 days."""
 SILENCE: Final = timedelta(days=1)
 """Without a single label for so long, the counters are stale."""
 NAME_CHARACTERS: Final = 256
 """The longest class name that status holds."""
 LABELS_CHARACTERS: Final = 512
 """Of label matchers in a message: what follows them must still be read."""
+NOTHING_OLDER: Final = "Prometheus has none from before"
+"""In a message: labels that a reference needs may be gone."""
 RECENT_LABELS: Final = 100
 """Labels that the displayed value rests on; the test itself counts every label."""
 
@@ -123,6 +127,16 @@ def beginning(checkpoint: datetime, now: datetime) -> datetime:
     return checkpoint + max(0, blocks) * BLOCK
 
 
+def gathering(outcomes: OutcomeCounters, champion: Champion, now: datetime) -> datetime:
+    """Where a reference is gathered from: the promotion, however few labels come in a week.
+
+    Only beyond ``GATHERED_WINDOWS`` it is some whole ``BLOCK`` later.
+    """
+    first = first_count(outcomes, champion)
+    most = max(2 * BLOCK, GATHERED_WINDOWS * outcomes.interval)
+    return first + max(0, -((first + most - now) // BLOCK)) * BLOCK
+
+
 # --- the answer -------------------------------------------------------------------------
 
 
@@ -190,13 +204,15 @@ class Counted:
     """What was counted of one version up to ``time``: towards a reference, and then of the test.
 
     ``begins``: the test takes windows after it, and of those before it only what seasons need;
-    None before there is a reference. ``silent``: no series answered at ``time``.
+    None before there is a reference. ``silent``: no series answered at ``time``. ``oldest``: the
+    first window of those ``gathered``.
     """
 
     time: datetime
     begins: datetime | None = None
     silent: bool = False
     gathered: Mapping[str, Counts] = field(default_factory=dict)
+    oldest: datetime | None = None
     monitor: Monitor | None = None
     state: DetectorState = field(default_factory=DetectorState)
 
@@ -205,9 +221,9 @@ def started(
     outcomes: OutcomeCounters, champion: Champion, known: Monitor | None, now: datetime
 ) -> Counted:
     """The state before anything is counted; ``known`` is the reference that status holds."""
-    first = first_count(outcomes, champion)
     if known is None:
-        return Counted(beginning(first, now))
+        return Counted(gathering(outcomes, champion, now))
+    first = first_count(outcomes, champion)
     begins = beginning(known.checkpoint_time, now)
     return Counted(max(first, begins - e_detector.HISTORY), begins, monitor=known)
 
@@ -228,7 +244,8 @@ def taken(
     found: Iterable[Window],
 ) -> Counted:
     """What is counted once the windows of the times that were ``asked`` are in."""
-    gathered, monitor, begins = dict(counted.gathered), counted.monitor, counted.begins
+    gathered, oldest = dict(counted.gathered), counted.oldest
+    monitor, begins = counted.monitor, counted.begins
     before: list[Window] = []
     later: list[Window] = []
     last = None
@@ -240,6 +257,7 @@ def taken(
         before.append(window)
         if monitor is not None:
             continue
+        oldest = oldest or last
         for name, counts in window.classes.items():
             gathered[name] = gathered.get(name, NOTHING) + counts
         if sum(counts.samples for counts in gathered.values()) >= outcomes.baseline_samples:
@@ -247,9 +265,9 @@ def taken(
             begins, monitor = last, Monitor(champion.version, digest(outcomes), last, reference)
     state = e_detector.remember(counted.state, before)
     if monitor is not None:
-        gathered = {}
+        gathered, oldest = {}, None
         state = e_detector.advance(state, later, monitor.reference, outcomes.tolerance)
-    return Counted(asked[-1], begins, last != asked[-1], gathered, monitor, state)
+    return Counted(asked[-1], begins, last != asked[-1], gathered, oldest, monitor, state)
 
 
 def assess(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> Assessment:
@@ -258,13 +276,7 @@ def assess(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> A
     if counted.silent:
         return Unknown(MetricsReason.NO_DATA, _no_series(outcomes, champion), monitor)
     if monitor is None:
-        samples = sum(counts.samples for counts in counted.gathered.values())
-        return Unknown(
-            MetricsReason.AWAITING_READINGS,
-            f"{samples:.0f} of {outcomes.baseline_samples} labelled predictions of version "
-            f"{champion.version} are counted that tell what it achieves when it is new "
-            "(spec.metrics.outcomes.baselineSamples).",
-        )
+        return Unknown(MetricsReason.AWAITING_READINGS, _gathered(outcomes, champion, counted))
     heard = e_detector.latest_hour(counted.state) or monitor.checkpoint_time
     if counted.time - heard > max(SILENCE, 2 * outcomes.interval):
         return Unknown(
@@ -274,6 +286,23 @@ def assess(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> A
             monitor,
         )
     return _judged(outcomes, counted, monitor)
+
+
+def _gathered(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> str:
+    """How much of a reference there is; and since when, where older labels may be out of reach."""
+    samples = sum(counts.samples for counts in counted.gathered.values())
+    told = (
+        f"{samples:.0f} of {outcomes.baseline_samples} labelled predictions of version "
+        f"{champion.version} are counted that tell what it achieves when it is new "
+        "(spec.metrics.outcomes.baselineSamples)."
+    )
+    if counted.oldest is None or counted.oldest - champion.promoted_time <= BLOCK:
+        return told
+    return (
+        f"{told} They begin at {counted.oldest:%Y-%m-%d %H:%M} UTC, although the version went into "
+        f"service at {champion.promoted_time:%Y-%m-%d %H:%M} UTC: {NOTHING_OLDER}. If it does not "
+        "keep so many labels, write fewer into baselineSamples or let it keep them for longer."
+    )
 
 
 def unserved() -> Unknown:
