@@ -245,6 +245,30 @@ def test_a_rise_is_degraded_and_says_since_when() -> None:
     assert found.monitor is not None, "it is written also where the first verdict is a bad one"
 
 
+@pytest.mark.parametrize(
+    "errors, tolerance, advice",
+    [(1800, 0.1, "Write one below 0.091. Check"), (2000, 0.02, "seen. Check that the label")],
+)
+def test_a_tolerance_that_leaves_no_room_is_said(
+    errors: float, tolerance: float, advice: str
+) -> None:
+    outcomes = replace(COUNTED, tolerance=tolerance)
+    reference = ReferenceCounts(NOW, {"sport": Counts(2000, errors)})
+    known = Monitor(3, core.digest(outcomes), NOW, reference)
+    windows = [window(number, 20, 20 * errors / 2000) for number in range(1, 100)]
+    begun_now = core.started(outcomes, CHAMPION, known, NOW)
+
+    found = core.assess(
+        outcomes,
+        CHAMPION,
+        core.taken(outcomes, CHAMPION, begun_now, [windows[-1].end], windows),
+    )
+
+    assert isinstance(found, Unknown)
+    assert (found.reason, found.monitor) == ("ToleranceTooWide", known)
+    assert advice in found.message
+
+
 def test_no_series_is_said_with_its_labels() -> None:
     nothing = core.taken(VERSIONED, CHAMPION, begun(), [NOW + COUNTED.interval], [])
 

@@ -205,6 +205,19 @@ def test_no_counts_break_it(
         assert 0.0 <= track.statistic <= len(e_detector.RISES) * threshold() * 1.001
 
 
+@pytest.mark.parametrize("error, tolerance", [(0.99, 0.02), (0.9, 0.1), (0.6, 0.5), (1.0, 0.0)])
+def test_where_no_error_could_be_more_nothing_alarms(error: float, tolerance: float) -> None:
+    against = reference(error)
+    assert not e_detector.leaves_room(against, tolerance)
+    stream = [window(number, a=(100, 100 * error)) for number in range(1, 400)]
+
+    state = advance(DetectorState(), stream, against, tolerance)
+
+    assert alarm(state, against, tolerance) is None
+    assert state.tracks[Kind.ERROR].statistic == 0.0
+    assert sum(counts.samples for counts in state.hours.values()) == 39_900
+
+
 def test_an_alarm_stands_until_the_evidence_has_gone() -> None:
     against = reference()
     bad = [window(number, a=(10, 5), b=(10, 5)) for number in range(1, 20)]

@@ -92,6 +92,10 @@ class MetricsReason(Reason):
         "OutcomesUnreadable",
         "The counters of spec.metrics.outcomes lack a label, or it says neither true nor false.",
     )
+    TOLERANCE_TOO_WIDE = (
+        "ToleranceTooWide",
+        "spec.metrics.outcomes.tolerance beyond the error of the version leaves no room for a rise.",
+    )
     INVALID_QUERY = "InvalidQuery", "Prometheus refuses the query as malformed."
     QUERY_FAILED = "QueryFailed", "Prometheus answered with an error."
     REPLY_TOO_LARGE = "ReplyTooLarge", "Prometheus answers with more than is read."

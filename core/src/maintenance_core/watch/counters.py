@@ -285,7 +285,7 @@ def assess(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> A
             f"{heard:%Y-%m-%d %H:%M} UTC: check that labels still arrive.",
             monitor,
         )
-    return _judged(outcomes, counted, monitor)
+    return _judged(outcomes, champion, counted, monitor)
 
 
 def _gathered(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> str:
@@ -312,7 +312,9 @@ def unserved() -> Unknown:
     )
 
 
-def _judged(outcomes: OutcomeCounters, counted: Counted, monitor: Monitor) -> Healthy | Degraded:
+def _judged(
+    outcomes: OutcomeCounters, champion: Champion, counted: Counted, monitor: Monitor
+) -> Assessment:
     state, reference = counted.state, monitor.reference
     found = e_detector.alarm(state, reference, outcomes.tolerance)
     season = e_detector.season(state, found) if found is not None else None
@@ -327,11 +329,28 @@ def _judged(outcomes: OutcomeCounters, counted: Counted, monitor: Monitor) -> He
             onset=found.onset - outcomes.interval - settle(outcomes),
             monitor=monitor,
         )
+    if found is None and not e_detector.leaves_room(reference, outcomes.tolerance):
+        message = _no_room(outcomes, champion, reference)
+        return Unknown(MetricsReason.TOLERANCE_TOO_WIDE, message, monitor)
     latest = e_detector.recent(state, RECENT_LABELS)
     if latest.samples <= 0.0:
         latest = reference.total
     reading = Reading(counted.time, 1.0 - latest.rate, latest.samples)
     return Healthy(reading, 0, 1, level(reference), monitor, season)
+
+
+def _no_room(outcomes: OutcomeCounters, champion: Champion, reference: ReferenceCounts) -> str:
+    """What the tolerance should be where it leaves no room, and what else may be wrong."""
+    least = math.floor(1000.0 * (1.0 - reference.bound)) / 1000.0
+    instead = f"Write one below {least:g}. " if least > 0.0 else ""
+    return (
+        f"Of the first {reference.total.samples:.0f} labelled predictions of version "
+        f"{champion.version} a share of {reference.total.rate:.4g} was wrong (at most "
+        f"{reference.bound:.4g}, as surely as they tell): no error can be more than that and "
+        f"spec.metrics.outcomes.tolerance, {outcomes.tolerance:g}, together, so no rise would be "
+        f"seen. {instead}Check that the label {outcomes.correct_label!r} says true where a "
+        "prediction was right."
+    )
 
 
 def level(reference: ReferenceCounts) -> Baseline:

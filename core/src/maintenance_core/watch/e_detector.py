@@ -100,6 +100,11 @@ class DetectorState:
     hours: Mapping[int, Counts] = field(default_factory=dict)
 
 
+def leaves_room(reference: ReferenceCounts, tolerance: float) -> bool:
+    """Whether an error can be more than the reference's bound and the tolerance together."""
+    return reference.bound + tolerance < _SURE
+
+
 def threshold() -> float:
     """What either test must reach; together they keep the average run length."""
     return AVERAGE_RUN_LENGTH * float(len(Kind))
@@ -176,7 +181,9 @@ class _Game:
         )
 
     def play(self, total: Counts, mean: float, time: datetime) -> None:
-        """One window, whose error should be at most ``mean``."""
+        """One window, whose error should be at most ``mean``; nothing where no error is more."""
+        if not 0.0 < mean < _SURE:
+            return
         if self._factors[0] != mean:
             self._factors = (mean, [_log_factors(mean, rise) for rise in RISES])
         samples, errors = total.samples, total.errors
@@ -209,12 +216,10 @@ class _Game:
 def _log_factors(mean: float, rise: float) -> tuple[float, float]:
     """Logs of what an error and a right answer multiply a bet by.
 
-    The likelihood ratios of an error rate of ``mean + rise`` against ``mean``; zeros where no error
-    could be any worse.
+    The likelihood ratios of an error rate of ``mean + rise`` against ``mean``, which must be below
+    ``_SURE``.
     """
     rise = min(rise, _SURE - mean)
-    if rise <= 0.0 or mean <= 0.0:
-        return 0.0, 0.0
     stake = rise / (mean * (1.0 - mean))
     return math.log1p(stake * (1.0 - mean)), math.log1p(-stake * mean)
 
