@@ -289,9 +289,53 @@ def test_what_is_no_season_counts(errors: dict[int, float], hours: int) -> None:
     assert seasonal(errors, hours) is None
 
 
-def test_a_state_forgets_what_is_older_than_eight_days() -> None:
+WEEKEND = {24 * 5 + hour: 0.35 for hour in range(48)}
+
+
+def weeks(count: int) -> dict[int, float]:
+    """Bad weekends; weeks begin on a Monday."""
+    return {168 * week + hour: error for week in range(count) for hour, error in WEEKEND.items()}
+
+
+def looks(errors: dict[int, float], first: int, last: int) -> list[bool]:
+    """At each hour from ``first`` to ``last`` (exclusive), whether a drop is told."""
+    chance = random.Random(7)  # noqa: S311 - no secret
+    state, told, against = DetectorState(), [], one_class()
+    for hour in range(last):
+        rate = errors.get(hour, 0.15)
+        wrong = sum(chance.random() < rate for _ in range(40))
+        here = Window(START + timedelta(hours=hour + 1), {"a": Counts(40, wrong)})
+        state = advance(state, [here], against, TOLERANCE)
+        found = alarm(state, against, TOLERANCE)
+        told.append(found is not None and season(state, found) is None)
+    return told[first:]
+
+
+def test_a_weekend_as_the_ones_before_is_no_drop_at_any_look() -> None:
+    assert any(looks(weeks(1), 0, 168)), "the first is not known yet"
+    assert not any(looks(weeks(4), 168 + 24, 4 * 168)), "each of the next three is"
+
+
+def test_what_begins_in_a_season_and_stays_is_seen_soon_after_it() -> None:
+    monday = 3 * 168
+    stays = dict.fromkeys(range(monday - 30, monday + 24), 0.35)
+
+    told = looks(weeks(3) | stays, monday - 30, monday + 24)
+
+    assert not any(told[:30]), "as in the weekends before"
+    assert told[30:].index(True) <= 8
+
+
+def test_nights_of_an_hour_later_where_clocks_go_back_are_the_season() -> None:
+    later = {hour + 1: error for hour, error in night(6, 0.35).items()}
+    nights = {hour: error for day in range(6) for hour, error in night(day, 0.35).items()}
+
+    assert not any(looks(nights | later, 24, 7 * 24))
+
+
+def test_a_state_forgets_what_is_older_than_fourteen_days() -> None:
     state = advance(DetectorState(), hourly({}, 24 * 20), one_class(), TOLERANCE)
 
-    assert len(state.hours) == 8 * 24
+    assert len(state.hours) == 14 * 24
     assert e_detector.recent(state, 100) == Counts(120, 18)
     assert e_detector.recent(DetectorState(), 100) == NOTHING

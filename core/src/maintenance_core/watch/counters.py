@@ -225,7 +225,9 @@ def started(
         return Counted(gathering(outcomes, champion, now))
     first = first_count(outcomes, champion)
     begins = beginning(known.checkpoint_time, now)
-    return Counted(max(first, begins - e_detector.HISTORY), begins, monitor=known)
+    # A day more: what is remembered ends with the latest label, and not with the latest look.
+    remembered = now - e_detector.HISTORY - SILENCE
+    return Counted(max(first, min(begins, remembered)), begins, monitor=known)
 
 
 def still_holds(outcomes: OutcomeCounters, champion: Champion, monitor: Monitor | None) -> bool:

@@ -39,11 +39,18 @@ LEAVING: Final = 10.0
 
 SEASONS: Final = (timedelta(days=1), timedelta(days=7))
 _HOUR: Final = 3600
-HISTORY: Final = timedelta(days=8)
-"""Of hours that are remembered: last week's season, and a day more."""
+HISTORY: Final = timedelta(days=14)
+"""Of hours that are remembered: a week, and the longest season before that."""
 _HOURS_KEPT: Final = HISTORY // timedelta(hours=1)
-_SAME_SEASON: Final = 0.05
-"""One-sided p-value from which the error is no worse than a season ago."""
+_SHIFTS: Final = (0, 1, -1)
+"""Hours by which a season may come late or early, as it does where clocks go forward and back."""
+_LULLS: Final = (8, 12, 24)
+"""Hours before an onset, in any of which the error was down: it is no season that never ended."""
+_DOWN: Final = 2.5
+"""Standard errors by which it was down."""
+_WORSE: Final = 4.0
+"""Standard errors by which the error is worse than a season ago. It is asked of all the hours since
+each hour of the season, and again at each look: in a weekend some 500 times."""
 _LEAST_OF_A_SEASON: Final = 30
 _ODDS_OF_AN_END: Final = math.log(100.0)
 _SURE: Final = 1.0 - 1e-9
@@ -153,7 +160,7 @@ def _add(hours: dict[int, Counts], window: Window) -> None:
 
 
 def _latest(hours: Mapping[int, Counts]) -> Mapping[int, Counts]:
-    """The last eight days."""
+    """The last fourteen days."""
     oldest = max(hours, default=0) - _HOURS_KEPT
     return {hour: counts for hour, counts in hours.items() if hour > oldest}
 
@@ -243,42 +250,67 @@ def alarm(state: DetectorState, reference: ReferenceCounts, tolerance: float) ->
 def season(state: DetectorState, found: Alarm) -> timedelta | None:
     """The season (a day, a week) after which the error is up just as it was then; else None.
 
-    Then the error was up too, came down again, and is no worse now than it was.
+    Then the error was up too, it was down before its onset now, and is no worse now than it was.
     """
     if state.time is None:
         return None
     first, last = _hour(found.onset), _hour(state.time)
-    return next(
-        (
-            each
-            for each in SEASONS
-            if _recurs(state.hours, first, last, int(each.total_seconds()) // _HOUR, found.bound)
-        ),
-        None,
+    for each in SEASONS:
+        period = int(each.total_seconds()) // _HOUR
+        if last - first < period and any(
+            _recurs(state.hours, first, last, period + shift, found.bound) for shift in _SHIFTS
+        ):
+            return each
+    return None
+
+
+def _was_down(hours: Mapping[int, Counts], first: int, then: Counts, bound: float) -> bool:
+    """Whether the error was within its bound just before the onset, and surely less than then.
+
+    Of a small drop that stays, some hours are within the bound by chance.
+    """
+    lulls = (_sum(hours, first - length, first - 1) for length in _LULLS)
+    return any(
+        lull.samples >= _LEAST_OF_A_SEASON and lull.rate <= bound and _score(then, lull) > _DOWN
+        for lull in lulls
     )
 
 
 def _recurs(hours: Mapping[int, Counts], first: int, last: int, period: int, bound: float) -> bool:
     now = _sum(hours, first, last)
     then = _sum(hours, first - period, last - period)
-    between = _sum(hours, last - period + 1, first - 1)
     known = then.samples >= max(_LEAST_OF_A_SEASON, now.samples / 2)
-    if not known or between.samples < _LEAST_OF_A_SEASON or last - first >= period:
-        return False
-    return then.rate > bound >= between.rate and not _worse(now, then)
+    return (
+        known
+        and then.rate > bound
+        and _was_down(hours, first, then, bound)
+        and not _worse(hours, first, last, period)
+    )
 
 
 def _sum(hours: Mapping[int, Counts], first: int, last: int) -> Counts:
     return sum((hours.get(hour, NOTHING) for hour in range(first, last + 1)), NOTHING)
 
 
-def _worse(now: Counts, then: Counts) -> bool:
-    """Whether the error is higher now, by a score test of two proportions."""
+def _worse(hours: Mapping[int, Counts], first: int, last: int, period: int) -> bool:
+    """Whether the error is higher now than a period ago, in all hours since any of the season.
+
+    What stays when the season should be over is seen in the hours since, however long it was.
+    """
+    now = then = NOTHING
+    for hour in range(last, first - 1, -1):
+        now += hours.get(hour, NOTHING)
+        then += hours.get(hour - period, NOTHING)
+        if min(now.samples, then.samples) >= _LEAST_OF_A_SEASON and _score(now, then) > _WORSE:
+            return True
+    return False
+
+
+def _score(now: Counts, then: Counts) -> float:
+    """Standard errors by which the error is higher now: a score test of two proportions."""
     pooled = now + then
     spread = pooled.rate * (1.0 - pooled.rate) * (1.0 / now.samples + 1.0 / then.samples)
-    if spread <= 0.0:
-        return False
-    return (now.rate - then.rate) / math.sqrt(spread) > normal_quantile(1.0 - _SAME_SEASON)
+    return (now.rate - then.rate) / math.sqrt(spread) if spread > 0.0 else 0.0
 
 
 def recent(state: DetectorState, least: float) -> Counts:
