@@ -30,6 +30,7 @@ class Store:
 
     async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
         """As Prometheus: nothing where it has nothing, and no more than it may."""
+        assert (server, query[:3]) == ("default", "sum")
         self.asked += times
         there = [time for time in times if time >= self.kept]
         if there and len(times) * self.most_series > 30_000:
@@ -67,7 +68,7 @@ async def test_restarts_do_not_keep_a_reference_from_being_reached() -> None:
 
 
 async def test_a_reference_of_long_ago_is_the_first_and_the_test_is_as_after_a_restart() -> None:
-    """Months after a promotion: what was labelled first tells, and no rise since is taken for it."""
+    """Months after a promotion what was labelled first tells; no later rise is taken for it."""
     store = Store(worse=START + 100 * DAY)
 
     first = await counted(CounterCache(store), 130)

@@ -94,7 +94,7 @@ class MetricsReason(Reason):
     )
     TOLERANCE_TOO_WIDE = (
         "ToleranceTooWide",
-        "spec.metrics.outcomes.tolerance beyond the error of the version leaves no room for a rise.",
+        "spec.metrics.outcomes.tolerance above the version's error leaves no room for a rise.",
     )
     INVALID_QUERY = "InvalidQuery", "Prometheus refuses the query as malformed."
     QUERY_FAILED = "QueryFailed", "Prometheus answered with an error."

@@ -60,7 +60,7 @@ class Healthy:
     """Not enough bad readings. ``reading`` is the latest that counts.
 
     ``level`` is their mean, weighted by samples, once all of them lie well after the promotion.
-    With counters: ``monitor`` is what they are held against, as in the other two, and ``season`` the
+    With counters: ``monitor`` is what they are held against, as in the other two; ``season`` the
     time after which the error is up just as it was then.
     """
 
