@@ -39,6 +39,7 @@ from maintenance_trainer.data.auto_holdout import (
 from maintenance_trainer.data.bounds import MOST_BYTES, ROW_BYTES
 from maintenance_trainer.data.folders import Named
 from maintenance_trainer.data.folders import Origin as Origin  # noqa: PLC0414  # part of a row
+from maintenance_trainer.data.index_columns import without_index
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.rows import MARKS, DataFile
 from maintenance_trainer.data.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
@@ -376,7 +377,7 @@ class _Read:
         trained_on = its_digest in known
         new = file.origin is Origin.UPDATES and not trained_on
         columns = columns if new else undated
-        reader = source.read(
+        its_file, index = without_index(
             SourceFile(
                 path,
                 file,
@@ -389,6 +390,7 @@ class _Read:
                 champion_labels=self.champion_labels,
             )
         )
+        reader = source.read(its_file)
         rows: list[Row] = []
         try:
             rows += self._rows(reader, file, since if columns.time else "")
@@ -411,7 +413,8 @@ class _Read:
             if reader.columns:
                 self.named.update(strata)
                 self.named_rows += len(strata)
-        return DataFile(file.origin, file.name, its_digest, len(rows), new, reader.columns)
+        there = tuple(name for name in reader.columns if name not in index)
+        return DataFile(file.origin, file.name, its_digest, len(rows), new, there)
 
     def _rows(self, reader: Reader[Row], file: Named, since: str) -> Iterator[Row]:
         onset = dates.parsed(since) if since else None
