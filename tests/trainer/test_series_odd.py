@@ -22,13 +22,16 @@ from support.series import (
 )
 
 from maintenance_contract import Task, Windows, columns_of, evidence_names
+from maintenance_trainer.data.shares import Shares
 from maintenance_trainer.data.snapshot import read_again, take_snapshot
 from maintenance_trainer.errors import DataError
+from maintenance_trainer.files import sha256
 from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks import source
 from maintenance_trainer.tasks.series import arrays, drift, leakage
 from maintenance_trainer.tasks.series.rows import SECOND, Window
 from maintenance_trainer.tasks.series.schema import Channel, Schema
+from maintenance_trainer.tasks.time_series_forecasting import TimeSeriesForecasting
 
 CLASSES = Task.TIME_SERIES_CLASSIFICATION
 FORECAST = Task.TIME_SERIES_FORECASTING
@@ -203,6 +206,38 @@ def test_a_target_that_the_rows_to_learn_from_do_not_hold_is_left_out(tmp_path: 
     rows = [row for row in rows_of(taken(tmp_path)) if row.end + row.horizon <= 30]
     assert rows[0].targets == ("late", "v")
     assert Schema.of(rows, 4).targets == ("v",)
+
+
+def test_a_delivery_that_calls_its_target_otherwise_is_refused(tmp_path: Path) -> None:
+    numbers = np.arange(40.0)
+    write(tmp_path / "original/a.csv", records(0, {"load": numbers, "warm": numbers % 7}))
+    write(tmp_path / "updates/b.csv", records(40, {"load_kw": numbers, "warm": numbers % 7}))
+    named = columns_of(FORECAST, (), ("load",))
+    error = refused(tmp_path, columns=named)
+    assert error.reason == "ColumnMissing"
+    assert error.message.startswith(
+        "updates/b.csv: there is no column 'load' of data.columns.targets, only 'time', 'load_kw', "
+        "'warm', and no new file has a target"
+    )
+    # A version was trained on it, or another delivery has the target: it counts as empty.
+    its = frozenset({sha256(tmp_path / "updates/b.csv")})
+    shares = Shares(1_000, 3_000)
+    assert rows_of(taken(tmp_path, columns=named, known=its, champion_holdout=shares))
+    write(tmp_path / "updates/c.csv", records(80, {"load": numbers, "warm": numbers % 7}))
+    assert any(row.new for row in rows_of(taken(tmp_path, columns=named)))
+
+
+def test_a_channel_that_no_window_sees_is_not_called_empty(tmp_path: Path) -> None:
+    numbers = np.arange(40.0)
+    late: list[Any] = [""] * 36 + [1.0, 2.0, 3.0, 4.0]
+    of_v: list[Any] = [*numbers[:30], *[""] * 10]
+    columns = {"v": of_v, "late": late, "none": [""] * 40}
+    write(tmp_path / "original/a.csv", records(0, columns))
+    found = taken(tmp_path, columns=columns_of(FORECAST, (), ("v",)))
+    task = TimeSeriesForecasting()
+    said = task.check_rows(None, found)
+    assert "the column 'none': nothing is in it, so it is no input." in said
+    assert any(each.startswith("the column 'late': no window sees") for each in said)
 
 
 def test_errors_of_a_channel_of_new_files_alone_are_measured_by_its_own_steps(

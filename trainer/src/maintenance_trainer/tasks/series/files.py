@@ -99,6 +99,7 @@ class SeriesReader:
 
     def _finish(self, builder: TableBuilder) -> None:
         table, columns = builder.table, self._source.columns
+        table.header = self.columns
         if not len(table):
             return
         wanted = (*(columns.inputs or ()), *columns.targets)

@@ -13,6 +13,7 @@ import numpy as np
 
 from maintenance_contract import Windows
 from maintenance_trainer.data import dates, labels
+from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.tasks.named_columns import refuse_spellings
@@ -49,7 +50,7 @@ def joined(
 
     Raises:
         DataError: DataUnreadable, a stamp that is there twice or a target without a number;
-            DataEmpty, not one window; ColumnMissing, a target that no file has.
+            DataEmpty, not one window; ColumnMissing, a target that no file has, or no new one.
     """
     if not rows:
         return []
@@ -64,6 +65,7 @@ def joined(
     refuse_spellings(
         [(head.table.where, head.table.known, head.table.channels) for head in heads], remarks
     )
+    _refuse_without_targets(heads, targets)
     _tell_of_zones(heads, remarks)
     scales = Scales()
     pieces_of = _pieces(heads)
@@ -101,6 +103,30 @@ def _heads(rows: Sequence[Stamped]) -> tuple[list[Stamped], list[Flags]]:
             news.append([])
         news[number].append(row.new)
     return heads, [np.array(each, bool) for each in news]
+
+
+def _refuse_without_targets(heads: Sequence[Stamped], targets: tuple[str, ...]) -> None:
+    """Refuse updates of which no file has a target: no window of theirs could be told.
+
+    Raises:
+        DataError: ColumnMissing.
+    """
+    its = [each for each in heads if each.origin is Origin.UPDATES and not each.table.known]
+    if (
+        not targets
+        or not its
+        or any(name in each.table.channels for each in its for name in targets)
+    ):
+        return
+    if not any(name in each.table.channels for each in heads for name in targets):
+        return  # nowhere: that is told of all files
+    table = its[0].table
+    message = (
+        f"{table.where}: there is no column {targets[0]!r} of data.columns.targets, only "
+        f"{', '.join(map(repr, table.header[:20]))}, and no new file has a target: spell it as "
+        "earlier files do, or name the right one in data.columns."
+    )
+    raise DataError("ColumnMissing", message)
 
 
 def _pieces(heads: Sequence[Stamped]) -> dict[str, list[_Piece]]:

@@ -26,7 +26,7 @@ from maintenance_trainer.tasks.huggingface import (
     rehearsal,
     sizes,
 )
-from maintenance_trainer.tasks.named_columns import refuse_strangers, remarks
+from maintenance_trainer.tasks.named_columns import listed, refuse_strangers, remarks
 from maintenance_trainer.tasks.series import arrays, drift, embedding, network, stored
 from maintenance_trainer.tasks.series.rows import SECOND, Scales, Series, ValuedWindow, Window
 from maintenance_trainer.tasks.series.schema import Channel, Schema
@@ -399,9 +399,20 @@ def _refuse_strangers(model: SeriesModel, rows: Sequence[Window]) -> None:
 
 def _remarks(rows: Sequence[Window], learnt: Schema) -> list[str]:
     """What is odd about the channels and is read all the same."""
-    there = {name for group in arrays.groups(rows) for name in group.series.columns}
+    columns = [group.series.columns for group in arrays.groups(rows)]
+    strangers = {name for its in columns for name in its} - set(learnt.names)
+    filled = {
+        name
+        for its in columns
+        for name in strangers & its.keys()
+        if bool(np.isfinite(its[name]).any())
+    }
     constant = [each.name for each in learnt.channels if _is_constant(each)]
-    return remarks(sorted(there - set(learnt.names)), constant)
+    told = remarks(sorted(strangers - filled), constant)
+    if filled:
+        what = "no window sees or is told by a row that has a number in it, so it is no input."
+        told.append(f"{listed(sorted(filled))}: {what}")
+    return told
 
 
 def _is_constant(channel: Channel) -> bool:

@@ -28,10 +28,14 @@ _SHOWN: Final = 40
 
 @dataclass(slots=True, eq=False)
 class Table:
-    """The rows of one file, in its order; ``channels`` by name, NaN where nothing is."""
+    """The rows of one file, in its order; ``channels`` by name, NaN where nothing is.
+
+    ``header`` are all its columns, complete once it is read.
+    """
 
     where: str
     known: bool
+    header: tuple[str, ...] = ()
     stamps: "array[int]" = field(default_factory=lambda: array("q"))
     names: "array[int]" = field(default_factory=lambda: array("l"))
     places: list[str] = field(default_factory=list)
