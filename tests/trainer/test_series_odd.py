@@ -183,6 +183,54 @@ def test_zones_of_parquet_are_compared_as_those_of_texts_are(tmp_path: Path) -> 
     assert "updates/b.csv, line 2: times without a zone are in UTC; original/a.parquet" in said
 
 
+def test_odd_steps_are_told_with_the_first_place_and_how_many(tmp_path: Path) -> None:
+    def put(name: str, times: list[str]) -> None:
+        write(tmp_path / name, [{"time": time, "v": n % 5} for n, time in enumerate(times)])
+
+    put("original/a.csv", stamps(0, 100))
+    quarter = timedelta(minutes=15)
+    put("updates/b.csv", stamps(400, 60, quarter))
+    irregular = (
+        "updates/b.csv, 2025-01-05T04:15:00Z: irregularly sampled: a step of another length than "
+        "most, as more than 10% of the series are; windows count rows (59 in all)."
+    )
+    assert irregular in taken(tmp_path).remarks
+
+    put("updates/b.csv", stamps(400, 5, quarter))
+    sooner = "updates/b.csv, 2025-01-05T04:15:00Z: rows follow sooner than most"
+    assert any(each.startswith(sooner) and "(4 in all)" in each for each in taken(tmp_path).remarks)
+
+    put("updates/b.csv", [*stamps(102, 20), *stamps(124, 20), *stamps(200, 20)])
+    said = "; ".join(taken(tmp_path).remarks)
+    assert "updates/b.csv, 2025-01-05T06:00:00Z: rows are missing in between" in said
+    assert "windows count rows (3 in all)" in said
+    assert "updates/b.csv, 2025-01-09T08:00:00Z: a gap of more than 4 steps: no window" in said
+
+    put("updates/b.csv", [*stamps(100, 20), *stamps(130, 3)[::-1], *stamps(120, 10)])
+    said = "; ".join(taken(tmp_path).remarks)
+    assert (
+        "updates/b.csv, line 23: rows are not in the order of time: they are sorted (3 in" in said
+    )
+
+
+def test_series_at_other_intervals_are_told(tmp_path: Path) -> None:
+    def shop(name: str, seconds: int) -> list[Record]:
+        times = stamps(0, 30, timedelta(seconds=seconds))
+        return [{"time": time, "shop": name, "v": n % 5} for n, time in enumerate(times)]
+
+    write(tmp_path / "original/a.csv", [*shop("a", 60), *shop("b", 63), *shop("c", 60)])
+    assert not any("other intervals" in each for each in taken(tmp_path, columns=BY_SHOP).remarks)
+    write(tmp_path / "original/b.csv", [*shop("m", 10), *shop("n", 300)])
+    said = [each for each in taken(tmp_path, columns=BY_SHOP).remarks if "other intervals" in each]
+    assert said == [
+        (
+            "data, series 'm' with a row every 10 s: series at other intervals than most, which "
+            "have a row every 60 s (like 'a'): windows count rows, so theirs span another time "
+            "(2 in all)."
+        )
+    ]
+
+
 # --- targets -----------------------------------------------------------------------------
 
 

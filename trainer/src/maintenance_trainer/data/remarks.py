@@ -14,10 +14,10 @@ class Remarks:
         self._found: dict[str, tuple[str, int]] = {}
         self._left_out: list[LeftOutFile] = []
 
-    def note(self, what: str, where: str) -> None:
-        """One more row (or file) of which this is to be told; ``where`` names it."""
-        first, count = self._found.get(what, (where, 0))
-        self._found[what] = (first, count + 1)
+    def note(self, what: str, where: str, count: int = 1) -> None:
+        """So many more rows (or files) of which this is to be told; ``where`` names the first."""
+        first, before = self._found.get(what, (where, 0))
+        self._found[what] = (first, before + count)
 
     def leave_out(self, name: str, why: str) -> None:
         """A row that cannot be read and is left out; ``name`` is its file's, or says its place."""

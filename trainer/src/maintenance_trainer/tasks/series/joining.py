@@ -17,14 +17,12 @@ from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.tasks.named_columns import refuse_spellings
+from maintenance_trainer.tasks.series import odd_times
 from maintenance_trainer.tasks.series.cutting import Counts, Cut, Flags, Joined, Whole
 from maintenance_trainer.tasks.series.rows import SECOND, Floats, Scales, Series, Stamps, Window
 from maintenance_trainer.tasks.series.schema import no_numbers
 from maintenance_trainer.tasks.series.tables import Stamped, Table
 
-IRREGULAR: Final = 0.1
-"""Share of steps of another length from which on a series counts as irregularly sampled."""
-_OTHER_LENGTH: Final = 0.01
 _SHOWN: Final = 80
 
 
@@ -74,6 +72,7 @@ def joined(
         _joined(name, pieces, scales, windows, remarks)
         for name, pieces in sorted(pieces_of.items())
     ]
+    odd_times.tell_of_intervals(found, remarks)
     for head in heads:  # series have their numbers
         head.table.channels.clear()
     if not labelled:
@@ -152,8 +151,7 @@ def _joined(
     owners = np.concatenate([np.full(len(piece.rows), piece.number) for piece in pieces])
     labels = [piece.table.labels[at] for piece in pieces for at in piece.rows.tolist()]
     for piece in pieces:
-        if (np.diff(_stamps(piece)) < 0).any():
-            remarks.note("rows are not in the order of time: they are sorted", piece.table.where)
+        odd_times.tell_of_order(_stamps(piece), piece.rows, piece.table, remarks)
     order = np.argsort(stamps, kind="stable")
     stamps, owners = stamps[order], owners[order]
     labels = [labels[at] for at in order.tolist()]
@@ -163,20 +161,18 @@ def _joined(
         channel: _column(pieces, channel) if plain else _column(pieces, channel)[order]
         for channel in names
     }
+    tables = {piece.number: piece.table for piece in pieces}
     if len(stamps) > 1 and (np.diff(stamps) == 0).any():
         rows = np.concatenate([piece.rows for piece in pieces])[order]
-        merge = _Merge(name, {piece.number: piece.table for piece in pieces}, remarks)
+        merge = _Merge(name, tables, remarks)
         stamps, owners, labels, columns = merge.of(stamps, owners, labels, columns, rows)
     step = _step(pieces, stamps)
-    _tell_of_steps(name, stamps, step, pieces[0].table.where, remarks)
     gaps = np.diff(stamps) > windows.context * step * SECOND
     starts = np.concatenate([[0], np.where(gaps, np.arange(1, len(stamps)), 0)])
     starts = np.maximum.accumulate(starts).astype(np.int64)
-    if gaps.any():
-        what = f"a gap of more than {windows.context} steps: no window reaches over it"
-        for _ in range(int(gaps.sum())):
-            remarks.note(what, pieces[0].table.where)
-    return Joined(Series(name, stamps, columns, starts, step, scales), owners, labels)
+    made = Joined(Series(name, stamps, columns, starts, step, scales), owners, labels)
+    odd_times.tell(made, tables, windows.context, remarks)
+    return made
 
 
 def _stamps(piece: _Piece) -> Stamps:
@@ -207,20 +203,6 @@ def _step(pieces: Sequence[_Piece], stamps: Stamps) -> float:
             return max(float(np.median(steps)) / SECOND, 1e-6)
     steps = np.diff(stamps)
     return max(float(np.median(steps)) / SECOND, 1e-6) if len(steps) else 1.0
-
-
-def _tell_of_steps(name: str, stamps: Stamps, step: float, where: str, remarks: Remarks) -> None:
-    if len(stamps) < 3:  # noqa: PLR2004
-        return
-    away = np.abs(np.diff(stamps) / SECOND - step) > _OTHER_LENGTH * step
-    if away.mean() > IRREGULAR:
-        remarks.note(
-            f"irregularly sampled: of the steps from a row to the next more than {IRREGULAR:.0%} "
-            "are of another length than most; windows count rows",
-            f"{where}{f', series {name[:40]!r}' if name else ''}",
-        )
-    elif away.any():
-        remarks.note("rows are missing in between: windows count rows", where)
 
 
 def _tell_of_names(pieces: Mapping[str, Sequence[_Piece]], remarks: Remarks) -> None:
