@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from maintenance_trainer.errors import ConfigurationError
 from maintenance_trainer.locations import Places
 from maintenance_trainer.model_field import Given
 from maintenance_trainer.store import versions
+from maintenance_trainer.store.provenance import version_of
 from maintenance_trainer.store.store import Store
 from maintenance_trainer.tasks.huggingface.folder import check_model
 
@@ -105,6 +108,21 @@ def test_versions_are_numbered_whole_and_found_by_their_request(store: Store) ->
     assert modes == {0o644}, "another user serves it"
     assert first.folder.stat().st_mode & 0o777 == 0o755
     assert {path.name for path in (store.root / "versions").iterdir()} == {"1", "2"}
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_a_library_has_a_version_whatever_its_wheel_is_called(
+    monkeypatch: pytest.MonkeyPatch, *, imported: bool
+) -> None:
+    import xgboost  # noqa: PLC0415  # a slow one
+
+    if not imported:
+        monkeypatch.delitem(sys.modules, "xgboost")
+    version_of.cache_clear()
+    assert version_of("xgboost") == xgboost.__version__
+    assert ("xgboost" in sys.modules) is imported
+    assert version_of("torch") == metadata.version("torch")
+    assert version_of("no_such_library") == "not installed"
 
 
 def test_a_version_that_fails_on_the_way_leaves_nothing(store: Store) -> None:

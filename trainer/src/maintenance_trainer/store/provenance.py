@@ -1,8 +1,10 @@
 """What a version's manifest says about where it comes from."""
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -153,15 +155,29 @@ def _base_model(uri: str, revision: str, folder: Path) -> dict[str, Any] | None:
 
 
 def _code() -> dict[str, str]:
-    names = ("maintenance-trainer", "torch", "transformers", "xgboost")
     return {
         "image": os.environ.get("MAINTENANCE_TRAINER_IMAGE", ""),
-        **{name: _version(name) for name in names},
+        "maintenance-trainer": _version("maintenance-trainer") or "source tree",
+        **{name: version_of(name) for name in ("torch", "transformers", "xgboost")},
     }
 
 
+@cache
+def version_of(module: str) -> str:
+    """The version of a library, whatever its distribution is called: xgboost-cu13, say.
+
+    Nothing is imported: not every kind needs each library.
+    """
+    said = _version(module) or getattr(sys.modules.get(module), "__version__", "")
+    if said:
+        return str(said)
+    holders = metadata.packages_distributions().get(module, ())
+    return next(filter(None, map(_version, holders)), "not installed")
+
+
 def _version(distribution: str) -> str:
+    """Empty where it is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
-        return "source tree"
+        return ""
