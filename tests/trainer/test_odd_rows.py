@@ -97,8 +97,9 @@ def test_odd_characters_are_read_and_told(
     put(folders, name, content)
     _, dataset = take(folders)
     assert new(dataset) == rows
-    assert len(dataset.remarks) == bool(told)
-    assert all(word in dataset.remarks[0] for word in told)
+    said = [each for each in dataset.remarks if "an old row again" not in each]
+    assert len(said) == bool(told)
+    assert all(word in said[0] for word in told)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from maintenance_contract import Columns, DataRef, columns_of
 from maintenance_contract.holdout import Holdout
 from maintenance_trainer.data.folders import Named, Origin
 from maintenance_trainer.data.remarks import Remarks
-from maintenance_trainer.data.snapshot import read_again, take_snapshot
+from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
 from maintenance_trainer.data.sources import SourceFile
+from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks.labelled_tables import SOURCE
@@ -684,6 +685,19 @@ def test_no_file_that_comes_or_goes_moves_a_row(tmp_path: Path) -> None:
     assert len(set(alone)) == 90
 
 
+def snapshot_of(folder: Path, columns: Columns) -> tuple[Snapshot, Dataset]:
+    """Of a folder with original and updates; read again it is the same."""
+    data = DataRef(
+        f"file://{folder}/original", f"file://{folder}/updates", columns, Holdout(30, 30)
+    )
+    snapshot, dataset = take_snapshot(
+        data, Places(""), SOURCE, known=frozenset(), champion_holdout=None, tell=lambda _: None
+    )
+    again = read_again(snapshot, data, Places(""), SOURCE, 1)
+    assert (again.remarks, again.counts) == (dataset.remarks, dataset.counts)
+    return snapshot, dataset
+
+
 def test_a_snapshot_of_a_file_a_day_holds_the_rows_of_all_days(tmp_path: Path) -> None:
     chance = np.random.default_rng(0)
     for number in range(40):
@@ -703,3 +717,35 @@ def test_a_snapshot_of_a_file_a_day_holds_the_rows_of_all_days(tmp_path: Path) -
     assert dataset.recurrence.n == 0
     again = read_again(snapshot, data, Places(""), SOURCE, 1)
     assert [row.key for row in again.rows] == [row.key for row in dataset.rows]
+
+
+def test_rows_of_two_names_are_two_on_one_side(tmp_path: Path) -> None:
+    """Equal inputs of two customers are two rows, and what was learnt of one is no test."""
+    lines = [f"{number}.25,ab,{'xy'[number % 2]}" for number in range(200)]
+    text = "\n".join(f"{number},{line}" for number, line in enumerate(lines * 2))
+    for name in ("original", "updates"):
+        (tmp_path / name).mkdir()
+    age(csv(tmp_path / "original/a.csv", f"customer,a,b,label\n{text}\n3.0,{lines[3]}\n"))
+    columns = columns_of(KIND, id="customer")
+    _, dataset = snapshot_of(tmp_path, columns)
+    assert len(dataset.rows) == 400, "the row of customer 3 is there twice"
+    assert dataset.copies.old == 1
+    sides = [{row.key for row in side} for side in (dataset.old_train, dataset.old_held_out)]
+    assert not sides[0] & sides[1]
+    assert len(sides[0] | sides[1]) == 200
+    nameless = snapshot_of(tmp_path, columns_of(KIND, inputs=("a", "b")))[1]
+    assert len(nameless.rows) == 200
+
+
+def test_old_rows_that_come_again_are_told(tmp_path: Path) -> None:
+    lines = [f"{number}.25,{'xy'[number % 2]}" for number in range(300)]
+    for name in ("original", "updates"):
+        (tmp_path / name).mkdir()
+    age(csv(tmp_path / "original/a.csv", "a,label\n" + "\n".join(lines[:150]) + "\n"))
+    age(csv(tmp_path / "updates/a.csv", "a,label\n" + "\n".join(lines[200:250]) + "\n"))
+    age(csv(tmp_path / "updates/b.csv", "a,label\n" + "\n".join(lines[140:200]) + "\n"))
+    assert snapshot_of(tmp_path, columns_of(KIND))[1].remarks == (
+        "updates/b.csv, line 2: an old row again, input and label (10 of 110 new rows).",
+    )
+    (tmp_path / "updates/b.csv").unlink()
+    assert snapshot_of(tmp_path, columns_of(KIND))[1].remarks == ()

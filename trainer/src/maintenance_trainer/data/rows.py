@@ -73,6 +73,11 @@ class Row:
         return self.key
 
     @property
+    def case(self) -> str:
+        """Equal for rows that, with one label, are one row: of these one is kept."""
+        return self.key
+
+    @property
     def stratum(self) -> str:
         """The class, of which each share is kept in samples; empty for kinds without classes."""
         return self.label

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from sys import getsizeof
 from typing import Final
 
 from maintenance_contract import (
@@ -45,7 +46,7 @@ from maintenance_trainer.data.rows import MARKS, DataFile
 from maintenance_trainer.data.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
 from maintenance_trainer.data.shares import BUCKETS, SHARES, Shares, auto
 from maintenance_trainer.data.sources import AnySource, Joining, Reader, SourceFile, needs_time
-from maintenance_trainer.data.split import Dataset, split, told_unlearnable
+from maintenance_trainer.data.split import Dataset, Recurrence, split, told_unlearnable
 from maintenance_trainer.data.stable_files import Mark
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
 from maintenance_trainer.locations import Places
@@ -300,6 +301,8 @@ class _Read:
     named_rows: int = 0
     places: dict[str, str] = field(default_factory=dict)
     """Of each label, where it is first."""
+    where_new: dict[str, list[str]] = field(default_factory=dict)
+    """Of each row of a new file, by the file's digest, where it is."""
 
     @property
     def spelled(self) -> tuple[labels.Spelling, ...]:
@@ -329,9 +332,25 @@ class _Read:
                 *self.remarks.sentences,
                 *((between,) if dataset.between else ()),
                 *filter(None, (told_unlearnable(dataset),)),
+                *self._repeated(dataset.recurrence),
             ),
             left_out=self.remarks.left_out,
         )
+
+    def _repeated(self, recurrence: Recurrence) -> tuple[str, ...]:
+        """A sentence on new rows that are old ones again, input and label, where there are any."""
+        again = recurrence.n - recurrence.relabelled
+        if not again:
+            return ()
+        old = {(row.identity, row.label) for row in self.rows if not row.new and row.identity}
+        first = next(row for row in self.rows if row.new and (row.identity, row.label) in old)
+        its = [row for row in self.rows if row.file == first.file]
+        places = self.where_new.get(first.file, [])
+        at = next(number for number, row in enumerate(its) if row is first)
+        # Of series and the like rows are others than were read.
+        where = places[at] if len(its) == len(places) else "data.updates"
+        of = f"{again:,} of {recurrence.of:,}"
+        return (f"{where}: an old row again, input and label ({of} new rows).",)
 
     def join(self, source: AnySource) -> None:
         """Make rows of what reaches over files; of most kinds they are rows already.
@@ -422,6 +441,9 @@ class _Read:
             row = found.row
             where = f"{file.where}, {found.place}" if found.place else file.where
             self.room.take(row, where)
+            if row.new:
+                self.room.free -= getsizeof(where)
+                self.where_new.setdefault(row.file, []).append(where)
             if row.stratum:
                 self.places.setdefault(row.stratum, where)
             early = onset is not None and found.time is not None and row.new and found.time < onset

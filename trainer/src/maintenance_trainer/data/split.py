@@ -96,7 +96,7 @@ def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset
     sealed = {row.unit for row in rows if row.held_out(held_out)}
     # Of copies the newest stays, and of those of one age one that is held out.
     by_age = sorted(rows, key=lambda row: (row.new, row.unit in sealed and row.held_out(held_out)))
-    unique = {(row.key, row.label): row for row in by_age}
+    unique = {(row.case, row.label): row for row in by_age}
     new_train: list[Row] = []
     new_held_out: list[Row] = []
     old_train: list[Row] = []

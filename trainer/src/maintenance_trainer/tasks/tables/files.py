@@ -20,6 +20,7 @@ from maintenance_trainer.data.cells import Record
 from maintenance_trainer.data.folders import Named
 from maintenance_trainer.data.records import RecordReader
 from maintenance_trainer.data.remarks import Remarks
+from maintenance_trainer.data.rows import mark
 from maintenance_trainer.data.sources import Found, SourceFile
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.model_field import Given
@@ -64,6 +65,7 @@ class Content(NamedTuple):
     key: str
     anonymous: bool
     group: str
+    name: str
     weight: float
 
 
@@ -141,6 +143,7 @@ class TableReader:
                 cells=its.cells,
                 weight=its.weight,
                 group=its.group,
+                name=its.name,
                 anonymous=its.anonymous,
             )
 
@@ -262,11 +265,17 @@ class _CellsOfFile:
         own = self._own(record, words, numbers, texts) if self.texts else []
         if own:
             texts = [*texts, *((index, place) for index, place, another in own if another)]
-        key, anonymous = self._keys.of(words, numbers, texts, self._identifier(record))
+        identifier = self._identifier(record)
+        key, anonymous = self._keys.of(words, numbers, texts, identifier)
         for index, place, _ in own:
             words[index] = word_of(place)
         return Content(
-            cells.tobytes(), key, anonymous, self._group(record), self._weight(record, where)
+            cells.tobytes(),
+            key,
+            anonymous,
+            self._group(record),
+            mark(_hashed(identifier)) if identifier else "",
+            self._weight(record, where),
         )
 
     def _own(
@@ -366,7 +375,7 @@ class _CellsOfFile:
         if column is None:
             return ""
         text = identified(record[column])
-        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if text else ""
+        return _hashed(text) if text else ""
 
     def _weight(self, record: Record, where: str) -> float:
         column = self._columns.names.get("weight")
@@ -416,6 +425,10 @@ class _CellsOfFile:
             "of the file hold a value there; mend the row, or leave the cell empty."
         )
         return DataError("DataUnreadable", message)
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _held(seen: _Seen) -> Held:

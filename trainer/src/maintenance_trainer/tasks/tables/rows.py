@@ -71,14 +71,16 @@ class TableRow(Row):
 
     ``cells`` are 32 bits each (see cells.py), in the order of the header; columns that a file of
     JSON lines has only from a later line on are missing at the end. ``group`` is a hex digest:
-    rows of one are held out together. ``anonymous``: the row has so little in it that another one
-    of the same inputs is another case, and not the same one again.
+    rows of one are held out together. ``name`` is one of the ``id``: rows of two names are two,
+    and on one side where their inputs are the same. ``anonymous``: the row has so little in it
+    that another one of the same inputs is another case, and not the same one again.
     """
 
     header: Header
     cells: bytes
     weight: float = 1.0
     group: str = ""
+    name: str = ""
     anonymous: bool = False
 
     @property
@@ -90,6 +92,16 @@ class TableRow(Row):
     @override
     def identity(self) -> str:
         return "" if self.anonymous else self.key
+
+    @property
+    @override
+    def case(self) -> str:
+        return f"{self.key} {self.name}" if self.name else self.key
+
+    @property
+    @override
+    def gist(self) -> str:
+        return self.case
 
     @property
     @override
