@@ -21,14 +21,14 @@ from support.series import (
     write,
 )
 
-from maintenance_contract import Task, Windows, columns_of, evidence_names
+from maintenance_contract import Task, TrainingAction, Windows, columns_of, evidence_names
 from maintenance_trainer.data.shares import Shares
 from maintenance_trainer.data.snapshot import read_again, take_snapshot
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.files import sha256
 from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks import source
-from maintenance_trainer.tasks.series import arrays, drift, leakage
+from maintenance_trainer.tasks.series import arrays, drift, leakage, network
 from maintenance_trainer.tasks.series.rows import SECOND, Window
 from maintenance_trainer.tasks.series.schema import Channel, Schema
 from maintenance_trainer.tasks.time_series_forecasting import TimeSeriesForecasting
@@ -459,3 +459,14 @@ def test_what_json_calls_a_number_is_read_or_refused(
     else:
         found = rows_of(taken(tmp_path))[0].series.columns["v"][7]
         assert np.array_equal(found, read, equal_nan=True)
+
+
+def test_the_page_says_how_long_is_trained() -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs/series.md").read_text().split())
+    retrain = TrainingAction.RETRAIN
+    for words in (
+        f"{network.EPOCHS[retrain]} epochs, for a fine-tune",
+        f"up to {network.MOST_EPOCHS}, until there are {network.LEAST_STEPS[retrain]} steps",
+        f"{network.MOST_STEPS:,} steps or one epoch at most",
+    ):
+        assert words in page
