@@ -125,6 +125,20 @@ def situation(
     )
 
 
+@pytest.mark.parametrize("side", ["new", "old"])
+def test_one_stretch_of_time_shows_neither_a_drop_nor_none(side: str) -> None:
+    """An error twice as large is not "no worse" because there is one stretch to tell it by."""
+    whole = {"new": a_score(8.0, n=44), "old": a_score(3.0, n=500)}
+    one = whole | {side: replace(whole[side], units=1)}
+    unprompted = decide(situation(**one, trigger=Trigger.SCHEDULE))
+    assert (unprompted.action, unprompted.reason) == (
+        Action.WAIT,
+        DecisionReason.NOT_ENOUGH_HELD_OUT_ROWS,
+    )
+    assert f"All {whole[side].n} {side} held-out rows are of one unit" in unprompted.message
+    assert decide(situation(**one)).reason != DecisionReason.NO_DROP_FOUND
+
+
 def test_a_rise_that_inputs_do_not_explain_is_drift_and_is_told_in_units() -> None:
     decision = decide(situation())
     assert (decision.action, decision.reason) == (Action.RETRAIN, DecisionReason.CONCEPT_DRIFT)

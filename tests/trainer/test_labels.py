@@ -13,7 +13,13 @@ from support.laboratory import age
 
 from maintenance_contract import DataRef
 from maintenance_trainer.data import labels
-from maintenance_trainer.data.labels import Spelling, hints, identity, refuse_doubled
+from maintenance_trainer.data.labels import (
+    Spelling,
+    hints,
+    identity,
+    recoded,
+    refuse_doubled,
+)
 from maintenance_trainer.data.snapshot import take_snapshot
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
@@ -205,3 +211,20 @@ def test_no_model_has_more_classes_than_are_stored(monkeypatch: pytest.MonkeyPat
     labels.refuse_many({"a", "b"}, {"a", "b", "c", "d"})
     with pytest.raises(DataError, match=r"4 different labels .like 'd'., and a model has at"):
         labels.refuse_many({"d"}, {"a", "b", "c"})
+
+
+def test_classes_that_all_come_in_another_spelling_are_not_learnt_a_second_time() -> None:
+    with pytest.raises(DataError, match="'Ja' for 'ja', and none is as before") as error:
+        recoded({"Nein", "Ja"}, ["ja", "nein"])
+    assert error.value.reason == "LabelsDoubled"
+    assert not recoded({"Nein", "Ja", "ja"}, ["ja", "nein"]), "that is a matter of hints"
+    assert not recoded({"nein"}, ["ja", "nein"])
+    assert not recoded((), ["ja", "nein"]), "rows without classes"
+    assert not recoded({"ja"}, []), "a model without"
+
+
+def test_classes_of_which_none_is_known_are_told() -> None:
+    told = recoded({"0", "1"}, ["ja", "nein"])
+    assert "answers with ('ja', 'nein'); theirs are '0', '1'" in told
+    assert "and 7 more" in recoded(set(map(str, range(10))), ["ja", "nein"])
+    assert recoded({"JA", "vielleicht"}, ["ja", "nein"]), "one of them may be a new class"

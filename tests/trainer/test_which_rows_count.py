@@ -377,7 +377,12 @@ def test_texts_that_come_again_with_another_label_are_no_copies(trained: Trained
     turned = [f"{text},{other[label]}" for text, label in (line.rsplit(",", 1) for line in lines)]
     trained.deliver([header, *turned])
 
-    assert trained.refusal()[0] == ""
+    reason, message = trained.refusal()
+
+    assert reason == ""
+    assert (
+        "If old labels were wrong and have been corrected, correct them in data.original" in message
+    )
 
 
 @pytest.mark.slow

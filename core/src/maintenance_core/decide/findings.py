@@ -172,6 +172,11 @@ def drop_p_value(situation: Situation) -> float | None:
     return None if expected is None else 1.0 - binomial_at_least(right + 1, n, expected)
 
 
+def independent(held_out: AnyHeldOut) -> int:
+    """As how many independent rows held-out ones count: units, or rows over the design effect."""
+    return held_out.units if isinstance(held_out, HeldOutLoss) else _effective(held_out)[1]
+
+
 def _effective(held_out: HeldOut) -> tuple[int, int]:
     """How many are right of as many independent rows as tell as much.
 

@@ -26,6 +26,7 @@ from maintenance_core.decide.findings import (
     expected_score,
     findings,
     gain_at_new_mix,
+    independent,
     level,
     new_rows,
     rows,
@@ -149,6 +150,26 @@ def nothing_to_read(situation: Situation) -> Proposal | None:
         DecisionReason.NO_DROP_FOUND,
         "spec.data.updates.sampling is Targeted: rows that were chosen because they are hard "
         "cannot show that the champion does worse. A drop of the metric is waited for.",
+    )
+
+
+def one_unit_held_out(situation: Situation) -> Proposal | None:
+    """By schedule or new data, and held-out rows are all of one unit: Wait, they can show nothing.
+
+    A unit is what is held out together: a user, a group, a block of time.
+    """
+    found = diagnosis_of(situation)
+    alone = next((each for each in (found.new, found.old) if each and independent(each) == 1), None)
+    if alone is None or not unprompted(situation):
+        return None
+    age = "new" if alone is found.new else "old"
+    return Proposal(
+        Action.WAIT,
+        DecisionReason.NOT_ENOUGH_HELD_OUT_ROWS,
+        f"All {alone.n} {age} held-out rows are of one unit (one user, one group, one stretch of "
+        "time; a unit is held out whole): whether the champion does worse on newly labelled rows "
+        "cannot be told from one. Rows of more units are needed in spec.data."
+        f"{'updates' if age == 'new' else 'original'}.",
     )
 
 
@@ -405,6 +426,7 @@ WORKFLOW: Final[tuple[Rule, ...]] = (
     no_new_rows,
     not_enough_new_rows,
     nothing_to_read,
+    one_unit_held_out,
     no_drop,
     no_cause,
     no_harm,
@@ -424,6 +446,7 @@ EVIDENCE: Final[tuple[Rule, ...]] = (
     no_new_rows,
     not_enough_new_rows,
     nothing_to_read,
+    one_unit_held_out,
     no_drop,
     no_cause,
     feature_space_changed,

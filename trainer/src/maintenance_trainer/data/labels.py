@@ -127,6 +127,40 @@ def refuse_doubled(
     raise DataError("LabelsDoubled", message)
 
 
+def recoded(delivered: Collection[str], known: Collection[str]) -> str:
+    """What to tell where new rows have none of the labels that the model in service answers with.
+
+    Args:
+        delivered: the labels of new rows; none where rows have no classes.
+        known: the labels that the model answers with.
+
+    Raises:
+        DataError: LabelsDoubled, where each is a known one but for capitals or what stands between
+            words: classes of their own would stand beside those that are known.
+    """
+    if not delivered or not known or set(delivered) & set(known):
+        return ""
+    alike = {likeness(label): label for label in known}
+    ordered = sorted(delivered)
+    if all(likeness(label) in alike for label in ordered):
+        message = (
+            f"data.updates: the labels of new rows are those of {IN_SERVICE} in another spelling, "
+            f"{_shown(ordered[0])} for {_shown(alike[likeness(ordered[0])])}, and none is as "
+            "before: write them as before in new files."
+        )
+        raise DataError("LabelsDoubled", message)
+    return (
+        f"data.updates: no new row has a label that {IN_SERVICE} answers with "
+        f"({_few(sorted(known))}); theirs are {_few(ordered)}. If the classes were renamed and "
+        "mean what they meant, write them as before."
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_TOLD:,} more" if len(names) > _MOST_TOLD else ""
+    return ", ".join(map(_shown, names[:_MOST_TOLD])) + more
+
+
 def refuse_identifiers(
     fresh: Collection[str], known: Collection[str], rows: int, column: str
 ) -> None:

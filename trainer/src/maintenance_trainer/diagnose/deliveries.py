@@ -14,6 +14,7 @@ from maintenance_trainer.errors import DataError
 MOST_COPIES: Final = 0.5
 """Of the delivered rows; short phrases repeat by nature, so old rows are asked too."""
 TIMES_AS_BEFORE: Final = 2.0
+NEARLY_ALL: Final = 0.95
 MOST_KNOWN: Final = 0.5
 """Of the new rows: what the champion was trained on, input and label."""
 
@@ -26,6 +27,22 @@ def check(dataset: Dataset) -> None:
     """
     _many(dataset)
     _new(dataset)
+
+
+def corrections(dataset: Dataset) -> str:
+    """What to tell where new rows are old ones that got other labels, and nearly nothing else.
+
+    What the same inputs are called today is concept drift; a random sample of it has rows, too,
+    whose label is what it was.
+    """
+    found = dataset.recurrence
+    if found.of < at.LEAST_ROWS or found.relabelled < NEARLY_ALL * found.of:
+        return ""
+    return (
+        f"data.updates: {found.relabelled} of {found.of} new rows are old rows with another label, "
+        "which counts as a change of what they mean. If old labels were wrong and have been "
+        "corrected, correct them in data.original and deliver a random sample here."
+    )
 
 
 def _many(dataset: Dataset) -> None:

@@ -246,6 +246,9 @@ def _compare(
     with work.timings.of("load"):
         model = work.task.load(champion.folder, champion.labels)
     remarks += work.task.check_rows(model, dataset)
+    delivered = {row.stratum for row in (*dataset.new_train, *dataset.new_held_out)} - {""}
+    told = labels.recoded(delivered, champion.labels), deliveries.corrections(dataset)
+    remarks += filter(None, told)
     with work.timings.of("readRows"):
         most = work.request.max_rows
         new = [*dataset.new_held_out, *_few(_scored(dataset.new_train), most)]
