@@ -123,13 +123,16 @@ OVERLAPPING: Final = frozenset({Task.TIME_SERIES_CLASSIFICATION, Task.TIME_SERIE
 
 So a fine-tune replays more old ones, and a retrain sees new ones again and again only where the old
 ones are wrong by now (docs/decisions/0026-series.md)."""
-REPLAY_PERCENT, REPLAY_PERCENT_OVERLAPPING = 50, 400
+REPLAY_PERCENT, MORE_REPLAY_PERCENT = 50, 400
 """Old rows in a fine-tune per hundred new ones, where the resource says nothing."""
+MUCH_REPLAYED: Final = OVERLAPPING | FROM_SCRATCH
+"""Kinds whose fine-tune replays more. Trees that are added to others learn from what they are shown
+alone, and rows cost them little (docs/decisions/0024-tables.md)."""
 
 
 def replay_percent_of(task: str) -> int:
     """The default of a kind."""
-    return REPLAY_PERCENT_OVERLAPPING if task in OVERLAPPING else REPLAY_PERCENT
+    return MORE_REPLAY_PERCENT if task in MUCH_REPLAYED else REPLAY_PERCENT
 
 
 OF_CLASSES: Final = (

@@ -13,8 +13,8 @@ from maintenance_contract.kinds import (
     BASE_OPTIONAL,
     FROM_SCRATCH,
     INPUTS,
+    MORE_REPLAY_PERCENT,
     REPLAY_PERCENT,
-    REPLAY_PERCENT_OVERLAPPING,
     TARGETS,
 )
 from maintenance_contract.windows import LIMITS
@@ -231,7 +231,7 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
         type=int,
         metavar="PERCENT",
         help="old rows per hundred new ones when fine-tuning; left out, it is "
-        f"{REPLAY_PERCENT}, and {REPLAY_PERCENT_OVERLAPPING} of time series",
+        f"{REPLAY_PERCENT}, and {MORE_REPLAY_PERCENT} of tables and time series",
     )
     verb.add_argument(
         "--set",
