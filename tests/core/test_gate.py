@@ -314,6 +314,13 @@ def test_a_first_version_must_beat_the_most_frequent_label() -> None:
     assert bad.old == Score(500, 0.6, 0.6)
 
 
+def test_where_a_class_is_rare_another_metric_is_named() -> None:
+    """Whoever always answers the frequent class is right nearly always."""
+    rare = first(None, PairedCounts(1000, 985, 10, 3))
+    assert "set gate.metric to BalancedAccuracy" in rare.message
+    assert "gate.metric" not in first(None, PairedCounts(500, 200, 100, 100)).message
+
+
 def test_a_first_version_is_judged_on_all_held_out_rows() -> None:
     """Neither side alone is enough."""
     half = PairedCounts(4, 1, 0, 3)

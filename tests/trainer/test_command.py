@@ -320,6 +320,33 @@ def test_a_training_that_was_interrupted_goes_on_or_another_begins(
     assert by_hand("train", "--set=n_estimators=7") == 78, "version 1 serves now"
 
 
+def test_after_a_first_version_that_was_rejected_none_serves_and_another_may_be_trained(
+    by_hand: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert by_hand("diagnose") == 0
+    assert by_hand("train", "--set=n_estimators=1", "--set=learning_rate=0.000001") == 0
+    told = capsys.readouterr().out
+    assert "Rejected (NotBetterThanMajority)" in told
+    assert "train with other arguments" in told
+    assert json.loads((tmp_path / "store/champion.json").read_text())["champion"] is None
+    assert main(["compare", f"--store={tmp_path / 'store'}"]) == 0
+    assert "No version is in service yet." in capsys.readouterr().out
+    assert by_hand("train") == 0
+    assert "Promoted: version 2 is in service from now on." in capsys.readouterr().out
+
+
+def test_versions_are_compared_by_the_metric_that_is_named(
+    by_hand: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert by_hand("diagnose", "--metric=MAE") == 78
+    assert (
+        "--metric: TabularClassification has no MAE; write Accuracy or" in capsys.readouterr().err
+    )
+    for verb in ("diagnose", "train"):
+        assert by_hand(verb, "--metric=BalancedAccuracy") == 0
+    assert "balanced accuracy" in capsys.readouterr().out
+
+
 def test_a_diagnosis_of_before_is_not_trained_on(
     by_hand: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,6 +56,8 @@ _MEND_OF_ITEMS: Final = (
     "Check that it is the model of these data, and that items.json names its items in the order of "
     "their tokens; or remove spec.model.initialModel, and a first version is trained."
 )
+NEARLY_ALL: Final = 0.95
+"""Of the held-out rows are of one class: their share that is right hardly tells models apart."""
 _NO_HELD_OUT_ROW: Final = (
     "There is no held-out row to judge on: add labelled rows, or hold more of them out "
     "(spec.data.holdout)."
@@ -290,6 +292,11 @@ def first_version(contest: Contest) -> Verdict | None:
         message = f"The first version gets {numbers}."
         return contest.promoted(VerdictReason.FIRST_VERSION, message)
     message = f"The first version is not shown to beat {reference}: {numbers}."
+    if contest.gate.metric is ScoreMetric.ACCURACY and rows.champion >= NEARLY_ALL:
+        message += (
+            " Nearly all rows are of one class, so the share that is right tells little: set "
+            "gate.metric to BalancedAccuracy, or with two classes to AUROC."
+        )
     return contest.refused(no_better, message)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from maintenance_contract import AUTO, Task, paths
+from maintenance_contract import AUTO, ScoreMetric, Task, paths
 from maintenance_contract.kinds import (
     BASE_OPTIONAL,
     FROM_SCRATCH,
@@ -45,7 +45,8 @@ whether the new version may serve; compare shows the last contest again. Files: 
 JSON lines (UTF-8) or Parquet. Base model: any encoder in Hugging Face's format with safetensors.
 Images: add --task ImageClassification; files are PNG or JPEG in folders named after their class,
 like parts/original/scratched/1.png, or Parquet with an image column. Tables: add
---task TabularClassification and no base model; all columns but the label are read. Time series: add
+--task TabularClassification (or TabularRegression) and no base model; all columns but the label are
+read. What users choose next: add --task NextItem; columns user, item and time. Time series: add
 --task TimeSeriesForecasting --column time=date --context 64 --horizon 8 and no base model. Language
 models: add --task CausalLM and a base model that goes on from a text; files hold messages.
 Nothing is downloaded, nothing is sent."""
@@ -137,6 +138,7 @@ def _by_hand(options: argparse.Namespace) -> int:
         replay_percent=options.replay_percent,
         arguments=dict(options.set),
         champion=options.champion,
+        metric=options.metric,
     )
     if options.verb == "diagnose":
         return local.diagnose(folders)
@@ -242,6 +244,13 @@ def _data_options(verb: argparse.ArgumentParser) -> None:
         help="a Hugging Face TrainingArguments value, for example num_train_epochs=5, of tables "
         "one of XGBoost's, like max_depth=4; peft_type=LORA trains adapters, "
         "freeze_base_model=true the head alone; may be repeated",
+    )
+    verb.add_argument(
+        "--metric",
+        choices=[metric.value for metric in ScoreMetric],
+        help="what versions are compared by, of those of the kind (default: Accuracy of classes, "
+        "MAE of numbers, HitRateAt10 of items, BitsPerByte of language); where a class is rare "
+        "BalancedAccuracy or AUROC",
     )
     verb.add_argument(
         "--champion",

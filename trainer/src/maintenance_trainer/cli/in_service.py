@@ -28,6 +28,16 @@ def promote(store: Store, version: int, digest: str, now: datetime) -> None:
     store.files.replace(CHAMPION_FILE, canonical(document))
 
 
+def promote_none(store: Store, now: datetime) -> None:
+    """Say that none of the versions there is in service."""
+    document = {
+        "version": CHAMPION_VERSION,
+        "champion": None,
+        "checkedTime": now.isoformat(timespec="seconds"),
+    }
+    store.files.replace(CHAMPION_FILE, canonical(document))
+
+
 def champion(store: Store, chosen: int | None) -> Version | None:
     """The version in service, or the one that a person chose instead; None without any.
 
@@ -36,8 +46,9 @@ def champion(store: Store, chosen: int | None) -> Version | None:
     Raises:
         ConfigurationError: ChampionMissing, ChampionChanged.
     """
-    named = None if chosen else _named(store)
-    number = chosen or (named[0] if named else store.state().highest_version)
+    there, named = (False, None) if chosen else _named(store)
+    newest = 0 if there else store.state().highest_version
+    number = chosen or (named[0] if named else newest)
     if not number:
         return None
     version = versions.find(store, number)
@@ -54,14 +65,18 @@ def champion(store: Store, chosen: int | None) -> Version | None:
     return version
 
 
-def _named(store: Store) -> tuple[int, str] | None:
-    """What the file names; None where there is none."""
+def _named(store: Store) -> tuple[bool, tuple[int, str] | None]:
+    """Whether the file is there, and the version that it names; None where none is in service."""
     try:
         text = store.files.read(CHAMPION_FILE)
         if text is None:
-            return None
-        its: Fields = load(text, version=CHAMPION_VERSION, kind=CHAMPION_FILE).fields("champion")
-        return its.integer("version", least=1), its.string("digest")
+            return False, None
+        document: Fields = load(text, version=CHAMPION_VERSION, kind=CHAMPION_FILE)
+        its = document.fields_or_none("champion")
+        return True, None if its is None else (
+            its.integer("version", least=1),
+            its.string("digest"),
+        )
     except (ContractError, UnicodeDecodeError, OSError) as error:
         why = getattr(error, "strerror", "") or error
         message = f"{store.root}/{CHAMPION_FILE}: {why}; say which version serves: --champion."

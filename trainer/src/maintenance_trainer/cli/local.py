@@ -13,6 +13,7 @@ from maintenance_contract import (
     Operation,
     Outcome,
     ResourceRef,
+    ScoreMetric,
     Snapshot,
     Task,
     TrainingAction,
@@ -20,6 +21,7 @@ from maintenance_contract import (
     TrainingRequest,
     Windows,
     columns_of,
+    metrics_of,
     windows_of,
 )
 from maintenance_contract.holdout import LEAST_PERCENT, MOST_PERCENT
@@ -29,11 +31,12 @@ from maintenance_contract.kinds import (
     INPUTS,
     ROLES,
     TARGETS,
+    WITHOUT_BATCHES,
     columns_unclear,
 )
 from maintenance_contract.paths import OWNER_FILE
 from maintenance_contract.windows import LIMITS
-from maintenance_core.model import Action, Decision, Spec, Verdict
+from maintenance_core.model import Action, Decision, Gate, Spec, Verdict
 from maintenance_trainer import files, tasks
 from maintenance_trainer.cli import in_service, last_diagnosis, rules, tables
 from maintenance_trainer.errors import ConfigurationError, TrainerError
@@ -77,6 +80,8 @@ class Folders:
     replay_percent: int | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
     champion: int | None = None
+    metric: str | None = None
+    """What versions are compared by; None: the default of the kind."""
 
     def spec(self) -> Spec:
         """The resource that would say the same.
@@ -114,7 +119,16 @@ class Folders:
         spec = rules.spec(
             Task(self.task), places, columns, holdout, self.replay_percent, self.arguments
         )
-        return replace(spec, windows=windows)
+        return replace(spec, windows=windows, gate=self._gate(spec.gate))
+
+    def _gate(self, gate: Gate) -> Gate:
+        if self.metric is None:
+            return gate
+        known = [metric.value for metric in metrics_of(self.task)]
+        if self.metric not in known:
+            message = f"--metric: {self.task} has no {self.metric}; write {' or '.join(known)}."
+            raise ConfigurationError("ArgumentInvalid", message)
+        return replace(gate, metric=ScoreMetric(self.metric))
 
     def _refuse_nested(self) -> None:
         """Refuse folders within each other: rows would be read twice, and the store among them."""
@@ -218,9 +232,15 @@ def train(folders: Folders, action: str | None) -> int:
     verdict = rules.verdict_on(report, spec, champion, decision, _now())
     if verdict.promote and report.candidate is not None:
         in_service.promote(store, report.candidate.version, report.candidate.digest, _now())
+    elif champion is None:
+        in_service.promote_none(store, _now())
     print(tables.verdict(verdict, report, champion.number if champion else None))
     for line in _advice(verdict, decision, report, spec, store):
         print(line)
+    if champion is None and not verdict.promote:
+        print(
+            "Next: train with other arguments (--set NAME=VALUE), or add rows and diagnose again."
+        )
     return 0
 
 
@@ -240,6 +260,8 @@ def compare(folder: Path, run: int | None) -> int:
     champion = in_service.champion(store, None)
     if champion is not None:
         print(f"In service: version {champion.number}, {champion.folder}")
+    else:
+        print("No version is in service yet.")
     return 0
 
 
@@ -248,7 +270,7 @@ def _advice(
 ) -> list[str]:
     """What a person might do next."""
     lines = []
-    steps = _steps(report, store)
+    steps = None if spec.task in WITHOUT_BATCHES else _steps(report, store)
     if not verdict.promote and steps is not None and steps < FEW_STEPS:
         lines.append(
             f"Only {steps} optimizer steps were taken, which seldom teaches a model anything: add "

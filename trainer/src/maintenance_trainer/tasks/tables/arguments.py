@@ -90,9 +90,17 @@ ALIASES: Final[Mapping[str, str]] = {
 }
 """XGBoost's other names for the same."""
 
+_TREES: Final[Mapping[str, Any]] = {
+    "learning_rate": 0.1,
+    "max_depth": 4,
+    "subsample": 0.7,
+    "colsample_bytree": 0.7,
+}
+"""Small trees that see a part of the rows each: XGBoost's own, of depth 6, learn the noise of a
+thousand rows by heart (docs/decisions/0024-tables.md)."""
 DEFAULTS: Final[Mapping[TrainingAction, Mapping[str, Any]]] = {
-    TrainingAction.RETRAIN: {"n_estimators": 200, "learning_rate": 0.1, "max_depth": 6},
-    TrainingAction.FINE_TUNE: {"n_estimators": 50, "learning_rate": 0.1, "max_depth": 6},
+    TrainingAction.RETRAIN: {"n_estimators": 200, **_TREES},
+    TrainingAction.FINE_TUNE: {"n_estimators": 50, **_TREES},
 }
 """Beneath the user's own. More trees of a smaller rate than XGBoost's 100 of 0.3: tables that
 change are noisy. A fine-tune has the champion's trees already, and adds a quarter as many."""
