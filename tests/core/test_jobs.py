@@ -143,7 +143,7 @@ def test_few_windows_are_repeated_only_where_the_old_ones_are_wrong(
     "task, given, percent",
     [
         ("TextClassification", None, 50),
-        ("TabularRegression", None, 50),
+        ("TabularRegression", None, 400),
         ("TimeSeriesForecasting", None, 400),
         ("TimeSeriesClassification", None, 400),
         ("TimeSeriesForecasting", 50, 50),
