@@ -81,7 +81,7 @@ class Prometheus:
             Series({"true_class": "a", "correct": "false"}, wrong),
         )
 
-    def skew(self, _: str) -> timedelta:
+    def skew(self, _: str) -> timedelta | None:
         return self._skew
 
 

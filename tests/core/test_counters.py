@@ -220,7 +220,7 @@ def test_labels_that_prometheus_has_forgotten_are_said() -> None:
     assert late.message.startswith("60 of 2000 labelled predictions of version 3 are counted")
     assert (
         "They begin at 2026-12-20 12:00 UTC, although the version went into service at "
-        "2026-11-25 12:00 UTC: Prometheus has none from before."
+        "2026-11-25 12:00 UTC: older ones are out of reach."
     ) in late.message
 
 

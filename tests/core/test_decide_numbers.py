@@ -135,7 +135,10 @@ def test_one_stretch_of_time_shows_neither_a_drop_nor_none(side: str) -> None:
         Action.WAIT,
         DecisionReason.NOT_ENOUGH_HELD_OUT_ROWS,
     )
-    assert f"All {whole[side].n} {side} held-out rows are of one unit" in unprompted.message
+    assert (
+        f"The {whole[side].n} {side} held-out rows tell no more than one row would"
+        in unprompted.message
+    )
     assert decide(situation(**one)).reason != DecisionReason.NO_DROP_FOUND
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from support.plain import merged
-from support.world import DOWN, SAME, START, WORSE, World, a_spec
+from support.world import DOWN, HEALTHY, SAME, START, WORSE, World, a_spec
 
 from maintenance_core.lifecycle.kept_history import kept_history
 from maintenance_core.model import Action, HistoryEntry, RunOutcome, Spec, Trigger
@@ -76,7 +76,7 @@ def test_the_breaker_opens_however_few_runs_are_kept() -> None:
         world.now += 48 * HOUR
         world.settle()
     assert world.condition("Ready") == ("False", "RepeatedFailures")
-    assert len(world.parsed.history) == 2
+    assert [str(each.outcome) for each in world.parsed.history] == ["Failed", "Failed", "Promoted"]
 
 
 def entry(number: int, *, trained: bool, ago: timedelta) -> HistoryEntry:
@@ -106,3 +106,31 @@ def test_older_trainings_have_room_among_as_many_as_the_schema_holds(runs: int, 
     assert len(found) == kept <= HISTORY
     assert found[-10:] == tuple(young)
     assert found[:-10] == tuple(others[: kept - 10])
+
+
+def test_time_alone_writes_nothing() -> None:
+    """What no limit counts any more goes with the next write."""
+    world = remembering(1, cooldown="1h", runs={"max": 3, "per": "168h"})
+    for look in range(2):
+        world.assessment = DOWN
+        world.settle()
+        world.finish(world.diagnosis(snapshot_digest=f"sha256:{look}"))
+        world.finish(world.training())
+        world.now += 2 * HOUR
+    world.assessment = HEALTHY
+    world.settle()
+    writes = world.writes
+    assert len(world.parsed.history) == 3
+    for _ in range(10):
+        world.now += 24 * HOUR
+        world.settle()
+    assert world.writes == writes
+
+
+def test_a_run_that_ends_a_row_of_failures_keeps_older_ones_out_of_it() -> None:
+    world = remembering(1, consecutiveFailures=3, runs={"max": 9, "per": "168h"})
+    seen = world.seen()
+    here = [replace(entry(number, trained=True, ago=HOUR), generation=1) for number in (9, 7, 6)]
+    apart = replace(entry(8, trained=False, ago=HOUR), generation=9, spec_digest="another")
+    status = replace(seen.status, history=(here[0], apart, *here[1:]))
+    assert kept_history(seen, status) == status.history

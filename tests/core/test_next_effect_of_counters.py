@@ -127,7 +127,23 @@ def test_that_labels_are_forgotten_is_written_once() -> None:
     assert world.writes == writes + 1
     told = world.parsed.condition("MetricsAvailable")
     assert told is not None
-    assert told.message == "900 of 2000 are counted. Prometheus has none from before."
+    assert told.message == f"900 of 2000 are counted. {core.NOTHING_OLDER}."
+
+
+def test_what_was_gathered_of_one_version_is_not_told_of_the_next() -> None:
+    world = World(spec=COUNTED)
+    world.assessment = core.unserved()
+    world.with_champion()
+    of = "labelled predictions of version"
+    for said in (
+        f"60 of 2000 {of} 1 are counted that tell: {core.NOTHING_OLDER}.",
+        f"10 of 2000 {of} 2 are counted that tell.",
+    ):
+        world.assessment = Unknown("AwaitingReadings", said)
+        world.settle()
+        told = world.parsed.condition("MetricsAvailable")
+        assert told is not None
+        assert told.message == said
 
 
 @pytest.mark.slow

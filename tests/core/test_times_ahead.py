@@ -138,3 +138,14 @@ def test_a_long_wait_that_the_spec_asks_for_is_none_by_a_wrong_clock() -> None:
     world.edit(metrics={"interval": "never"})  # nobody knows how long a wait may be
     world.settle()
     assert world.parsed.recheck == recheck
+
+
+def test_a_clock_that_is_behind_makes_no_time_of_status_wrong() -> None:
+    """A node before its clock is set, a machine that was restored: all times are ahead of it."""
+    world = World().with_champion()
+    world.settle()
+    before = world.status
+    world.now -= 5 * YEAR
+    world.clock_agrees = False
+    world.settle()
+    assert [*times(world.status)] == [*times(before)]

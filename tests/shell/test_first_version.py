@@ -25,7 +25,7 @@ def answering(answer: tuple[Series, ...] | MetricsError) -> mock.Mock:
     """A Prometheus that says this to every query."""
     failed = isinstance(answer, MetricsError)
     asked = mock.AsyncMock(side_effect=answer if failed else None, return_value=answer)
-    return mock.Mock(range=asked, admit=mock.AsyncMock())
+    return mock.Mock(range=asked, admit=mock.AsyncMock(), skew=mock.Mock(return_value=None))
 
 
 async def assessed(answer: tuple[Series, ...] | MetricsError) -> Assessment:
@@ -40,7 +40,7 @@ async def assessed(answer: tuple[Series, ...] | MetricsError) -> Assessment:
     )
     spec = parse(a_spec(metrics=COUNTED))
     identity = Identity("finance", "news", "1a2b3c4d")
-    return await reconcile._observer._assess(identity, spec, Status(), NOW)
+    return (await reconcile._observer._assess(identity, spec, Status(), NOW)).assessment
 
 
 @pytest.mark.parametrize(

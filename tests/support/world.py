@@ -104,6 +104,7 @@ class World:
     breaker_reset: datetime | None = None
     scheduled: tuple[datetime, datetime] | None = None
     labels_arrived: float | None = None
+    clock_agrees: bool = True
     reads: float | None = None
     """What the metric says at all times; where it is set, ``assessment`` follows from it."""
     new_correct: int = 150
@@ -150,6 +151,7 @@ class World:
             created=START,
             scheduled=self.scheduled,
             new_data=self.labels_arrived,
+            clock_agrees=self.clock_agrees,
         )
 
     def do(self, effect: Effect) -> None:

@@ -77,12 +77,12 @@ def inputs(rows: list[Any]) -> set[str]:
         ("a.parquet", LEVEL, FILTERED, [LEVEL]),
         ("a.parquet", "__index_level_1__", FILTERED, []),
         ("a.csv", LEVEL, FILTERED, []),
-        ("a.parquet", "patient", list("uvwxyz"), ["patient"]),
         ("a.csv", "Unnamed: 0", [0, 1, 2, 3, 4, 5], []),
         ("a.csv", "Unnamed: 0", [1, 2, 3, 4, 5, 6], []),
         ("a.csv", "Unnamed: 0.1", FILTERED, []),
         ("a.jsonl", "Unnamed: 0", FILTERED, []),
         ("a.parquet", "Unnamed: 0", FILTERED[::-1], []),
+        ("a.csv", "Unnamed: 7", [7, 7, 8, 9, 9, 9], []),
     ],
 )
 @pytest.mark.parametrize("known", [False, True])
@@ -104,13 +104,12 @@ def test_the_index_of_a_data_frame_is_no_input_and_that_is_told(
 @pytest.mark.parametrize(
     "name, index, holds, noted",
     [
-        ("a.csv", "Unnamed: 0", [7, 7, 8, 9, 9, 9], []),
-        ("a.csv", "Unnamed: 0", [1.5, 2.5, 3, 4, 5, 6], []),
-        ("a.csv", "Unnamed: 0", ["", 1, 2, 3, 4, 5], []),
-        ("a.parquet", "Unnamed: 0", [True, False, True, True, False, True], []),
         ("a.csv", "index", [0, 1, 2, 3, 4, 5], []),
         ("a.parquet", "z", FILTERED, [{"kind": "range", "start": 0, "stop": 6, "step": 1}]),
         ("a.csv", "__index_level__", FILTERED, []),
+        ("a.parquet", "shop", list("uvuvuv"), ["shop"]),
+        ("a.parquet", "x", COLUMNS["x"], ["x"]),
+        ("a.csv", "Unnamed: at all", [7, 7, 8, 9, 9, 9], []),
     ],
 )
 def test_what_is_no_index_stays_an_input(
@@ -131,13 +130,14 @@ def test_an_index_that_the_resource_names_is_read(tmp_path: Path) -> None:
     assert (len({row.group for row in rows}), told) == (6, [])
 
 
-def test_files_joined_with_their_headers_number_rows_anew(tmp_path: Path) -> None:
-    text = "Unnamed: 0,x,label\n0,1.5,a\n1,2.5,b\n"
-    path = tmp_path / "original/a.csv"
-    path.parent.mkdir()
-    path.write_text(text + text.replace(".5", ".25"))
-    age(path)
-    assert inputs(taken(tmp_path, columns_of(TABLE))[1]) == {"x"}
+def test_what_is_an_index_in_one_file_is_one_in_all(tmp_path: Path) -> None:
+    """Numbers that come twice, as joined frames have them, make no input of it."""
+    written(tmp_path / "original/a.csv", {"Unnamed: 0": [0, 1, 2, 3, 4, 5], **COLUMNS})
+    written(tmp_path / "updates/b.csv", {"Unnamed: 0": [0, 1, 2, 0, 1, 2], **COLUMNS})
+    snapshot, rows, _ = taken(tmp_path, columns_of(TABLE))
+    assert inputs(rows) == {"x", "y"}
+    assert [file.columns for file in snapshot.files] == [tuple(COLUMNS)] * 2
+    assert len({row.key for row in rows}) == len(COLUMNS["x"])
 
 
 def test_the_index_is_no_channel(tmp_path: Path) -> None:

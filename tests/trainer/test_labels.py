@@ -219,6 +219,9 @@ def test_classes_that_all_come_in_another_spelling_are_not_learnt_a_second_time(
     assert error.value.reason == "LabelsDoubled"
     assert not recoded({"Nein", "Ja", "ja"}, ["ja", "nein"]), "that is a matter of hints"
     assert not recoded({"nein"}, ["ja", "nein"])
+    assert not recoded({"US"}, ["us", "them"]), "one class or so, which hints tell of"
+    with pytest.raises(DataError, match=r"f\.csv, line 3: the labels of new rows"):
+        recoded({"Nein", "Ja"}, ["ja", "nein"], places("nein", "Ja", "Nein"))
     assert not recoded((), ["ja", "nein"]), "rows without classes"
     assert not recoded({"ja"}, []), "a model without"
 

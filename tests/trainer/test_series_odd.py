@@ -275,6 +275,15 @@ def test_a_delivery_that_calls_its_target_otherwise_is_refused(tmp_path: Path) -
     assert any(row.new for row in rows_of(taken(tmp_path, columns=named)))
 
 
+def test_a_delivery_may_fill_in_what_other_files_lack(tmp_path: Path) -> None:
+    numbers = np.arange(60.0)
+    write(tmp_path / "original/load.csv", records(0, {"load": numbers}))
+    write(tmp_path / "original/weather.csv", records(0, {"warm": numbers[:40] % 7}))
+    write(tmp_path / "updates/weather.csv", records(40, {"warm": numbers[40:] % 7}))
+    named = columns_of(FORECAST, (), ("load",))
+    assert any(row.new for row in rows_of(taken(tmp_path, columns=named)))
+
+
 def test_a_channel_that_no_window_sees_is_not_called_empty(tmp_path: Path) -> None:
     numbers = np.arange(40.0)
     late: list[Any] = [""] * 36 + [1.0, 2.0, 3.0, 4.0]

@@ -749,3 +749,22 @@ def test_old_rows_that_come_again_are_told(tmp_path: Path) -> None:
     )
     (tmp_path / "updates/b.csv").unlink()
     assert snapshot_of(tmp_path, columns_of(KIND))[1].remarks == ()
+
+
+def test_another_case_of_the_same_inputs_is_no_old_row_again(tmp_path: Path) -> None:
+    """Customers who look alike are customers; a row that is sent again has its name, too."""
+    lines = [f"{number}.25,ab,{'xy'[number % 2]}" for number in range(100)]
+    for name in ("original", "updates"):
+        (tmp_path / name).mkdir()
+    head = "customer,a,b,label\n"
+    old = "\n".join(f"{number},{line}" for number, line in enumerate(lines))
+    others = "\n".join(f"{1000 + number},{line}" for number, line in enumerate(lines))
+    age(csv(tmp_path / "original/a.csv", f"{head}{old}\n"))
+    age(csv(tmp_path / "updates/b.csv", f"{head}{others}\n7,{lines[7]}\n"))
+    _, dataset = snapshot_of(tmp_path, columns_of(KIND, id="customer"))
+    assert (dataset.recurrence.n, dataset.recurrence.relabelled, dataset.recurrence.of) == (
+        1,
+        0,
+        101,
+    )
+    assert "line 102: an old row again, input and label (1 of 101 new rows)" in dataset.remarks[0]

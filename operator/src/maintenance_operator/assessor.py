@@ -24,7 +24,7 @@ from maintenance_core.model import (
     Unknown,
 )
 from maintenance_core.watch import counters
-from maintenance_core.watch.assess import Bounds, assess, held_against, with_clocks
+from maintenance_core.watch.assess import SKEWED, Bounds, assess, held_against, with_clocks
 from maintenance_core.watch.reading_times import reading_times
 from maintenance_operator.counter_cache import CounterCache
 
@@ -46,20 +46,22 @@ class MetricsSource(Protocol):
             MetricsError: there is no usable answer.
         """
 
-    def skew(self, server: str) -> timedelta:
-        """How far the server's clock is ahead of ours, as far as it is known."""
+    def skew(self, server: str) -> timedelta | None:
+        """How far the server's clock is ahead of ours; None as long as it told no time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
     """An assessment, with the bound that its reading is held against (NaN where none is known).
 
-    ``failure`` is of ``MetricsReason``, where Prometheus gave no usable answer.
+    ``failure`` is of ``MetricsReason``, where Prometheus gave no usable answer. ``clock_agrees``:
+    it answered, and its clock is ours.
     """
 
     assessment: Assessment
     bound: float = math.nan
     failure: str = ""
+    clock_agrees: bool = False
 
 
 class Assessor:
@@ -87,8 +89,9 @@ class Assessor:
                 bound = bounds.threshold.bound
         except MetricsError as error:
             return unread(error)
-        found = with_clocks(found, metrics.server, self._metrics.skew(metrics.server))
-        return Assessed(found, bound)
+        skew = self._metrics.skew(metrics.server)
+        found = with_clocks(found, metrics.server, skew or timedelta())
+        return Assessed(found, bound, clock_agrees=skew is not None and abs(skew) < SKEWED)
 
     async def gauge(
         self, metrics: Metrics, since: datetime | None, bounds: Bounds, now: datetime

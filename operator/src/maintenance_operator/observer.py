@@ -21,7 +21,6 @@ from maintenance_core.lifecycle.settle import still_waiting
 from maintenance_core.lifecycle.steady_state import SteadyState
 from maintenance_core.lifecycle.triggers import onset, wanted
 from maintenance_core.model import (
-    Assessment,
     Degraded,
     Healthy,
     Metrics,
@@ -34,7 +33,7 @@ from maintenance_core.names import ANNOTATION_BREAKER_RESET
 from maintenance_core.spec_digest import digest_of
 from maintenance_core.watch.common_cause import CommonCause
 from maintenance_core.watch.reading_times import reading_times
-from maintenance_operator.assessor import Assessor, MetricsSource
+from maintenance_operator.assessor import Assessed, Assessor, MetricsSource
 from maintenance_operator.fleet_breaches import FleetBreaches, Look
 from maintenance_operator.protocols import Body, Clock, Cluster, Jobs, Key, ResourceCache, Telemetry
 from maintenance_operator.refusals import Refusals, log_refusal
@@ -95,6 +94,7 @@ class Observer:
         spec_digest = digest_of(raw_spec) if isinstance(spec, Spec) else ""
         status = status_json.read(body.get("status") or {})
         status = still_waiting(status, metadata["generation"], spec_digest)
+        assessed = await self._assess(identity, spec, status, now)
         seen = Observation(
             identity=identity,
             generation=metadata["generation"],
@@ -103,7 +103,8 @@ class Observer:
             raw_spec=raw_spec,
             spec_digest=spec_digest,
             status=status,
-            assessment=await self._assess(identity, spec, status, now),
+            assessment=assessed.assessment,
+            clock_agrees=assessed.clock_agrees,
             new_data=await self._new_data(identity, spec, now),
             scheduled=scheduled,
             created=_time(metadata.get("creationTimestamp")),
@@ -227,7 +228,7 @@ class Observer:
 
     async def _assess(
         self, identity: Identity, spec: Spec | SpecError, status: Status, now: datetime
-    ) -> Assessment:
+    ) -> Assessed:
         """The metric's assessment, which the operator's own gauges show as well."""
         assessed = await self._assessor.assess(identity, spec, status, now)
         found = assessed.assessment
@@ -236,7 +237,7 @@ class Observer:
         if isinstance(found, Healthy | Degraded):
             value = found.reading.value
             self._telemetry.performance(identity.namespace, identity.name, value, assessed.bound)
-        return found
+        return assessed
 
 
 def about(seen: Observation) -> dict[str, Any]:

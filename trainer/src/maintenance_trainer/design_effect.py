@@ -93,9 +93,9 @@ def design_effect(influence: Floats, units: Units | None, strata: Strata | None 
         apart, units = strata.split(influence, units)
     count = count_of(units, n)
     alone = n / (n - 1.0) * float((apart**2).sum())
+    if count == 1:  # also where all are right, or none: that says nothing of other units
+        return float(n)
     if alone <= 0.0:
         return 1.0
-    if count == 1:
-        return float(n)
     together = np.bincount(units, weights=apart)
     return max(1.0, count / (count - 1.0) * float((together**2).sum()) / alone)

@@ -150,7 +150,7 @@ def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
     if champion is not None:
         versions.refuse_full(work.store, champion.folder)
     refuse_too_little(dataset, request.action, fresh=champion is None)
-    if unlearnable := told_unlearnable(dataset):
+    if unlearnable := told_unlearnable(dataset, known):
         work.progress.say(unlearnable)
     return snapshot, dataset, champion
 

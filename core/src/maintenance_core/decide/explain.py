@@ -51,7 +51,7 @@ MOST_OF_DATA: Final = 480
 """The same and the trainer's remarks together."""
 _NO_DATA: Final = "There are no data that a training could be trusted with."
 _NO_ROWS: Final = "There are too few newly labelled rows to say."
-_ONE_UNIT: Final = "Rows of one unit cannot say whether there is a drop."
+_AS_ONE_ROW: Final = "Rows that tell as little as one cannot say whether there is a drop."
 _NO_DROP: Final = "There is no drop that training would mend."
 _NO_CAUSE: Final = "There is no cause that training would mend."
 _CAUSE: Final = "There is a cause that training can mend."
@@ -90,9 +90,9 @@ WHY_NOT: Final[dict[DecisionReason, dict[Action, str]]] = {
         Action.RETRAIN: _NO_ROWS,
     },
     DecisionReason.NOT_ENOUGH_HELD_OUT_ROWS: {
-        Action.NONE: _ONE_UNIT,
-        Action.FINE_TUNE: _ONE_UNIT,
-        Action.RETRAIN: _ONE_UNIT,
+        Action.NONE: _AS_ONE_ROW,
+        Action.FINE_TUNE: _AS_ONE_ROW,
+        Action.RETRAIN: _AS_ONE_ROW,
     },
     DecisionReason.NO_DROP_FOUND: {Action.FINE_TUNE: _NO_DROP, Action.RETRAIN: _NO_DROP},
     DecisionReason.NO_CAUSE_FOUND: {Action.FINE_TUNE: _NO_CAUSE, Action.RETRAIN: _NO_CAUSE},

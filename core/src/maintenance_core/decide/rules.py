@@ -153,23 +153,24 @@ def nothing_to_read(situation: Situation) -> Proposal | None:
     )
 
 
-def one_unit_held_out(situation: Situation) -> Proposal | None:
-    """By schedule or new data, and held-out rows are all of one unit: Wait, they can show nothing.
+def as_little_as_one_row(situation: Situation) -> Proposal | None:
+    """By schedule or new data, and held-out rows tell no more than one row would: Wait.
 
-    A unit is what is held out together: a user, a group, a block of time.
+    They are of one unit (what is held out together: a user, a group, a block of time), or of few
+    that differ much.
     """
     found = diagnosis_of(situation)
     alone = next((each for each in (found.new, found.old) if each and independent(each) == 1), None)
     if alone is None or not unprompted(situation):
         return None
-    age = "new" if alone is found.new else "old"
+    age, where = ("new", "updates") if alone is found.new else ("old", "original")
     return Proposal(
         Action.WAIT,
         DecisionReason.NOT_ENOUGH_HELD_OUT_ROWS,
-        f"All {alone.n} {age} held-out rows are of one unit (one user, one group, one stretch of "
-        "time; a unit is held out whole): whether the champion does worse on newly labelled rows "
-        "cannot be told from one. Rows of more units are needed in spec.data."
-        f"{'updates' if age == 'new' else 'original'}.",
+        f"The {alone.n} {age} held-out rows tell no more than one row would: they are of one unit "
+        "(one user, one group, one stretch of time; a unit is held out whole), or of few that "
+        "differ much. Whether the champion does worse on newly labelled rows cannot be told from "
+        f"that; rows of more units are needed in spec.data.{where}.",
     )
 
 
@@ -426,7 +427,7 @@ WORKFLOW: Final[tuple[Rule, ...]] = (
     no_new_rows,
     not_enough_new_rows,
     nothing_to_read,
-    one_unit_held_out,
+    as_little_as_one_row,
     no_drop,
     no_cause,
     no_harm,
@@ -446,7 +447,7 @@ EVIDENCE: Final[tuple[Rule, ...]] = (
     no_new_rows,
     not_enough_new_rows,
     nothing_to_read,
-    one_unit_held_out,
+    as_little_as_one_row,
     no_drop,
     no_cause,
     feature_space_changed,

@@ -28,16 +28,29 @@ def failures(
     return tuple(_failures(status, generation, spec_digest, since))
 
 
+def ended_by(
+    status: Status, *, generation: int, spec_digest: str = "", since: datetime | None
+) -> HistoryEntry | None:
+    """The newest run before which nothing counts: a promotion, another spec, or one forgiven."""
+    return next(
+        (
+            entry
+            for entry in status.history
+            if entry.outcome is RunOutcome.PROMOTED
+            or not entry.held_to(generation, spec_digest)
+            or (since is not None and entry.end_time <= since)
+        ),
+        None,
+    )
+
+
 def _failures(
     status: Status, generation: int, spec_digest: str, since: datetime | None
 ) -> Iterator[HistoryEntry]:
     newer: HistoryEntry | None = None
+    last = ended_by(status, generation=generation, spec_digest=spec_digest, since=since)
     for entry in status.history:
-        if (
-            entry.outcome is RunOutcome.PROMOTED
-            or not entry.held_to(generation, spec_digest)
-            or (since is not None and entry.end_time <= since)
-        ):
+        if entry is last:
             return
         escalated = (
             newer is not None

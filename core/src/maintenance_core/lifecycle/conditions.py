@@ -5,6 +5,7 @@ while Prometheus is away: a maintenance controller at work, or waiting, is healt
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -54,6 +55,7 @@ from maintenance_core.watch.counters import NOTHING_OLDER
 READY: Final = "Ready"
 STALLED: Final = "Stalled"
 METRICS_AVAILABLE: Final = "MetricsAvailable"
+_GATHERED_OF: Final = re.compile(r"labelled predictions of version (\d+) are counted")
 DEGRADED: Final = "Degraded"
 TRAINING: Final = "Training"
 
@@ -410,11 +412,20 @@ def _told_anew(seen: Observation, status: Status) -> frozenset[str]:
 
 
 def _gathers_less(seen: Observation, status: Status) -> frozenset[str]:
-    """That labels may be out of reach is worth one write, though the reason stays the same."""
+    """That labels may be out of reach is worth one write, though the reason stays the same.
+
+    So is that another version's are gathered.
+    """
     held, found = status.condition(METRICS_AVAILABLE), seen.assessment
-    known = held is None or NOTHING_OLDER in held.message
-    less = isinstance(found, Unknown) and NOTHING_OLDER in found.message
-    return frozenset({METRICS_AVAILABLE}) if less and not known else frozenset()
+    if held is None or not isinstance(found, Unknown) or held.reason != found.reason:
+        return frozenset()
+    same = _gathered(held.message) == _gathered(found.message)
+    return frozenset() if same else frozenset({METRICS_AVAILABLE})
+
+
+def _gathered(message: str) -> tuple[list[str], bool]:
+    """Of which version labels are gathered, and whether some may be out of reach."""
+    return _GATHERED_OF.findall(message), NOTHING_OLDER in message
 
 
 def _why_no_run(seen: Observation, status: Status) -> TrainingReason:

@@ -5,11 +5,12 @@ nothing but the history, so none of them forgets for a run that did not train.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from itertools import zip_longest
+from typing import Any, Final
 
-from maintenance_core.lifecycle.breaker import failures
+from maintenance_core.lifecycle.breaker import ended_by, failures
 from maintenance_core.lifecycle.observation import Observation
-from maintenance_core.model import HistoryEntry, Limits, RunOutcome, Spec, Status
+from maintenance_core.model import HistoryEntry, Limits, RunOutcome, Spec, Status, Trigger
 from maintenance_core.status import HISTORY
 
 COMPARED: Final = (RunOutcome.PROMOTED, RunOutcome.REJECTED)
@@ -26,25 +27,24 @@ def kept_history(seen: Observation, status: Status) -> tuple[HistoryEntry, ...]:
     if not isinstance(spec, Spec) or len(history) <= spec.history_runs:
         return history
     counted = set(_counted(seen, status, spec.limits))
+    last = ended_by(status, **_row(seen))
+    if last is not None and not counted.isdisjoint(history[history.index(last) + 1 :]):
+        counted.add(last)  # else older ones would count as of the same row of failures
     others = [entry for entry in history[: spec.history_runs] if entry not in counted]
     told = counted | set(others[: max(0, HISTORY - len(counted))])
     return tuple(entry for entry in history if entry in told)
 
 
 def _counted(seen: Observation, status: Status, limits: Limits) -> Iterator[HistoryEntry]:
-    """The runs without which a limit would count otherwise."""
-    for entry in status.history:
+    """The runs that a limit counts; a fine-tune is one attempt with the retrain after it."""
+    for entry, older in zip_longest(status.history, status.history[1:]):
         trained = entry.trained and entry.end_time > seen.now - limits.per
         compared = entry.outcome in COMPARED and entry.end_time > seen.now - limits.cooldown
         if trained or compared:
             yield entry
-    failed = failures(
-        status,
-        generation=seen.generation,
-        spec_digest=seen.spec_digest,
-        since=seen.breaker_reset,
-    )
-    yield from failed[: limits.consecutive_failures]
+            if entry.trigger is Trigger.ESCALATION and older is not None:
+                yield older
+    yield from failures(status, **_row(seen))[: limits.consecutive_failures]
     yield from _tried(seen, status)
 
 
@@ -59,3 +59,12 @@ def _tried(seen: Observation, status: Status) -> Sequence[HistoryEntry]:
         if entry.outcome is RunOutcome.REJECTED and entry.data_digest and held:
             last.setdefault(entry.action, entry)
     return tuple(last.values())
+
+
+def _row(seen: Observation) -> dict[str, Any]:
+    """What says which runs are of the present row of failures."""
+    return {
+        "generation": seen.generation,
+        "spec_digest": seen.spec_digest,
+        "since": seen.breaker_reset,
+    }

@@ -43,8 +43,8 @@ def projection_is_late(seen: Observation) -> bool:
 
 
 def clock_was_ahead(seen: Observation) -> bool:
-    """Whether status holds times that cannot be yet."""
-    return none_ahead(seen) != seen.status
+    """Whether status holds times that cannot be yet, by two clocks: ours alone may be behind."""
+    return seen.clock_agrees and none_ahead(seen) != seen.status
 
 
 def run_is_out_of_sight(seen: Observation) -> bool:

@@ -21,7 +21,8 @@ class Observation:
     ``breaker_reset`` are forgiven. ``scheduled`` is the last time that was due by
     ``spec.triggers.schedule`` and the one after it; ``new_data`` the latest reading of
     ``spec.triggers.newData``. ``common_cause`` says whether a run may begin by the metric: many
-    may have left their range together. ``spec_digest`` is of what bears on a training in
+    may have left their range together. ``clock_agrees``: another clock, that of Prometheus, shows
+    ``now``, too. ``spec_digest`` is of what bears on a training in
     ``raw_spec`` (``digest_of``), empty where that cannot be followed.
     """
 
@@ -43,3 +44,4 @@ class Observation:
     new_data: float | None = None
     common_cause: CommonCause = CommonCause.ALLOW
     spec_digest: str = ""
+    clock_agrees: bool = False

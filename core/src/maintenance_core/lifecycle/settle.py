@@ -44,10 +44,10 @@ def settle(
     if refusal is not None and not is_due(seen, refusal):
         return _tell(seen, refusal)
     status = _with_monitor(seen, status)
-    kept = kept_history(seen, status)
-    settled = conditions(seen, replace(status, history=kept, observed_generation=seen.generation))
+    settled = conditions(seen, replace(status, observed_generation=seen.generation))
     if settled == seen.status:
         return None
+    settled = replace(settled, history=kept_history(seen, settled))  # time alone writes nothing
     settled = _with_later_checkpoint(settled, seen.now)
     notes = (*notes, *transitions(seen.status, settled))
     return WriteStatus(settled, notes, decided, ended)

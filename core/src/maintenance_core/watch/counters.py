@@ -52,7 +52,7 @@ NAME_CHARACTERS: Final = 256
 """The longest class name that status holds."""
 LABELS_CHARACTERS: Final = 512
 """Of label matchers in a message: what follows them must still be read."""
-NOTHING_OLDER: Final = "Prometheus has none from before"
+NOTHING_OLDER: Final = "older ones are out of reach"
 """In a message: labels that a reference needs may be gone."""
 RECENT_LABELS: Final = 100
 """Labels that the displayed value rests on; the test itself counts every label."""
@@ -302,8 +302,10 @@ def _gathered(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -
         return told
     return (
         f"{told} They begin at {counted.oldest:%Y-%m-%d %H:%M} UTC, although the version went into "
-        f"service at {champion.promoted_time:%Y-%m-%d %H:%M} UTC: {NOTHING_OLDER}. If it does not "
-        "keep so many labels, write fewer into baselineSamples or let it keep them for longer."
+        f"service at {champion.promoted_time:%Y-%m-%d %H:%M} UTC: {NOTHING_OLDER}. Prometheus may "
+        f"not keep labels for so long, and at most {GATHERED_WINDOWS:,} intervals are looked back "
+        "on: write fewer into baselineSamples, let Prometheus keep labels for longer, or lengthen "
+        "the interval."
     )
 
 

@@ -414,9 +414,9 @@ class Prometheus:
         )
         return reply.status, body
 
-    def skew(self, server: str) -> timedelta:
+    def skew(self, server: str) -> timedelta | None:
         """How far a server's clock was ahead of ours (behind: negative) at its last reply."""
-        return self._skew.get(server, timedelta())
+        return self._skew.get(server)
 
     def _note_clock(self, server: str, date: str) -> None:
         """Readings are asked for by our clock, and answered by theirs."""
@@ -424,7 +424,7 @@ class Prometheus:
             skew = parsedate_to_datetime(date) - datetime.now(UTC)
         except (ValueError, TypeError):  # no date, or one without a zone
             return
-        apart, before = abs(skew) >= SKEWED, abs(self.skew(server)) >= SKEWED
+        apart, before = abs(skew) >= SKEWED, abs(self._skew.get(server, timedelta())) >= SKEWED
         if apart and not before:
             logger.warning(
                 "The clock of Prometheus server %s is %+.0f s from the operator's: readings are of "

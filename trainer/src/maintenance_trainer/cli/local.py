@@ -138,7 +138,7 @@ class Folders:
             ("store", "updates", "keep the store in a folder of its own"),
         ):
             mine, theirs = (getattr(self, option).resolve() for option in (one, other))
-            if mine.is_relative_to(theirs) or theirs.is_relative_to(mine):
+            if _lies_in(mine, theirs) or _lies_in(theirs, mine):
                 message = (
                     f"--{one} {getattr(self, one)} and --{other} {getattr(self, other)} are the "
                     f"same folder or lie in one another: {instead}, like "
@@ -340,6 +340,15 @@ def _named(option: str, folder: Path) -> None:
         flag = option.replace("_", "-")
         message = f"--{flag} {files.shown(str(folder))}: the name is not UTF-8; rename it."
         raise ConfigurationError("ArgumentInvalid", message)
+
+
+def _lies_in(folder: Path, other: Path) -> bool:
+    """Whether it is, or lies in, the other; names may differ in capitals where disks allow it."""
+    if folder.is_relative_to(other):
+        return True
+    return other.exists() and any(
+        part.exists() and part.samefile(other) for part in (folder, *folder.parents)
+    )
 
 
 def _where(folder: Path) -> str:

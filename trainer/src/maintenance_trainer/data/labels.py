@@ -127,24 +127,31 @@ def refuse_doubled(
     raise DataError("LabelsDoubled", message)
 
 
-def recoded(delivered: Collection[str], known: Collection[str]) -> str:
+def recoded(
+    delivered: Collection[str], known: Collection[str], spellings: Sequence[Spelling] = ()
+) -> str:
     """What to tell where new rows have none of the labels that the model in service answers with.
 
     Args:
         delivered: the labels of new rows; none where rows have no classes.
         known: the labels that the model answers with.
+        spellings: of all rows, in the order of the files.
 
     Raises:
-        DataError: LabelsDoubled, where each is a known one but for capitals or what stands between
-            words: classes of their own would stand beside those that are known.
+        DataError: LabelsDoubled, where there are several and each is a known one of its own but for
+            capitals or what stands between words: all would stand beside those that are known.
     """
     if not delivered or not known or set(delivered) & set(known):
         return ""
     alike = {likeness(label): label for label in known}
     ordered = sorted(delivered)
-    if all(likeness(label) in alike for label in ordered):
+    likenesses = {likeness(label) for label in ordered}
+    if likenesses <= alike.keys():
+        if len(likenesses) < len(ordered) or len(ordered) == 1:
+            return ""  # one class or so, which hints tell of
+        where = next((one.where for one in spellings if one.label == ordered[0]), "data.updates")
         message = (
-            f"data.updates: the labels of new rows are those of {IN_SERVICE} in another spelling, "
+            f"{where}: the labels of new rows are those of {IN_SERVICE} in another spelling, "
             f"{_shown(ordered[0])} for {_shown(alike[likeness(ordered[0])])}, and none is as "
             "before: write them as before in new files."
         )

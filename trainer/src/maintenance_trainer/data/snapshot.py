@@ -331,7 +331,7 @@ class _Read:
             remarks=(
                 *self.remarks.sentences,
                 *((between,) if dataset.between else ()),
-                *filter(None, (told_unlearnable(dataset),)),
+                *filter(None, (told_unlearnable(dataset, self.champion_labels),)),
                 *self._repeated(dataset.recurrence),
             ),
             left_out=self.remarks.left_out,
@@ -342,8 +342,8 @@ class _Read:
         again = recurrence.n - recurrence.relabelled
         if not again:
             return ()
-        old = {(row.identity, row.label) for row in self.rows if not row.new and row.identity}
-        first = next(row for row in self.rows if row.new and (row.identity, row.label) in old)
+        old = {(row.case, row.label) for row in self.rows if not row.new and row.identity}
+        first = next(row for row in self.rows if row.new and (row.case, row.label) in old)
         its = [row for row in self.rows if row.file == first.file]
         places = self.where_new.get(first.file, [])
         at = next(number for number, row in enumerate(its) if row is first)

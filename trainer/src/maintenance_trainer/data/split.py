@@ -1,7 +1,7 @@
 """Rows made unique, each on its side: the same rows always give the same sides."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -156,9 +156,12 @@ def refuse_too_little(dataset: Dataset, action: TrainingAction | None, *, fresh:
         raise DataError("DataEmpty", message)
 
 
-def told_unlearnable(dataset: Dataset) -> str:
-    """A sentence on the labels whose rows are all held out; empty where there are none."""
-    learnt = {row.stratum for row in dataset.new_train + dataset.old_train} | {""}
+def told_unlearnable(dataset: Dataset, known: Collection[str] = ()) -> str:
+    """A sentence on the labels whose rows are all held out; empty where there are none.
+
+    Those that a model in service knows already are learnt.
+    """
+    learnt = {row.stratum for row in dataset.new_train + dataset.old_train} | {"", *known}
     held_out = dataset.new_held_out + dataset.old_held_out
     counts = Counter(row.stratum for row in held_out if row.stratum not in learnt)
     if not counts:
@@ -182,14 +185,22 @@ def told_unlearnable(dataset: Dataset) -> str:
 
 
 def _recurrence(rows: Sequence[Row]) -> Recurrence:
+    """An input under another label says what it means now; the same case again says nothing."""
     before: dict[str, set[str]] = {}
+    cases: set[tuple[str, str]] = set()
     for row in rows:
         if not row.new and row.identity:
             before.setdefault(row.identity, set()).add(row.label)
-    new = {(row.identity or row.key, row.label) for row in rows if row.new}
-    again = {(key, label) for key, label in new if key in before}
-    relabelled = sum(label not in before[key] for key, label in again)
-    return Recurrence(len(again), relabelled, len(new))
+            cases.add((row.case, row.label))
+    new = [row for row in rows if row.new]
+    relabelled = {
+        (row.identity, row.label)
+        for row in new
+        if row.label not in before.get(row.identity, {row.label})
+    }
+    again = {(row.case, row.label) for row in new} & cases
+    of = {(row.case, row.label) for row in new}
+    return Recurrence(len(again) + len(relabelled), len(relabelled), len(of))
 
 
 def _trained_on(rows: Sequence[Row], fair: Shares | None) -> set[tuple[str, str]]:

@@ -247,7 +247,10 @@ def _compare(
         model = work.task.load(champion.folder, champion.labels)
     remarks += work.task.check_rows(model, dataset)
     delivered = {row.stratum for row in (*dataset.new_train, *dataset.new_held_out)} - {""}
-    told = labels.recoded(delivered, champion.labels), deliveries.corrections(dataset)
+    told = (
+        labels.recoded(delivered, champion.labels, dataset.spellings),
+        deliveries.corrections(dataset),
+    )
     remarks += filter(None, told)
     with work.timings.of("readRows"):
         most = work.request.max_rows

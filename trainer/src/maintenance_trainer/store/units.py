@@ -10,7 +10,7 @@ from typing import Final
 
 from maintenance_contract import Columns, ContractError, DataRef, Sampling
 from maintenance_contract.kinds import OVERLAPPING
-from maintenance_trainer.data.index_columns import is_level
+from maintenance_trainer.data.index_columns import is_nameless
 from maintenance_trainer.data.shares import Shares
 from maintenance_trainer.data.snapshot import Snapshot
 from maintenance_trainer.store.store import Store
@@ -77,7 +77,7 @@ def _other_inputs(version: Version, before: Snapshot, now: Columns) -> str:
 
 def _is_input(name: str, columns: Columns) -> bool:
     """Whether it is one in a file that has it; an index is one where it is named (see there)."""
-    return columns.is_input(name) and (bool(columns.inputs) or not is_level(name))
+    return columns.is_input(name) and (bool(columns.inputs) or not is_nameless(name))
 
 
 def _changed(roles: Iterable[str], then: Columns, now: Columns) -> str:

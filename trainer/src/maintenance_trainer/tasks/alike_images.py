@@ -72,7 +72,8 @@ def _alike(rows: Sequence[Seen]) -> list[Seen]:
     """Those that another one looks like though it differs in what is hidden."""
     shared: dict[str, list[Seen]] = defaultdict(list)
     for row in rows:
-        shared[row.key].append(row)
+        if row.hidden:  # beside one that hides nothing it may be the same picture, saved anew
+            shared[row.key].append(row)
     groups = [its for its in shared.values() if len({row.hidden for row in its}) > 1]
     return [row for its in groups for row in its]
 

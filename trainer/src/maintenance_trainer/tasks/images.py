@@ -106,7 +106,7 @@ def look(content: bytes) -> Looked:
         else:
             key = hashlib.sha256(content).hexdigest()
         its_format = _format(image, content, pixels.size)
-        return Looked(its_format, key, _hidden(image, content, its_format.bits))
+        return Looked(its_format, key, _hidden(image, its_format.bits))
 
 
 def decoded(content: bytes, channels: int) -> Any:
@@ -156,9 +156,9 @@ def _format(image: Any, content: bytes, size: tuple[int, int]) -> Format:
     return Format(*size, 1 if mode in _GREY else 3, max(8, bits), mode)
 
 
-def _hidden(image: Any, content: bytes, bits: int) -> str:
-    if bits == DEEP:  # Pillow has no more than 8 of colours
-        beyond = image.tobytes() if _is_deep(image) else content
+def _hidden(image: Any, bits: int) -> str:
+    if bits == DEEP:  # Pillow has no more than 8 of colours: what they hide is not known
+        beyond = image.tobytes() if _is_deep(image) else b""
     elif image.has_transparency_data:
         alpha = image.convert("RGBA").getchannel("A")
         beyond = b"" if alpha.getextrema() == (255, 255) else alpha.tobytes()

@@ -6,11 +6,15 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from maintenance_trainer.data import labels
+from maintenance_trainer.data.index_columns import is_nameless
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.model_field import Given
 
 MOST_NAMED: Final = 5
+_NAMELESS: Final = (
+    " A column that pandas has named, for it had none, is read where data.columns.inputs names it."
+)
 MOST_CHARACTERS: Final = 1024
 """Of a name, as a version stores it."""
 
@@ -38,9 +42,11 @@ def refuse_strangers(
         ConfigurationError: InitialModelUnreadable.
     """
     if given is Given.INITIAL and reads - there:
+        nameless = any(map(is_nameless, reads - there))
         problem = (
             f"it reads {listed(sorted(reads - there))}, which no file of the data has; name the "
             f"model of these columns, or correct the names in its {file}."
+            f"{_NAMELESS if nameless else ''}"
         )
         raise Given.INITIAL.unreadable(problem)
     if not reads & there:

@@ -105,7 +105,10 @@ def _heads(rows: Sequence[Stamped]) -> tuple[list[Stamped], list[Flags]]:
 
 
 def _refuse_without_targets(heads: Sequence[Stamped], targets: tuple[str, ...]) -> None:
-    """Refuse updates of which no file has a target: no window of theirs could be told.
+    """Refuse updates that have another column in a target's place.
+
+    Files whose columns are all known may fill in what others lack: the weather of hours whose load
+    is there, or comes tomorrow.
 
     Raises:
         DataError: ColumnMissing.
@@ -119,7 +122,11 @@ def _refuse_without_targets(heads: Sequence[Stamped], targets: tuple[str, ...]) 
         return
     if not any(name in each.table.channels for each in heads for name in targets):
         return  # nowhere: that is told of all files
-    table = its[0].table
+    new = {id(each) for each in its}
+    before = {name for each in heads if id(each) not in new for name in each.table.channels}
+    table = next((each.table for each in its if each.table.channels.keys() - before), None)
+    if table is None:
+        return
     message = (
         f"{table.where}: there is no column {targets[0]!r} of data.columns.targets, only "
         f"{', '.join(map(repr, table.header[:20]))}, and no new file has a target: spell it as "
