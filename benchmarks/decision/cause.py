@@ -41,6 +41,7 @@ from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.tasks.text_classification import TokenCounts, measures
 from maintenance_trainer.tasks.texts import make_row
+from maintenance_trainer.tasks.words import Words
 
 VERDICTS: Final = {
     Cause.NONE: "none",
@@ -53,7 +54,7 @@ VERDICTS: Final = {
 }
 BLOCKED: Final = "blocked"
 NEW_CLASS: Final = "new class"
-NO_TOKENS: Final = TokenCounts(texts=0, empty=0, words=0, tokens=0, unknown=0, cut=0)
+NO_TOKENS: Final = TokenCounts(texts=0, empty=0, words=Words(0, 0, 0), tokens=0, unknown=0, cut=0)
 """A table has none."""
 SCENARIOS: Final = weak.SCENARIOS | FAMILIES
 NO_RECURRENCE: Final = Recurrence(0, 0)

@@ -43,6 +43,7 @@ from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.tasks.text_classification import TokenCounts, measures
 from maintenance_trainer.tasks.texts import make_row
+from maintenance_trainer.tasks.words import Words
 
 SCENARIOS: Final = weak.SCENARIOS | FAMILIES
 TESTED: Final = 20_000
@@ -59,7 +60,7 @@ ALWAYS_TRAINED: Final = {
 CONCEIVABLE: Final = 0.2
 """p-value above which no rule would speak of concept drift: then no such arm is asked for."""
 DRIFT: Final = ("unexplainedErrorRise", "errorRiseAtEqualClass", "relabelledTexts")
-NO_TOKENS: Final = TokenCounts(texts=0, empty=0, words=0, tokens=0, unknown=0, cut=0)
+NO_TOKENS: Final = TokenCounts(texts=0, empty=0, words=Words(0, 0, 0), tokens=0, unknown=0, cut=0)
 """A table has none."""
 NAMES: Final = np.array([0, 1])
 

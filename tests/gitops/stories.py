@@ -144,6 +144,14 @@ def torn_config_map() -> World:
     return settled(world)
 
 
+def of_another_store() -> World:
+    """Created again by the same name and with another storage."""
+    world = World().with_champion()
+    world.spec["model"]["storage"] = {"storageUri": "pvc://other/news"}
+    world.status = {"observedGeneration": -1}
+    return settled(world)
+
+
 def refused_by_api_server(request: Request, **changes: Any) -> World:
     """The API server does not carry out a request of the operator's."""
     world = World(**changes).with_champion() if request in OF_A_CHAMPION else World().degraded()
@@ -289,6 +297,7 @@ STORIES = {
     "config-map-unreadable": Story(
         torn_config_map, "Failed", "Degraded", "mend it, or delete it to begin anew"
     ),
+    "champion-elsewhere": Story(of_another_store, "Failed", "Degraded", "pvc://other/news"),
     **{
         f"refused-{request.lower()}": Story(
             functools.partial(refused_by_api_server, request),

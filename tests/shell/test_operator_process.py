@@ -171,7 +171,9 @@ async def test_a_champion_is_taken_over_with_a_look_at_each_and_one_write(
     names = [f"model-{number}" for number in range(4)]
     for name in names:
         identity = Identity(namespace, name, "")
-        champion = Champion(1, f"pvc://m/{name}/1", "sha256:1", LONG_AGO, TrainingAction.RETRAIN)
+        champion = Champion(
+            1, f"pvc://models/{name}/versions/1", "sha256:1", LONG_AGO, TrainingAction.RETRAIN
+        )
         config_map = projection.manifest(identity, champion, None)
         await api.create(path("configmaps", namespace), config_map)
         await api.create(path("modelmaintenances", namespace), resource(name, query=series))
