@@ -32,7 +32,8 @@ from cause import NO_RECURRENCE
 from deciding import decided
 from support.kinds import digest
 
-from maintenance_contract import TrainingAction
+from maintenance_contract import Task, TrainingAction
+from maintenance_contract.kinds import replay_percent_of
 from maintenance_core.model import Policy
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.diagnose import examine, quality
@@ -246,7 +247,8 @@ def boosted(args: argparse.Namespace) -> None:
         for name in ("none", "pattern of a tenth", "pattern of a fifth", "other rule"):
             world = CASES[name][0]
             new, test = (world.rows(chance, n, new=True) for n in (args.new, 4000))
-            tuning = [*new, *replay(train, len(new) // 2)]
+            replayed = len(new) * replay_percent_of(Task.TABULAR_CLASSIFICATION) // 100
+            tuning = [*new, *replay(train, replayed)]
             whole = [*train, *repeated(new, len(train), 50)]
             start = time.monotonic()
             tuned = trained(tuning, FINE_TUNE, TASK.extend(champion, Path(), new, 0))
