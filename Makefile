@@ -31,7 +31,7 @@ else
 endif
 demo-down: ## Remove what the demo has put into a cluster of yours: make demo-down KUBECONFIG=FILE
 	@$(WITH_OPERATOR_VENV) examples/demo "$(CASE)" --remove $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig="$(KUBECONFIG)")
-test: ## Set everything up and pass every test, up to the whole product on a real node (some 50 minutes on two cores; twelve more where all is built anew)
+test: ## Set everything up and pass every test, up to the whole product on a real node (some 40 minutes on two cores; twelve more where all is built anew)
 	@dev/test
 
 ##@ Every day
