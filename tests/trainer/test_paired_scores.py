@@ -199,7 +199,7 @@ def test_the_design_effect_is_the_units_size_where_its_rows_are_alike() -> None:
     right = np.repeat(np.random.default_rng(0).integers(0, 2, 200).astype(float), 5)
     units = np.repeat(np.arange(200), 5)
     assert design_effect(right, units) == pytest.approx(5.0, rel=0.01)
-    assert design_effect(np.ones(10), np.zeros(10, int)) == 1.0
+    assert design_effect(np.ones(10), np.zeros(10, int)) == 10.0, "of other units it says nothing"
     assert design_effect(np.arange(10.0), np.zeros(10, int)) == 10.0
     assert design_effect(np.arange(10.0), np.arange(10)) == pytest.approx(1.0)
 
