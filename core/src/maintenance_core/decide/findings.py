@@ -210,8 +210,9 @@ def expected_score(situation: Situation) -> float | None:
     by_loss = isinstance(new, HeldOutLoss)
     if isinstance(metrics, OutcomeCounters):
         baseline = champion.baseline if champion is not None else None
-        told = baseline is not None and not baseline.metric  # by counters, not by a gauge before
-        return baseline.value if baseline is not None and told and not by_loss else None
+        if baseline is None or baseline.metric or by_loss:  # a metric: of a gauge before
+            return None
+        return baseline.value
     threshold = metrics.threshold
     if isinstance(new, HeldOutLoss):
         return None if threshold.max is None else 1.0 - threshold.max / new.baseline

@@ -5,7 +5,7 @@ place, so that a version that the gate rejected is not taken for the champion fo
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from maintenance_contract import ContractError
 from maintenance_contract.codec import Fields, canonical, load
@@ -20,20 +20,19 @@ CHAMPION_VERSION: Final = 1
 
 def promote(store: Store, version: int, digest: str, now: datetime) -> None:
     """From now on this version is the champion."""
-    document = {
-        "version": CHAMPION_VERSION,
-        "champion": {"version": version, "digest": digest},
-        "promotedTime": now.isoformat(timespec="seconds"),
-    }
-    store.files.replace(CHAMPION_FILE, canonical(document))
+    _write(store, {"version": version, "digest": digest}, "promotedTime", now)
 
 
 def promote_none(store: Store, now: datetime) -> None:
     """Say that none of the versions there is in service."""
+    _write(store, None, "checkedTime", now)
+
+
+def _write(store: Store, its: dict[str, Any] | None, of: str, now: datetime) -> None:
     document = {
         "version": CHAMPION_VERSION,
-        "champion": None,
-        "checkedTime": now.isoformat(timespec="seconds"),
+        "champion": its,
+        of: now.isoformat(timespec="seconds"),
     }
     store.files.replace(CHAMPION_FILE, canonical(document))
 
