@@ -22,7 +22,6 @@ from maintenance_core.model import (
     HistoryEntry,
     Limits,
     Proof,
-    RunOutcome,
     Situation,
 )
 from maintenance_core.numbers import duration, moment, percent
@@ -39,14 +38,12 @@ def no_new_evidence(situation: Situation, wanted: Proposal) -> Proposal | None:
     to Retrain here: its escalation was that.
     """
     champion = situation.champion.digest if situation.champion else ""
-    evidence = (wanted.action, champion, situation.report.snapshot_digest)
+    evidence = (wanted.action, situation.report.snapshot_digest)
     tried = (
         entry
         for entry in situation.history
-        if entry.outcome is RunOutcome.REJECTED
-        and entry.data_digest
-        and (entry.action, entry.champion_digest, entry.data_digest) == evidence
-        and entry.held_to(situation.generation, situation.spec_digest)
+        if (entry.action, entry.data_digest) == evidence
+        and entry.rejected_for(champion, situation.generation, situation.spec_digest)
     )
     before = next(tried, None)
     if before is None:

@@ -53,10 +53,7 @@ def _tried(seen: Observation, status: Status) -> Sequence[HistoryEntry]:
     champion = status.champion.digest if status.champion is not None else ""
     last: dict[str, HistoryEntry] = {}
     for entry in status.history:
-        held = entry.champion_digest == champion and entry.held_to(
-            seen.generation, seen.spec_digest
-        )
-        if entry.outcome is RunOutcome.REJECTED and entry.data_digest and held:
+        if entry.rejected_for(champion, seen.generation, seen.spec_digest):
             last.setdefault(entry.action, entry)
     return tuple(last.values())
 

@@ -200,6 +200,15 @@ class HistoryEntry:
     old: Score | None = None
     spec_digest: str = ""
 
+    def rejected_for(self, champion_digest: str, generation: int, spec_digest: str) -> bool:
+        """Whether the gate rejected what was trained on known data, by the spec as it is."""
+        return (
+            self.outcome is RunOutcome.REJECTED
+            and bool(self.data_digest)
+            and self.champion_digest == champion_digest
+            and self.held_to(generation, spec_digest)
+        )
+
     def held_to(self, generation: int, spec_digest: str) -> bool:
         """Whether that is the spec it was held to, as far as it bears on a training.
 
