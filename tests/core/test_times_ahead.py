@@ -1,5 +1,6 @@
 """A clock that was ahead, once, silences nothing until it is really so late."""
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from support.world import DOWN, HEALTHY, WORSE, World, a_spec
 
 from maintenance_contract import Outcome
 from maintenance_core import status as status_json
-from maintenance_core.lifecycle.times_ahead import none_ahead
+from maintenance_core.lifecycle.times_ahead import any_ahead, none_ahead
 from maintenance_core.model import Trigger
 
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
@@ -127,6 +128,39 @@ def test_clocks_of_two_operators_may_differ_a_little(ahead: timedelta) -> None:
     world = World().degraded()
     world.now -= ahead
     assert none_ahead(world.seen()) == world.seen().status
+
+
+def each_time_ahead(value: Any, ahead: datetime) -> Iterator[tuple[str, Any]]:
+    """A value once for each time in it, which is ahead there, and where."""
+    if isinstance(value, datetime):
+        yield "", ahead
+    elif isinstance(value, tuple):
+        for at, inner in enumerate(value):
+            for where, changed in each_time_ahead(inner, ahead):
+                yield f"[{at}]{where}", (*value[:at], changed, *value[at + 1 :])
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            inner = getattr(value, field.name)
+            for where, changed in each_time_ahead(inner, ahead):
+                yield f".{field.name}{where}", dataclasses.replace(value, **{field.name: changed})
+
+
+def test_each_time_that_is_corrected_is_looked_at() -> None:
+    """The quick question, asked at each look, and the correction agree on every time there is."""
+    waiting = World().degraded()
+    waiting.finish(waiting.diagnosis(outcome=Outcome.FAILED, reason="DataUnusable", diagnosis=None))
+    training = World().degraded()
+    training.finish(training.diagnosis())
+    corrected = set()
+    for world in (waiting, training):
+        seen = world.seen()
+        assert not any_ahead(seen)
+        for where, status in each_time_ahead(seen.status, world.now + YEAR):
+            ahead = dataclasses.replace(seen, status=status)
+            assert any_ahead(ahead) == (none_ahead(ahead) != status), where
+            corrected |= {where} if any_ahead(ahead) else set()
+    for part in (".conditions", ".decision.time", ".run.", ".recheck", ".champion", ".history"):
+        assert any(where.startswith(part) for where in corrected), (part, corrected)
 
 
 def test_a_long_wait_that_the_spec_asks_for_is_none_by_a_wrong_clock() -> None:

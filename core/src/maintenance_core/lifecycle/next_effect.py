@@ -23,7 +23,7 @@ from maintenance_core.lifecycle.progress import advance, stop
 from maintenance_core.lifecycle.promotion import adopted, in_service, late_projection
 from maintenance_core.lifecycle.run import live_run
 from maintenance_core.lifecycle.settle import settle, with_baseline
-from maintenance_core.lifecycle.times_ahead import none_ahead
+from maintenance_core.lifecycle.times_ahead import any_ahead, none_ahead
 from maintenance_core.lifecycle.triggers import wanted
 from maintenance_core.model import Effect, Spec
 from maintenance_core.watch.common_cause import CommonCause
@@ -44,7 +44,7 @@ def projection_is_late(seen: Observation) -> bool:
 
 def clock_was_ahead(seen: Observation) -> bool:
     """Whether status holds times that cannot be yet, by two clocks: ours alone may be behind."""
-    return seen.clock_agrees and none_ahead(seen) != seen.status
+    return seen.clock_agrees and any_ahead(seen)
 
 
 def run_is_out_of_sight(seen: Observation) -> bool:

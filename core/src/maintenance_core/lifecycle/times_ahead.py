@@ -5,6 +5,7 @@ would begin only once the clock is there. So they are written again as now, and 
 longest that there is; what has ended stays ended, and a pause is kept once.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,6 +18,34 @@ from maintenance_core.watch.assess import SKEWED
 def not_ahead(time: datetime, latest: datetime) -> datetime:
     """A time as it is, or the latest that it can be where it lies further ahead than clocks may."""
     return time if time <= latest + SKEWED else latest
+
+
+def any_ahead(seen: Observation) -> bool:
+    """Whether a time of status lies further ahead than it can be.
+
+    Each look at each resource asks this, and as a rule no time does.
+    """
+    latest = seen.now + SKEWED
+    return any(time > latest for time in _times(seen.status)) and none_ahead(seen) != seen.status
+
+
+def _times(status: Status) -> Iterator[datetime]:
+    """Each time that ``none_ahead`` looks at."""
+    yield from (one.last_transition_time for one in status.conditions)
+    for entry in status.history:
+        yield entry.start_time
+        yield entry.end_time
+    if status.decision:
+        yield status.decision.time
+    if status.run:
+        yield status.run.start_time
+        yield status.run.train_start_time or status.run.start_time
+    if status.recheck:
+        yield status.recheck.time
+    if status.champion:
+        yield status.champion.promoted_time
+    if status.monitor:
+        yield status.monitor.checkpoint_time
 
 
 def none_ahead(seen: Observation) -> Status:
