@@ -33,7 +33,7 @@ QUESTIONS: Final = {
 ACTIONS: Final = {
     "None": ("None", "leave it as it is", "lit"),
     "FineTune": ("Fine-tune", "adapt the current model", "good"),
-    "Retrain": ("Retrain", "from the base model", "grave"),
+    "Retrain": ("Retrain", "train a new model", "grave"),
     "Wait": ("Wait", "not yet", "care"),
     "Blocked": ("Blocked", "a person must act", "bad"),
 }

@@ -148,7 +148,7 @@ def _remarks(situation: Situation) -> str:
     if not said or not usable(situation):
         return ""
     most = MOST_OF_DATA - (MOST_LEFT_OUT if situation.report.left_out.count else 0)
-    return shortened(f"Of the data: {printable(said)}", most)
+    return shortened(f"Of the data: {printable(said.removeprefix('data: '))}", most)
 
 
 def path(situation: Situation, *, trains: bool) -> tuple[PathStep, ...]:
