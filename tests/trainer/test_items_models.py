@@ -417,6 +417,15 @@ def test_capitals_are_another_spelling_unless_they_tell_items_apart(tmp_path: Pa
     inspection.check(stored.Catalogue("aAbBc", [1] * 5), Given.CHAMPION, dataset)
 
 
+def test_a_user_who_stands_for_many_is_told(tmp_path: Path) -> None:
+    guest, customers = users(1, 1, first=900, length=200), users(2, 120)
+    for records, told in ((customers, 0), ([*customers, *guest], 1), ([*users(2, 9), *guest], 0)):
+        dataset = Dataset(tuple(rows_of(records, tmp_path)), (), (), (), Recurrence(0, 0))
+        remarks = [each for each in inspection.check(None, None, dataset) if "One of" in each]
+        assert len(remarks) == told
+        assert all("One of 121 users has 17% of the interactions" in each for each in remarks)
+
+
 def test_users_of_whom_no_item_can_be_learnt_are_told(model: ItemModel, tmp_path: Path) -> None:
     news = rows_of(users(3, 5, names=["x0", "x1"]), tmp_path, new=True)
     nothing: Any = None

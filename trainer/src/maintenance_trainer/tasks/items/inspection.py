@@ -1,5 +1,6 @@
 """What no model of items is to learn from, and what is odd about interactions."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -18,6 +19,10 @@ from maintenance_trainer.tasks.items.stored import Catalogue
 RESPELLED: Final = 0.05
 """Share of new interactions with a known item in another spelling, from which on they are refused:
 fewer are slips, and cost little."""
+SEVERAL: Final = 100
+"""Of fewer users one may well have a large part."""
+LARGE: Final = 0.1
+"""Part of all interactions that no single person has."""
 _NAMED: Final = 3
 
 
@@ -150,6 +155,16 @@ def _remarks(rows: Sequence[ItemRow]) -> Iterator[str]:
             f"There are {items:,} items, and a model knows the {catalogues.MOST:,} that are chosen "
             "most: of the others it can tell nothing. Leave rare ones out, or write what they have "
             "in common (a series, a kind) as the item."
+        )
+    counts = Counter[str]()
+    for row in rows:
+        counts[row.user] += len(row.answers)
+    most, of = max(counts.values(), default=0), counts.total()
+    if len(counts) >= SEVERAL and most >= LARGE * of:
+        yield (
+            f"One of {len(counts):,} users has {most / of:.0%} of the interactions. If this user "
+            "stands for all who are not known (guests, an empty field), leave these interactions "
+            "out, or give each visit a user of its own: they are no history of one person."
         )
 
 
