@@ -98,6 +98,15 @@ def test_the_new_version_wins_and_is_promoted(asked: dict[str, Watched], name: s
     assert maintained.won(asked[name], CASES[name][1])
 
 
+def test_a_head_alone_is_fitted_on_an_encoder_that_knows_the_images(digits: Watched) -> None:
+    resource = _resource("head", "nothing")
+    resource["spec"]["model"]["baseModel"] = {"storageUri": "pvc://models/digits/versions/1"}
+    resource["spec"]["training"]["retrain"] = {"method": "HeadOnly"}
+    first = maintained.in_service(maintained.applied(digits, resource))
+    assert (first["action"], first["outcome"]) == ("Retrain", "Promoted")
+    assert float(first["scores"]["old"]["challenger"]) > 0.9
+
+
 def test_a_base_model_that_reads_texts_blocks_and_says_what_to_do(digits: Watched) -> None:
     resource = _resource("texts", "nothing")
     resource["spec"]["model"]["baseModel"] = {"storageUri": "pvc://models/base"}
