@@ -8,13 +8,14 @@ or renamed. Only what no run has seen is chosen. So a row stays on its side.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from maintenance_contract import Holdout, Sampling, more_held_out
 from maintenance_contract.record import record
 from maintenance_contract.values import strings, text, whole
 from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.known_by import KnownBefore
 from maintenance_trainer.data.rows import MARKS, DataFile, Row, mark, marks_of
 from maintenance_trainer.data.shares import BUCKETS, Shares, auto
 
@@ -54,12 +55,14 @@ class Before:
 
     ``known`` are digests of the files that the champion was trained on, ``champion`` what its
     training held out and ``fair`` what its ancestors' did, too; ``files`` those of earlier runs.
+    ``inputs``: by which columns rows were known.
     """
 
     known: frozenset[str] = frozenset()
     champion: Shares | None = None
     fair: Shares | None = None
     files: tuple[Kept, ...] = ()
+    inputs: KnownBefore = field(default_factory=dict)
 
     def of(self, file: DataFile, earlier: "_Earlier") -> int | None:
         """Of this very file; None where nobody has seen it.
@@ -167,12 +170,14 @@ def chosen(
     )
 
 
-def fair_to(champion: Shares, files: Sequence[DataFile]) -> Shares:
+def fair_to(champion: Shares, files: Sequence[DataFile], strangers: Collection[str] = ()) -> Shares:
     """What was held out of the champion, for these files: all of those that it does not know.
 
     Of original files that it does not know nothing is taken for granted: they may be a new
-    selection of those that it was trained on.
+    selection of those that it was trained on. ``strangers``: files, by digest, of whose rows it
+    cannot be told which were held out.
     """
+    champion = replace(champion, files={**champion.files, **dict.fromkeys(strangers, 0)})
     if not champion.files and all(file.held_out is None for file in files):
         return champion
     return Shares(
@@ -219,8 +224,9 @@ def _share(
     """What is held out of unseen files, so that the rows of the origin make up their number."""
     counted = {file.digest for file in files if file.origin is Origin.ORIGINAL or file.new}
     kept, fresh = _texts(rows, counted & shares.keys()), _texts(rows, _digests(unseen))
-    seen = kept.keys() | {row.key for row in rows if row.file in known}
-    fresh = {key: row for key, row in fresh.items() if key not in seen}
+    seen = {row.learnt_as for row in kept.values()}
+    seen |= {row.learnt_as for row in rows if row.file in known}
+    fresh = {key: row for key, row in fresh.items() if row.learnt_as not in seen}
     if not fresh:
         # Copies of other rows: on the side where those are.
         return max(shares.values(), default=BUCKETS // 2)

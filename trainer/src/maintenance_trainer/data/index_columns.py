@@ -35,7 +35,7 @@ def without_index(source: SourceFile) -> tuple[SourceFile, frozenset[str]]:
     columns = source.columns
     named = {*columns.names.values(), *(columns.inputs or ()), *columns.targets}
     try:
-        found = frozenset(filter(is_nameless, _names(source))) - named - columns.unread
+        found = frozenset(filter(is_nameless, names_of(source))) - named - columns.unread
     except DataError:  # whoever reads the rows says what is wrong with the file
         return source, frozenset()
     if not found:
@@ -50,7 +50,12 @@ def without_index(source: SourceFile) -> tuple[SourceFile, frozenset[str]]:
     return replace(source, columns=replace(columns, unread=columns.unread | found)), found
 
 
-def _names(source: SourceFile) -> Iterable[str]:
+def names_of(source: SourceFile) -> Iterable[str]:
+    """Names of a file's columns; of JSON lines, those of the first line.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     name = source.file.name.lower()
     if name.endswith(reading.PARQUET_SUFFIXES):
         return map(str, reading.parquet_schema(source.path, source.file.where).names)

@@ -18,7 +18,7 @@ class DataFile:
 
     ``held_out``: how many of ``BUCKETS`` its rows are held out of; None: what the resource says of
     the file's origin. ``marks`` are some of its rows, by which a later file is known that holds
-    them, too; empty where the resource says what is held out.
+    them, too; empty where the resource says what is held out. ``known_by``: see known_by.py.
     """
 
     origin: Origin
@@ -29,6 +29,7 @@ class DataFile:
     columns: tuple[str, ...]
     held_out: int | None = None
     marks: tuple[str, ...] = ()
+    known_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,11 @@ class Row:
     @property
     def trace(self) -> str:
         """A hex digest that it has in any file that holds it, also in one that holds more of it."""
+        return self.key
+
+    @property
+    def learnt_as(self) -> str:
+        """Equal for rows that a version which learnt one of them has learnt."""
         return self.key
 
     @property

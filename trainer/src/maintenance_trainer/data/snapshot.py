@@ -40,7 +40,8 @@ from maintenance_trainer.data.auto_holdout import (
 from maintenance_trainer.data.bounds import MOST_BYTES, ROW_BYTES
 from maintenance_trainer.data.folders import Named
 from maintenance_trainer.data.folders import Origin as Origin  # noqa: PLC0414  # part of a row
-from maintenance_trainer.data.index_columns import without_index
+from maintenance_trainer.data.index_columns import names_of, without_index
+from maintenance_trainer.data.known_by import Inputs, inputs_among, known_by, not_known
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.rows import MARKS, DataFile
 from maintenance_trainer.data.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
@@ -132,6 +133,7 @@ def _snapshot_of(chosen: frozenset[Origin] = frozenset()) -> Codec[Snapshot]:
         name=text(4096),
         held_out=Part(share, after=lambda origin, *_: share if origin in chosen else ignored),
         marks=strings(most=MARKS),
+        known_by=strings(),
     )
     return record(
         Snapshot,
@@ -186,13 +188,16 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
         for path in found.settled:
             named = Named(origin, path.relative_to(root).as_posix())
             place = folders.place(path, root, named)
-            files.append(read.file(source, place, named, data.columns, known, data.since))
+            inputs = () if needs_time(source) else before.inputs.get(origin, ())
+            file = read.file(source, place, named, data.columns, known, data.since, inputs)
+            files.append(file)
     for origin in Origin:
         _refuse_all_left_out(origin, files, read.remarks.left_out)
     read.join(source)
     read.check_labels(data.columns, champion_labels)
     its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
-    fair = champion_holdout and fair_to(champion_holdout, its_files)
+    strangers = not_known(its_files, data.columns, before.inputs, known)
+    fair = champion_holdout and fair_to(champion_holdout, its_files, strangers)
     held_out = _held_out(its_files, data.holdout, data.sampling)
     dataset = read.told(split(read.rows, held_out, fair))
     for left in dataset.left_out:
@@ -265,9 +270,19 @@ def read_again(  # where the rows lie, whose they are and what of them is known
             raise ConfigurationError("SnapshotChanged", message)
         known = frozenset() if file.new else frozenset({file.digest})
         path = folders.place(root / file.name, root, named)
-        read.file(source, path, named, snapshot.columns, known, snapshot.since)
+        inputs = (frozenset(file.known_by),) if file.known_by else ()
+        read.file(source, path, named, snapshot.columns, known, snapshot.since, inputs)
     read.join(source)
     return read.told(split(read.rows, snapshot.held_out, snapshot.champion_holdout))
+
+
+def _known_by(source: SourceFile, before: Collection[Inputs]) -> SourceFile:
+    """The file, with the inputs by which its rows are known."""
+    try:
+        inputs = inputs_among(names_of(source), source.columns) if before else frozenset[str]()
+    except DataError:  # whoever reads the rows says what is wrong with the file
+        return source
+    return replace(source, known_by=known_by(inputs, before)) if inputs else source
 
 
 @dataclass(slots=True)
@@ -361,7 +376,7 @@ class _Read:
         if isinstance(source, Joining):
             self.rows = source.join(self.rows, self.windows, self.remarks)
 
-    def file(  # the snapshot's facts beside the file's
+    def file(  # noqa: PLR0913, PLR0917  # the snapshot's facts beside the file's
         self,
         source: AnySource,
         path: Path,
@@ -369,10 +384,12 @@ class _Read:
         columns: Columns,
         known: frozenset[str],
         since: str,
+        inputs: Collection[Inputs],
     ) -> DataFile:
         """Read a file, all of the same bytes; its rows are added.
 
-        Rows of a new file are new unless they are dated before ``since``.
+        Rows of a new file are new unless they are dated before ``since``. ``inputs`` are those by
+        which rows of such files were known before.
 
         Raises:
             TransientError: DataChanging, somebody wrote while it was read.
@@ -409,6 +426,7 @@ class _Read:
                 champion_labels=self.champion_labels,
             )
         )
+        its_file = _known_by(its_file, inputs)
         reader = source.read(its_file)
         rows: list[Row] = []
         try:
@@ -433,7 +451,15 @@ class _Read:
                 self.named.update(strata)
                 self.named_rows += len(strata)
         there = tuple(name for name in reader.columns if name not in index)
-        return DataFile(file.origin, file.name, its_digest, len(rows), new, there)
+        return DataFile(
+            file.origin,
+            file.name,
+            its_digest,
+            len(rows),
+            new,
+            there,
+            known_by=tuple(sorted(its_file.known_by)),
+        )
 
     def _rows(self, reader: Reader[Row], file: Named, since: str) -> Iterator[Row]:
         onset = dates.parsed(since) if since else None

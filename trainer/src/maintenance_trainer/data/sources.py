@@ -24,7 +24,8 @@ class SourceFile:
     are new to the champion. ``known``: a version was trained on it, so nothing in it is refused
     that was not refused then. What is read otherwise than it is written goes to ``remarks``.
     ``windows``: how a series becomes rows; None: of other kinds. ``champion_labels``: what
-    the model in service answers with.
+    the model in service answers with. ``known_by``: by which inputs its rows are known; empty: by
+    all of them.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class SourceFile:
     remarks: Remarks = field(default_factory=Remarks)
     windows: Windows | None = None
     champion_labels: Collection[str] = ()
+    known_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

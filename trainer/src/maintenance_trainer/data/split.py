@@ -108,7 +108,7 @@ def split(rows: Sequence[Row], held_out: Shares, fair: Shares | None) -> Dataset
                 (new_train if row.new else old_train).append(row)
             else:
                 between += 1
-        elif row.scored and row.held_out(held_out) and (row.key, row.label) not in trained:
+        elif row.scored and row.held_out(held_out) and (row.learnt_as, row.label) not in trained:
             if sealed.issuperset(row.overlaps):
                 (new_held_out if row.new else old_held_out).append(row)
             else:
@@ -207,7 +207,7 @@ def _trained_on(rows: Sequence[Row], fair: Shares | None) -> set[tuple[str, str]
     """What the champion may have seen: rows of which any copy was not held out of it."""
     if fair is None:
         return set()
-    return {(row.key, row.label) for row in rows if not row.new and not row.held_out(fair)}
+    return {(row.learnt_as, row.label) for row in rows if not row.new and not row.held_out(fair)}
 
 
 def _copies(rows: Sequence[Row]) -> Copies:

@@ -47,7 +47,7 @@ from maintenance_trainer.model_field import Given
 from maintenance_trainer.paired_losses import Yardstick
 from maintenance_trainer.recipes import fine_tune, retrain
 from maintenance_trainer.store import versions
-from maintenance_trainer.store.units import fair_under
+from maintenance_trainer.store.units import fair_under, known_inputs
 from maintenance_trainer.store.versions import Version
 from maintenance_trainer.tasks.task import Model, Outputs
 from maintenance_trainer.work import Work
@@ -179,9 +179,10 @@ def _before(work: Work, champion: Version | None) -> Before:
     """What the champion's training and earlier runs held out."""
     earlier = work.store.snapshot_before(work.request.run)
     files = earlier.kept if earlier else ()
+    inputs = known_inputs(work.store, champion, earlier)
     if champion is None:
-        return Before(files=files)
-    return Before(champion.data, champion.past.own, champion.past.fair, files)
+        return Before(files=files, inputs=inputs)
+    return Before(champion.data, champion.past.own, champion.past.fair, files, inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,8 +362,8 @@ def _of_classes(model: Model, dataset: Dataset, views: _Views, *, check: bool) -
     known = np.isin(new.labels, model.labels)
     if check:
         quality.check(old, new.part(known))
-    trained = {row.key for row in dataset.old_train}
-    fresh = np.array([row.key not in trained for row in views.new.rows], bool)
+    trained = {row.learnt_as for row in dataset.old_train}
+    fresh = np.array([row.learnt_as not in trained for row in views.new.rows], bool)
     return examine.measure(seen, old, new.part(known), fresh[known], dataset.recurrence)
 
 
@@ -373,8 +374,8 @@ def _of_numbers(
     old, new = (view.numbers(measure) for view in (views.old, views.new))
     if check:
         quality_of_numbers.check(old, new)
-    trained = {row.key for row in dataset.old_train}
-    fresh = np.array([row.key not in trained for row in views.new.rows], bool)
+    trained = {row.learnt_as for row in dataset.old_train}
+    fresh = np.array([row.learnt_as not in trained for row in views.new.rows], bool)
     before = (*dataset.old_train, *dataset.old_held_out)
     again = Again.of(before, (*dataset.new_train, *dataset.new_held_out))
     return examine.measure_numbers(views.seen.x, old, new, fresh, again)
@@ -386,9 +387,9 @@ def _of_hits(dataset: Dataset, views: _Views) -> examine.Measures:
     An answer that is new to the champion is a question of its own.
     """
     old, new = views.old.hits(), views.new.hits()
-    trained = {row.key for row in dataset.old_train}
+    trained = {row.learnt_as for row in dataset.old_train}
     known = views.new.answerable
-    fresh = np.array([row.key not in trained for row in views.new.rows], bool)[known]
+    fresh = np.array([row.learnt_as not in trained for row in views.new.rows], bool)[known]
     again = Again(np.zeros(0))
     old, new = old.part(views.old.answerable), new.part(known)
     return examine.measure_numbers(views.seen.x, old, new, fresh, again)

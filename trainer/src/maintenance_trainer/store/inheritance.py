@@ -38,7 +38,9 @@ def handed_on(snapshot: Snapshot, parent: Past | None) -> Past:
     counts. Files that are gone by now were seen all the same.
     """
     now = snapshot.held_out
-    before = None if parent is None else fair_to(parent.fair, snapshot.files)
+    seen = snapshot.champion_holdout.files if snapshot.champion_holdout else {}
+    unfair = [digest for digest, share in seen.items() if not share]
+    before = None if parent is None else fair_to(parent.fair, snapshot.files, unfair)
     own: dict[str, int] = {}
     fair: dict[str, int] = {}
     for file in snapshot.files:

@@ -42,7 +42,14 @@ from maintenance_trainer.tasks.tables.cells import (
 )
 from maintenance_trainer.tasks.tables.identifiers import identified
 from maintenance_trainer.tasks.tables.joining import Spellings
-from maintenance_trainer.tasks.tables.rows import FEW_TEXTS, Header, Held, TableRow, Type
+from maintenance_trainer.tasks.tables.rows import (
+    FEW_TEXTS,
+    Header,
+    Held,
+    Known,
+    TableRow,
+    Type,
+)
 
 LEAST_TEXTS: Final = 5
 """Fewer are mistakes, too, whatever their part."""
@@ -64,6 +71,7 @@ class Content(NamedTuple):
     cells: bytes
     key: str
     anonymous: bool
+    before: Known | None
     group: str
     name: str
     weight: float
@@ -145,6 +153,7 @@ class TableReader:
                 group=its.group,
                 name=its.name,
                 anonymous=its.anonymous,
+                before=its.before,
             )
 
         self._records: RecordReader[Content, TableRow] = RecordReader(
@@ -202,6 +211,7 @@ class _CellsOfFile:
         self._written: dict[tuple[str, int], str] = {}
         self._known: dict[str, Categories] = {}
         self._keys = _Keys(self.header.names)
+        self._before: _Keys | None = None
         self._rows = 0
         self._plains = 0
         self._first_plain: tuple[str, Record] | None = None
@@ -267,12 +277,16 @@ class _CellsOfFile:
             texts = [*texts, *((index, place) for index, place, another in own if another)]
         identifier = self._identifier(record)
         key, anonymous = self._keys.of(words, numbers, texts, identifier)
+        before = None
+        if self._before is not None:
+            before = Known(*self._before.of(words, numbers, texts, identifier))
         for index, place, _ in own:
             words[index] = word_of(place)
         return Content(
             cells.tobytes(),
             key,
-            anonymous,
+            bool(anonymous),
+            before,
             self._group(record),
             mark(_hashed(identifier)) if identifier else "",
             self._weight(record, where),
@@ -350,6 +364,9 @@ class _CellsOfFile:
                     what = "a column without a name is no input (the index of a data frame?)"
                     self._source.remarks.note(what, self.header.where)
                 self._strangers.add(name)
+        known_by = self._source.known_by
+        if self._before is None and known_by and known_by <= self._index.keys():
+            self._before = _Keys(self.header.names, known_by)
 
     def _cell(self, value: object, name: str, where: str) -> Cell:
         try:
@@ -463,13 +480,16 @@ def _type_of(counts: Sequence[int]) -> Type:
 class _Keys:
     """The keys of one file's rows: of their inputs alone, in whatever order the columns are.
 
+    Of inputs of these names; ``only`` is empty: of all.
+
     Rows that say little get their identifier into the key, or how many of the same have come
     before: two patients of the same age, sex and ward are two patients. The same file delivered
     again has the same keys all the same.
     """
 
-    def __init__(self, names: list[str]) -> None:
-        self._names = names
+    def __init__(self, names: list[str], only: frozenset[str] = frozenset()) -> None:
+        self._names, self._only = names, only
+        self._met = 0
         self._order: list[int] = []
         self._in_order: Callable[[Any], tuple[int, ...]] | None = None
         self._heads: dict[tuple[int, ...], Any] = {}
@@ -481,10 +501,12 @@ class _Keys:
         numbers: list[float],
         texts: Sequence[tuple[int, int]],
         identifier: str,
-    ) -> tuple[str, bool]:
-        """The key, and whether rows of the same inputs are cases of their own."""
-        if len(self._order) < len(self._names):
-            self._order = sorted(range(len(self._names)), key=self._names.__getitem__)
+    ) -> tuple[str, bytes]:
+        """The key; where rows of the same inputs are cases of their own, a digest of the inputs."""
+        if self._met < len(self._names):
+            self._met = len(self._names)
+            names = {name: at for at, name in enumerate(self._names)}
+            self._order = [names[name] for name in sorted(names) if name in (self._only or names)]
             self._in_order = itemgetter(*self._order) if len(self._order) > 1 else None
             self._heads.clear()
         if not texts and len(self._order) >= LITTLE and self._in_order is not None:
@@ -492,7 +514,7 @@ class _Keys:
             if NOTHING not in ordered:
                 running = self._head(tuple(self._order)).copy()
                 running.update(array("I", ordered).tobytes())
-                return running.hexdigest(), False
+                return running.hexdigest(), b""
         present = tuple(index for index in self._order if words[index] != NOTHING)
         running = self._head(present).copy()
         places = dict(texts)
@@ -507,15 +529,15 @@ class _Keys:
             index in places or (numbers[index].is_integer() and abs(numbers[index]) < SMALL)
             for index in present
         ):
-            return running.hexdigest(), False
+            return running.hexdigest(), b""
         if identifier:
             running.update(b"id:" + identifier.encode("utf-8", "replace"))
-            return running.hexdigest(), False
+            return running.hexdigest(), b""
         inputs = running.digest()
         number = self._before[inputs]
         self._before[inputs] += 1
         running.update(b"#%d" % number)
-        return running.hexdigest(), True
+        return running.hexdigest(), inputs
 
     def _head(self, present: tuple[int, ...]) -> Any:
         found = self._heads.get(present)

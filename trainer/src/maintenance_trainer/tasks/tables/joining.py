@@ -16,7 +16,7 @@ from maintenance_trainer.errors import DataError, TransientError
 from maintenance_trainer.tasks.named_columns import refuse_spellings
 from maintenance_trainer.tasks.tables import blocks, schema
 from maintenance_trainer.tasks.tables.cells import VOCABULARY, is_text, place_of
-from maintenance_trainer.tasks.tables.rows import Header, Held, TableRow, Type
+from maintenance_trainer.tasks.tables.rows import Header, Held, Known, TableRow, Type
 
 Spellings = Mapping[str, frozenset[str] | None]
 """Columns whose cells keep their own text, though they look like numbers. None: the file itself
@@ -246,7 +246,9 @@ def _read_again(file: _File, spellings: Spellings, rows: list[TableRow], again: 
         row: TableRow = found.row
         if at == file.end or row.label != rows[at].label:
             raise _changing(source)
-        rows[at] = replace(rows[at], cells=row.cells, key=row.key, anonymous=row.anonymous)
+        rows[at] = replace(
+            rows[at], cells=row.cells, key=row.key, anonymous=row.anonymous, before=row.before
+        )
         at += 1
     if at != file.end:
         raise _changing(source)
@@ -273,36 +275,44 @@ def _tell_apart(files: Sequence[_File], rows: list[TableRow]) -> None:
     """
     for file in files:
         its = rows[file.start : file.end]
-        name = hashlib.sha256(_beginning(its).encode("utf-8", "replace"))
+        where = its[0].file
+        beginning = _beginning((row.key, row.cells, row.label) for row in its if row.anonymous)
+        known = ((row.before, row.label) for row in its if row.before)
+        before = _beginning((its.key, its.inputs, label) for its, label in known if its.inputs)
         for at, row in enumerate(its, file.start):
             if row.anonymous:
-                running = name.copy()
-                running.update(row.key.encode())
-                rows[at] = replace(row, key=running.hexdigest())
+                rows[at] = replace(row, key=_within(beginning or where, row.key))
+            if row.before and row.before.inputs:
+                its_own = Known(_within(before or where, row.before.key), b"")
+                rows[at] = replace(rows[at], before=its_own)
 
 
-def _beginning(rows: Sequence[TableRow]) -> str:
+def _within(beginning: str, key: str) -> str:
+    return hashlib.sha256(f"{beginning}{key}".encode("utf-8", "replace")).hexdigest()
+
+
+def _beginning(rows: Iterable[tuple[str, bytes, str]]) -> str:
     """What a file is known by that says little: the first of such rows, until it is no chance.
 
     Two files that hold the same rows have them in the same order by chance once in all orders, of
     which there are n! / (a! b! …) where a row is there a times, another one b times. Of sorted
     files few orders can be: there each step from one kind of row to the next is taken for one
     chance in two. Where a file is too short for both, its bytes alone are what it is known by, and
-    where it holds no such row, it is known by nothing.
+    where it holds no such row, it is known by nothing: then this is empty.
+
+    Args:
+        rows: such ones, each with its key, what is equal for rows that say the same, its label.
     """
     running, counts = hashlib.sha256(), Counter[tuple[bytes, str]]()
-    orders, steps, count = 0.0, 0.0, 0
+    orders, steps = 0.0, 0.0
     before: tuple[bytes, str] | None = None
-    for row in rows:
-        if not row.anonymous:
-            continue
-        its = (row.cells, row.label)
-        count += 1
+    for count, (key, inputs, label) in enumerate(rows, 1):
+        its = (inputs, label)
         counts[its] += 1
         orders += log(count) - log(counts[its])
         steps += log(2) if before not in (None, its) else 0.0
         before = its
-        running.update(f"{row.key} {len(row.label)} {row.label}".encode("utf-8", "replace"))
+        running.update(f"{key} {len(label)} {label}".encode("utf-8", "replace"))
         if min(orders, steps) >= log(SURE):
             return running.hexdigest()
-    return rows[0].file if count else ""
+    return ""

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from typing_extensions import override  # typing has it from Python 3.12 on
 
@@ -65,6 +65,17 @@ class Header:
         return self.source is not None and self.source.known
 
 
+class Known(NamedTuple):
+    """What a row is known by that has more inputs than those it was known by before.
+
+    ``key`` is a hex digest of those. ``inputs``: the same of rows that say little, and are told
+    apart by their place; empty: the row is none.
+    """
+
+    key: str
+    inputs: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow(Row):
     """A labelled row of a table.
@@ -73,7 +84,8 @@ class TableRow(Row):
     JSON lines has only from a later line on are missing at the end. ``group`` is a hex digest:
     rows of one are held out together. ``name`` is one of the ``id``: rows of two names are two,
     and on one side where their inputs are the same. ``anonymous``: the row has so little in it
-    that another one of the same inputs is another case, and not the same one again.
+    that another one of the same inputs is another case, and not the same one again. ``before``:
+    see ``Known``; None: it is known by all of its inputs.
     """
 
     header: Header
@@ -82,11 +94,12 @@ class TableRow(Row):
     group: str = ""
     name: str = ""
     anonymous: bool = False
+    before: Known | None = None
 
     @property
     @override
     def unit(self) -> str:
-        return self.group or self.key
+        return self.group or self.learnt_as
 
     @property
     @override
@@ -105,5 +118,17 @@ class TableRow(Row):
 
     @property
     @override
+    def trace(self) -> str:
+        return self.learnt_as
+
+    @property
+    @override
+    def learnt_as(self) -> str:
+        return self.before.key if self.before else self.key
+
+    @property
+    @override
     def size(self) -> int:
-        return _ARRAY + 2 * len(self.cells)  # beside itself in the arrays that columns are read of
+        known = sys.getsizeof(self.before) + sys.getsizeof(self.before.key) if self.before else 0
+        # The cells beside themselves in the arrays that columns are read of.
+        return _ARRAY + 2 * len(self.cells) + known
