@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from maintenance_contract import Columns, DataRef, Holdout, columns_of
 from maintenance_contract.codec import Fields
 from maintenance_trainer.data.auto_holdout import Before
 from maintenance_trainer.data.folders import Origin
-from maintenance_trainer.data.known_by import known_before, known_by
+from maintenance_trainer.data.known_by import apart_before, known_before, known_by
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
 from maintenance_trainer.data.split import Dataset
@@ -96,6 +97,7 @@ class Rounds:
         data = DataRef(original, updates, columns, self.holdout)
         kept = self.last.kept if self.last else ()
         inputs = known_before(self.last.files, self.last.columns) if self.last else {}
+        apart = apart_before(self.last.files) if self.last else {}
         own, fair = (self.past.own, self.past.fair) if self.past else (None, None)
         taken, dataset = take_snapshot(
             data,
@@ -103,7 +105,7 @@ class Rounds:
             TABLES,
             known=self.data,
             champion_holdout=fair,
-            before=Before(self.data, own, fair, kept, inputs),
+            before=Before(self.data, own, fair, kept, inputs, apart),
             tell=lambda _: None,
         )
         stored = Snapshot.from_json(taken.to_json())
@@ -166,6 +168,49 @@ def test_one_more_column_moves_no_row_to_the_other_side(
     appended = rounds.look()
     assert not rounds.leaked(appended)
     assert its(appended.rows) & numbers_of(rows(100, 5001))
+
+
+def corrected(records: list[Record]) -> list[Record]:
+    """Every third label is another one."""
+    other = {"a": "b", "b": "a"}
+    return [
+        {**record, "label": other[record["label"]]} if n % 3 == 0 else record
+        for n, record in enumerate(records)
+    ]
+
+
+def by_what_it_says(records: list[Record]) -> list[Record]:
+    return sorted(records, key=lambda record: (record["x"], record["y"], record["label"]))
+
+
+@pytest.mark.parametrize("rows", [numbers, little])
+@pytest.mark.parametrize("count", [12, 160])
+@pytest.mark.parametrize(
+    "written_again",
+    [
+        lambda there, _: corrected(there),
+        lambda there, _: there[::-1],
+        lambda there, other: [*there, *other],
+        lambda there, other: [*other, *there],
+        lambda there, other: by_what_it_says([*other, *there]),
+        lambda there, other: corrected([*other, *there[::-1]]),
+    ],
+    ids=["corrected", "reversed", "appended", "newest first", "sorted", "all of it"],
+)
+def test_a_file_that_is_written_again_holds_the_same_rows(
+    tmp_path: Path, rows: Any, count: int, written_again: Any
+) -> None:
+    """Of a sorted file, too, of which nothing but its bytes tells rows apart that say little."""
+    for name, there in (("drawn", rows(count)), ("sorted", by_what_it_says(rows(count)))):
+        (tmp_path / name).mkdir()
+        rounds = Rounds(tmp_path / name)
+        rounds.write("original/a", there)
+        rounds.write("updates/b", rows(60, 1001))
+        before = Counter(row.unit for row in rounds.look().rows if row.origin is Origin.ORIGINAL)
+        for begin in (7001, 8001):
+            rounds.write("original/a", written_again(there, rows(40, begin)))
+            units = Counter(row.unit for row in rounds.look().rows)
+            assert units >= before
 
 
 @pytest.mark.parametrize("rows", [numbers, little])

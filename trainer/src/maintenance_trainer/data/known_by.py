@@ -28,6 +28,13 @@ def known_before(files: Collection[DataFile], columns: Columns) -> KnownBefore:
     return found
 
 
+def apart_before(files: Collection[DataFile]) -> Mapping[str, str]:
+    """What told rows of the files of a run apart, by digest and by place; see ``Row.apart``."""
+    told = [file for file in files if file.apart]
+    by_place = {f"{file.origin}/{file.name}": file.apart for file in told}
+    return by_place | {file.digest: file.apart for file in told}
+
+
 def not_known(
     files: Collection[DataFile], columns: Columns, before: KnownBefore, trained_on: Collection[str]
 ) -> frozenset[str]:

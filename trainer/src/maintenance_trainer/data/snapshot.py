@@ -4,7 +4,7 @@ Files are CSV (with a header line) or JSON lines, in UTF-8, or Parquet. A file c
 settled (see settled.py).
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -134,6 +134,7 @@ def _snapshot_of(chosen: frozenset[Origin] = frozenset()) -> Codec[Snapshot]:
         held_out=Part(share, after=lambda origin, *_: share if origin in chosen else ignored),
         marks=strings(most=MARKS),
         known_by=strings(),
+        apart=text(80),
     )
     return record(
         Snapshot,
@@ -189,12 +190,14 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
             named = Named(origin, path.relative_to(root).as_posix())
             place = folders.place(path, root, named)
             inputs = () if needs_time(source) else before.inputs.get(origin, ())
-            file = read.file(source, place, named, data.columns, known, data.since, inputs)
-            files.append(file)
+            its = _Known(inputs, before.apart)
+            files.append(read.file(source, place, named, data.columns, known, data.since, its))
     for origin in Origin:
         _refuse_all_left_out(origin, files, read.remarks.left_out)
     read.join(source)
     read.check_labels(data.columns, champion_labels)
+    apart = {row.file: row.apart for row in read.rows}
+    files = [replace(file, apart=apart.get(file.digest, "")) for file in files]
     its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
     strangers = not_known(its_files, data.columns, before.inputs, known)
     fair = champion_holdout and fair_to(champion_holdout, its_files, strangers)
@@ -271,18 +274,32 @@ def read_again(  # where the rows lie, whose they are and what of them is known
         known = frozenset() if file.new else frozenset({file.digest})
         path = folders.place(root / file.name, root, named)
         inputs = (frozenset(file.known_by),) if file.known_by else ()
-        read.file(source, path, named, snapshot.columns, known, snapshot.since, inputs)
+        its = _Known(inputs, {file.digest: file.apart} if file.apart else {})
+        read.file(source, path, named, snapshot.columns, known, snapshot.since, its)
     read.join(source)
     return read.told(split(read.rows, snapshot.held_out, snapshot.champion_holdout))
 
 
-def _known_by(source: SourceFile, before: Collection[Inputs]) -> SourceFile:
-    """The file, with the inputs by which its rows are known."""
-    try:
-        inputs = inputs_among(names_of(source), source.columns) if before else frozenset[str]()
-    except DataError:  # whoever reads the rows says what is wrong with the file
-        return source
-    return replace(source, known_by=known_by(inputs, before)) if inputs else source
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """By what rows of a file, and of files beside it, were known in runs before.
+
+    ``inputs``: each set of columns. ``apart``: see ``apart_before``.
+    """
+
+    inputs: Collection[Inputs]
+    apart: Mapping[str, str]
+
+    def to(self, source: SourceFile) -> SourceFile:
+        """The file, with what its rows are known by."""
+        place = f"{source.file.origin}/{source.file.name}"
+        apart = self.apart.get(source.digest) or self.apart.get(place, "")
+        source = replace(source, apart=apart)
+        try:
+            its = inputs_among(names_of(source), source.columns) if self.inputs else frozenset()
+        except DataError:  # whoever reads the rows says what is wrong with the file
+            return source
+        return replace(source, known_by=known_by(its, self.inputs)) if its else source
 
 
 @dataclass(slots=True)
@@ -384,12 +401,11 @@ class _Read:
         columns: Columns,
         known: frozenset[str],
         since: str,
-        inputs: Collection[Inputs],
+        known_before: "_Known",
     ) -> DataFile:
         """Read a file, all of the same bytes; its rows are added.
 
-        Rows of a new file are new unless they are dated before ``since``. ``inputs`` are those by
-        which rows of such files were known before.
+        Rows of a new file are new unless they are dated before ``since``.
 
         Raises:
             TransientError: DataChanging, somebody wrote while it was read.
@@ -426,7 +442,7 @@ class _Read:
                 champion_labels=self.champion_labels,
             )
         )
-        its_file = _known_by(its_file, inputs)
+        its_file = known_before.to(its_file)
         reader = source.read(its_file)
         rows: list[Row] = []
         try:

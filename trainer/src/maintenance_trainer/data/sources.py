@@ -25,7 +25,8 @@ class SourceFile:
     that was not refused then. What is read otherwise than it is written goes to ``remarks``.
     ``windows``: how a series becomes rows; None: of other kinds. ``champion_labels``: what
     the model in service answers with. ``known_by``: by which inputs its rows are known; empty: by
-    all of them.
+    all of them. ``apart``: what told its rows apart from those of other files before; empty: it is
+    not known.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class SourceFile:
     windows: Windows | None = None
     champion_labels: Collection[str] = ()
     known_by: frozenset[str] = frozenset()
+    apart: str = ""
 
 
 @dataclass(frozen=True, slots=True)

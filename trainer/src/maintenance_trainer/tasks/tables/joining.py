@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log
 from typing import Any, Final
@@ -271,42 +271,40 @@ def _tell_apart(files: Sequence[_File], rows: list[TableRow]) -> None:
     A reader counts the rows of one file that say the same, and so do readers of other files: a
     hundred files of one row each would hold one case. What begins as another file does repeats it,
     or goes on where it ended, and its cases are the same. No other file has a part in a key, so
-    that none that comes or goes moves a row to another side.
+    that none that comes or goes moves a row to another side. Nor does it where a file is written
+    again under its name, in whatever order: it is known by what it was known by before.
     """
     for file in files:
         its = rows[file.start : file.end]
-        where = its[0].file
-        beginning = _beginning((row.key, row.cells, row.label) for row in its if row.anonymous)
-        known = ((row.before, row.label) for row in its if row.before)
-        before = _beginning((its.key, its.inputs, label) for its, label in known if its.inputs)
+        if not any(row.anonymous or (row.before and row.before.inputs) for row in its):
+            continue
+        source = file.header.source
+        apart = (source and source.apart) or _beginning(its) or its[0].file
+        file.header.apart = apart
         for at, row in enumerate(its, file.start):
             if row.anonymous:
-                rows[at] = replace(row, key=_within(beginning or where, row.key))
+                rows[at] = replace(row, key=_within(apart, row.key))
             if row.before and row.before.inputs:
-                its_own = Known(_within(before or where, row.before.key), b"")
-                rows[at] = replace(rows[at], before=its_own)
+                rows[at] = replace(rows[at], before=Known(_within(apart, row.before.key), b""))
 
 
 def _within(beginning: str, key: str) -> str:
     return hashlib.sha256(f"{beginning}{key}".encode("utf-8", "replace")).hexdigest()
 
 
-def _beginning(rows: Iterable[tuple[str, bytes, str]]) -> str:
+def _beginning(rows: Sequence[TableRow]) -> str:
     """What a file is known by that says little: the first of such rows, until it is no chance.
 
     Two files that hold the same rows have them in the same order by chance once in all orders, of
     which there are n! / (a! b! …) where a row is there a times, another one b times. Of sorted
     files few orders can be: there each step from one kind of row to the next is taken for one
-    chance in two. Where a file is too short for both, its bytes alone are what it is known by, and
-    where it holds no such row, it is known by nothing: then this is empty.
-
-    Args:
-        rows: such ones, each with its key, what is equal for rows that say the same, its label.
+    chance in two. Where a file is too short for both, its bytes alone are what it is known by: then
+    this is empty.
     """
     running, counts = hashlib.sha256(), Counter[tuple[bytes, str]]()
     orders, steps = 0.0, 0.0
     before: tuple[bytes, str] | None = None
-    for count, (key, inputs, label) in enumerate(rows, 1):
+    for count, (key, inputs, label) in enumerate(_saying_little(rows), 1):
         its = (inputs, label)
         counts[its] += 1
         orders += log(count) - log(counts[its])
@@ -316,3 +314,15 @@ def _beginning(rows: Iterable[tuple[str, bytes, str]]) -> str:
         if min(orders, steps) >= log(SURE):
             return running.hexdigest()
     return ""
+
+
+def _saying_little(rows: Sequence[TableRow]) -> Iterator[tuple[str, bytes, str]]:
+    """Of each such row its key, what is equal for rows that say the same, and its label.
+
+    By the inputs of before, where rows are known by these.
+    """
+    if any(row.before for row in rows):
+        known = ((row.before, row.label) for row in rows if row.before and row.before.inputs)
+        yield from ((its.key, its.inputs, label) for its, label in known)
+    else:
+        yield from ((row.key, row.cells, row.label) for row in rows if row.anonymous)

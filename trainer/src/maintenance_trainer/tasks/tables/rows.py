@@ -44,7 +44,8 @@ class Header:
     """The columns of one file; all its rows share it.
 
     ``names``, ``types`` and ``held`` of the inputs are complete once the file is read. ``wanted``
-    are the inputs that the resource names; empty: all. ``source`` is where the rows come from.
+    are the inputs that the resource names; empty: all. ``source`` is where the rows come from,
+    ``apart`` what tells its rows apart from those of other files, once all are read.
     """
 
     where: str
@@ -53,6 +54,7 @@ class Header:
     types: list[Type] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     source: SourceFile | None = None
+    apart: str = ""
 
     @property
     def form(self) -> tuple[tuple[str, ...], tuple[Type, ...]]:
@@ -125,6 +127,11 @@ class TableRow(Row):
     @override
     def learnt_as(self) -> str:
         return self.before.key if self.before else self.key
+
+    @property
+    @override
+    def apart(self) -> str:
+        return self.header.apart
 
     @property
     @override
