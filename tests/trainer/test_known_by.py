@@ -116,9 +116,9 @@ class Rounds:
         self.last = stored
         return dataset
 
-    def train(self) -> Dataset:
+    def train(self, columns: Columns = PLAIN) -> Dataset:
         """Look, retrain and promote."""
-        dataset = self.look()
+        dataset = self.look(columns)
         assert self.last is not None
         past = handed_on(self.last, None)
         self.past = Past.read(Fields(json.loads(json.dumps(inheritance.document(self.last, past)))))
@@ -250,6 +250,40 @@ def test_files_that_had_the_column_are_known_by_it(tmp_path: Path) -> None:
     assert rounds.last is not None
     assert [file.known_by for file in rounds.last.files] == [()] * 3
     assert before.counts.old_train > 0
+
+
+def test_json_that_leaves_out_what_is_null_is_known_by_the_same_columns(tmp_path: Path) -> None:
+    """Its first lines need not have all columns."""
+    rounds = Rounds(tmp_path, form="jsonl")
+    there = [{**record, "y": None} if n < 9 else record for n, record in enumerate(numbers(160))]
+    rounds.write("original/a", [without_null(record) for record in there])
+    rounds.write("updates/b", numbers(60, 1001))
+    units = sides(rounds.train().rows)
+    rounds.write("original/a", [without_null(record) for record in wider(there)])
+    dataset = rounds.look()
+    assert not rounds.leaked(dataset)
+    assert sides(dataset.rows).items() <= units.items()
+
+
+def without_null(record: Record) -> Record:
+    return {name: cell for name, cell in record.items() if cell is not None}
+
+
+@pytest.mark.parametrize("origin", Origin)
+def test_where_a_column_groups_rows_inputs_move_none(tmp_path: Path, origin: Origin) -> None:
+    rounds = Rounds(tmp_path, Holdout(20, 40))
+    grouped = columns_of(TABLE, weight="n", group="ward")
+    there = {
+        folder: [{**record, "ward": record["n"] // 4} for record in numbers(160, begin)]
+        for folder, begin in ((Origin.ORIGINAL, 1), (Origin.UPDATES, 1001))
+    }
+    for folder, records in there.items():
+        rounds.write(f"{folder}/a", records)
+    before = rounds.train(grouped)
+    rounds.write(f"{origin}/a", narrower(there[origin]))
+    dataset = rounds.look(grouped)
+    assert not rounds.leaked(dataset)
+    assert its(dataset.old_held_out) >= its(before.old_held_out)
 
 
 def test_named_inputs_that_become_more(tmp_path: Path) -> None:

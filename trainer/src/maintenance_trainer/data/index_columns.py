@@ -10,6 +10,7 @@ others: whoever groups a frame by shop has the shop in its index.
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from maintenance_trainer.data import reading
@@ -20,6 +21,8 @@ from maintenance_trainer.errors import DataError
 
 _NAMELESS: Final = re.compile(r"__index_level_\d+__|Unnamed: \d+(\.\d+)*")
 """The names that pandas gives what has none: in Parquet an index, of CSV a column that it reads."""
+_LINES: Final = 100
+"""Writers of JSON lines leave out what is null, so that one line need not have all columns."""
 
 
 def is_nameless(name: str) -> bool:
@@ -51,7 +54,7 @@ def without_index(source: SourceFile) -> tuple[SourceFile, frozenset[str]]:
 
 
 def names_of(source: SourceFile) -> Iterable[str]:
-    """Names of a file's columns; of JSON lines, those of the first line.
+    """Names of a file's columns; of JSON lines, those of the first ones.
 
     Raises:
         DataError: it cannot be read.
@@ -61,6 +64,7 @@ def names_of(source: SourceFile) -> Iterable[str]:
         return map(str, reading.parquet_schema(source.path, source.file.where).names)
     if name.endswith((*reading.CSV_SUFFIXES, *reading.LINES_SUFFIXES)):
         # Read apart: what is odd is told once, by whoever reads the rows.
-        _, first = next(iter(Records.of(replace(source, remarks=Remarks()))), ("", {}))
-        return first
+        lines = _LINES if name.endswith(reading.LINES_SUFFIXES) else 1
+        some = islice(Records.of(replace(source, remarks=Remarks())), lines)
+        return dict.fromkeys(name for _, record in some for name in record)
     return ()

@@ -180,6 +180,9 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
         TransientError: DataChanging.
     """
     files: list[DataFile] = []
+    # Of other kinds, and where a column groups rows, inputs move none to another side.
+    by_inputs = not needs_time(source) and "group" not in data.columns.names
+    inputs = before.inputs if by_inputs else {}
     read = _Read(data.windows, champion_labels)
     for origin in Origin:
         root, found = folders.find(data, origin, places, source.suffixes)
@@ -189,8 +192,7 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
         for path in found.settled:
             named = Named(origin, path.relative_to(root).as_posix())
             place = folders.place(path, root, named)
-            inputs = () if needs_time(source) else before.inputs.get(origin, ())
-            its = _Known(inputs, before.apart)
+            its = _Known(inputs.get(origin, ()), before.apart)
             files.append(read.file(source, place, named, data.columns, known, data.since, its))
     for origin in Origin:
         _refuse_all_left_out(origin, files, read.remarks.left_out)
@@ -199,7 +201,7 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
     apart = {row.file: row.apart for row in read.rows}
     files = [replace(file, apart=apart.get(file.digest, "")) for file in files]
     its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
-    strangers = not_known(its_files, data.columns, before.inputs, known)
+    strangers = not_known(its_files, data.columns, inputs, known)
     fair = champion_holdout and fair_to(champion_holdout, its_files, strangers)
     held_out = _held_out(its_files, data.holdout, data.sampling)
     dataset = read.told(split(read.rows, held_out, fair))

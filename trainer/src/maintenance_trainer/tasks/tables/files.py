@@ -211,7 +211,8 @@ class _CellsOfFile:
         self._written: dict[tuple[str, int], str] = {}
         self._known: dict[str, Categories] = {}
         self._keys = _Keys(self.header.names)
-        self._before: _Keys | None = None
+        known_by = source.known_by
+        self._before = _Keys(self.header.names, known_by) if known_by else None
         self._rows = 0
         self._plains = 0
         self._first_plain: tuple[str, Record] | None = None
@@ -364,9 +365,6 @@ class _CellsOfFile:
                     what = "a column without a name is no input (the index of a data frame?)"
                     self._source.remarks.note(what, self.header.where)
                 self._strangers.add(name)
-        known_by = self._source.known_by
-        if self._before is None and known_by and known_by <= self._index.keys():
-            self._before = _Keys(self.header.names, known_by)
 
     def _cell(self, value: object, name: str, where: str) -> Cell:
         try:
