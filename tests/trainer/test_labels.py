@@ -113,6 +113,74 @@ def test_a_new_class_beside_one_that_reads_alike_is_told(known: str, label: str)
     assert not hints(places(known, label), {known, label}), "nobody is told twice"
 
 
+ZERO_ONE, TRUE_FALSE = ("0", "1"), ("true", "false")
+
+
+@pytest.mark.parametrize(
+    "known, news",
+    [
+        (ZERO_ONE, TRUE_FALSE),
+        (ZERO_ONE, ("False", "TRUE")),
+        (TRUE_FALSE, ZERO_ONE),
+        (TRUE_FALSE, ("1.0", "0.0")),
+        (("f", "t"), TRUE_FALSE),
+        (ZERO_ONE, ("F", "T")),
+        (ZERO_ONE, ("FALSCH", "WAHR")),
+        (TRUE_FALSE, ("FAUX", "VRAI")),
+        (ZERO_ONE, ("True",)),
+        (TRUE_FALSE, ("1",)),
+        ((*ZERO_ONE, "unknown"), (*TRUE_FALSE, "unknown")),
+    ],
+)
+def test_a_truth_in_two_spellings_is_refused(known: Sequence[str], news: Sequence[str]) -> None:
+    written = places(*known, *(label for label in news if label not in known))
+    for before in ((), known):
+        with pytest.raises(DataError, match=r"they both stand for (true|false)") as caught:
+            refuse_doubled(written, {*news, *known} if not before else set(news), before)
+        assert caught.value.reason == "LabelsDoubled"
+        assert any(f"the label {label!r} is the class" in caught.value.message for label in news)
+    refuse_doubled(written, {*known, *news}, {*known, *news})
+    assert (
+        "and count as two classes because the model in service has learnt both"
+        in (hints(written, {*known, *news})[0])
+    )
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        (*map(str, range(10)), "true", "false"),
+        ("0", "1", "2", "true"),
+        ("0", "1", "f"),
+        ("0", "1", "2", "t", "f"),
+        ("0", "1", "x", "t", "f"),
+        ("1", "true"),
+        ("true", "false", "unknown"),
+        ("yes", "no", "unknown"),
+    ],
+)
+def test_what_may_be_no_truth_is_a_class_of_its_own(written: Sequence[str]) -> None:
+    refuse_doubled(places(*written), set(written), ())
+
+
+@pytest.mark.parametrize(
+    "known, news",
+    [
+        (TRUE_FALSE, ("Yes", "No")),
+        (ZERO_ONE, ("y", "n")),
+        (ZERO_ONE, ("ja", "nein")),
+        (("ja", "nein"), ("yes", "no")),
+    ],
+)
+def test_what_people_write_for_a_truth_is_told(known: Sequence[str], news: Sequence[str]) -> None:
+    written = places(*known, *news)
+    refuse_doubled(written, {*known, *news}, known)
+    (told,) = hints(written, known)
+    assert "and both may stand for true: spell them alike if one class is meant" in told
+    assert "and both may stand for false" in told
+    assert not hints(written, {*known, *news})
+
+
 @pytest.mark.parametrize("other", ["\u2764\ufe0f", "\u200b\u2764", "\u2764\u200d"])
 def test_spellings_that_look_alike_are_shown_by_their_characters(other: str) -> None:
     with pytest.raises(DataError) as error:
@@ -181,6 +249,20 @@ def test_a_truth_that_two_formats_spell_differently_is_refused(folder: Path) -> 
     (folder / "updates/b.jsonl").write_text('{"text": "c", "label": true}\n')
     with pytest.raises(DataError, match=r"updates/b\.jsonl, line 1: the label 'true' is the class"):
         take(folder)
+
+
+@pytest.mark.parametrize("champion", [(), ("0", "1")])
+def test_a_truth_of_json_beside_numbers_of_csv_is_refused(
+    folder: Path, champion: Sequence[str]
+) -> None:
+    (folder / "updates/b.jsonl").write_text('{"text": "c", "label": true}\n')
+    with pytest.raises(DataError) as caught:
+        take(folder, champion)
+    assert caught.value.message == (
+        "updates/b.jsonl, line 1: the label 'true' is the class '1' (original/a.csv, line 2) in "
+        "another spelling: they both stand for true. Write '1' in all files, or give one of them "
+        "another name if they are two classes."
+    )
 
 
 @pytest.mark.parametrize(

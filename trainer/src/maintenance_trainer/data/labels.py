@@ -1,8 +1,9 @@
 """How a label is spelled, and which spellings mean one class.
 
 Two spellings are one class where they differ in what no person means by it: as numbers, in capitals
-of true and false, in blanks, invisible characters or the Unicode form. Where they differ in
-capitals or in the mark between words, they may be meant: that is told.
+of true and false, in blanks, invisible characters or the Unicode form, or as 1 and 0 do from true
+and false. Where they differ in capitals or in the mark between words, they may be meant: that is
+told.
 """
 
 import math
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from maintenance_trainer.data import truths
 from maintenance_trainer.errors import DataError
 
 MOST_CHARACTERS: Final = 1024
@@ -108,9 +110,10 @@ def refuse_doubled(
         DataError: LabelsDoubled, showing both.
     """
     ordered = sorted(spellings, key=lambda one: one.label in fresh)
+    meaning = _meaning(truths.surely(_folded(spellings, known)))
     pairs = [
         (right, wrong)
-        for right, *others in _groups(ordered, known, identity, model)
+        for right, *others in _groups(ordered, known, meaning, model)
         for wrong in others
         if wrong.label in fresh and wrong.label not in known
     ]
@@ -225,6 +228,7 @@ def hints(spellings: Sequence[Spelling], known: Collection[str] = ()) -> tuple[s
             (
                 _listed(_learnt_twice(spellings, known)),
                 _listed(_alike(spellings, known)),
+                _listed(_perhaps_truths(spellings, known)),
                 _listed(_for_nothing(spellings, known)),
             ),
         )
@@ -232,7 +236,8 @@ def hints(spellings: Sequence[Spelling], known: Collection[str] = ()) -> tuple[s
 
 
 def _learnt_twice(spellings: Sequence[Spelling], known: Collection[str]) -> Iterator[str]:
-    for first, *others in _groups(spellings, known, identity):
+    meaning = _meaning(truths.surely(_folded(spellings, known)))
+    for first, *others in _groups(spellings, known, meaning):
         one, other = _told_apart(first.label, others[0].label)
         yield (
             f"The labels {one} and {other} {_sameness(first.label, others[0].label)}, and count as "
@@ -250,6 +255,19 @@ def _alike(spellings: Sequence[Spelling], known: Collection[str]) -> Iterator[st
                 f"{news[0].where}: the label {_shown(news[0].label)} counts as a class of its own "
                 f"beside {_shown(first.label)}{beside} and differs from it in capitals or in what "
                 "stands between words: spell them alike if one class is meant."
+            )
+
+
+def _perhaps_truths(spellings: Sequence[Spelling], known: Collection[str]) -> Iterator[str]:
+    labels = _folded(spellings, known)
+    stand_for = {} if truths.surely(labels) else truths.perhaps(labels)
+    for first, *others in _groups(spellings, known, _meaning(stand_for)):
+        news = [one for one in others if one.label not in known]
+        if news and identity(first.label) != identity(news[0].label):
+            yield (
+                f"{news[0].where}: the label {_shown(news[0].label)} counts as a class of its own "
+                f"beside {_shown(first.label)}, and both may stand for "
+                f"{stand_for[_fold(first.label)]}: spell them alike if one class is meant."
             )
 
 
@@ -284,6 +302,19 @@ def _groups(
     return [group for group in found.values() if len(group) > 1]
 
 
+def _fold(label: str) -> str:
+    return identity(label).casefold()
+
+
+def _folded(spellings: Sequence[Spelling], known: Collection[str]) -> set[str]:
+    return {_fold(label) for label in (*(one.label for one in spellings), *known)}
+
+
+def _meaning(stand_for: Mapping[str, str]) -> Callable[[str], str]:
+    """Equal for spellings of one class, where some labels stand for true or false."""
+    return lambda label: stand_for.get(_fold(label)) or identity(label)
+
+
 def _visible_part(label: str) -> str:
     return "".join(filter(_is_seen, _VARIATION.sub("", label)))
 
@@ -306,6 +337,9 @@ def _whole_number(text: str) -> str:
 
 
 def _sameness(one: str, other: str) -> str:
+    if identity(one) != identity(other):
+        truth = truths.truth(_fold(one))
+        return f"both stand for {truth}"
     if _whole_number(seen(one)):
         return "are equal as numbers"
     if seen(one) != seen(other):
