@@ -26,11 +26,11 @@ from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks.labelled_tables import SOURCE
-from maintenance_trainer.tasks.tables import blocks, schema
+from maintenance_trainer.tasks.tables import blocks, drift, schema
 from maintenance_trainer.tasks.tables.cells import Categories
 from maintenance_trainer.tasks.tables.identifiers import identified
 from maintenance_trainer.tasks.tables.rows import TableRow, Type
-from maintenance_trainer.tasks.tables.schema import Schema
+from maintenance_trainer.tasks.tables.schema import Column, Schema
 
 KIND = "TabularClassification"
 
@@ -381,6 +381,13 @@ def test_rows_without_group_or_id_are_cases_of_their_own(tmp_path: Path, text: s
         [f"{n},99 €" for n in range(50)],
         [f"1'{n:03d}" for n in range(50)],
         ["k.A."] * 4 + [f"36,{n}" for n in range(50)],
+        [f"{n + 1:02d}-JAN-26" for n in range(28)],
+        [f"{n + 1}. März 2026" for n in range(28)],
+        [f"Jan {n + 1:2d} 2026 12:00AM" for n in range(28)],
+        [f"01/{n + 1:02d}/26" for n in range(28)],
+        [f"{n + 1:02d}.01.26" for n in range(28)],
+        [f"2026-01-{n + 1:02d} 00:00:00.000 Europe/Berlin" for n in range(28)],
+        [f"2026-01-{n + 1:02d} 24:00:00" for n in range(28)],
     ],
     ids=lambda texts: texts[3] + texts[4],
 )
@@ -411,6 +418,9 @@ def test_numbers_and_dates_in_another_notation_are_no_categories(
         ["$", "$$", "$$$", "$10-20"],
         ["2026/27", "2025/26", "2024/25", "2023/24", "2022/23"],
         ["+49 30 123", "030-123456", "555-1234", "12:30", "12:45"],
+        ["17 A 26", "1/2/3", "32/13/26", "8 out of 10", "12 May", "May", "March 1", "set 3"],
+        ["20-12-26", "20-11-26", "01-02-03", "01-02-04", "01-02-05", "01-02-06"],
+        ["10.12.04", "46.19.10", "46.19.20", "01.11.10", "46.21.11", "01.13.11", "47.11.1"],
         ["1.234.567", "1.234.568", "1.234.569", "1.234.570", "1.234.571"],
     ],
     ids=lambda texts: texts[0],
@@ -431,6 +441,53 @@ def test_what_a_model_in_service_reads_as_categories_stays_so(tmp_path: Path) ->
     assert categories(together((old, True), (new, False)), "t") == (
         "10 %", "15 %", "20 %", "25 %", "5 %"
     )  # fmt: skip
+
+
+ZONES = {
+    " {}+00": 0,
+    " {}-05": 5,
+    "T{}+0530": -5.5,
+    " {}.123 +0000": 0,
+    " {} +00": 0,
+    " {} UTC": 0,
+    " {}Z": 0,
+    " {} GMT": 0,
+}
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_date_with_a_zone_as_databases_write_it_is_one(
+    tmp_path: Path, name: str, zone: str
+) -> None:
+    cells = [f"2026-01-{n + 1:02d}" + zone.format("06:00:00") for n in range(9)]
+    rows: list[Record] = [{"t": cell, "label": "x"} for cell in [*cells, "2026-02-01"]]
+    if name.endswith(".csv"):
+        write_csv(tmp_path / name, rows)
+    else:
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = read(tmp_path / name)
+    assert types(found) == {"t": "date"}
+    expected = [20454 + n + (6 + ZONES[zone]) / 24 for n in range(9)]
+    assert values(found)["t"] == pytest.approx([*expected, 20485.0], abs=1e-3)
+
+
+def test_dates_that_a_model_has_learnt_as_categories_stay_so(tmp_path: Path) -> None:
+    """Once they were no dates: the model reads its texts, and each row stays on its side."""
+    days = [f"2026-01-{n % 5 + 1:02d} 00:00:00+00" for n in range(45)]
+    lines = [f"{day},{n}.5,x" for n, day in enumerate(days)]
+    rows = together((csv(tmp_path / "a.csv", "t,n,label\n" + "\n".join(lines) + "\n"), True))
+    before = Schema(
+        (Column("t", Type.CATEGORY, tuple(sorted(set(days)))), Column("n", Type.NUMBER))
+    )
+    assert blocks.matrix(rows, before)[:, 0].tolist() == [n % 5 for n in range(45)]
+    assert before.grown(rows) == before
+    assert rows[0].key == "0988809c989b8e6b3c944edfffd248a33dcb8dd9ef41176907c3789a95fec8e7"
+    later = [line.replace("-01-", "-02-") for line in lines]
+    news = together((csv(tmp_path / "b.csv", "t,n,label\n" + "\n".join(later) + "\n"), False))
+    found = {one.name: one.effect for one in drift.measures(before, np.zeros(2), rows, news)}
+    assert (found["changedColumns"], found["unknownCategories"]) == (0, 1.0), "as ever"
+    assert types(rows) == {"t": "date", "n": "number"}, "of a model that is made anew"
 
 
 @pytest.mark.parametrize(

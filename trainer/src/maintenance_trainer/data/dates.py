@@ -36,6 +36,8 @@ _NO_DAY: Final = re.compile(r"[0-9]{4}(?:-?[0-9]{2}|-?W[0-9]{2})?", re.IGNORECAS
 _ANY_ORDER: Final = re.compile(r"[0-9]{1,2}[/. -][0-9]{1,2}[/. -][0-9]{2,4}\b.*", re.DOTALL)
 _UTC_IN_WORDS: Final = re.compile(r"(?<=[0-9]) ?(?:UTC|GMT)$")
 """As BigQuery and others write it behind a time."""
+_APART: Final = re.compile(r"(?<=[0-9]) (?=[+-][0-9]{2}(?::?[0-9]{2})?$)")
+"""The blank that some databases write before a zone."""
 _DIGITS: Final = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _UNITS: Final = {
     "seconds since 1970": 1,
@@ -129,7 +131,7 @@ def _of_text(text: str, since: datetime) -> Dated:
     if _NO_DAY.fullmatch(text):
         raise ValueError
     # RFC 3339 allows small letters; before Python 3.14 the library does not.
-    time = datetime.fromisoformat(_UTC_IN_WORDS.sub("Z", text.upper()))
+    time = datetime.fromisoformat(_APART.sub("", _UTC_IN_WORDS.sub("Z", text.upper())))
     way = WITHOUT_A_ZONE if time.tzinfo is None else WITH_A_ZONE
     return Dated(_with_zone(time), way)
 

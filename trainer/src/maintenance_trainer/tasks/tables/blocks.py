@@ -14,6 +14,7 @@ from maintenance_trainer.tasks.tables.cells import (
     VOCABULARY,
     Categories,
     Words,
+    is_nothing,
     is_text,
     numeric,
     place_of,
@@ -47,6 +48,11 @@ class Block:
         """What the column holds in these rows' files."""
         return self.types[self.names[name]]
 
+    def keeps_texts(self, name: str) -> bool:
+        """Whether all its cells are texts, be they dates: a model may have them as categories."""
+        words = self.column(name)
+        return bool((is_text(words) | is_nothing(words)).all())
+
     def column(self, name: str) -> Words:
         """(n,) the cells of a column that these rows have."""
         return self.words[:, self.names[name]]
@@ -65,19 +71,20 @@ class Block:
 
     def texts(self, name: str) -> list[str]:
         """The different values of a column, read as categories."""
-        if self.type_of(name) is Type.DATE:
-            return []
         words = np.unique(self.column(name))
         texts = VOCABULARY.texts(place_of(words[is_text(words)]))
+        if self.type_of(name) is Type.DATE:
+            return texts
         return texts + [spelled(number) for number in _numbers(words)]
 
     def codes(self, name: str, categories: Sequence[str]) -> Matrix:
         """(n,) a column as places among categories; NaN for what is none of them."""
-        if self.type_of(name) is Type.DATE:
-            return np.full(self.rows, np.nan, np.float32)
         different, inverse = np.unique(self.column(name), return_inverse=True)
         known = Categories(categories)
         texts = [_as_text(int(word)) for word in different]
+        if self.type_of(name) is Type.DATE:  # of which those that keep their text have one
+            pairs = zip(texts, is_text(different).tolist(), strict=True)
+            texts = [text if is_one else None for text, is_one in pairs]
         codes = [None if text is None else known.place(text) for text in texts]
         return np.array(codes, np.float32)[inverse]
 

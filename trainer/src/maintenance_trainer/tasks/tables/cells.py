@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from maintenance_trainer.tasks.tables.notations import is_notation
+
 Words = NDArray[np.uint32]
 """Cells as they are stored."""
 
@@ -39,30 +41,16 @@ _DATE: Final = re.compile(
     r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
     r"(?: ?(?:[Zz]|UTC|[+-][0-9]{2}:?[0-9]{2}))?)?"
 )
+_ZONED: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)"
+    r" ?(?:[Zz]|UTC|GMT|([+-][0-9]{2}(?::?[0-9]{2})?))"
+)
+"""A zone of hours alone, or behind a blank: as databases write one. It was a text once."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _CODE: Final = re.compile(r"0[0-9]+")
 _PLAIN: Final = re.compile(r"[0-9.\-\0]*")
 _CODES: Final = re.compile(r"(?:^|\0)0[0-9]")
 """Where a cell may be a code; ``0.5`` is none."""
-_GROUPED: Final = (
-    r"[0-9]+,[0-9]+"
-    r"|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?"
-    r"|[0-9]{1,3}(?:[. '\u2019\u00a0\u202f][0-9]{3})+,[0-9]+"
-    r"|[0-9]{1,3}(?:['\u2019\u00a0\u202f][0-9]{3})+(?:\.[0-9]+)?"
-)
-"""With a decimal comma, or with marks between thousands; ``10 001`` may be a code."""
-_AMOUNT: Final = rf"(?:{_GROUPED}|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
-_CURRENCY: Final = "[$\u20ac\u00a3\u00a5]"
-_DAY_FIRST: Final = r"(?:0?[1-9]|[12][0-9]|3[01])"
-_NOTATION: Final = re.compile(
-    rf"[+\-\u2212]?(?:{_GROUPED}|{_AMOUNT} ?%|{_AMOUNT} ?{_CURRENCY}"
-    rf"|{_CURRENCY} ?[+\-\u2212]?{_AMOUNT})"
-    rf"|{_DAY_FIRST}([./-]){_DAY_FIRST}\1(?:19|20)[0-9]{{2}}(?:[ T,].*)?"
-    rf"|(?:19|20)[0-9]{{2}}/{_DAY_FIRST}/{_DAY_FIRST}(?:[ T,].*)?"
-)
-"""A number or a date as people write it somewhere, and as nobody writes a category."""
-_BEGINNINGS: Final = frozenset("0123456789.+-\u2212$\u20ac\u00a3\u00a5")
-"""Of such a one: most texts need no second look."""
 _INFINITE: Final = frozenset({"inf", "infinity"})
 _HALF: Final = re.compile("[\ud800-\udfff]")
 """A lone surrogate, which no file can hold."""
@@ -85,7 +73,10 @@ class Kind(IntEnum):
 
 
 class Cell(NamedTuple):
-    """A cell as it was read: a number or a date (days since 1970), else a text's place."""
+    """A cell as it was read: a number or a date (days since 1970), else a text's place.
+
+    A date has a place, too, where it keeps its text.
+    """
 
     kind: Kind
     number: float
@@ -176,10 +167,9 @@ def of_text(text: str) -> Cell:
         if _CODE.fullmatch(text):
             return _category(text)._replace(kind=Kind.CODE)
         return _number(float(text), text)
-    if text[:4].isdecimal() and _DATE.fullmatch(text):
-        found = _dated(text)
-        if found is not None:
-            return found
+    found = _dated(text)
+    if found is not None:
+        return found
     if text.lstrip("+-").casefold() in _INFINITE:
         raise NoCellError(_no_number(text))
     return _text(text)
@@ -229,7 +219,7 @@ def of_value(  # noqa: PLR0911  # one a type
             text = value.strip()
             if not text:
                 return _ABSENT
-            dated = _dated(text) if not category and _DATE.fullmatch(text) else None
+            dated = None if category else _dated(text)
             return dated or (_category(text) if category else _text(text))
         case datetime():
             return Cell(Kind.DATE, _days(value))
@@ -358,11 +348,33 @@ def _no_number(written: str) -> str:
 
 
 def _dated(text: str) -> Cell | None:
+    if not text[:4].isdecimal():
+        return None
+    if _DATE.fullmatch(text):
+        days = _days_of(text.upper().replace(" UTC", "Z").replace(",", "."))
+        if days is not None:
+            return Cell(Kind.DATE, days)
+    return _dated_as_text(text)
+
+
+def _dated_as_text(text: str) -> Cell | None:
+    """A date that keeps its text: a model that has learnt it as a category reads it as that.
+
+    So the key of its row is that of the text, too, and the row stays on its side.
+    """
+    found = _ZONED.fullmatch(text)
+    if found is None:
+        return None
+    moment, zone = found.groups()
+    days = _days_of(moment.upper().replace(",", ".") + (zone or "Z"))
+    return None if days is None else Cell(Kind.DATE, days, place_of_number(text, days))
+
+
+def _days_of(iso: str) -> float | None:
     try:
-        moment = datetime.fromisoformat(text.upper().replace(" UTC", "Z").replace(",", "."))
+        return _days(datetime.fromisoformat(iso))
     except ValueError:
         return None
-    return Cell(Kind.DATE, _days(moment))
 
 
 def _days(moment: datetime) -> float:
@@ -374,7 +386,7 @@ def _days(moment: datetime) -> float:
 
 def _text(text: str) -> Cell:
     found = _category(text)
-    if found.kind is Kind.TEXT and text[0] in _BEGINNINGS and _NOTATION.fullmatch(text):
+    if found.kind is Kind.TEXT and is_notation(text):
         return found._replace(kind=Kind.NOTATION)
     return found
 

@@ -113,7 +113,8 @@ class _Side:
             lost = int((there & np.isnan(read)).sum())
             filled += int(there.sum())
             values.append(read[~np.isnan(read)])
-            if alike(block.type_of(column.name), column.type):
+            as_texts = column.type is Type.CATEGORY and block.keeps_texts(column.name)
+            if as_texts or alike(block.type_of(column.name), column.type):
                 strange += lost
             else:
                 other += int(there.sum())

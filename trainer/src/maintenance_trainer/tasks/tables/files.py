@@ -235,7 +235,7 @@ class _CellsOfFile:
             cell = self._cell(record.get(name), name, where)
             numbers.append(cell.number)
             kind, its = cell.kind, seen[index]
-            if kind in _TEXTS:
+            if kind in _TEXTS or cell.place:
                 texts.append((index, cell.place))
             if not its.counts[kind]:
                 its.first[kind] = (where, str(record.get(name)))

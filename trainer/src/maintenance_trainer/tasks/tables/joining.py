@@ -108,9 +108,9 @@ def _refuse_notation(name: str, files: Sequence[_File]) -> None:
             message = (
                 f"{where}, column {name!r}: {value[:40]!r} is a number or a date in a notation "
                 "that is read as text, and so are most cells of the column; write numbers like "
-                "1234.5, without signs for units or thousands, and dates like 2026-11-23. If they "
-                "are names of classes, write them as such (5 per cent), or as a column of type "
-                "dictionary in Parquet (pandas' category)."
+                "1234.5, without signs for units or thousands, and dates like 2026-11-23 or "
+                "2026-11-23T18:00:00Z. If they are names of classes, write them as such (5 per "
+                "cent), or as a column of type dictionary in Parquet (pandas' category)."
             )
             raise DataError("DataUnreadable", message)
 
