@@ -158,6 +158,36 @@ def test_integers_of_a_dictionary_column_are_categories(tmp_path: Path) -> None:
     assert values(rows)["region"] == [1.0, 0.0, 1.0]
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+@pytest.mark.parametrize(
+    "column, label, other", [("fraud", "fraud", "ok"), ("Churn", "churn", "stay")]
+)
+def test_a_class_may_be_called_like_the_column_of_the_labels(
+    tmp_path: Path, name: str, column: str, label: str, other: str
+) -> None:
+    rows: list[Record] = [{"n": 1.5, "m": "", column: label}, {"n": 2.5, "m": "b", column: other}]
+    if name.endswith(".csv"):
+        write_csv(tmp_path / name, rows)
+    else:
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = read(tmp_path / name, columns_of(KIND, label=column))
+    assert [row.label for row in found] == [label, other]
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("a,b,label\n1,2,x\na,c,label\n3,4,y\n", "line 3: a second header with other columns"),
+        ("a,b,label\n1,2,x\nb,a,label\n3,4,y\n", "line 3: a second header with other columns"),
+        ("a,b,label\n1,2,x\na,label\n3,4,y\n", "line 3: a second header, with 2 fields where"),
+        ("a,b,label\n1,2,x\n1,label\n3,4,y\n", "line 3: 2 fields where the header has 3"),
+    ],
+)
+def test_a_second_header_of_a_table_has_several_names(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read(csv(tmp_path / "a.csv", text))
+
+
 def test_columns_with_a_role_are_no_inputs(tmp_path: Path) -> None:
     text = (
         "id,who,w,at,,a,label\n1,anna,2,2026-11-01,9,1,x\n2,anna,1,2026-11-01,9,2,y\n"

@@ -82,11 +82,7 @@ class CellReader(Generic[C]):
         if names == cells:
             self.remarks.note("the header again, left out; were files joined?", where)
             return True
-        read = self.columns.without_time().used
-        if not self.known and (
-            sorted(names) == sorted(cells)
-            or all(_folded(record[name]) == _folded(name) for name in read)
-        ):
+        if not self.known and (sorted(names) == sorted(cells) or self._names_columns(record)):
             shown = ", ".join(repr(str(cell)[:_SHOWN]) for cell in list(record.values())[:5])
             message = (
                 f"{where}: a second header with other columns ({shown}); keep joined files apart, "
@@ -94,6 +90,16 @@ class CellReader(Generic[C]):
             )
             raise DataError("DataUnreadable", message)
         return False
+
+    def _names_columns(self, record: Record) -> bool:
+        """Whether a row holds the names of the columns that are read, and of several.
+
+        A label alone may be called like its column: fraud, in the column ``fraud``.
+        """
+        pairs = ((name, _folded(name), _folded(cell)) for name, cell in record.items())
+        named = {name for name, its, cell in pairs if its and its == cell}
+        several = len(named) > 1 or len(record) == 1
+        return several and named.issuperset(self.columns.without_time().used)
 
     def _label(self, value: object, where: str) -> str:
         where = f"{where}, column {self.columns['label']!r}"

@@ -142,7 +142,7 @@ def _refuse_torn(
             f"{next(cell for cell in beyond if cell.strip())[:40]!r}; name the column, or quote "
             "the field with a comma in it."
         )
-    elif set(columns.without_time().used) <= set(cells):
+    elif set(columns.without_time().used) <= set(cells) and _are_names(cells, header):
         message = (
             f"{where}: a second header, with {len(cells)} fields where the first has {named}; keep "
             "joined files apart."
@@ -153,6 +153,11 @@ def _refuse_torn(
             "comma is not quoted."
         )
     raise DataError("DataUnreadable", message)
+
+
+def _are_names(cells: Sequence[str], header: _Header) -> bool:
+    """Whether several are names of columns; a label alone may be called like its column."""
+    return len(set(cells) & set(header.names) - {""}) > 1
 
 
 def _torn(where: str, line: int, error: Exception) -> DataError:
