@@ -297,6 +297,36 @@ def test_many_texts_among_numbers_make_a_column_of_categories(tmp_path: Path) ->
     )
 
 
+def codes(path: Path, *cells: str) -> Path:
+    lines = [f"{cell},{n}.5,x" for n, cell in enumerate(cells)]
+    return csv(path, "t,n,label\n" + "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("few", [("1", "2", "U"), ("1",) * 20 + ("U",) * 2, ("3", "5 %")])
+def test_few_texts_among_numbers_are_categories_where_the_model_has_them(
+    tmp_path: Path, few: tuple[str, ...]
+) -> None:
+    day = codes(tmp_path / "day.csv", *few)
+    with pytest.raises(DataError, match=r"day.csv, line \d+, column 't': '.*' is no number"):
+        together((day, False))
+    old = codes(tmp_path / "old.csv", *("1", "2", "3", "U") * 9)
+    rows = together((old, True), (day, False))
+    assert categories(rows, "t") == tuple(sorted({"1", "2", "3", "U", *few}))
+    numbers = codes(tmp_path / "numbers.csv", *("1", "2", "3", "4") * 9)
+    with pytest.raises(DataError, match=r"column 't': '.*' is no number"):
+        together((numbers, True), (day, False))
+
+
+def test_texts_that_are_few_in_each_file_may_be_many_in_all(tmp_path: Path) -> None:
+    days = [codes(tmp_path / f"{n}.csv", "1", "2", "3", "1", "U", "U") for n in range(3)]
+    rows = together(*((day, False) for day in days), origin=Origin.ORIGINAL)
+    assert categories(rows, "t") == ("1", "2", "3", "U")
+    with pytest.raises(DataError, match=r"0.csv, line 6, column 't': 'U' is no number"):
+        together(*((day, False) for day in days[:2]), origin=Origin.ORIGINAL)
+    with pytest.raises(DataError, match=r"0.csv, line 6, column 't': 'U' is no number"):
+        together((codes(tmp_path / "n.csv", *"123" * 90), False), *((day, False) for day in days))
+
+
 @pytest.mark.parametrize("words", ["note {}", "2026.11.{}", "'{}'"])
 def test_a_column_of_texts_that_all_differ_is_no_category(tmp_path: Path, words: str) -> None:
     rows = [{"a": words.format(number), "n": number, "label": "x"} for number in range(60)]

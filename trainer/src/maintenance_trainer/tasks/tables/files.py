@@ -1,7 +1,7 @@
 """Tables in files: which columns are inputs, what is in their cells, and which rows are the same.
 
-What a file holds in a column is decided by all its rows: a text among numbers is a mistake and is
-refused with its place, and a column of texts is a category.
+What a file holds in a column is decided by all its rows: a text among numbers is a mistake, unless
+other files say that it is none, and a column of texts is a category.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
@@ -49,10 +49,9 @@ from maintenance_trainer.tasks.tables.rows import (
     Known,
     TableRow,
     Type,
+    are_few,
 )
 
-LEAST_TEXTS: Final = 5
-"""Fewer are mistakes, too, whatever their part."""
 LITTLE: Final = 12
 """A row of fewer values, all of them categories or small whole numbers, says so little that others
 are like it by chance."""
@@ -332,7 +331,7 @@ class _CellsOfFile:
         """Decide what each column holds.
 
         Raises:
-            DataError: DataUnreadable: texts among numbers, dates that nobody can read.
+            DataError: DataUnreadable: numbers among dates, dates that nobody can read.
         """
         for name, seen in zip(self.header.names, self._seen, strict=True):
             seen.counts[Kind.NOTHING] += seen.empty
@@ -340,10 +339,9 @@ class _CellsOfFile:
             if self._first_plain is not None:
                 where, record = self._first_plain
                 seen.first.setdefault(Kind.NUMBER, (where, str(record[name])))
-            if not self._source.known:
-                self._refuse_mixed(name, seen)
+            mistake = "" if self._source.known else self._mistake(name, seen)
             self.header.types.append(_type_of(seen.counts))
-            self.header.held.append(_held(seen))
+            self.header.held.append(replace(_held(seen), mistake=mistake))
         absent = [name for name in self.header.wanted if name not in self._index]
         for name in absent:
             what = f"there is no column {name!r} of data.columns.inputs: it counts as empty"
@@ -409,7 +407,12 @@ class _CellsOfFile:
         )
         raise DataError("DataUnreadable", message)
 
-    def _refuse_mixed(self, name: str, seen: _Seen) -> None:
+    def _mistake(self, name: str, seen: _Seen) -> str:
+        """Why texts among numbers are a mistake, unless other files say that they are none.
+
+        Raises:
+            DataError: DataUnreadable: what is one in any case.
+        """
         counts = seen.counts
         others = counts[Kind.NUMBER] + counts[Kind.DATE]
         texts = counts[Kind.TEXT] + counts[Kind.NOTATION] + counts[Kind.CODE]
@@ -418,19 +421,19 @@ class _CellsOfFile:
             rare = min((Kind.DATE, Kind.NUMBER), key=lambda kind: counts[kind])
             raise self._mixed(name, seen, rare, "a number and most are dates or the other way")
         if not texts or not others:
-            return
+            return ""
         if counts[Kind.DATE]:
             first = next(kind for kind in _ORDER if counts[kind])
             raise self._mixed(name, seen, first, "no date that can be read (write 2026-11-23)")
         # One code makes a column of codes; of other texts a few are mistakes.
-        few = texts < LEAST_TEXTS or texts < FEW_TEXTS * (texts + others)
-        if few and not counts[Kind.CODE]:
+        if are_few(texts, texts + others) and not counts[Kind.CODE]:
             first = Kind.TEXT if counts[Kind.TEXT] else Kind.NOTATION
-            raise self._mixed(name, seen, first, "no number")
+            return self._mixed(name, seen, first, "no number").message
         what = (
             f"column {name!r} holds {others:,} numbers and {texts:,} texts: all count as categories"
         )
         self._source.remarks.note(what, self.header.where)
+        return ""
 
     def _mixed(self, name: str, seen: _Seen, kind: Kind, what: str) -> DataError:
         where, value = seen.first[kind]

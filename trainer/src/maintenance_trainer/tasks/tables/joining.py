@@ -16,7 +16,7 @@ from maintenance_trainer.errors import DataError, TransientError
 from maintenance_trainer.tasks.named_columns import refuse_spellings
 from maintenance_trainer.tasks.tables import blocks, schema
 from maintenance_trainer.tasks.tables.cells import VOCABULARY, is_text, place_of
-from maintenance_trainer.tasks.tables.rows import Header, Held, Known, TableRow, Type
+from maintenance_trainer.tasks.tables.rows import Header, Held, Known, TableRow, Type, are_few
 
 Spellings = Mapping[str, frozenset[str] | None]
 """Columns whose cells keep their own text, though they look like numbers. None: the file itself
@@ -68,8 +68,8 @@ def joined(rows: list[TableRow], remarks: Remarks, again: Again) -> list[TableRo
         again: how a file is read once more.
 
     Raises:
-        DataError: DataUnreadable: a column in two spellings, true or false among numbers, numbers
-            or dates in another notation.
+        DataError: DataUnreadable: a column in two spellings, a few texts, true or false among
+            numbers, numbers or dates in another notation.
         TransientError: DataChanging.
     """
     files = _files(rows)
@@ -79,6 +79,7 @@ def joined(rows: list[TableRow], remarks: Remarks, again: Again) -> list[TableRo
     for file in files:
         _refuse_booleans(file, rows)
     for name in _names(files):
+        _refuse_mistakes(name, files)
         _refuse_notation(name, files)
         _compare_types(name, files, remarks)
     _spell(files, rows, again)
@@ -95,6 +96,22 @@ def _files(rows: Sequence[TableRow]) -> list[_File]:
         for start, end in zip(starts, ends, strict=True)
         if len((header := rows[start].header).held) == len(header.names)
     ]
+
+
+def _refuse_mistakes(name: str, files: Sequence[_File]) -> None:
+    """Refuse a few texts among numbers, unless other files have the column as categories.
+
+    A day has few rows: what is a category in the files of a model in service is one of that day,
+    too. Where no model has the column, texts that are few in a file may be many in all.
+    """
+    here = [(file, held) for file in files if (held := file.held(name)) is not None]
+    mistake = next((held.mistake for _, held in here if held.mistake), "")
+    known = [file for file, _ in here if file.header.known]
+    if not mistake:
+        return
+    texts, filled = sum(held.texts for _, held in here), sum(held.filled for _, held in here)
+    if _decided(known, name) is not Type.CATEGORY if known else are_few(texts, filled):
+        raise DataError("DataUnreadable", mistake)
 
 
 def _refuse_notation(name: str, files: Sequence[_File]) -> None:

@@ -12,6 +12,8 @@ from maintenance_trainer.data.sources import SourceFile
 
 FEW_TEXTS: Final = 0.1
 """Texts that are a smaller part of a column of numbers are mistakes, and no categories."""
+LEAST_TEXTS: Final = 5
+"""Fewer are mistakes, too, whatever their part."""
 _ARRAY: Final = sys.getsizeof(b"")
 
 
@@ -31,12 +33,24 @@ class Held:
 
     ``boolean``: where the first true or false beside numbers is, and how it is written;
     ``notation`` the same of numbers or dates in another notation, where most cells are such.
+    ``mistake``: what is said of its texts, where they are few beside numbers.
     """
 
     filled: int
     numbers: int
     boolean: tuple[str, str] | None = None
     notation: tuple[str, str] | None = None
+    mistake: str = ""
+
+    @property
+    def texts(self) -> int:
+        """Cells that hold neither numbers nor the like."""
+        return self.filled - self.numbers
+
+
+def are_few(texts: int, filled: int) -> bool:
+    """Whether so many texts among cells of numbers are mistakes."""
+    return texts < LEAST_TEXTS or texts < FEW_TEXTS * filled
 
 
 @dataclass(slots=True, eq=False)
