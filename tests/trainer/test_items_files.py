@@ -157,6 +157,8 @@ def test_what_is_odd_is_told_and_read(tmp_path: Path) -> None:
             ("ada", "b", "2026-01-01T09:00:00"),
             ("user", "item", "time"),
             ("null", "a", "2026-01-02T09:00:00"),
+            ("-", "a", "2026-01-02T09:00:00"),
+            (r"\N", "a", "2026-01-02T09:00:00"),
         ],
     )
     put(tmp_path, "original/one-time.csv", [("eve", "p", T0), ("eve", "o", T0)])
@@ -165,7 +167,8 @@ def test_what_is_odd_is_told_and_read(tmp_path: Path) -> None:
     assert "without a zone" in said
     assert "1 interactions are there twice (user, item, time) and count once" in said
     assert "the header again, left out" in said
-    assert "'null', which some programs write for a missing user" in said
+    for user in ("null", "-", r"\N"):
+        assert f"{user!r}, which some programs write for a missing user" in said
     assert "all 2 interactions have one time: the order of the rows is taken" in said
     rows = {tuple(names(row.items)) for row in dataset.rows}
     # 10:00 at +02:00 is 08:00 in UTC.

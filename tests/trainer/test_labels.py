@@ -192,6 +192,24 @@ def test_a_class_that_was_learnt_twice_is_told() -> None:
     assert "'1' and '1.0' are equal as numbers" in hints(places("1"), {"1", "1.0"})[0]
 
 
+@pytest.mark.parametrize("label", ["-", "?", ".", "--", "N/A", "None", "(null)"])
+def test_what_may_be_written_for_nothing_is_told(label: str) -> None:
+    (told,) = hints(places("up", label))
+    assert f"line 3: the label {label!r} counts as a class; some programs write it for" in told
+    assert not hints(places("up", label), {label})
+
+
+@pytest.mark.parametrize("label", [r"\N", "(null)", "<null>", "[NULL]"])
+def test_what_databases_write_for_null_is_no_label(folder: Path, label: str) -> None:
+    (folder / "updates/b.csv").write_text(f"text,label\nc,1\nd,{label}\n")
+    with pytest.raises(
+        DataError, match=r"updates/b\.csv, line 3, .*: the label is missing"
+    ) as error:
+        take(folder)
+    assert error.value.reason == "LabelMissing"
+    assert label in {row.label for row in take(folder, [label, "0"]).rows}, "the model knows it"
+
+
 def test_hints_are_few() -> None:
     written = places(*(f"{word}{n}" for word in ("a", "A") for n in range(500)))
     (told,) = hints(written)

@@ -79,6 +79,28 @@ def test_a_snapshot_that_is_read_again_makes_the_same_windows(tmp_path: Path, ta
         assert any(said in remark for remark in dataset.remarks)
 
 
+@pytest.mark.parametrize("nothing", [r"\N", "(null)", "<null>", "[NULL]"])
+def test_what_databases_write_for_null_is_no_label(tmp_path: Path, nothing: str) -> None:
+    whole = records(0, {"v": np.arange(80.0)})
+    for at, row in enumerate(whole):
+        row["label"] = ("up", "up", "down", nothing)[at % 4]
+        row["v"] = nothing if at == 7 else row["v"]
+    write(tmp_path / "original/a.csv", whole)
+    data = data_of(tmp_path, LABELLED, columns_of(CLASSES))
+    found = {}
+    for labels in ((), ("up", nothing)):
+        _, dataset = take_snapshot(
+            data,
+            Places(""),
+            source(CLASSES),
+            known=frozenset(),
+            champion_holdout=None,
+            champion_labels=labels,
+        )
+        found[labels] = {row.label for row in dataset.rows}
+    assert found == {(): {"up", "down"}, ("up", nothing): {"up", "down", nothing}}
+
+
 # --- labels and names --------------------------------------------------------------------
 
 

@@ -39,7 +39,7 @@ class CellReader(Generic[C]):
     ``content`` makes the input of a record, which stands at a place; ``spelled`` a label of its
     cell, which is ``expected`` to be so. ``known``: a version was
     trained on this file, so nothing in it is refused that was not refused then; rules may have
-    become stricter since.
+    become stricter since. ``classes`` are those of the model in service: they are labels.
     """
 
     file: str
@@ -49,6 +49,7 @@ class CellReader(Generic[C]):
     content: Callable[[Record, str], C]
     spelled: Callable[[object], str | None] = labels.spelled
     expected: str = "a text or a whole number"
+    classes: Collection[str] = ()
     _names: Collection[str] = ()
     _ways: dict[str, str] = field(default_factory=dict)
 
@@ -110,7 +111,7 @@ class CellReader(Generic[C]):
                 f"({str(value)[:_SHOWN]!r}); {self.instead}."
             )
             raise DataError("DataUnreadable", message)
-        if not label or not (self.known or labels.visible(label)):
+        if not label or not (self.known or label in self.classes or labels.is_one(label)):
             message = (
                 f"{where}: the label is missing ({str(value)[:20]!r}); label the row or leave it "
                 "out."

@@ -29,9 +29,13 @@ _BETWEEN_WORDS: Final = re.compile(r"(?<=[^\W_])[\s_./-]+(?=[^\W\d_])|(?<=[^\W\d
 """Neither a sign (``-1``), nor what ends a grade (``A-``), nor what parts digits (``1.1``)."""
 _VARIATION: Final = re.compile("[\ufe00-\ufe0f]")
 _TAGS: Final = frozenset(map(chr, range(0xE0020, 0xE0080)))
-_WRITTEN_FOR_NOTHING: Final = frozenset(
+NOTHING: Final = frozenset({"\\n", "(null)", "<null>", "[null]"})
+"""As databases and their clients write NULL; no class is called so. In small letters."""
+PERHAPS_NOTHING: Final = frozenset(
     {"nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "nat", "undefined"}
+    | {"-", "--", "\u2013", "\u2014", "?", ".", "#null!"}
 )
+"""What some write for nothing, and others call a class. In small letters."""
 _MOST_TOLD: Final = 3
 _SHOWN: Final = 60
 
@@ -70,6 +74,11 @@ def fault(label: str) -> str:
 def visible(label: str) -> bool:
     """Whether there is anything to see of it."""
     return bool(seen(label))
+
+
+def is_one(label: str) -> bool:
+    """Whether it can be a label: there is something to see, and not what stands for nothing."""
+    return visible(label) and label.casefold() not in NOTHING
 
 
 def seen(label: str) -> str:
@@ -273,7 +282,7 @@ def _perhaps_truths(spellings: Sequence[Spelling], known: Collection[str]) -> It
 
 def _for_nothing(spellings: Sequence[Spelling], known: Collection[str]) -> Iterator[str]:
     for one in spellings:
-        if one.label.casefold() in _WRITTEN_FOR_NOTHING and one.label not in known:
+        if one.label.casefold() in PERHAPS_NOTHING | NOTHING and one.label not in known:
             yield (
                 f"{one.where}: the label {_shown(one.label)} counts as a class; some programs "
                 "write it for a missing label: if so, leave such rows out."

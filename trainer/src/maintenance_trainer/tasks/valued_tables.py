@@ -59,7 +59,7 @@ def _text(value: object) -> str | None:
     if isinstance(value, bool):
         return None
     text = str(value) if isinstance(value, float | Decimal) else labels.spelled(value)
-    if not text or text.casefold() in {"nan", "na", "null", "none", "n/a"}:
+    if not text or text.casefold() in {"nan", "na", "null", "none", "n/a"} | labels.NOTHING:
         return ""
     return text
 

@@ -30,7 +30,7 @@ _PLAIN: Final = (str, int)
 _SECONDS: Final = "seconds since 1970"
 _DIGITS: Final = 10
 _SHOWN: Final = 40
-_FOR_NOTHING: Final = frozenset({"nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "nat"})
+_FOR_NOTHING: Final = labels.NOTHING | labels.PERHAPS_NOTHING
 _FRACTION: Final = re.compile(r"-?[0-9]+\.0+")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -109,6 +109,11 @@ class ConversationReader:
             asked, answered = names[PROMPT.name], names[COMPLETION.name]
             prompt = self._text(record[asked], f"{where}, column {asked!r}")
             answer = self._text(record[answered], f"{where}, column {answered!r}", "LabelMissing")
+            if answer.strip().casefold() in labels.NOTHING:
+                what = (
+                    f"column {answered!r} holds {answer.strip()!r}, which databases write for none"
+                )
+                self._source.remarks.note(f"{what}: it is learnt as an answer", where)
             return (), prompt, answer
         column = f"{where}, column {names[MESSAGES.name]!r}"
         turns = [

@@ -18,8 +18,9 @@ EARLIEST: Final = datetime(1700, 1, 1, tzinfo=UTC)
 MOST: Final = 3.4e38
 MISSING: Final = frozenset(
     {"", "na", "n/a", "#n/a", "nan", "-nan", "null", "none", "<na>", "nil", "#na", "nat"}
+    | labels.NOTHING
 )
-"""As pandas and others write nothing; case apart."""
+"""As pandas, databases and others write nothing; case apart."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NAN: Final = float("nan")
@@ -185,7 +186,8 @@ class TableBuilder:
                 "strings, and leave the cell empty where the label is not known."
             )
             raise DataError("DataUnreadable", message)
-        if label.casefold() in MISSING or not labels.visible(label):
+        learnt = label.casefold() in labels.NOTHING and label in self._source.champion_labels
+        if not learnt and (label.casefold() in MISSING or not labels.visible(label)):
             if label:
                 what = "that is written for nothing and counts as no label; call no class so"
                 self._source.remarks.note(what, f"{where}, column {column!r}: {label[:_SHOWN]!r}")
