@@ -27,6 +27,8 @@ PARQUET_SUFFIXES: Final = (".parquet",)
 SUFFIXES: Final = CSV_SUFFIXES + LINES_SUFFIXES + PARQUET_SUFFIXES
 LONGEST_LINE: Final = 16 * 2**20
 """Bytes. Longer is no row of text, but a file that is torn or of another kind."""
+_LOOK_AHEAD: Final = 1000, 2**24
+"""So many lines of JSON, and characters, are read on to see whether a column comes."""
 _BLOCK: Final = 2**20
 _UNREADABLE: Final = (ValueError, OverflowError, LookupError, TypeError)
 """What Arrow raises for values that Python has none for: text that is no UTF-8, the year 300000."""
@@ -173,6 +175,33 @@ def _decode(line: bytes, where: str, number: int, *, known: bool) -> str:
 def _lines_records(
     lines: Iterable[str], where: str, columns: Columns, names: dict[str, None], *, known: bool
 ) -> Iterator[tuple[str, Record]]:
+    """What a line leaves out and others have is empty: so Spark and BigQuery write null.
+
+    Raises:
+        DataError: DataUnreadable; ColumnMissing, where no line has a column that is read.
+    """
+    waiting: list[tuple[str, Record]] = []
+    most, room = _LOOK_AHEAD
+    first, complete = "", False
+    for line, content, record in _objects(lines, where, columns, known=known):
+        names.update(dict.fromkeys(record))
+        refuse_many(f"{where}, line {line}", len(names))
+        lacking = [name for name in columns.used if name not in record]
+        complete = complete or not lacking or names.keys() >= set(columns.used)
+        first = first or f"{where}, line {line}"
+        room -= len(content)
+        waiting.append((f"line {line}", record | dict.fromkeys(lacking) if lacking else record))
+        if complete or len(waiting) >= most or room < 0:
+            yield from waiting
+            waiting.clear()
+    if first and not complete:
+        refuse_columns(first, columns, list(names))
+
+
+def _objects(
+    lines: Iterable[str], where: str, columns: Columns, *, known: bool
+) -> Iterator[tuple[int, str, dict[str, object]]]:
+    """The number of each line that is not blank, its text and its object."""
     objects = _Objects()
     decoder = json.JSONDecoder(object_pairs_hook=objects)
     for line, content in enumerate(plain_lines(lines), start=1):
@@ -199,10 +228,7 @@ def _lines_records(
         if doubled and not known:
             message = f"{place}: the key {doubled[0]!r} is there twice; keep the right one."
             raise DataError("DataUnreadable", message)
-        refuse_columns(place, columns, list(record))
-        names.update(dict.fromkeys(record))
-        refuse_many(place, len(names))
-        yield f"line {line}", record
+        yield line, content, record
 
 
 class _Objects:

@@ -148,6 +148,7 @@ class _Cells:
             source.known,
             source.remarks,
             _cell(source.columns["image"]),
+            classes=source.champion_labels,
         )
         for place, record in self._records:
             found = cells.read(place, names.given_to(record, place))
