@@ -60,6 +60,17 @@ def test_messages_are_read_from_parquet_as_lists_of_objects(tmp_path: Path) -> N
     assert rows[0].key != rows[1].key
 
 
+def test_a_header_that_comes_again_is_no_conversation(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("q,a,n\nWhat?,a,1\nq,a,n\nWhy?,So.,2\n")
+    rows, said = read(path, PROMPTS)
+    assert [(row.prompt, row.label) for row in rows] == [("What?", "a"), ("Why?", "So.")]
+    assert said == ("original/a.csv, line 3: the header again, left out; were files joined?.",)
+    path.write_text("q,a,n\nWhat?,a,1\nq,a,id\nWhy?,So.,2\n")
+    with pytest.raises(DataError, match=r"original/a\.csv, line 3: a second header with other col"):
+        read(path, PROMPTS)
+
+
 def test_prompts_are_read_from_csv(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('q,a\n"Fee?\nNow","It is\n2"\n', encoding="utf-8")

@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 from maintenance_contract import Columns
 from maintenance_trainer.data import dates, labels
 from maintenance_trainer.data.remarks import Remarks
+from maintenance_trainer.data.repeated_header import RepeatedHeader
 from maintenance_trainer.errors import DataError
 
 Record = Mapping[str, object]
@@ -50,8 +51,12 @@ class CellReader(Generic[C]):
     spelled: Callable[[object], str | None] = labels.spelled
     expected: str = "a text or a whole number"
     classes: Collection[str] = ()
-    _names: Collection[str] = ()
     _ways: dict[str, str] = field(default_factory=dict)
+    _header: RepeatedHeader = field(init=False)
+
+    def __post_init__(self) -> None:
+        columns, known = self.columns, self.known
+        self._header = RepeatedHeader(columns, columns["label"], self.remarks, known=known)
 
     @property
     def instead(self) -> str:
@@ -66,41 +71,13 @@ class CellReader(Generic[C]):
             DataError: DataUnreadable, LabelMissing, TimeUnreadable, with file, line and column.
         """
         where = f"{self.file}, {place}"
-        if self._is_header(record, where):
-            return None
         columns = self.columns
+        if self._header.is_one(record, where):
+            return None
         content = self.content(record, where)
         label = self._label(record[columns["label"]], where)
         time = self._time(record[columns.time], where) if columns.time else None
         return Cells(content, label, time)
-
-    def _is_header(self, record: Record, where: str) -> bool:
-        if not self._names:
-            self._names = {_folded(name) for name in (*record, *self.columns.used)}
-        if _folded(record[self.columns["label"]]) not in self._names:
-            return False
-        names, cells = (list(map(_folded, part)) for part in (record, record.values()))
-        if names == cells:
-            self.remarks.note("the header again, left out; were files joined?", where)
-            return True
-        if not self.known and (sorted(names) == sorted(cells) or self._names_columns(record)):
-            shown = ", ".join(repr(str(cell)[:_SHOWN]) for cell in list(record.values())[:5])
-            message = (
-                f"{where}: a second header with other columns ({shown}); keep joined files apart, "
-                "each with its own header."
-            )
-            raise DataError("DataUnreadable", message)
-        return False
-
-    def _names_columns(self, record: Record) -> bool:
-        """Whether a row holds the names of the columns that are read, and of several.
-
-        A label alone may be called like its column: fraud, in the column ``fraud``.
-        """
-        pairs = ((name, _folded(name), _folded(cell)) for name, cell in record.items())
-        named = {name for name, its, cell in pairs if its and its == cell}
-        several = len(named) > 1 or len(record) == 1
-        return several and named.issuperset(self.columns.without_time().used)
 
     def _label(self, value: object, where: str) -> str:
         where = f"{where}, column {self.columns['label']!r}"
@@ -135,10 +112,6 @@ class CellReader(Generic[C]):
             )
             self.remarks.note(what, where)
         return dated.time
-
-
-def _folded(value: object) -> str:
-    return value.strip("\ufeff \t").casefold() if isinstance(value, str) else ""
 
 
 def kind_of(value: object) -> str:

@@ -15,6 +15,7 @@ from maintenance_contract.plain import printable
 from maintenance_trainer.data import dates, labels, reading
 from maintenance_trainer.data.cells import Record, kind_of
 from maintenance_trainer.data.folders import Named
+from maintenance_trainer.data.repeated_header import RepeatedHeader
 from maintenance_trainer.data.sources import Found, SourceFile
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.model_field import Given
@@ -83,8 +84,12 @@ class ConversationReader:
             DataError: with file, line and column.
         """
         its, columns = self._source, self._source.columns
+        probe = columns.names.get(COMPLETION.name) or columns[MESSAGES.name]
+        header = RepeatedHeader(columns, probe, its.remarks, known=its.known)
         for place, record in self._records:
             where = f"{its.file.where}, {place}"
+            if header.is_one(record, where):
+                continue
             asked, prompt, answer = self._said(record, where)
             time = (
                 dates.of(record[columns.time], where, columns.time).time if columns.time else None
