@@ -176,6 +176,9 @@ def test_half_a_character_does_not_stop_a_run(make_lab: Callable[..., Lab]) -> N
         (b'\xef\xbb\xbf"sep=,"\ntext,label\nc,x\n', {"c": "x"}, ""),
         (b",text,label\n0,c,x\n1,d,y\n", {"c": "x", "d": "y"}, ""),
         (b"text,label,note,note\nc,x,1,2\n", {"c": "x"}, ""),
+        (b'text;"of\nwhom";label\nc;a;x\n', {"c": "x"}, "semicolons"),
+        (b'"of ""us""\n\n(all)"\ttext\tlabel\r\na\tc\tx\r\n', {"c": "x"}, "tabs"),
+        (b'text,"of\nwhom",label\nc,a,x\n', {"c": "x"}, ""),
     ],
 )
 def test_headers_as_spreadsheets_and_shells_write_them(
@@ -202,6 +205,9 @@ def test_headers_as_spreadsheets_and_shells_write_them(
         (b"text,label\nd, e,y\n", "DataUnreadable", ["line 2", "3 fields", "header has 2"]),
         (b"text,id,text,label\n", "DataUnreadable", ["line 1", "'text' is there twice", "1 and 3"]),
         (b"text;label\nc;d;x\n", "DataUnreadable", ["line 2", "3 fields"]),
+        (b'text;"of\nwhom";label\nc;x\n', "DataUnreadable", ["line 3", "2 fields"]),
+        (b'text;"of;label\nc;d;x\n', "ColumnMissing", ["line 1", "'text'"]),
+        (b'"text;of;label\nc;d;x\n', "DataUnreadable", ["line 1", "quotation mark not closed"]),
     ],
 )
 def test_headers_that_leave_a_doubt_are_refused(
@@ -289,6 +295,12 @@ def test_parquet_types_that_are_less(folders: Path, kind: pa.DataType) -> None:
         assert "updates/u.parquet, row 1" in refused(folders).message
 
 
+def test_whole_numbers_of_any_length_are_labels(folders: Path) -> None:
+    values = pa.array([Decimal(10**30), Decimal(-7)], pa.decimal128(38, 0))
+    put(folders, "u.parquet", pa.table({"text": ["c", "d"], "label": values}))
+    assert new(take(folders)[1]) == {"c": str(10**30), "d": "-7"}
+
+
 BYTES = pa.array([b"c", b"\xff\xfe"], pa.binary())
 
 
@@ -302,7 +314,7 @@ BYTES = pa.array([b"c", b"\xff\xfe"], pa.binary())
         ("text", pa.array([{"c": 1}, {"c": 2}]), ["row 1", "an object"]),
         ("text", pa.array([1, 2]), ["row 1", "a number"]),
         ("label", pa.array([1.0, 2.0]), ["row 1", "a number", "'1.0'"]),
-        ("label", pa.array([Decimal("1.0"), None]), ["row 1", "a Decimal"]),
+        ("label", pa.array([Decimal("1.0"), None]), ["row 1", "a number ('1.0')"]),
         ("label", pa.array([date(2026, 1, 1), None]), ["row 1", "a date"]),
         ("label", pa.array([["x"], ["y"]]), ["row 1", "a list"]),
         ("label", pa.array([1, 2], pa.duration("ns")), ["row 1"]),

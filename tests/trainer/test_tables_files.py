@@ -31,6 +31,7 @@ from maintenance_trainer.tasks.tables.cells import Categories
 from maintenance_trainer.tasks.tables.identifiers import identified
 from maintenance_trainer.tasks.tables.rows import TableRow, Type
 from maintenance_trainer.tasks.tables.schema import Column, Schema
+from maintenance_trainer.tasks.valued_tables import SOURCE as NUMBERS
 
 KIND = "TabularClassification"
 
@@ -186,6 +187,28 @@ def test_a_class_may_be_called_like_the_column_of_the_labels(
 def test_a_second_header_of_a_table_has_several_names(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         read(csv(tmp_path / "a.csv", text))
+
+
+@pytest.mark.parametrize(
+    "value, said",
+    [
+        (dt.date(2026, 1, 1), r"a finite number is expected, not a date \('2026-01-01'\)"),
+        ([1.5], "not a list"),
+        (b"1", "not binary data"),
+        (None, "the label is missing"),
+        (r"\N", "the label is missing"),
+    ],
+)
+def test_a_label_that_is_no_number_is_named(tmp_path: Path, value: Any, said: str) -> None:
+    path = tmp_path / "a.parquet"
+    labels = [value] if value is not None else pa.array([None], pa.float64())
+    parquet.write_table(pa.table({"n": [1.5], "label": labels}), path)
+    columns = columns_of("TabularRegression")
+    its = SourceFile(
+        path, Named(Origin.UPDATES, path.name), "sha256:1", columns, new=True, known=False
+    )
+    with pytest.raises(DataError, match=rf"updates/a.parquet, row 1, column 'label': .*{said}"):
+        list(NUMBERS.read(its))
 
 
 def test_columns_with_a_role_are_no_inputs(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Final, Generic, TypeVar
 
 from maintenance_contract import Columns
@@ -17,6 +18,7 @@ _KINDS: Final = {
     bool: "true or false",
     int: "a number",
     float: "a number",
+    Decimal: "a number",
     bytes: "binary data",
     list: "a list",
     dict: "an object",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import _csv
 
 LONGEST_FIELD: Final = 16 * 2**20
+_MOST_LINES: Final = 100
+"""Of a header: a name that goes on for more has a quotation mark that is not closed."""
 _MARK: Final = "\ufeff"
 _COMMA: Final = ","
 _OTHERS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -59,11 +61,12 @@ def csv_records(
     )
     if not first:
         raise DataError("DataEmpty", f"{where}: the file is empty; remove it or fill it.")
-    delimiter = _delimiter(first, columns)
+    head = [first]
+    delimiter = _delimiter(head, (line for _, line in numbered), columns)
     if delimiter != _COMMA:
         remarks.note(f"fields are parted by {_OTHERS[delimiter]}", where)
     reader = csv.reader(
-        chain([first], (line for _, line in numbered)), delimiter=delimiter, strict=True
+        chain(head, (line for _, line in numbered)), delimiter=delimiter, strict=True
     )
     try:
         cells = next(reader)
@@ -92,13 +95,21 @@ def _tells_excel(line: str) -> bool:
     return _TO_EXCEL.fullmatch(line.strip('\r\n "')) is not None
 
 
-def _delimiter(first: str, columns: Columns) -> str:
-    """A comma, unless the header has the names that are read only where something else parts it."""
+def _delimiter(head: list[str], following: Iterator[str], columns: Columns) -> str:
+    """A comma, unless the header has the names that are read only where something else parts it.
+
+    A quoted name may have line breaks: of the lines that follow, those of the header join ``head``.
+    """
     wanted = set(columns.used)
-    for delimiter in (_COMMA, *_OTHERS):
-        if wanted <= set(next(csv.reader([first], delimiter=delimiter), ())):
-            return delimiter
-    return _COMMA
+    while True:
+        for delimiter in (_COMMA, *_OTHERS):
+            if wanted <= set(next(csv.reader(head, delimiter=delimiter), ())):
+                return delimiter
+        is_open = sum(line.count('"') for line in head) % 2
+        more = next(following, None) if is_open and len(head) < _MOST_LINES else None
+        if more is None:
+            return _COMMA
+        head.append(more)
 
 
 def _header(cells: Sequence[str], line: int) -> _Header:

@@ -54,9 +54,18 @@ def spelled(value: object) -> str | None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return _without_places(value)
     if isinstance(value, str | int):
         return str(value).strip()
     return None
+
+
+def _without_places(number: Decimal) -> str | None:
+    """A whole number of a column that holds such alone, as databases call one of any length."""
+    if number.is_nan():
+        return ""
+    return str(int(number)) if number.as_tuple().exponent == 0 else None
 
 
 def fault(label: str) -> str:

@@ -55,10 +55,12 @@ def _as_python_does(value: object) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    """What is written there, empty where nothing is."""
+    """What is written there, empty where nothing is; None for what is neither number nor text."""
     if isinstance(value, bool):
         return None
     text = str(value) if isinstance(value, float | Decimal) else labels.spelled(value)
+    if text is None:
+        return None
     if not text or text.casefold() in {"nan", "na", "null", "none", "n/a"} | labels.NOTHING:
         return ""
     return text

@@ -6,6 +6,7 @@ import re
 from array import array
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -240,6 +241,8 @@ def spelled(value: object) -> str | None:
     """
     if isinstance(value, float) and not math.isnan(value):
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else None
+    if isinstance(value, Decimal) and value.is_finite():
+        return str(int(value)) if value == value.to_integral_value() else None
     return labels.spelled(value)
 
 
