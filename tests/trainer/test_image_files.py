@@ -240,6 +240,12 @@ def test_plain_bytes_and_labels_in_words_are_read_too(claims: Path, kind: Any) -
     assert labels(take(claims)[1]) == ["dark"] * 5 + ["light"] * 6, "the old dark one came again"
 
 
+def test_what_databases_write_for_null_is_no_label(claims: Path) -> None:
+    put(updates(claims) / "a.parquet", table([shade(1), shade(250)], ["dark", r"\N"], pa.binary()))
+    with pytest.raises(DataError, match=r"a\.parquet, row 2, column 'label': the label is missing"):
+        take(claims)
+
+
 def test_a_row_without_an_image_is_left_out_with_its_place(claims: Path) -> None:
     images = [cell(shade(1)[:30]), None, cell(shade(70)), cell(b"")]
     put(updates(claims) / "a.parquet", table(images, ["dark"] * 4))
