@@ -294,7 +294,8 @@ def _for_nothing(spellings: Sequence[Spelling], known: Collection[str]) -> Itera
         if one.label.casefold() in PERHAPS_NOTHING | NOTHING and one.label not in known:
             yield (
                 f"{one.where}: the label {_shown(one.label)} counts as a class; some programs "
-                "write it for a missing label: if so, leave such rows out."
+                "write it for a missing label: if so, leave such rows out (of time series: the "
+                "cell empty)."
             )
 
 
