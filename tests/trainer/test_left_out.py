@@ -3,6 +3,8 @@
 import os
 import socket
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,12 +13,13 @@ from pyarrow import parquet
 
 from maintenance_contract import DataRef
 from maintenance_trainer import files
-from maintenance_trainer.data import bounds, columns, folders, stable_files
+from maintenance_trainer.data import bounds, columns, folders, stable_files, table_formats
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError, TrainerError
 from maintenance_trainer.locations import Places
+from maintenance_trainer.store.bucket import Object
 from maintenance_trainer.tasks.texts import SOURCE
 
 ROWS = "text,label\n"
@@ -199,6 +202,67 @@ def test_formats_that_are_not_read_are_told_and_alone_refused(
     _, dataset, left = take(claims)
     assert new(dataset) == {"c"}
     assert left == {f"updates/{name}": why}
+
+
+TABLES = {
+    "Delta Lake": ["a-1.parquet", "_delta_log/00000000000000000000.json"],
+    "Delta Lake, checkpoint": ["a-1.parquet", "_delta_log/00000000000000000010.checkpoint.parquet"],
+    "Apache Iceberg": ["data/a-1.parquet", "metadata/snap-7.avro", "metadata/v1.metadata.json"],
+    "Apache Hudi": ["ward=north/a-1.parquet", ".hoodie/20261123.commit"],
+}
+
+
+@pytest.mark.parametrize("where", ["", "2026/wards/"], ids=["itself", "below"])
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_whose_log_says_which_files_count_is_refused(
+    claims: Path, updates: Path, kind: str, where: str
+) -> None:
+    for name in TABLES[kind]:
+        rows(updates / where / name, "c")
+    with pytest.raises(DataError) as caught:
+        take(claims)
+    assert caught.value.reason == "DataUnreadable"
+    folder = "the folder 2026/wards in it" if where else "it"
+    said = (
+        f"data.updates: pvc://data/updates: {folder} is a table of {kind.partition(',')[0]}, whose "
+    )
+    assert caught.value.message.startswith(said)
+    assert "Export the current rows as Parquet or CSV into a folder" in caught.value.message
+
+
+@pytest.mark.parametrize("where", ["", "2026/wards/"], ids=["itself", "below"])
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_in_a_bucket_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, where: str
+) -> None:
+    class InBucket:
+        def list(self) -> list[Object]:
+            return [Object(where + name, 9, datetime.now(UTC)) for name in TABLES[kind]]
+
+    places = Places(str(tmp_path))
+    monkeypatch.setattr(places, "bucket", lambda *_: InBucket())
+    data = replace(DATA, updates="s3://lake/claims")
+    with pytest.raises(DataError) as caught:
+        folders.find(data, Origin.UPDATES, places, SOURCE.suffixes)
+    assert caught.value.reason == "DataUnreadable"
+    assert f" is a table of {kind.partition(',')[0]}, whose " in caught.value.message
+    assert ("2026/wards" in caught.value.message) is bool(where)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["data/w.csv", "metadata/w.csv"],
+        ["metadata/v1.metadata.json", "w.csv"],
+        [".old/_delta_log/0.json", "w.csv"],
+        ["_delta_log", "w.csv"],
+    ],
+)
+def test_folders_that_are_no_tables_are_read(claims: Path, updates: Path, names: list[str]) -> None:
+    for name in names:
+        rows(updates / name, "c")
+    assert new(take(claims)[1]) == {"c"}
+    assert table_formats.in_keys(names, stable_files.counts_by_name) is None
 
 
 @pytest.mark.parametrize(

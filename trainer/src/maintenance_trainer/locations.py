@@ -13,7 +13,7 @@ from typing import Self
 from maintenance_contract import LeftOutFile, StorageUri
 from maintenance_contract.paths import SECRETS_ROOT
 from maintenance_trainer import files, hub, model_folder
-from maintenance_trainer.data import stable_files
+from maintenance_trainer.data import stable_files, table_formats
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.files import NotAFileError
 from maintenance_trainer.model_field import Given
@@ -164,6 +164,9 @@ class Places:
             )
             raise DataError("DataTooLarge", message)
         names = {each.name for each in found}
+        table = table_formats.in_keys(names, stable_files.counts_by_name)
+        if table is not None:
+            raise table.refused(str(place))
         folders = {name[:at] for name in names for at, c in enumerate(name) if c == "/"}
         wanted: list[Object] = []
         left: list[LeftOutFile] = []

@@ -8,7 +8,7 @@ from typing import Final
 
 from maintenance_contract import DataRef, LeftOut, LeftOutFile
 from maintenance_trainer import files
-from maintenance_trainer.data import stable_files
+from maintenance_trainer.data import stable_files, table_formats
 from maintenance_trainer.errors import DataError, TransientError
 from maintenance_trainer.files import NotAFileError
 from maintenance_trainer.locations import Places
@@ -95,7 +95,11 @@ def find(
     *,
     moving: bool = True,
 ) -> tuple[Path, stable_files.Found]:
-    """The folder, and what lies in it."""
+    """The folder, and what lies in it.
+
+    Raises:
+        DataError: DataMissing, DataTooLarge, DataUnreadable.
+    """
     root, can_move = root_of(data, origin, places, suffixes)
     where = f"data.{origin}: {getattr(data, origin)}"
     try:
@@ -106,6 +110,8 @@ def find(
             "rows of many into one."
         )
         raise DataError("DataTooLarge", message) from None
+    except table_formats.TableFoundError as error:
+        raise error.table.refused(where) from None
     except OSError as error:
         message = (
             f"{where} cannot be read ({error.strerror or error}); the trainer's user is 65532."

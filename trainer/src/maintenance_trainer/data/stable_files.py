@@ -16,13 +16,14 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from maintenance_contract import LeftOutFile
 from maintenance_trainer import files
+from maintenance_trainer.data import table_formats
 from maintenance_trainer.files import NotAFileError, shown
 
 QUIET_SECONDS: Final = 10.0
@@ -124,6 +125,7 @@ def find(
     Raises:
         OSError: the folder cannot be read.
         TooManyError: it holds too many files.
+        TableFoundError: it, or a folder of it, is a table whose log says which files count.
     """
     listing = _Listing(root, tuple(suffixes))
     listing.walk()
@@ -223,11 +225,21 @@ class _Listing:
             return
         self._seen.add(where)
         with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                self._count += 1
-                if self._count > MOST_ENTRIES:
-                    raise TooManyError
-                self._look(Path(folder, entry.name), entry)
+            its = sorted(entries, key=lambda entry: entry.name)
+        self._refuse_table(folder, _folders(its))
+        for entry in its:
+            self._count += 1
+            if self._count > MOST_ENTRIES:
+                raise TooManyError
+            self._look(Path(folder, entry.name), entry)
+
+    def _refuse_table(self, folder: Path, names: Collection[str]) -> None:
+        path = folder.relative_to(self.root).as_posix()
+        table = table_formats.of_folder(
+            "" if path == "." else path, names, lambda name: _names(folder / name)
+        )
+        if table is not None:
+            raise table_formats.TableFoundError(table)
 
     def _look(self, path: Path, entry: os.DirEntry[str]) -> None:
         if entry.is_dir(follow_symlinks=False):
@@ -245,12 +257,7 @@ class _Listing:
         """A folder that does not count by its name: tell the files of it that would."""
         if folder.name.startswith("..") or not files.is_text(folder.name):
             return  # the versions of a ConfigMap volume; its files are linked to
-        try:
-            with os.scandir(folder) as entries:
-                names = sorted(entry.name for entry in entries if not entry.is_dir())
-        except OSError:
-            return
-        for name in names[:MOST_ENTRIES]:
+        for name in _names(folder)[:MOST_ENTRIES]:
             if self._why_not(Path(folder, name)):
                 self._leave(Path(folder, name), self._why_not(Path(folder, name)) or "")
 
@@ -289,3 +296,17 @@ class _Listing:
 
     def _leave(self, path: Path, why: str) -> None:
         self.left_out.append(LeftOutFile(shown(path.relative_to(self.root).as_posix()), why))
+
+
+def _folders(entries: Iterable[os.DirEntry[str]]) -> set[str]:
+    """The names of those that are folders themselves, and no links."""
+    return {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
+
+
+def _names(folder: Path) -> list[str]:
+    """Of the files of a folder; none where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if not entry.is_dir())
+    except OSError:
+        return []
