@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from maintenance_contract import Columns
+from maintenance_trainer.data import partitions
 from maintenance_trainer.errors import DataError
 
 MOST_NAMES: Final = 10_000
@@ -66,9 +67,10 @@ def storable(name: str) -> str:
 def _column_missing(where: str, column: str, there: Sequence[str]) -> DataError:
     names = ", ".join(map(_shown, there[:_MOST_NAMED]))
     more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
+    instead = partitions.instead(where, column)
     message = (
         f"{where}: there is no column {column!r}, only {names or 'none'}{more}; "
-        "name the right one in data.columns."
+        f"{f'{instead}, or ' if instead else ''}name the right one in data.columns."
     )
     return DataError("ColumnMissing", message)
 

@@ -28,7 +28,7 @@ from maintenance_contract.report import ROW_COUNTS
 from maintenance_contract.request import COLUMNS
 from maintenance_contract.values import Codec, each, nullable, strings, text, whole
 from maintenance_contract.windows import WINDOWS
-from maintenance_trainer.data import bounds, dates, folders, labels
+from maintenance_trainer.data import bounds, dates, folders, labels, partitions
 from maintenance_trainer.data.auto_holdout import (
     KEPT,
     NOTHING_BEFORE,
@@ -468,6 +468,8 @@ class _Read:
             if reader.columns:
                 self.named.update(strata)
                 self.named_rows += len(strata)
+        if reader.columns:
+            partitions.tell(its_file, reader.columns)
         there = tuple(name for name in reader.columns if name not in index)
         return DataFile(
             file.origin,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from maintenance_contract import Role, Windows
-from maintenance_trainer.data import reading
+from maintenance_trainer.data import partitions, reading
 from maintenance_trainer.data.class_names import ClassNames
 from maintenance_trainer.data.folders import Named
 from maintenance_trainer.data.reading import Records
@@ -103,7 +103,8 @@ class SeriesReader:
         if not len(table):
             return
         wanted = (*(columns.inputs or ()), *columns.targets)
+        its = table.channels.keys() | partitions.of(self._source.file.name)  # those are told
         for name in dict.fromkeys(wanted):
-            if name not in table.channels:
+            if name not in its:
                 what = f"there is no column {name!r} of data.columns: it counts as empty"
                 self._source.remarks.note(what, table.where)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
 from maintenance_contract import ContractError, Role, Windows
-from maintenance_trainer.data import reading
+from maintenance_trainer.data import partitions, reading
 from maintenance_trainer.data.cells import Record
 from maintenance_trainer.data.folders import Named
 from maintenance_trainer.data.records import RecordReader
@@ -342,7 +342,8 @@ class _CellsOfFile:
             mistake = "" if self._source.known else self._mistake(name, seen)
             self.header.types.append(_type_of(seen.counts))
             self.header.held.append(replace(_held(seen), mistake=mistake))
-        absent = [name for name in self.header.wanted if name not in self._index]
+        its = self._index.keys() | partitions.of(self._source.file.name)  # those are told
+        absent = [name for name in self.header.wanted if name not in its]
         for name in absent:
             what = f"there is no column {name!r} of data.columns.inputs: it counts as empty"
             self._source.remarks.note(what, self.header.where)
