@@ -187,6 +187,7 @@ def test_no_link_is_followed_once_a_path_is_resolved(tmp_path: Path) -> None:
         ("w2.tsv", "not separated by commas: save it as CSV"),
         ("w2.arrow", "none of .csv, .jsonl, .ndjson, .parquet"),
         ("w2", "none of .csv, .jsonl, .ndjson, .parquet"),
+        ("00.part", stable_files._OF_DASK),
     ],
 )
 def test_formats_that_are_not_read_are_told_and_alone_refused(
@@ -267,7 +268,10 @@ def test_folders_that_are_no_tables_are_read(claims: Path, updates: Path, names:
 
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "_SUCCESS", ".gitkeep", "w1.csv.crc", "LICENSE", "sha256.md5", "..2026/w.csv"],
+    [
+        *("README.md", "_SUCCESS", ".gitkeep", "w1.csv.crc", "LICENSE", "sha256.md5"),
+        *("..2026/w.csv", "README.tmp", "_SUCCESS.tmp", "notes~", "a.swp", "w.docx.tmp"),
+    ],
 )
 def test_what_lies_beside_data_is_no_delivery(claims: Path, updates: Path, name: str) -> None:
     rows(updates / name, "beside")
@@ -281,6 +285,8 @@ def test_what_lies_beside_data_is_no_delivery(claims: Path, updates: Path, name:
     [
         (".w3.csv", stable_files.HIDDEN),
         ("w3.csv.tmp", "still being written, by its name"),
+        ("w3.part", "still being written, by its name"),
+        ("Unconfirmed 7.crdownload", "still being written, by its name"),
         ("_temporary/w3.parquet", "still being written, by its name"),
         (".old/w3.csv", stable_files.HIDDEN),
     ],

@@ -45,6 +45,12 @@ HIDDEN: Final = "hidden: its name begins with a dot"
 _MADE: Final = "still being written, by its name"
 MAY_COME: Final = (STILL_WRITTEN, HIDDEN, _MADE)
 """Reasons that time may end, or that somebody chose: such files are no mistake."""
+_OF_EDITORS: Final = (".swp", "~")
+_DASK: Final = re.compile(r"\d+\.part")
+_OF_DASK: Final = (
+    "named like a file in the making: rename it to end in .csv or .jsonl (Dask: to_csv('w-*.csv'))"
+)
+"""As ``to_csv`` and ``to_json`` of Dask call what they have written."""
 _NOT_UTF8: Final = "its name is not UTF-8: rename it"
 _COMPANION: Final = re.compile(
     r"_(success|metadata|common_metadata|started.*|committed.*)"
@@ -169,10 +175,21 @@ def why_not(name: str, suffixes: tuple[str, ...]) -> str | None:
     if any(part.startswith(".") for part in (*folders, last)):
         return HIDDEN if readable else ""
     if not all(map(counts_by_name, (*folders, last))):
-        return _MADE if readable or _finished(low).endswith(suffixes) else ""
+        return _why_in_the_making(low, suffixes)
     if readable:
         return None
     return "" if _COMPANION.fullmatch(last) else _how_to_convert(low, suffixes)
+
+
+def _why_in_the_making(name: str, suffixes: tuple[str, ...]) -> str:
+    """Of a name that does not count; one that will have no ending may hold rows, too."""
+    if ".csv" in suffixes and _DASK.fullmatch(name):
+        return _OF_DASK
+    finished = _finished(name)
+    may_hold_rows = "." not in finished and name != finished and not name.endswith(_OF_EDITORS)
+    if finished.endswith(suffixes) or (may_hold_rows and not _COMPANION.fullmatch(finished)):
+        return _MADE
+    return ""
 
 
 def _finished(name: str) -> str:
