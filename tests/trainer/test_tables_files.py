@@ -25,9 +25,11 @@ from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.locations import Places
+from maintenance_trainer.tasks import valued_tables
 from maintenance_trainer.tasks.labelled_tables import SOURCE
 from maintenance_trainer.tasks.tables import blocks, drift, schema
 from maintenance_trainer.tasks.tables.cells import Categories
+from maintenance_trainer.tasks.tables.files import Tables
 from maintenance_trainer.tasks.tables.identifiers import identified
 from maintenance_trainer.tasks.tables.rows import TableRow, Type
 from maintenance_trainer.tasks.tables.schema import Column, Schema
@@ -889,6 +891,39 @@ def test_old_rows_that_come_again_are_told(tmp_path: Path) -> None:
     )
     (tmp_path / "updates/b.csv").unlink()
     assert snapshot_of(tmp_path, columns_of(KIND))[1].remarks == ()
+
+
+@pytest.mark.parametrize("source", [SOURCE, valued_tables.SOURCE])
+def test_rows_that_count_once_are_told_where_they_are_many(tmp_path: Path, source: Tables) -> None:
+    def told(*days: list[str], **names: str) -> list[str]:
+        rows, remarks = [], Remarks()
+        for day, lines in enumerate(days):
+            path = csv(tmp_path / f"{day}.csv", "p,temp,label\n" + "\n".join(lines) + "\n")
+            its = SourceFile(
+                path,
+                Named(Origin.ORIGINAL, path.name),
+                f"sha256:{day}",
+                columns_of(KIND, inputs=("temp",), **names),
+                new=False,
+                known=False,
+                remarks=remarks,
+            )
+            rows += [found.row for found in source.read(its)]
+        source.join(rows, None, remarks)
+        return [said for said in remarks.sentences if "count once" in said]
+
+    lines = [f"p{n},{36.05 + n % 30 / 10:.2f},{n % 2}" for n in range(120)]
+    (said,) = told(lines)
+    assert said == (
+        "original/0.csv: 90 of 120 rows have the same inputs and label as another row of their "
+        "file, and count once: give rows an id (data.columns.id) if they are cases of their own."
+    )
+    (said,) = told(lines[:60], lines[60:])
+    assert ": 60 of 120 rows have the same inputs and label" in said
+    assert "row of their file (90 as one of any file), and count once" in said
+    assert not told(lines, id="p"), "each is a case of its own"
+    assert not told(lines[:31]), "one of many"
+    assert not told(lines[:30], lines[:30]), "what is delivered again"
 
 
 def test_another_case_of_the_same_inputs_is_no_old_row_again(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.sources import Found, SourceFile
 from maintenance_trainer.errors import DataError, TransientError
 from maintenance_trainer.tasks.named_columns import refuse_spellings
-from maintenance_trainer.tasks.tables import blocks, schema
+from maintenance_trainer.tasks.tables import blocks, repeats, schema
 from maintenance_trainer.tasks.tables.cells import VOCABULARY, is_text, place_of
 from maintenance_trainer.tasks.tables.rows import Header, Held, Known, TableRow, Type, are_few
 
@@ -84,6 +84,7 @@ def joined(rows: list[TableRow], remarks: Remarks, again: Again) -> list[TableRo
         _compare_types(name, files, remarks)
     _spell(files, rows, again)
     _tell_apart(files, rows)
+    repeats.tell((rows[file.start : file.end] for file in files), remarks)
     return rows
 
 
