@@ -132,6 +132,13 @@ def test_a_channel_in_two_spellings_is_refused(tmp_path: Path) -> None:
     assert "are one column in two spellings" in error.message
 
 
+def test_channels_that_differ_in_capitals_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "original/a.csv", records(0, {"load": np.arange(40.0)}))
+    write(tmp_path / "original/b.csv", records(40, {"LOAD": np.arange(40.0)}))
+    said = "original/b.csv: the columns 'LOAD' here and 'load' in original/a.csv count as two"
+    assert any(remark.startswith(said) for remark in taken(tmp_path).remarks)
+
+
 def test_a_series_that_is_called_nothing_is_told(tmp_path: Path) -> None:
     write(tmp_path / "original/a.csv", records(0, {"v": np.arange(40.0)}, shop="NA"))
     said = " ".join(taken(tmp_path, columns=BY_SHOP).remarks)

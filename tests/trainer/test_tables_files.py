@@ -700,6 +700,25 @@ def test_a_column_in_two_spellings_is_refused(tmp_path: Path, names: tuple[str, 
     assert len(together((one, False), (other, False))) == 4, "a file that has both means both"
 
 
+@pytest.mark.parametrize("names", [("age", "AGE"), ("blood_pressure", "Blood pressure")])
+def test_columns_that_differ_in_capitals_are_told(tmp_path: Path, names: tuple[str, str]) -> None:
+    one, other = (
+        csv(tmp_path / f"{letter}.csv", f"{name},other,label\n1.5,3.5,x\n2.5,4.5,y\n")
+        for letter, name in zip("ab", names, strict=True)
+    )
+    remarks = Remarks()
+    together((one, False), (other, False), remarks=remarks)
+    (said,) = remarks.sentences
+    assert said == (
+        f"updates/b.csv: the columns {names[1]!r} here and {names[0]!r} in updates/a.csv count as "
+        "two, each empty where the other one is: spell them alike if one is meant."
+    )
+    both = csv(tmp_path / "c.csv", f"{names[0]},{names[1]},label\n1.5,7.5,x\n2.5,8.5,y\n")
+    remarks = Remarks()
+    together((one, False), (both, False), (other, False), remarks=remarks)
+    assert not remarks.sentences, "a file that has both means both"
+
+
 @pytest.mark.parametrize(
     "odd, held",
     [

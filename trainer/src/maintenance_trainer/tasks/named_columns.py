@@ -86,11 +86,13 @@ def refuse_spellings(files: Iterable[tuple[str, bool, Collection[str]]], told: R
 
     Args:
         files: of each where it is, whether a version was trained on it, and its columns.
-        told: of spellings that a version has learnt.
+        told: of spellings that a version has learnt, and of those that may be of two columns.
 
     Raises:
         DataError: DataUnreadable, naming both files.
     """
+    files = list(files)
+    _tell_alike([(where, names) for where, _, names in files], told)
     spellings: dict[str, dict[str, tuple[str, bool]]] = {}
     apart: set[str] = set()  # a file that has both means two columns
     for where, known, names in files:
@@ -115,6 +117,26 @@ def refuse_spellings(files: Iterable[tuple[str, bool, Collection[str]]], told: R
             continue
         message = f"{there}: {what}, and would count as two; spell it alike in all files."
         raise DataError("DataUnreadable", message)
+
+
+def _tell_alike(files: Sequence[tuple[str, Collection[str]]], told: Remarks) -> None:
+    """Tell of names that differ in capitals or in what stands between words, in files apart."""
+    first: dict[str, dict[str, tuple[str, str]]] = {}
+    apart: set[str] = set()
+    for where, names in files:
+        meant = {labels.identity(name): name for name in names}
+        here = Counter(map(labels.likeness, meant))
+        apart.update(alike for alike, count in here.items() if count > 1)
+        for identity, name in meant.items():
+            first.setdefault(labels.likeness(name), {}).setdefault(identity, (name, where))
+    for alike, spellings in first.items():
+        (one, place), *others = spellings.values()
+        for other, where in others if alike not in apart else ():
+            what = (
+                f"the columns {other!a} here and {one!a} in {place} count as two, each empty where "
+                "the other one is: spell them alike if one is meant"
+            )
+            told.note(what, where)
 
 
 def remarks(empty: Sequence[str], constant: Sequence[str]) -> list[str]:
