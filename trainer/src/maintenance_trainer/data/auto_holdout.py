@@ -234,9 +234,7 @@ def _share(
         if each in kept and row.key != kept[each].key
     ]
     fresh = {
-        each: row
-        for each, row in fresh.items()
-        if each not in kept and row.learnt_as not in seen
+        each: row for each, row in fresh.items() if each not in kept and row.learnt_as not in seen
     }
     if len(going_on) > len(fresh):
         # Most are judged for what they do here: those who were held out must be so here, too.
