@@ -67,7 +67,7 @@ def asked(
     [
         (TABLE, {}, {"inputs": ("age", "ward")}, "without 'image', 'messages', 'patient' and 4"),
         (TABLE, {"inputs": ("age", "ward")}, {"inputs": ("age",)}, "(without 'ward')"),
-        (TABLE, {"inputs": ("age",)}, {"inputs": ("ward", "title")}, "(without 'age', with 'tit"),
+        (TABLE, {"inputs": ("age",)}, {"inputs": ("age", "ward")}, "(with 'ward')"),
         (REGRESSION, {}, {"weight": "age"}, "(without 'age')"),
         (TABLE, {}, {"time": "time"}, "(without 'time')"),
         (TABLE, {}, {"label": "ward"}, "(without 'ward', with 'label')"),
@@ -106,7 +106,6 @@ EVERY = tuple(name for name in THERE if name != "label")
         (TABLE, {}, {}),
         (TABLE, {}, {"inputs": EVERY}),
         (TABLE, {"inputs": ("ward", "age")}, {"inputs": ("age", "ward", "not yet there")}),
-        (TABLE, {"inputs": ("age",)}, {"inputs": ("age", "ward")}),
         (TABLE, {"inputs": ("age",)}, {"inputs": ("age",), "weight": "ward"}),
         (TABLE, {"group": "patient"}, {"group": "patient", "inputs": ("age",), "id": "visit"}),
         (Task.CAUSAL_LM, {"prompt": "text", "completion": "title"},

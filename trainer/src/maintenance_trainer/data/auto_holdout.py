@@ -55,8 +55,7 @@ class Before:
 
     ``known`` are digests of the files that the champion was trained on, ``champion`` what its
     training held out and ``fair`` what its ancestors' did, too; ``files`` those of earlier runs.
-    ``inputs``: by which columns rows were known. ``apart``: what told rows of a file apart from
-    those of others (``apart_before``).
+    ``inputs``: by which columns rows were known.
     """
 
     known: frozenset[str] = frozenset()
@@ -64,7 +63,6 @@ class Before:
     fair: Shares | None = None
     files: tuple[Kept, ...] = ()
     inputs: KnownBefore = field(default_factory=dict)
-    apart: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, file: DataFile, earlier: "_Earlier") -> int | None:
         """Of this very file; None where nobody has seen it.

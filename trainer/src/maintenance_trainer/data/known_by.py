@@ -1,12 +1,13 @@
 """By which columns a row is known, where its kind has a list of inputs.
 
-A row falls on its side of the holdout by its inputs. Where an old file is delivered again with one
-more column, a hash of all of them would move its rows: most of those that then look held out would
-be rows that the model in service learnt. So rows of such a file stay known by the columns that were
-there before.
+A row falls on its side of the holdout by its inputs. Where a file is written again with one more
+column, a hash of all of them would move its rows: most of those that then look held out would be
+rows that the model in service learnt. So rows of such a file stay known by the columns that the
+file had before.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 
 from maintenance_contract import Columns
 from maintenance_trainer.data.folders import Origin
@@ -14,49 +15,27 @@ from maintenance_trainer.data.rows import DataFile
 
 Inputs = frozenset[str]
 """Names of columns."""
-KnownBefore = Mapping[Origin, Collection[Inputs]]
-"""Each set by which rows of an earlier run's files are known."""
+NONE: Final = Inputs()
+KnownBefore = Mapping[str, Inputs]
+"""By which inputs the rows of a file were known: by its digest, and by its place."""
+
+
+def place(origin: Origin, name: str) -> str:
+    """Where a file lies, whatever it holds."""
+    return f"{origin}/{name}"
 
 
 def known_before(files: Collection[DataFile], columns: Columns) -> KnownBefore:
-    """Of the files of a run, whose resource named these columns."""
-    found: dict[Origin, set[Inputs]] = {}
-    for file in files:
-        its = frozenset(file.known_by) or inputs_among(file.columns, columns)
-        if its:
-            found.setdefault(file.origin, set()).add(its)
-    return found
+    """Of the files of a run, whose resource named these columns.
 
-
-def apart_before(files: Collection[DataFile]) -> Mapping[str, str]:
-    """What told rows of the files of a run apart, by digest and by place; see ``Row.apart``."""
-    told = [file for file in files if file.apart]
-    by_place = {f"{file.origin}/{file.name}": file.apart for file in told}
-    return by_place | {file.digest: file.apart for file in told}
-
-
-def not_known(
-    files: Collection[DataFile], columns: Columns, before: KnownBefore, trained_on: Collection[str]
-) -> frozenset[str]:
-    """Digests of original files whose rows are known by no columns of before.
-
-    They may be rows that a version learnt, without one of the columns of then.
-
-    Args:
-        files: of this run, whose resource names the columns.
-        columns: these.
-        before: by which inputs rows were known.
-        trained_on: digests of files that the version was trained on.
+    By digest: the columns if they were not all inputs, else none.
     """
-    known = before.get(Origin.ORIGINAL, ())
-    return frozenset(
-        file.digest
+    by_place = {
+        place(file.origin, file.name): frozenset(file.known_by)
+        or inputs_among(file.columns, columns)
         for file in files
-        if known
-        and file.origin is Origin.ORIGINAL
-        and file.digest not in trained_on
-        and (frozenset(file.known_by) or inputs_among(file.columns, columns)) not in known
-    )
+    }
+    return by_place | {file.digest: frozenset(file.known_by) for file in files}
 
 
 def inputs_among(names: Iterable[str], columns: Columns) -> Inputs:
@@ -64,11 +43,28 @@ def inputs_among(names: Iterable[str], columns: Columns) -> Inputs:
     return frozenset(name for name in names if name.strip() and columns.is_input(name))
 
 
-def known_by(inputs: Inputs, before: Collection[Inputs]) -> Inputs:
+def known_by(inputs: Inputs, before: Inputs) -> Inputs:
     """By which of a file's inputs its rows are known; empty: by all of them.
 
-    By the most that were there before and are all among them.
+    Args:
+        inputs: those that it has.
+        before: by which rows of the file of its name were known; empty: there was none.
     """
-    within = [its for its in before if its <= inputs]
-    most = max(within, key=lambda its: (len(its), sorted(its)), default=inputs)
-    return most if most < inputs else frozenset()
+    return before if before < inputs else frozenset()
+
+
+def without_some(
+    files: Collection[DataFile], columns: Columns, before: KnownBefore
+) -> frozenset[str]:
+    """Digests of original files that were written again without a column of then.
+
+    Nobody can say which of their rows a version learnt.
+    """
+    return frozenset(
+        file.digest
+        for file in files
+        if file.origin is Origin.ORIGINAL
+        and file.digest not in before
+        and not inputs_among(file.columns, columns)
+        >= before.get(place(file.origin, file.name), NONE)
+    )

@@ -19,7 +19,6 @@ class DataFile:
     ``held_out``: how many of ``BUCKETS`` its rows are held out of; None: what the resource says of
     the file's origin. ``marks`` are some of its rows, by which a later file is known that holds
     them, too; empty where the resource says what is held out. ``known_by``: see known_by.py.
-    ``apart``: see ``Row.apart``.
     """
 
     origin: Origin
@@ -31,7 +30,6 @@ class DataFile:
     held_out: int | None = None
     marks: tuple[str, ...] = ()
     known_by: tuple[str, ...] = ()
-    apart: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +112,6 @@ class Row:
     def learnt_as(self) -> str:
         """Equal for rows that a version which learnt one of them has learnt."""
         return self.key
-
-    @property
-    def apart(self) -> str:
-        """What tells rows of its file apart from equal ones of others; empty: that they may not be.
-
-        Of rows that say so little that others are like them by chance. Kept with the file's name,
-        so that a row stays what it is where the file is corrected, sorted or appended to.
-        """
-        return ""
 
     @property
     def size(self) -> int:

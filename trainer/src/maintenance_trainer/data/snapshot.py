@@ -4,7 +4,7 @@ Files are CSV (with a header line) or JSON lines, in UTF-8, or Parquet. A file c
 settled (see settled.py).
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -41,7 +41,13 @@ from maintenance_trainer.data.bounds import MOST_BYTES, ROW_BYTES
 from maintenance_trainer.data.folders import Named
 from maintenance_trainer.data.folders import Origin as Origin  # noqa: PLC0414  # part of a row
 from maintenance_trainer.data.index_columns import names_of, without_index
-from maintenance_trainer.data.known_by import Inputs, inputs_among, known_by, not_known
+from maintenance_trainer.data.known_by import (
+    KnownBefore,
+    inputs_among,
+    known_by,
+    place,
+    without_some,
+)
 from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.rows import MARKS, DataFile
 from maintenance_trainer.data.rows import Row as Row  # noqa: PLC0414  # what a dataset is made of
@@ -134,7 +140,6 @@ def _snapshot_of(chosen: frozenset[Origin] = frozenset()) -> Codec[Snapshot]:
         held_out=Part(share, after=lambda origin, *_: share if origin in chosen else ignored),
         marks=strings(most=MARKS),
         known_by=strings(),
-        apart=text(80),
     )
     return record(
         Snapshot,
@@ -191,17 +196,14 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
         folders.refuse_nothing(origin, found, data, source.suffixes)
         for path in found.settled:
             named = Named(origin, path.relative_to(root).as_posix())
-            place = folders.place(path, root, named)
-            its = _Known(inputs.get(origin, ()), before.apart)
-            files.append(read.file(source, place, named, data.columns, known, data.since, its))
+            there = folders.place(path, root, named)
+            files.append(read.file(source, there, named, data.columns, known, data.since, inputs))
     for origin in Origin:
         _refuse_all_left_out(origin, files, read.remarks.left_out)
     read.join(source)
     read.check_labels(data.columns, champion_labels)
-    apart = {row.file: row.apart for row in read.rows}
-    files = [replace(file, apart=apart.get(file.digest, "")) for file in files]
     its_files = chosen(files, read.rows, data.holdout, data.sampling, before)
-    strangers = not_known(its_files, data.columns, inputs, known)
+    strangers = without_some(its_files, data.columns, inputs)
     fair = champion_holdout and fair_to(champion_holdout, its_files, strangers)
     held_out = _held_out(its_files, data.holdout, data.sampling)
     dataset = read.told(split(read.rows, held_out, fair))
@@ -275,33 +277,24 @@ def read_again(  # where the rows lie, whose they are and what of them is known
             raise ConfigurationError("SnapshotChanged", message)
         known = frozenset() if file.new else frozenset({file.digest})
         path = folders.place(root / file.name, root, named)
-        inputs = (frozenset(file.known_by),) if file.known_by else ()
-        its = _Known(inputs, {file.digest: file.apart} if file.apart else {})
-        read.file(source, path, named, snapshot.columns, known, snapshot.since, its)
+        inputs = {file.digest: frozenset(file.known_by)}
+        read.file(source, path, named, snapshot.columns, known, snapshot.since, inputs)
     read.join(source)
     return read.told(split(read.rows, snapshot.held_out, snapshot.champion_holdout))
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """By what rows of a file, and of files beside it, were known in runs before.
-
-    ``inputs``: each set of columns. ``apart``: see ``apart_before``.
-    """
-
-    inputs: Collection[Inputs]
-    apart: Mapping[str, str]
-
-    def to(self, source: SourceFile) -> SourceFile:
-        """The file, with what its rows are known by."""
-        place = f"{source.file.origin}/{source.file.name}"
-        apart = self.apart.get(source.digest) or self.apart.get(place, "")
-        source = replace(source, apart=apart)
-        try:
-            its = inputs_among(names_of(source), source.columns) if self.inputs else frozenset()
-        except DataError:  # whoever reads the rows says what is wrong with the file
-            return source
-        return replace(source, known_by=known_by(its, self.inputs)) if its else source
+def _known_by(source: SourceFile, before: KnownBefore) -> SourceFile:
+    """The file, with the inputs by which its rows are known."""
+    if source.digest in before:
+        return replace(source, known_by=before[source.digest])
+    then = before.get(place(source.file.origin, source.file.name))
+    if not then:
+        return source
+    try:
+        inputs = inputs_among(names_of(source), source.columns)
+    except DataError:  # whoever reads the rows says what is wrong with the file
+        return source
+    return replace(source, known_by=known_by(inputs, then))
 
 
 @dataclass(slots=True)
@@ -403,11 +396,12 @@ class _Read:
         columns: Columns,
         known: frozenset[str],
         since: str,
-        known_before: "_Known",
+        inputs: KnownBefore,
     ) -> DataFile:
         """Read a file, all of the same bytes; its rows are added.
 
-        Rows of a new file are new unless they are dated before ``since``.
+        Rows of a new file are new unless they are dated before ``since``. ``inputs`` are those by
+        which rows of such files were known before.
 
         Raises:
             TransientError: DataChanging, somebody wrote while it was read.
@@ -444,7 +438,7 @@ class _Read:
                 champion_labels=self.champion_labels,
             )
         )
-        its_file = known_before.to(its_file)
+        its_file = _known_by(its_file, inputs)
         reader = source.read(its_file)
         rows: list[Row] = []
         try:

@@ -25,8 +25,7 @@ class SourceFile:
     that was not refused then. What is read otherwise than it is written goes to ``remarks``.
     ``windows``: how a series becomes rows; None: of other kinds. ``champion_labels``: what
     the model in service answers with. ``known_by``: by which inputs its rows are known; empty: by
-    all of them. ``apart``: what told its rows apart from those of other files before; empty: it is
-    not known.
+    all of them.
     """
 
     path: Path
@@ -39,7 +38,6 @@ class SourceFile:
     windows: Windows | None = None
     champion_labels: Collection[str] = ()
     known_by: frozenset[str] = frozenset()
-    apart: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from maintenance_contract import (
 )
 from maintenance_trainer.data import folders, labels, validation
 from maintenance_trainer.data.auto_holdout import Before
-from maintenance_trainer.data.known_by import apart_before
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.shares import Shares
 from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapshot
@@ -181,11 +180,9 @@ def _before(work: Work, champion: Version | None) -> Before:
     earlier = work.store.snapshot_before(work.request.run)
     files = earlier.kept if earlier else ()
     inputs = known_inputs(work.store, champion, earlier)
-    apart = apart_before(earlier.files) if earlier else {}
     if champion is None:
-        return Before(files=files, inputs=inputs, apart=apart)
-    past = champion.past
-    return Before(champion.data, past.own, past.fair, files, inputs, apart)
+        return Before(files=files, inputs=inputs)
+    return Before(champion.data, champion.past.own, champion.past.fair, files, inputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final
 from maintenance_contract import Columns, ContractError, DataRef, Sampling
 from maintenance_contract.kinds import OVERLAPPING
 from maintenance_trainer.data.index_columns import is_nameless
-from maintenance_trainer.data.known_by import KnownBefore, inputs_among, known_before, known_by
+from maintenance_trainer.data.known_by import Inputs, KnownBefore, known_before
 from maintenance_trainer.data.shares import Shares
 from maintenance_trainer.data.snapshot import Snapshot
 from maintenance_trainer.store.store import Store
@@ -53,18 +53,16 @@ def _other_units(version: Version, then: Columns, now: Columns) -> str:
 
 def _other_inputs(version: Version, before: Snapshot, now: Columns) -> str:
     """What a row of the version's files is known by, and was not then; empty: nothing else."""
-    its_files = [file for file in before.files if file.columns]
-    if not its_files:
+    its_columns = {file.columns for file in before.files if file.columns}
+    if not its_columns:
         return ""  # files that are an input each
     role = _changed(_ARE_INPUTS, before.columns, now)
     if role:
         return f"{_was(version, role, before.columns, now)}: a row is known by it"
     gone, added = set[str](), set[str]()
-    known = known_before(before.files, before.columns)
-    for origin, there, by in {(file.origin, file.columns, file.known_by) for file in its_files}:
-        then = frozenset(by) or inputs_among(there, before.columns)
-        inputs = inputs_among([name for name in there if _is_input(name, now)], now)
-        here = known_by(inputs, known.get(origin, ())) or inputs
+    for there in its_columns:
+        then = {name for name in there if before.columns.is_input(name)}
+        here = {name for name in there if _is_input(name, now)}
         gone |= then - here
         added |= here - then
     if not gone and not added:
@@ -102,9 +100,15 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def known_inputs(store: Store, champion: Version | None, earlier: Snapshot | None) -> KnownBefore:
-    """By which inputs rows were known: to the champion, else to the run before."""
-    before = (champion and _trained_with(store, champion)) or earlier
-    return known_before(before.files, before.columns) if before else {}
+    """By which inputs rows of files were known, to the champion and in the run before.
+
+    A file that is not there for a run is in service all the same.
+    """
+    trained = champion and _trained_with(store, champion)
+    known: dict[str, Inputs] = {}
+    for its in (trained, earlier):
+        known |= known_before(its.files, its.columns) if its else {}
+    return known
 
 
 def _trained_with(store: Store, version: Version) -> Snapshot | None:

@@ -46,7 +46,6 @@ from maintenance_trainer.tasks.tables.rows import (
     FEW_TEXTS,
     Header,
     Held,
-    Known,
     TableRow,
     Type,
     are_few,
@@ -70,7 +69,7 @@ class Content(NamedTuple):
     cells: bytes
     key: str
     anonymous: bool
-    before: Known | None
+    before: str
     group: str
     name: str
     weight: float
@@ -277,15 +276,17 @@ class _CellsOfFile:
             texts = [*texts, *((index, place) for index, place, another in own if another)]
         identifier = self._identifier(record)
         key, anonymous = self._keys.of(words, numbers, texts, identifier)
-        before = None
+        before = ""
         if self._before is not None:
-            before = Known(*self._before.of(words, numbers, texts, identifier))
+            known, little = self._before.of(words, numbers, texts, identifier)
+            # Of rows of the same inputs of before nobody can say which of them is which.
+            before = "" if little else known
         for index, place, _ in own:
             words[index] = word_of(place)
         return Content(
             cells.tobytes(),
             key,
-            bool(anonymous),
+            anonymous,
             before,
             self._group(record),
             mark(_hashed(identifier)) if identifier else "",
@@ -503,8 +504,8 @@ class _Keys:
         numbers: list[float],
         texts: Sequence[tuple[int, int]],
         identifier: str,
-    ) -> tuple[str, bytes]:
-        """The key; where rows of the same inputs are cases of their own, a digest of the inputs."""
+    ) -> tuple[str, bool]:
+        """The key, and whether rows of the same inputs are cases of their own."""
         if self._met < len(self._names):
             self._met = len(self._names)
             names = {name: at for at, name in enumerate(self._names)}
@@ -516,7 +517,7 @@ class _Keys:
             if NOTHING not in ordered:
                 running = self._head(tuple(self._order)).copy()
                 running.update(array("I", ordered).tobytes())
-                return running.hexdigest(), b""
+                return running.hexdigest(), False
         present = tuple(index for index in self._order if words[index] != NOTHING)
         running = self._head(present).copy()
         places = dict(texts)
@@ -531,15 +532,15 @@ class _Keys:
             index in places or (numbers[index].is_integer() and abs(numbers[index]) < SMALL)
             for index in present
         ):
-            return running.hexdigest(), b""
+            return running.hexdigest(), False
         if identifier:
             running.update(b"id:" + identifier.encode("utf-8", "replace"))
-            return running.hexdigest(), b""
+            return running.hexdigest(), False
         inputs = running.digest()
         number = self._before[inputs]
         self._before[inputs] += 1
         running.update(b"#%d" % number)
-        return running.hexdigest(), inputs
+        return running.hexdigest(), True
 
     def _head(self, present: tuple[int, ...]) -> Any:
         found = self._heads.get(present)

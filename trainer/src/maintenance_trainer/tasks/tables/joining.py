@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log
 from typing import Any, Final
@@ -16,7 +16,7 @@ from maintenance_trainer.errors import DataError, TransientError
 from maintenance_trainer.tasks.named_columns import refuse_spellings
 from maintenance_trainer.tasks.tables import blocks, repeats, schema
 from maintenance_trainer.tasks.tables.cells import VOCABULARY, is_text, place_of
-from maintenance_trainer.tasks.tables.rows import Header, Held, Known, TableRow, Type, are_few
+from maintenance_trainer.tasks.tables.rows import Header, Held, TableRow, Type, are_few
 
 Spellings = Mapping[str, frozenset[str] | None]
 """Columns whose cells keep their own text, though they look like numbers. None: the file itself
@@ -289,25 +289,16 @@ def _tell_apart(files: Sequence[_File], rows: list[TableRow]) -> None:
     A reader counts the rows of one file that say the same, and so do readers of other files: a
     hundred files of one row each would hold one case. What begins as another file does repeats it,
     or goes on where it ended, and its cases are the same. No other file has a part in a key, so
-    that none that comes or goes moves a row to another side. Nor does it where a file is written
-    again under its name, in whatever order: it is known by what it was known by before.
+    that none that comes or goes moves a row to another side.
     """
     for file in files:
         its = rows[file.start : file.end]
-        if not any(row.anonymous or (row.before and row.before.inputs) for row in its):
-            continue
-        source = file.header.source
-        apart = (source and source.apart) or _beginning(its) or its[0].file
-        file.header.apart = apart
+        name = hashlib.sha256(_beginning(its).encode("utf-8", "replace"))
         for at, row in enumerate(its, file.start):
             if row.anonymous:
-                rows[at] = replace(row, key=_within(apart, row.key))
-            if row.before and row.before.inputs:
-                rows[at] = replace(rows[at], before=Known(_within(apart, row.before.key), b""))
-
-
-def _within(beginning: str, key: str) -> str:
-    return hashlib.sha256(f"{beginning}{key}".encode("utf-8", "replace")).hexdigest()
+                running = name.copy()
+                running.update(row.key.encode())
+                rows[at] = replace(row, key=running.hexdigest())
 
 
 def _beginning(rows: Sequence[TableRow]) -> str:
@@ -316,31 +307,22 @@ def _beginning(rows: Sequence[TableRow]) -> str:
     Two files that hold the same rows have them in the same order by chance once in all orders, of
     which there are n! / (a! b! …) where a row is there a times, another one b times. Of sorted
     files few orders can be: there each step from one kind of row to the next is taken for one
-    chance in two. Where a file is too short for both, its bytes alone are what it is known by: then
-    this is empty.
+    chance in two. Where a file is too short for both, its bytes alone are what it is known by, and
+    where it holds no such row, it is known by nothing.
     """
     running, counts = hashlib.sha256(), Counter[tuple[bytes, str]]()
-    orders, steps = 0.0, 0.0
+    orders, steps, count = 0.0, 0.0, 0
     before: tuple[bytes, str] | None = None
-    for count, (key, inputs, label) in enumerate(_saying_little(rows), 1):
-        its = (inputs, label)
+    for row in rows:
+        if not row.anonymous:
+            continue
+        its = (row.cells, row.label)
+        count += 1
         counts[its] += 1
         orders += log(count) - log(counts[its])
         steps += log(2) if before not in (None, its) else 0.0
         before = its
-        running.update(f"{key} {len(label)} {label}".encode("utf-8", "replace"))
+        running.update(f"{row.key} {len(row.label)} {row.label}".encode("utf-8", "replace"))
         if min(orders, steps) >= log(SURE):
             return running.hexdigest()
-    return ""
-
-
-def _saying_little(rows: Sequence[TableRow]) -> Iterator[tuple[str, bytes, str]]:
-    """Of each such row its key, what is equal for rows that say the same, and its label.
-
-    By the inputs of before, where rows are known by these.
-    """
-    if any(row.before for row in rows):
-        known = ((row.before, row.label) for row in rows if row.before and row.before.inputs)
-        yield from ((its.key, its.inputs, label) for its, label in known)
-    else:
-        yield from ((row.key, row.cells, row.label) for row in rows if row.anonymous)
+    return rows[0].file if count else ""

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from typing_extensions import override  # typing has it from Python 3.12 on
 
@@ -58,8 +58,7 @@ class Header:
     """The columns of one file; all its rows share it.
 
     ``names``, ``types`` and ``held`` of the inputs are complete once the file is read. ``wanted``
-    are the inputs that the resource names; empty: all. ``source`` is where the rows come from,
-    ``apart`` what tells its rows apart from those of other files, once all are read.
+    are the inputs that the resource names; empty: all. ``source`` is where the rows come from.
     """
 
     where: str
@@ -68,7 +67,6 @@ class Header:
     types: list[Type] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     source: SourceFile | None = None
-    apart: str = ""
 
     @property
     def form(self) -> tuple[tuple[str, ...], tuple[Type, ...]]:
@@ -81,17 +79,6 @@ class Header:
         return self.source is not None and self.source.known
 
 
-class Known(NamedTuple):
-    """What a row is known by that has more inputs than those it was known by before.
-
-    ``key`` is a hex digest of those. ``inputs``: the same of rows that say little, and are told
-    apart by their place; empty: the row is none.
-    """
-
-    key: str
-    inputs: bytes
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow(Row):
     """A labelled row of a table.
@@ -101,7 +88,7 @@ class TableRow(Row):
     rows of one are held out together. ``name`` is one of the ``id``: rows of two names are two,
     and on one side where their inputs are the same. ``anonymous``: the row has so little in it
     that another one of the same inputs is another case, and not the same one again. ``before``:
-    see ``Known``; None: it is known by all of its inputs.
+    its key by the inputs that its file had before; empty: it is known by all that it has.
     """
 
     header: Header
@@ -110,7 +97,7 @@ class TableRow(Row):
     group: str = ""
     name: str = ""
     anonymous: bool = False
-    before: Known | None = None
+    before: str = ""
 
     @property
     @override
@@ -140,16 +127,11 @@ class TableRow(Row):
     @property
     @override
     def learnt_as(self) -> str:
-        return self.before.key if self.before else self.key
-
-    @property
-    @override
-    def apart(self) -> str:
-        return self.header.apart
+        return self.before or self.key
 
     @property
     @override
     def size(self) -> int:
-        known = sys.getsizeof(self.before) + sys.getsizeof(self.before.key) if self.before else 0
+        known = sys.getsizeof(self.before) if self.before else 0
         # The cells beside themselves in the arrays that columns are read of.
         return _ARRAY + 2 * len(self.cells) + known
