@@ -12,6 +12,7 @@ from maintenance_contract import TrainingAction
 from maintenance_core import status as status_json
 from maintenance_core.errors import MetricsError
 from maintenance_core.model import (
+    NOTHING,
     OTHER_CLASSES,
     Champion,
     Counts,
@@ -114,9 +115,64 @@ def test_an_answer_becomes_windows_by_class() -> None:
 )
 def test_labels_that_do_not_tell_are_named(labels: Mapping[str, str], words: str) -> None:
     with pytest.raises(MetricsError, match=words) as error:
-        core.windows(COUNTED, (Series(labels, ((NOW, 1.0),)),))
+        core.readable(COUNTED, (Series(labels, ((NOW, 1.0),)),))
 
     assert error.value.reason == "OutcomesUnreadable"
+
+
+STRAYS: list[Mapping[str, str]] = [
+    {"correct": "true"},
+    {"true_class": "sport"},
+    {"true_class": "sport", "correct": "unknown"},
+]
+
+
+def strayed(labels: Mapping[str, str], *values: float) -> tuple[Window, ...]:
+    """Ten right and one wrong in each window, beside a series that cannot be read."""
+    times = [NOW + number * COUNTED.interval for number in range(1, len(values) + 1)]
+    right = Series({"true_class": "sport", "correct": "true"}, tuple((at, 9.0) for at in times))
+    wrong = Series({"true_class": "sport", "correct": "false"}, tuple((at, 1.0) for at in times))
+    stray = Series(labels, tuple(zip(times, values, strict=True)))
+    return core.windows(COUNTED, (right, stray, wrong))
+
+
+@pytest.mark.parametrize("labels", STRAYS)
+def test_a_series_that_cannot_be_read_takes_only_what_it_counts_in(
+    labels: Mapping[str, str],
+) -> None:
+    found = strayed(labels, 0.0, 2.0, 0.0, math.nan)
+
+    assert [window.total for window in found] == [Counts(10, 1), NOTHING, *[Counts(10, 1)] * 2]
+    assert [bool(window.unreadable) for window in found] == [False, True, False, False]
+
+
+@pytest.mark.parametrize("labels", STRAYS)
+@pytest.mark.parametrize("gathering", [True, False])
+def test_a_window_that_cannot_be_read_is_told_for_a_while_and_left_out(
+    labels: Mapping[str, str], *, gathering: bool
+) -> None:
+    counted, kinds = begun() if gathering else watched(window(0, 20, 2)), []
+    for each in strayed(labels, 0.0, 2.0, *[0.0] * 4):
+        counted = fed(counted, each)
+        found = core.assess(COUNTED, CHAMPION, counted)
+        kinds.append(found.reason if isinstance(found, Unknown) else "")
+
+    usual = "AwaitingReadings" if gathering else ""
+    assert kinds == [usual, *["OutcomesUnreadable"] * 3, usual, usual]
+    assert counted.unreadable is None
+    total = counted.gathered["sport"] if gathering else Counts(counted.state.mix["sport"], 5)
+    assert total == Counts(50, 5)
+
+
+def test_series_none_of_which_can_be_read_are_told_whether_they_count_or_not() -> None:
+    nothing = core.windows(COUNTED, (Series({"class": "a", "correct": "true"}, ((NOW, 0.0),)),))
+
+    found = core.assess(COUNTED, CHAMPION, fed(begun(), *nothing))
+
+    assert isinstance(found, Unknown)
+    assert found.reason == "OutcomesUnreadable"
+    assert "without the label 'true_class'" in found.message
+    assert "up to 2026-11-25 12:00 UTC is left out" in found.message
 
 
 @pytest.mark.parametrize("said", ["true", "True", "TRUE", "tRue", "false", "False", "FALSE"])

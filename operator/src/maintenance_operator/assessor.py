@@ -23,6 +23,7 @@ from maintenance_core.model import (
     Status,
     Unknown,
 )
+from maintenance_core.reasons import MetricsReason
 from maintenance_core.watch import counters
 from maintenance_core.watch.assess import SKEWED, Bounds, assess, held_against, with_clocks
 from maintenance_core.watch.reading_times import reading_times
@@ -91,7 +92,8 @@ class Assessor:
             return unread(error)
         skew = self._metrics.skew(metrics.server)
         found = with_clocks(found, metrics.server, skew or timedelta())
-        return Assessed(found, bound, clock_agrees=skew is not None and abs(skew) < SKEWED)
+        agrees = skew is not None and abs(skew) < SKEWED
+        return Assessed(found, bound, _failure(found), clock_agrees=agrees)
 
     async def gauge(
         self, metrics: Metrics, since: datetime | None, bounds: Bounds, now: datetime
@@ -115,7 +117,7 @@ class Assessor:
         if champion is None:
             # Nothing counts yet. Whether they can be read at all is known before a version is made.
             last = reading_times(metrics, now)[-1:]
-            counters.windows(metrics, await self._metrics.range(metrics.server, query, last))
+            counters.readable(metrics, await self._metrics.range(metrics.server, query, last))
             return counters.unserved(), math.nan
         counted = await self._counter_cache.counted(
             (identity.namespace, identity.name), metrics, champion, status.monitor, now
@@ -128,6 +130,12 @@ class Assessor:
     def forget(self, key: Key) -> None:
         """The resource is gone."""
         self._counter_cache.forget(key)
+
+
+def _failure(found: Assessment) -> str:
+    """An answer of which a part could not be read counts as a failure, as one does as a whole."""
+    reason = found.reason if isinstance(found, Unknown) else ""
+    return reason if reason == MetricsReason.OUTCOMES_UNREADABLE else ""
 
 
 def not_followed(error: SpecError) -> Assessed:

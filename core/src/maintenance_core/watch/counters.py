@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -48,6 +48,8 @@ GATHERED_WINDOWS: Final = 100_000
 """A reference is gathered from so many windows at most: of five minutes, those of 347 days."""
 SILENCE: Final = timedelta(days=1)
 """Without a single label for so long, the counters are stale."""
+TOLD_UNREADABLE: Final = 3
+"""A window that could not be read is told as long as it is one of so many latest ones."""
 NAME_CHARACTERS: Final = 256
 """The longest class name that status holds."""
 LABELS_CHARACTERS: Final = 512
@@ -143,40 +145,68 @@ def gathering(outcomes: OutcomeCounters, champion: Champion, now: datetime) -> d
 def windows(outcomes: OutcomeCounters, answer: Sequence[Series]) -> tuple[Window, ...]:
     """The answer of ``query``, a window for each of its times, in order.
 
-    Raises:
-        MetricsError: the labels are not there, or say neither true nor false.
+    A window in which a series counted that cannot be read is left out: it says why, and holds no
+    counts. So is one that has no other series. Elsewhere such a series takes nothing away.
     """
     found: dict[datetime, dict[str, Counts]] = defaultdict(dict)
+    idle: dict[datetime, str] = {}
+    counting: dict[datetime, str] = {}
     for series in answer:
+        problem = _problem(outcomes, series.labels)
+        if problem:
+            for time, value in _finite(series):
+                (counting if value > 0.0 else idle).setdefault(time, problem)
+            continue
         name, right = _labels(outcomes, series.labels)
-        for time, value in series.points:
-            if not math.isfinite(value) or value < 0.0:
-                continue
+        for time, value in _finite(series):
             counts = Counts(value, 0.0 if right else value)
             found[time][name] = found[time].get(name, NOTHING) + counts
-    return tuple(Window(time, found[time]) for time in sorted(found))
+    problems = {time: why for time, why in idle.items() if time not in found} | counting
+    times = sorted({*found, *problems})
+    return tuple(
+        Window(time, {}, problems[time]) if time in problems else Window(time, found[time])
+        for time in times
+    )
 
 
-def _labels(outcomes: OutcomeCounters, labels: Mapping[str, str]) -> tuple[str, bool]:
+def readable(outcomes: OutcomeCounters, answer: Sequence[Series]) -> tuple[Window, ...]:
+    """The windows of an answer, each of which must be readable.
+
+    Raises:
+        MetricsError: one is not.
+    """
+    found = windows(outcomes, answer)
+    for window in found:
+        if window.unreadable:
+            raise MetricsError(MetricsReason.OUTCOMES_UNREADABLE, window.unreadable)
+    return found
+
+
+def _finite(series: Series) -> Iterator[tuple[datetime, float]]:
+    return ((time, value) for time, value in series.points if math.isfinite(value) and value >= 0.0)
+
+
+def _problem(outcomes: OutcomeCounters, labels: Mapping[str, str]) -> str:
+    """Why a series cannot be read; empty where it can."""
     field = "spec.metrics.outcomes"
     if outcomes.class_label not in labels:
-        raise _unreadable(
+        return (
             f"{outcomes.counter} has series without the label {outcomes.class_label!r}: write the "
             f"label of the true class into {field}.classLabel"
         )
     said = labels.get(outcomes.correct_label)
-    right = _CORRECT.get(said.lower()) if said is not None else None
-    if right is None:
-        has = "no such label" if said is None else f"{said[:40]!r}"
-        raise _unreadable(
-            f"the label {outcomes.correct_label!r} ({field}.correctLabel) of {outcomes.counter} "
-            f"says whether a prediction was right, true or false; a series has {has}"
-        )
+    if said is not None and said.lower() in _CORRECT:
+        return ""
+    has = "no such label" if said is None else f"{said[:40]!r}"
+    return (
+        f"the label {outcomes.correct_label!r} ({field}.correctLabel) of {outcomes.counter} "
+        f"says whether a prediction was right, true or false; a series has {has}"
+    )
+
+
+def _labels(outcomes: OutcomeCounters, labels: Mapping[str, str]) -> tuple[str, bool]:
+    right = _CORRECT[labels[outcomes.correct_label].lower()]
     return labels[outcomes.class_label][:NAME_CHARACTERS], right
-
-
-def _unreadable(message: str) -> MetricsError:
-    return MetricsError(MetricsReason.OUTCOMES_UNREADABLE, message)
 
 
 def bounded(reference: ReferenceCounts) -> ReferenceCounts:
@@ -205,7 +235,8 @@ class Counted:
 
     ``begins``: the test takes windows after it, and of those before it only what seasons need;
     None before there is a reference. ``silent``: no series answered at ``time``. ``oldest``: the
-    first window of those ``gathered``.
+    first window of those ``gathered``. ``unreadable``: the latest window that could not be read,
+    and why, as long as it is told.
     """
 
     time: datetime
@@ -215,6 +246,7 @@ class Counted:
     oldest: datetime | None = None
     monitor: Monitor | None = None
     state: DetectorState = field(default_factory=DetectorState)
+    unreadable: tuple[datetime, str] | None = None
 
 
 def started(
@@ -250,9 +282,12 @@ def taken(
     monitor, begins = counted.monitor, counted.begins
     before: list[Window] = []
     later: list[Window] = []
-    last = None
+    last, unreadable = None, counted.unreadable
     for window in found:
         last = window.end
+        if window.unreadable:
+            unreadable = last, window.unreadable
+            continue
         if begins is not None and last > begins:
             later.append(window)
             continue
@@ -269,12 +304,17 @@ def taken(
     if monitor is not None:
         gathered, oldest = {}, None
         state = e_detector.advance(state, later, monitor.reference, outcomes.tolerance)
-    return Counted(asked[-1], begins, last != asked[-1], gathered, oldest, monitor, state)
+    if unreadable is not None and asked[-1] - unreadable[0] >= TOLD_UNREADABLE * outcomes.interval:
+        unreadable = None
+    silent = last != asked[-1]
+    return Counted(asked[-1], begins, silent, gathered, oldest, monitor, state, unreadable)
 
 
 def assess(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> Assessment:
     """Judge what was counted of the champion in service."""
     monitor = counted.monitor
+    if counted.unreadable is not None:
+        return Unknown(MetricsReason.OUTCOMES_UNREADABLE, _left_out(counted), monitor)
     if counted.silent:
         return Unknown(MetricsReason.NO_DATA, _no_series(outcomes, champion), monitor)
     if monitor is None:
@@ -288,6 +328,12 @@ def assess(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> A
             monitor,
         )
     return _judged(outcomes, champion, counted, monitor)
+
+
+def _left_out(counted: Counted) -> str:
+    assert counted.unreadable is not None  # noqa: S101 - asked for only then
+    time, why = counted.unreadable
+    return f"{why}. What was counted up to {time:%Y-%m-%d %H:%M} UTC is left out."
 
 
 def _gathered(outcomes: OutcomeCounters, champion: Champion, counted: Counted) -> str:

@@ -59,10 +59,11 @@ _SIGMAS: Final = normal_quantile((1.0 + CONFIDENCE) / 2.0)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was counted up to a time of the grid, by true class."""
+    """What was counted up to a time of the grid, by true class; or why that cannot be read."""
 
     end: datetime
     classes: Mapping[str, Counts]
+    unreadable: str = ""
 
     @property
     def total(self) -> Counts:

@@ -461,7 +461,7 @@ async def _windows(
         async with reaching(server, outcomes.server) as prometheus:
             query = counters.query(outcomes, None)
             await prometheus.admit(namespace, outcomes.server, query)
-            return counters.windows(outcomes, await prometheus.range(outcomes.server, query, grid))
+            return counters.readable(outcomes, await prometheus.range(outcomes.server, query, grid))
     except MetricsError as error:
         return error
 
