@@ -164,6 +164,19 @@ def test_a_window_that_cannot_be_read_is_told_for_a_while_and_left_out(
     assert total == Counts(50, 5)
 
 
+def test_more_labels_than_there_can_be_are_left_out_and_told() -> None:
+    usual, many = window(1, 20, 2), series("true", 1e12)
+    found = core.windows(COUNTED, [many, series("false", 5.0)])
+
+    counted = fed(fed(watched(usual), *found), window(2, 0, 0))
+
+    told = core.assess(COUNTED, CHAMPION, counted)
+    assert isinstance(told, Unknown)
+    assert told.reason == "OutcomesUnreadable"
+    assert "predictions_total went up by 1e+12 within 300 s" in told.message
+    assert counted.state.mix == {"sport": 20}
+
+
 def test_series_none_of_which_can_be_read_are_told_whether_they_count_or_not() -> None:
     nothing = core.windows(COUNTED, (Series({"class": "a", "correct": "true"}, ((NOW, 0.0),)),))
 

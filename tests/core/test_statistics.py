@@ -1,12 +1,14 @@
 """Counts into probabilities, held against scipy, published tables and brute force."""
 
 import math
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from maintenance_core import statistics
 from maintenance_core.statistics import (
     EXACT_ROWS,
     binomial_at_least,
@@ -49,6 +51,26 @@ def test_binomial_tails_are_scipys(k: int, n: int, p: float) -> None:
     assert binomial_at_least(k, n, p) == pytest.approx(
         float(stats.binom.sf(k - 1, n, p)), rel=1e-8, abs=1e-12
     )
+
+
+@pytest.mark.parametrize("n", [500_000, 10**9, 10**12])
+@pytest.mark.parametrize("share", [0.003, 0.1, 0.5, 0.9])
+def test_an_interval_of_many_takes_no_longer_and_keeps_its_digits(n: int, share: float) -> None:
+    k = round(n * share)
+    began = time.process_time()
+
+    low, high = clopper_pearson(k, n, 0.8)
+
+    assert time.process_time() - began < 0.5
+    assert low == pytest.approx(stats.beta.ppf(0.1, k, n - k + 1), rel=2e-9)
+    assert high == pytest.approx(stats.beta.isf(0.1, k + 1, n - k), rel=2e-9)
+
+
+def test_the_interval_of_many_goes_on_from_that_of_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    summed = clopper_pearson(90_000, 900_000, 0.8)
+    monkeypatch.setattr(statistics, "_SUMMED", 50_000.0)
+
+    assert clopper_pearson(90_000, 900_000, 0.8) == pytest.approx(summed, rel=1e-10)
 
 
 @calmly

@@ -17,6 +17,8 @@ EXACT_ROWS: Final = 30
 
 _NUISANCE_STEPS: Final = 40
 _NEGLIGIBLE: Final = 1e-17
+_SUMMED: Final = 100_000.0
+"""Up to this variance of a count its binomial distribution is summed term by term."""
 
 
 def normal_quantile(probability: float) -> float:
@@ -54,13 +56,38 @@ def _tail(k: int, n: int, p: float) -> float:
 
 
 def clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
-    """The exact two-sided interval of a proportion, ``k`` of ``n``."""
+    """The exact two-sided interval of a proportion, ``k`` of ``n``.
+
+    Its ends are quantiles of beta distributions. The sum behind them has some sqrt(n) terms; beyond
+    ``_SUMMED``, where it would take long, their expansion has the same first nine digits.
+    """
     tail = (1.0 - confidence) / 2.0
+    if k * (n - k) > _SUMMED * n:
+        return _beta_quantile(k, n - k + 1, tail), _beta_quantile(k + 1, n - k, 1.0 - tail)
     low = 0.0 if k == 0 else bisect(lambda p: binomial_at_least(k, n, p) < tail, 0.0, 1.0)
     high = (
         1.0 if k == n else bisect(lambda p: 1.0 - binomial_at_least(k + 1, n, p) >= tail, 0.0, 1.0)
     )
     return low, high
+
+
+def _beta_quantile(a: float, b: float, probability: float) -> float:
+    """The quantile of a beta distribution with two large parameters.
+
+    E. A. Cornish and R. A. Fisher, Revue de l'Institut International de Statistique 5 (1938): to
+    the fourth cumulant. What is left out is some ``variance ** -1.5`` of a standard deviation.
+    """
+    z, whole = normal_quantile(probability), a + b
+    deviation = math.sqrt(a * b / (whole + 1.0)) / whole
+    skewness = 2.0 * (b - a) * math.sqrt(whole + 1.0) / ((whole + 2.0) * math.sqrt(a * b))
+    kurtosis = (
+        6.0
+        * ((a - b) ** 2 * (whole + 1.0) - a * b * (whole + 2.0))
+        / (a * b * (whole + 2.0) * (whole + 3.0))
+    )
+    third = skewness * (z * z - 1.0) / 6.0
+    fourth = kurtosis * (z**3 - 3.0 * z) / 24.0 - skewness**2 * (2.0 * z**3 - 5.0 * z) / 36.0
+    return a / whole + deviation * (z + third + fourth)
 
 
 def bisect(below: Callable[[float], bool], low: float, high: float) -> float:

@@ -48,6 +48,8 @@ GATHERED_WINDOWS: Final = 100_000
 """A reference is gathered from so many windows at most: of five minutes, those of 347 days."""
 SILENCE: Final = timedelta(days=1)
 """Without a single label for so long, the counters are stale."""
+MOST_LABELS: Final = 1_000_000_000
+"""Of one window: nobody labels so many, and what counts them is no counter of labels."""
 TOLD_UNREADABLE: Final = 3
 """A window that could not be read is told as long as it is one of so many latest ones."""
 NAME_CHARACTERS: Final = 256
@@ -146,7 +148,8 @@ def windows(outcomes: OutcomeCounters, answer: Sequence[Series]) -> tuple[Window
     """The answer of ``query``, a window for each of its times, in order.
 
     A window in which a series counted that cannot be read is left out: it says why, and holds no
-    counts. So is one that has no other series. Elsewhere such a series takes nothing away.
+    counts. So is one that has no other series, or more labels than there can be. Elsewhere a series
+    that cannot be read takes nothing away.
     """
     found: dict[datetime, dict[str, Counts]] = defaultdict(dict)
     idle: dict[datetime, str] = {}
@@ -162,10 +165,23 @@ def windows(outcomes: OutcomeCounters, answer: Sequence[Series]) -> tuple[Window
             counts = Counts(value, 0.0 if right else value)
             found[time][name] = found[time].get(name, NOTHING) + counts
     problems = {time: why for time, why in idle.items() if time not in found} | counting
+    for time, classes in found.items():
+        labels = sum(counts.samples for counts in classes.values())
+        if labels > MOST_LABELS:
+            problems.setdefault(time, _too_many(outcomes, labels))
     times = sorted({*found, *problems})
     return tuple(
         Window(time, {}, problems[time]) if time in problems else Window(time, found[time])
         for time in times
+    )
+
+
+def _too_many(outcomes: OutcomeCounters, labels: float) -> str:
+    seconds = int(outcomes.interval.total_seconds())
+    return (
+        f"{outcomes.counter} went up by {labels:.3g} within {seconds} s: more than "
+        f"{MOST_LABELS:,} labelled predictions in one interval are not counted. Check that it goes "
+        "up by one for each labelled prediction"
     )
 
 
