@@ -4,6 +4,8 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from maintenance_contract import TrainingAction
 from maintenance_core.errors import MetricsError
 from maintenance_core.model import Champion, Monitor, OutcomeCounters, Series
@@ -93,3 +95,45 @@ async def test_many_series_after_a_time_without_any_are_asked_for_in_parts() -> 
 
     assert found.oldest == store.kept
     assert sum(each.samples for each in found.gathered.values()) == 10 * 24 * 3 + 3
+
+
+class Many(Store):
+    """So many series that even a hundred windows, or a single one, are too large an answer."""
+
+    def __init__(self, series: int, most_values: int = 300_000) -> None:
+        super().__init__()
+        self._series, self._most_values = series, most_values
+        self.points: list[int] = []
+
+    async def range(self, server: str, query: str, times: Sequence[datetime]) -> tuple[Series, ...]:
+        self.points.append(len(times))
+        if len(times) * self._series > self._most_values:
+            raise MetricsError(
+                "ReplyTooLarge",
+                f"default: the reply is too large: {self._series} series. Let the query aggregate, "
+                "like avg by (model) (…), or select fewer series by their labels",
+            )
+        found = await super().range(server, query, times)
+        return (*found, *[Series({"true_class": "b", "correct": "true"}, ())] * self._series)
+
+
+async def test_many_classes_are_asked_for_in_fewer_windows_after_a_restart() -> None:
+    store = Many(3200)
+
+    found = await counted(CounterCache(store), 20)
+
+    assert found.time == START + 20 * DAY
+    assert store.points[:2] == [100, 10]
+    assert store.asked == sorted(set(store.asked)), "no window twice"
+
+
+async def test_a_single_window_that_is_too_large_says_what_an_author_can_do() -> None:
+    store = Many(400_000)
+
+    with pytest.raises(MetricsError, match="too large: 400000 series, for one interval") as error:
+        await counted(CounterCache(store), 20)
+
+    assert error.value.reason == "ReplyTooLarge"
+    assert "rare classes together under one value" in str(error.value)
+    assert "avg by" not in str(error.value)
+    assert store.points == [100, 10, 1]

@@ -27,7 +27,7 @@ from maintenance_core.reasons import MetricsReason
 from maintenance_core.watch import counters
 from maintenance_core.watch.assess import SKEWED, Bounds, assess, held_against, with_clocks
 from maintenance_core.watch.reading_times import reading_times
-from maintenance_operator.counter_cache import CounterCache
+from maintenance_operator.counter_cache import CounterCache, answered
 
 Key = tuple[str, str]
 
@@ -117,7 +117,7 @@ class Assessor:
         if champion is None:
             # Nothing counts yet. Whether they can be read at all is known before a version is made.
             last = reading_times(metrics, now)[-1:]
-            counters.readable(metrics, await self._metrics.range(metrics.server, query, last))
+            counters.readable(metrics, await answered(self._metrics, metrics, query, last))
             return counters.unserved(), math.nan
         counted = await self._counter_cache.counted(
             (identity.namespace, identity.name), metrics, champion, status.monitor, now

@@ -33,6 +33,18 @@ class RangeSource(Protocol):
         """The query at each time; MetricsError where there is no usable answer."""
 
 
+async def answered(
+    source: RangeSource, outcomes: OutcomeCounters, query: str, asked: Sequence[datetime]
+) -> tuple[Series, ...]:
+    """The counters at each time; MetricsError, with what to do where one time is too much."""
+    try:
+        return await source.range(outcomes.server, query, asked)
+    except MetricsError as error:
+        if error.reason == MetricsReason.REPLY_TOO_LARGE and len(asked) == 1:
+            raise core.too_large(outcomes, error) from error
+        raise
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     about: tuple[object, ...]
@@ -65,7 +77,7 @@ class CounterCache:
         missing = core.times(outcomes, kept.counted.time, now)
         at_once = FIRST_AT_ONCE
         while missing:
-            asked, answer = await self._answered(outcomes.server, query, missing[:at_once])
+            asked, answer = await self._answered(outcomes, query, missing[:at_once])
             at_once = min(POINTS_AT_ONCE, max(1, VALUES_AT_ONCE // max(1, len(answer))))
             found = core.windows(outcomes, answer)
             counted = core.taken(outcomes, champion, kept.counted, asked, found)
@@ -78,16 +90,16 @@ class CounterCache:
         return kept.counted
 
     async def _answered(
-        self, server: str, query: str, asked: Sequence[datetime]
+        self, outcomes: OutcomeCounters, query: str, asked: Sequence[datetime]
     ) -> tuple[Sequence[datetime], tuple[Series, ...]]:
         """The answer, for fewer of the times where it is too large: no series may become many."""
         while True:
             try:
-                return asked, await self._source.range(server, query, asked)
+                return asked, await answered(self._source, outcomes, query, asked)
             except MetricsError as error:
-                if error.reason != MetricsReason.REPLY_TOO_LARGE or len(asked) <= FIRST_AT_ONCE:
+                if error.reason != MetricsReason.REPLY_TOO_LARGE or len(asked) == 1:
                     raise
-                asked = asked[: max(FIRST_AT_ONCE, len(asked) // 10)]
+                asked = asked[: max(1, len(asked) // 10)]
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""

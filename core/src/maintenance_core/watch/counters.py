@@ -198,6 +198,19 @@ def readable(outcomes: OutcomeCounters, answer: Sequence[Series]) -> tuple[Windo
     return found
 
 
+def too_large(outcomes: OutcomeCounters, error: MetricsError) -> MetricsError:
+    """The query is the operator's own: what its author can do about an answer that is too large."""
+    found, _, _ = str(error).partition(". Let the query aggregate")
+    field = "spec.metrics.outcomes"
+    return MetricsError(
+        error.reason,
+        f"{found}, for one interval of {outcomes.counter}: it has too many values of "
+        f"{outcomes.class_label!r}. Count rare classes together under one value of that label, or "
+        f"select fewer series by {field}.matchLabels; what has many values because it is no class "
+        f"(a user, a document) is not for {field}.classLabel",
+    )
+
+
 def _finite(series: Series) -> Iterator[tuple[datetime, float]]:
     return ((time, value) for time, value in series.points if math.isfinite(value) and value >= 0.0)
 

@@ -35,6 +35,7 @@ from maintenance_operator.cli.findings import UNKNOWN_FIELD, Answers, Checked, C
 from maintenance_operator.cli.resource import Resource
 from maintenance_operator.cli.resource import read as read_resource
 from maintenance_operator.cli.schema import Schema
+from maintenance_operator.counter_cache import answered
 from maintenance_operator.specs import read_spec
 
 API_VERSION: Final = f"{GROUP}/{VERSION}"
@@ -461,7 +462,7 @@ async def _windows(
         async with reaching(server, outcomes.server) as prometheus:
             query = counters.query(outcomes, None)
             await prometheus.admit(namespace, outcomes.server, query)
-            return counters.readable(outcomes, await prometheus.range(outcomes.server, query, grid))
+            return counters.readable(outcomes, await answered(prometheus, outcomes, query, grid))
     except MetricsError as error:
         return error
 
