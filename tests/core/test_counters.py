@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -367,6 +368,42 @@ def test_a_monitor_is_about_one_version_and_one_counter() -> None:
     assert not core.still_holds(replace(COUNTED, counter="other_total"), CHAMPION, monitor)
     assert not core.still_holds(VERSIONED, CHAMPION, monitor)
     assert not core.still_holds(COUNTED, CHAMPION, None)
+    labels = {"model": "sport"}
+    assert not core.still_holds(replace(COUNTED, match_labels=labels), CHAMPION, monitor)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"interval": 30 * MINUTE}, {"server": "b"}, {"interval": timedelta(seconds=5)}]
+)
+def test_how_counters_are_asked_for_does_not_make_a_drop_the_reference(
+    changed: dict[str, Any],
+) -> None:
+    windows = [window(number, 20, 6) for number in range(1, 45)]
+    monitor = watched(*windows).monitor
+    other = replace(COUNTED, **changed)
+
+    assert core.still_holds(other, CHAMPION, monitor)
+    again = core.taken(
+        other,
+        CHAMPION,
+        core.started(other, CHAMPION, monitor, windows[-1].end),
+        [windows[-1].end],
+        windows,
+    )
+    assert isinstance(core.assess(other, CHAMPION, again), Degraded)
+
+
+@pytest.mark.parametrize(
+    "outcomes, written", [(COUNTED, "8a66d3273a4f"), (VERSIONED, "65a3197b3a66")]
+)
+def test_a_digest_that_a_release_before_wrote_still_holds(
+    outcomes: OutcomeCounters, written: str
+) -> None:
+    monitor = Monitor(3, written, NOW, ReferenceCounts(NOW, {"sport": Counts(2000, 200)}))
+
+    assert core.former_digest(outcomes) == written != core.digest(outcomes)
+    assert core.still_holds(outcomes, CHAMPION, monitor)
+    assert not core.still_holds(replace(outcomes, counter="b"), CHAMPION, monitor)
 
 
 def test_a_reference_is_the_same_once_status_was_written_and_read() -> None:

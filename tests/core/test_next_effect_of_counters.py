@@ -7,6 +7,7 @@ import pytest
 from support.world import DOWN, START, World, a_spec
 
 from maintenance_contract import Outcome, Task
+from maintenance_core import status as status_json
 from maintenance_core.lifecycle.next_effect import next_effect
 from maintenance_core.model import (
     Alarm,
@@ -212,6 +213,21 @@ def test_where_the_test_is_rebuilt_from_rides_on_other_writes() -> None:
     assert held is not None
     assert held.checkpoint_time == core.beginning(START, world.now) > START
     assert held.reference == REFERENCE
+
+
+def test_a_reference_of_a_release_before_is_kept_under_its_new_digest() -> None:
+    """It would not be known any more once the interval is another one."""
+    world = served()
+    held = world.parsed.monitor
+    assert held is not None
+    before = replace(held, counter=core.former_digest(counters()))
+    world.status = status_json.write(replace(world.parsed, monitor=before))
+    world.assessment = replace(healthy(world), monitor=before)
+
+    world.settle()
+
+    assert world.parsed.monitor == held
+    assert next_effect(world.seen()) is None
 
 
 def test_another_counter_begins_another_reference() -> None:

@@ -27,7 +27,7 @@ from maintenance_core.model import (
 )
 from maintenance_core.reasons import EventReason
 from maintenance_core.watch.assess import baseline_of, metric_digest
-from maintenance_core.watch.counters import beginning, level, still_holds
+from maintenance_core.watch.counters import beginning, digest, level, still_holds
 
 RECHECK_AT_MOST: Final = timedelta(hours=24)
 
@@ -81,8 +81,10 @@ def _with_monitor(seen: Observation, status: Status) -> Status:
     metrics = seen.spec.metrics if isinstance(seen.spec, Spec) else None
     if champion is None or found is None or not isinstance(metrics, OutcomeCounters):
         return status
-    known = still_holds(metrics, champion, status.monitor)
-    if known or not still_holds(metrics, champion, found):
+    if status.monitor is not None and still_holds(metrics, champion, status.monitor):
+        # A digest of a release before holds its server and interval, which may be changed later.
+        return replace(status, monitor=replace(status.monitor, counter=digest(metrics)))
+    if not still_holds(metrics, champion, found):
         return status
     champion = replace(champion, baseline=level(found.reference))
     return replace(status, champion=champion, monitor=found)

@@ -96,9 +96,23 @@ def settle(outcomes: OutcomeCounters) -> timedelta:
 
 
 def digest(outcomes: OutcomeCounters) -> str:
-    """A digest of what is counted: a reference of one counter says nothing about another."""
-    counted = json.dumps([outcomes.server, query(outcomes, None), outcomes.version_label])
-    return hashlib.sha256(counted.encode()).hexdigest()[:12]
+    """A digest of what is counted: a reference of one counter says nothing about another.
+
+    How often it is asked for, and of which server, changes nothing of what it counts: a drop must
+    not become the reference of a resource whose interval is changed meanwhile.
+    """
+    labels = sorted(outcomes.match_labels.items())
+    names = (outcomes.class_label, outcomes.correct_label, outcomes.version_label)
+    return _digest([outcomes.counter, labels, *names])
+
+
+def former_digest(outcomes: OutcomeCounters) -> str:
+    """As releases before wrote it, with server and interval; it still holds."""
+    return _digest([outcomes.server, query(outcomes, None), outcomes.version_label])
+
+
+def _digest(counted: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(counted).encode()).hexdigest()[:12]
 
 
 # --- the grid ---------------------------------------------------------------------------
@@ -293,10 +307,9 @@ def started(
 
 def still_holds(outcomes: OutcomeCounters, champion: Champion, monitor: Monitor | None) -> bool:
     """Whether a monitor is about this champion and these counters."""
-    return monitor is not None and (monitor.version, monitor.counter) == (
-        champion.version,
-        digest(outcomes),
-    )
+    if monitor is None or monitor.version != champion.version:
+        return False
+    return monitor.counter in {digest(outcomes), former_digest(outcomes)}
 
 
 def taken(
