@@ -130,6 +130,45 @@ def test_a_moved_class_mix_alone_is_no_rise_at_equal_class_mix() -> None:
     assert not state.tracks[Kind.ERROR_AT_EQUAL_CLASS].alarmed
 
 
+def long_tail(rare: int, hard: float, labels: int) -> ReferenceCounts:
+    """Five frequent classes, of which a tenth is wrong, and many rare ones with 30 % of labels."""
+    each = 0.7 * labels / 5, 0.3 * labels / rare
+    frequent = {f"frequent {at}": Counts(each[0], each[0] * 0.1) for at in range(5)}
+    return ReferenceCounts(
+        START, frequent | {f"rare {at}": Counts(each[1], each[1] * hard) for at in range(rare)}
+    )
+
+
+@pytest.mark.parametrize("labels", [300, 2000, 50_000])
+@pytest.mark.parametrize("rare, hard", [(90, 0.6), (45, 0.45), (2, 0.0), (90, 1.0)])
+def test_what_is_expected_of_the_mix_of_a_reference_is_its_error(
+    rare: int, hard: float, labels: int
+) -> None:
+    """However rare the hard classes are: or a stream in which nothing changes is a rise."""
+    against = long_tail(rare, hard, labels)
+
+    assert against.expected(against.classes) == pytest.approx(against.total.rate, abs=1e-12)
+
+
+@pytest.mark.parametrize("worse", [False, True])
+def test_a_rise_in_rare_classes_is_seen_and_their_being_hard_is_none(*, worse: bool) -> None:
+    chance, against = random.Random(3), long_tail(90, 0.6, 2000)  # noqa: S311 - no secret
+    names = list(against.classes)
+    errors = [0.1] * 5 + [0.95 if worse else 0.6] * 90
+    weights = [against.classes[name].samples for name in names]
+    stream = []
+    for number in range(1, 150):
+        found: dict[str, tuple[float, float]] = {}
+        for at in chance.choices(range(len(names)), weights, k=40):
+            n, k = found.get(names[at], (0.0, 0.0))
+            found[names[at]] = n + 1, k + (chance.random() < errors[at])
+        stream.append(window(number, **found))
+
+    state = advance(DetectorState(), stream, against, TOLERANCE)
+
+    assert state.tracks[Kind.ERROR_AT_EQUAL_CLASS].alarmed is worse
+
+
 @pytest.mark.slow
 @calmly
 @given(streams, st.data())

@@ -1,7 +1,7 @@
 """What counters of right and wrong predictions come to: counts, and what they are held against."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,8 @@ numbers were chosen on development seeds of ``benchmarks/decision alarm``."""
 
 
 _PRIOR: Final = 20.0
-"""Labels that the overall error weighs in that of a class, so that a rare class has one too."""
+"""Labels that the usual error of a class weighs in that of each, so that a rare class has one too.
+"""
 
 OTHER_CLASSES: Final = "(others)"
 """Classes beyond the most frequent ones count together in a reference, by this name."""
@@ -49,6 +50,9 @@ class ReferenceCounts:
     total: Counts = field(init=False)
     bound: float = field(init=False)
     """Upper bound of the error."""
+    _usual: float = field(init=False)
+    """The error that is usual of a class, whose mean is not that of labels: often rare ones are
+    hard. It is chosen so that what is expected of the reference's own mix is its own error."""
     _rates: Mapping[str, float] = field(init=False)
     _variances: Mapping[str, float] = field(init=False)
 
@@ -56,17 +60,19 @@ class ReferenceCounts:
         """Derive what every window is held against."""
         total = sum(self.classes.values(), NOTHING)
         n, k = max(1, round(total.samples)), round(total.errors)
+        usual = _usual(self.classes.values())
         rates = {
-            name: (counts.errors + _PRIOR * total.rate) / (counts.samples + _PRIOR)
+            name: (counts.errors + _PRIOR * usual) / (counts.samples + _PRIOR)
             for name, counts in self.classes.items()
         }
         variances = {
-            name: _variance(rates[name], counts.samples + _PRIOR)
+            name: _variance(rates[name], max(1.0, counts.samples))
             for name, counts in self.classes.items()
         }
         for name, value in (
             ("total", total),
             ("bound", clopper_pearson(min(k, n), n, CONFIDENCE)[1]),
+            ("_usual", usual),
             ("_rates", rates),
             ("_variances", variances),
         ):
@@ -85,7 +91,7 @@ class ReferenceCounts:
         samples = sum(counts.samples for counts in classes.values())
         return (
             sum(
-                counts.samples * self._rates.get(self.held_as(name), self.total.rate)
+                counts.samples * self._rates.get(self.held_as(name), self._usual)
                 for name, counts in classes.items()
             )
             / samples
@@ -94,13 +100,20 @@ class ReferenceCounts:
     def deviation(self, mix: Mapping[str, float]) -> float:
         """Standard error of ``expected`` for a class mix (labels by class, as ``held_as``)."""
         samples = sum(mix.values())
-        unknown = _variance(self.total.rate, _PRIOR)
+        unknown = _variance(self._usual, 1.0)
         return math.sqrt(
             sum(
                 (count / samples) ** 2 * self._variances.get(name, unknown)
                 for name, count in mix.items()
             )
         )
+
+
+def _usual(classes: Collection[Counts]) -> float:
+    """Zero without labels."""
+    weight = sum(each.samples / (each.samples + _PRIOR) for each in classes)
+    errors = sum(each.errors / (each.samples + _PRIOR) for each in classes)
+    return errors / weight if weight > 0.0 else 0.0
 
 
 def _variance(rate: float, samples: float) -> float:
