@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -216,6 +217,8 @@ def test_one_more_error_never_lowers_the_evidence(
     after = advance(DetectorState(), worse, against, TOLERANCE)
 
     for kind in Kind:
+        if before.tracks[kind].before is not None or after.tracks[kind].before is not None:
+            continue  # an alarm ended: its evidence is over
         for bet, better in zip(before.tracks[kind].bets, after.tracks[kind].bets, strict=True):
             assert better.log_m >= bet.log_m - 1e-9
 
@@ -240,8 +243,9 @@ def test_no_counts_break_it(
 
     state = advance(DetectorState(), stream, against, tolerance)
 
+    bets = len(e_detector.RISES) + len(e_detector.SMALL_RISES)
     for track in state.tracks.values():
-        assert 0.0 <= track.statistic <= len(e_detector.RISES) * threshold() * 1.001
+        assert 0.0 <= track.statistic <= 2 * bets * threshold() * 1.001
 
 
 @pytest.mark.parametrize("error, tolerance", [(0.99, 0.02), (0.9, 0.1), (0.6, 0.5), (1.0, 0.0)])
@@ -257,13 +261,103 @@ def test_where_no_error_could_be_more_nothing_alarms(error: float, tolerance: fl
     assert sum(counts.samples for counts in state.hours.values()) == 39_900
 
 
+def one_at_a_time(error: float, count: int, first: int, labels: int = 20) -> list[Window]:
+    """Windows drawn by chance, of one class."""
+    chance = random.Random(first)  # noqa: S311 - no secret
+    wrong = [sum(chance.random() < error for _ in range(labels)) for _ in range(count)]
+    return [window(first + at, a=(labels, each)) for at, each in enumerate(wrong)]
+
+
+@pytest.mark.parametrize("error", [0.2, 0.25])
+def test_a_rise_that_stays_stays_told_with_its_onset(error: float) -> None:
+    """Just beyond the bound there is as much noise in a window as evidence."""
+    against = one_class()
+    state, told, onsets = DetectorState(), [], set()
+    for each in one_at_a_time(error, 6000, 1, labels=80 if error == 0.2 else 20):
+        state = advance(state, [each], against, TOLERANCE)
+        found = alarm(state, against, TOLERANCE)
+        told.append(found is not None)
+        onsets |= {found.onset} if found is not None else set()
+
+    changes = sum(told[at] != told[at - 1] for at in range(1, len(told)))
+    assert changes <= 5
+    assert sum(told[told.index(True) :]) > 0.98 * (len(told) - told.index(True))
+    assert len(onsets) <= 2
+
+
+@pytest.mark.parametrize("lasted", [20, 2000])
+def test_an_alarm_ends_some_hundreds_of_labels_after_the_error_is_back(lasted: int) -> None:
+    against = one_class()
+    state = advance(DetectorState(), one_at_a_time(0.35, lasted, 1), against, TOLERANCE)
+    assert alarm(state, against, TOLERANCE) is not None
+
+    state = advance(state, one_at_a_time(0.15, 25, lasted + 1), against, TOLERANCE)
+
+    assert alarm(state, against, TOLERANCE) is None
+    assert state.tracks[Kind.ERROR].statistic < threshold() / 2, "and it does not come back"
+
+
+def test_what_began_before_an_interruption_has_its_onset() -> None:
+    against = one_class()
+    bad = one_at_a_time(0.4, 200, 1)
+    good = one_at_a_time(0.1, 25, 201)
+    again = one_at_a_time(0.4, 50, 226)
+    much_later = [replace(each, end=each.end + timedelta(days=2)) for each in again]
+
+    def onset(windows: Sequence[Window]) -> datetime:
+        state = advance(DetectorState(), [*bad, *good], against, TOLERANCE)
+        assert alarm(state, against, TOLERANCE) is None
+        found = alarm(advance(state, windows, against, TOLERANCE), against, TOLERANCE)
+        assert found is not None
+        return found.onset
+
+    assert onset(again) <= bad[2].end
+    assert onset(much_later) >= much_later[0].end
+
+
+def test_an_alarm_at_equal_class_mix_tells_the_bound_of_its_own() -> None:
+    """Most labels are of the easy class now: their usual error is less than that of the first."""
+    hard, easy = Counts(1000, 300), Counts(1000, 20)
+    against = ReferenceCounts(START, {"hard": hard, "easy": easy})
+    stream = [window(number, hard=(2, 0.8), easy=(18, 2.2)) for number in range(1, 200)]
+
+    found = alarm(advance(DetectorState(), stream, against, TOLERANCE), against, TOLERANCE)
+
+    assert found is not None
+    usual = 0.1 * 0.3 + 0.9 * 0.02
+    assert usual + TOLERANCE < found.bound < usual + TOLERANCE + 0.01 < found.since.rate
+    assert found.bound < against.bound
+
+
+@pytest.mark.parametrize(
+    "error, after, tolerance", [(0.001, 0.005, 0.002), (0.001, 0.015, 0.002), (0.1, 0.135, 0.02)]
+)
+def test_a_small_rise_beyond_the_tolerance_is_told_at_last(
+    error: float, after: float, tolerance: float
+) -> None:
+    against = ReferenceCounts(START, {"a": Counts(50_000, 50_000 * error)})
+    stream = [window(number, a=(1000, 1000 * after)) for number in range(1, 150)]
+    usual = [window(number, a=(1000, 1000 * error)) for number in range(1, 1500)]
+
+    assert alarm(advance(DetectorState(), stream, against, tolerance), against, tolerance)
+    assert not alarm(advance(DetectorState(), usual, against, tolerance), against, tolerance)
+
+
+def test_a_rise_that_few_labels_cannot_tell_from_luck_is_none() -> None:
+    """A reference of a hundred labels may be five points too good."""
+    against = ReferenceCounts(START, {"a": Counts(100, 10)})
+    stream = [window(number, a=(1000, 1000 * (against.bound + 0.03))) for number in range(1, 1000)]
+
+    assert not alarm(advance(DetectorState(), stream, against, TOLERANCE), against, TOLERANCE)
+
+
 def test_an_alarm_stands_until_the_evidence_has_gone() -> None:
     against = reference()
     bad = [window(number, a=(10, 5), b=(10, 5)) for number in range(1, 20)]
     state = advance(DetectorState(), bad, against, TOLERANCE)
     assert alarm(state, against, TOLERANCE) is not None
 
-    state = advance(state, [window(20, a=(10, 1), b=(10, 1))], against, TOLERANCE)
+    state = advance(state, [window(20, a=(5, 1), b=(5, 0))], against, TOLERANCE)
     assert alarm(state, against, TOLERANCE) is not None, "one good window is not enough"
 
     good = [window(number, a=(10, 1.5), b=(10, 1.5)) for number in range(21, 120)]

@@ -135,6 +135,6 @@ class Alarm:
     statistic: float
     threshold: float
     bound: float
-    """The error that it is held against: the reference's upper bound and the tolerance."""
+    """The error that this test holds it against: of the reference, with the tolerance."""
     onset: datetime
     since: Counts

@@ -416,7 +416,7 @@ def _judged(
             Reading(counted.time, 1.0 - since.rate, since.samples),
             1,
             1,
-            floor(outcomes, reference),
+            ThresholdRange(min=max(0.0, 1.0 - found.bound)),
             alarm=found,
             onset=found.onset - outcomes.interval - settle(outcomes),
             monitor=monitor,

@@ -13,13 +13,15 @@ run: on the error itself, and at equal class mix, where ``m`` is what the window
 make of the champion's errors per class. They share the budget, and so do the bets of each, made for
 drops of several sizes; M is their mean.
 
+An alarm stands until a second test, the other way round, says that the error is back.
+
 Everything is folded from windows of a fixed grid, so a state is the same whether it was kept or
 rebuilt.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -32,10 +34,30 @@ tolerance allows."""
 
 RISES: Final = (0.05, 0.1, 0.2)
 """Of the error beyond its bound: the drops that the bets are made for."""
+SMALL_RISES: Final = (0.02, 0.008, 0.003, 0.001)
+"""Smaller ones, so that no rise stays untold for ever. All of them together have a tenth of the
+budget: what they cost the others is a hundredth of their delay."""
+_BETS: Final = (*RISES, *SMALL_RISES)
+_SMALL: Final = 0.1
+_WEIGHTS: Final = (
+    *[(1.0 - _SMALL) / len(RISES)] * len(RISES),
+    *[_SMALL / len(SMALL_RISES)] * len(SMALL_RISES),
+)
+_MARGINS: Final = 2.0
+"""A small bet is made only if it is so many times what the reference leaves open: a rise that a
+reference of few labels cannot tell from its own luck is none."""
 
-
-LEAVING: Final = 10.0
-"""An alarm ends once the evidence is this many times below what raises one."""
+_LEAST_OF_A_RETURN: Final = 100.0
+"""An alarm ends once what was counted since speaks so much more for the error being back than for
+its being as high as it was; or as many times as labels were counted since, if these are more. So a
+rise that stays is not lost to the noise of some windows, however long, and a night's is over soon.
+"""
+_SURELY: Final = 1.0
+"""Standard errors by which the error was higher than is told: the first labels flatter a rise."""
+_INTERRUPTION: Final = 0.25
+_LONGEST_INTERRUPTION: Final = timedelta(days=1)
+"""An alarm after one that ended is the same rise, with its onset, if it begins again within this
+share of how long that had lasted."""
 
 SEASONS: Final = (timedelta(days=1), timedelta(days=7))
 _HOUR: Final = 3600
@@ -73,26 +95,59 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Since:
+    """What was counted since a rise began, and how many errors are usual of it at most."""
+
+    counts: Counts = NOTHING
+    usual: float = 0.0
+
+    def with_window(self, total: Counts, usual: float) -> "Since":
+        """One more; ``usual`` is the error that is usual of it."""
+        return Since(self.counts + total, self.usual + usual * total.samples)
+
+
+@dataclass(frozen=True, slots=True)
 class Bet:
     """One bet: log M; and the evidence since its onset (a CUSUM), when it was, what came since."""
 
     log_m: float = -math.inf
     evidence: float = 0.0
     onset: datetime | None = None
-    since: Counts = NOTHING
+    since: Since = Since()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An alarm that stands: since when, for what rise, how sure it was, and what came since.
+
+    ``back``: the evidence that the error has come back (a CUSUM).
+    """
+
+    onset: datetime
+    rise: float
+    statistic: float
+    since: Since
+    back: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One of the two tests. ``alarmed`` holds until the evidence has fallen by ``LEAVING``."""
+    """One of the two tests; its alarm if one stands; when the one before ended, and how."""
 
-    bets: tuple[Bet, ...] = (Bet(),) * len(RISES)
-    alarmed: bool = False
+    bets: tuple[Bet, ...] = (Bet(),) * len(_BETS)
+    standing: Standing | None = None
+    before: tuple[datetime, Standing] | None = None
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether its alarm stands."""
+        return self.standing is not None
 
     @property
     def statistic(self) -> float:
         """The mean of the bets, in labels: comparable with ``AVERAGE_RUN_LENGTH``."""
-        return sum(math.exp(bet.log_m) for bet in self.bets) / len(self.bets)
+        weighed = zip(self.bets, _WEIGHTS, strict=True)
+        return sum(weight * math.exp(bet.log_m) for bet, weight in weighed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +185,8 @@ def advance(
         tolerance: by how much its error may rise.
     """
     time, mix, hours = state.time, dict(state.mix), dict(state.hours)
-    games = {kind: _Game(track) for kind, track in state.tracks.items()}
+    games = {kind: _Game(track, tolerance) for kind, track in state.tracks.items()}
+    known = reference.bound - reference.total.rate
     for window in windows:
         time, total = window.end, window.total
         if total.samples <= 0.0:
@@ -138,9 +194,10 @@ def advance(
         for name, counts in window.classes.items():
             held = reference.held_as(name)
             mix[held] = mix.get(held, 0.0) + counts.samples
-        games[Kind.ERROR].play(total, reference.bound + tolerance, time)
-        expected = reference.expected(window.classes) + _SIGMAS * reference.deviation(mix)
-        games[Kind.ERROR_AT_EQUAL_CLASS].play(total, expected + tolerance, time)
+        games[Kind.ERROR].play(total, reference.bound, known, time)
+        margin = _SIGMAS * reference.deviation(mix)
+        expected = reference.expected(window.classes) + margin
+        games[Kind.ERROR_AT_EQUAL_CLASS].play(total, expected, margin, time)
         _add(hours, window)
     tracks = {kind: game.track() for kind, game in games.items()}
     return DetectorState(time, tracks, mix, _latest(hours))
@@ -169,67 +226,111 @@ def _latest(hours: Mapping[int, Counts]) -> Mapping[int, Counts]:
 class _Game:
     """The bets of one test while windows are folded: lists, because there are many windows."""
 
-    _most = math.log(len(RISES) * threshold())
-    """No evidence beyond this is kept: it would take as long to go as it took to come."""
+    _most = tuple(math.log(2.0 * threshold() / weight) for weight in _WEIGHTS)
+    """No evidence beyond this is kept of a bet, which alone raises the alarm by then."""
 
-    def __init__(self, track: Track) -> None:
+    def __init__(self, track: Track, tolerance: float) -> None:
+        self._tolerance = tolerance
         self._log_m = [bet.log_m for bet in track.bets]
         self._evidence = [bet.evidence for bet in track.bets]
         self._onsets = [bet.onset for bet in track.bets]
-        self._since = [[bet.since.samples, bet.since.errors] for bet in track.bets]
-        self._alarmed = track.alarmed
+        self._since = [bet.since for bet in track.bets]
+        self._standing, self._before = track.standing, track.before
         self._factors: tuple[float, list[tuple[float, float]]] = (math.nan, [])
 
     def track(self) -> Track:
         """As it stands."""
         bets = zip(self._log_m, self._evidence, self._onsets, self._since, strict=True)
-        return Track(
-            tuple(Bet(log_m, evidence, onset, Counts(*n)) for log_m, evidence, onset, n in bets),
-            self._alarmed,
-        )
+        return Track(tuple(Bet(*each) for each in bets), self._standing, self._before)
 
-    def play(self, total: Counts, mean: float, time: datetime) -> None:
-        """One window, whose error should be at most ``mean``; nothing where no error is more."""
+    def play(self, total: Counts, usual: float, margin: float, time: datetime) -> None:
+        """One window, whose error should be at most ``usual`` and the tolerance together.
+
+        Nothing where no error is more. ``margin``: how much of ``usual`` is not known.
+        """
+        mean = usual + self._tolerance
         if not 0.0 < mean < _SURE:
             return
         if self._factors[0] != mean:
-            self._factors = (mean, [_log_factors(mean, rise) for rise in RISES])
+            self._factors = (mean, [_log_factors(mean, rise) for rise in _BETS])
         samples, errors = total.samples, total.errors
         log_samples, statistic = math.log(samples), 0.0
         for at, (wrong, right) in enumerate(self._factors[1]):
-            gain = errors * wrong + (samples - errors) * right
-            before = self._log_m[at]
-            high, low = (before, log_samples) if before > log_samples else (log_samples, before)
-            log_m = min(self._most, high + math.log1p(math.exp(low - high)) + gain)
-            self._log_m[at] = log_m
-            statistic += math.exp(log_m)
-            self._follow(at, gain, samples, errors, time)
-        needed = threshold() / LEAVING if self._alarmed else threshold()
-        self._alarmed = statistic >= needed * len(RISES)
+            if at < len(RISES) or _BETS[at] >= _MARGINS * margin:
+                gain = errors * wrong + (samples - errors) * right
+                before = self._log_m[at]
+                high, low = (before, log_samples) if before > log_samples else (log_samples, before)
+                log_m = high + math.log1p(math.exp(low - high)) + gain
+                self._log_m[at] = min(self._most[at], log_m)
+                self._follow(at, gain, total, usual, time)
+            statistic += _WEIGHTS[at] * math.exp(self._log_m[at])
+        if self._standing is not None:
+            self._stand(self._standing, total, usual, statistic, time)
+        elif statistic >= threshold():
+            self._raise(statistic, time)
 
-    def _follow(self, at: int, gain: float, samples: float, errors: float, time: datetime) -> None:
+    def _follow(self, at: int, gain: float, total: Counts, usual: float, time: datetime) -> None:
         """Since when the evidence speaks for a rise: a CUSUM, over at odds of a hundred to one."""
         evidence = min(_ODDS_OF_AN_END, self._evidence[at] + gain)
         if evidence <= 0.0:
             if self._onsets[at] is not None:
-                self._evidence[at], self._onsets[at], self._since[at] = 0.0, None, [0.0, 0.0]
+                self._evidence[at], self._onsets[at], self._since[at] = 0.0, None, Since()
             return
         self._evidence[at] = evidence
         if self._onsets[at] is None:
             self._onsets[at] = time
-        self._since[at][0] += samples
-        self._since[at][1] += errors
+        self._since[at] = self._since[at].with_window(total, usual)
+
+    def _raise(self, statistic: float, time: datetime) -> None:
+        """An alarm begins, by the bet that has won most."""
+        best = max(range(len(_BETS)), key=lambda at: self._log_m[at] + math.log(_WEIGHTS[at]))
+        onset, since = self._onsets[best] or time, self._since[best]
+        if self._before is not None:
+            ended, before = self._before
+            lasted = _INTERRUPTION * (ended - before.onset)
+            if onset - ended <= min(lasted, _LONGEST_INTERRUPTION):
+                onset = before.onset
+                since = Since(since.counts + before.since.counts, since.usual + before.since.usual)
+        self._standing = Standing(onset, _BETS[best], statistic, since)
+
+    def _stand(
+        self, standing: Standing, total: Counts, usual: float, statistic: float, time: datetime
+    ) -> None:
+        """An alarm goes on; or ends, and then nothing of before it counts any more."""
+        since = standing.since.with_window(total, usual)
+        wrong, right = _log_ratios(usual, self._still(standing, usual))
+        back = standing.back - total.errors * wrong - (total.samples - total.errors) * right
+        if back < math.log(max(_LEAST_OF_A_RETURN, since.counts.samples)):
+            most = max(standing.statistic, statistic)
+            self._standing = replace(standing, statistic=most, since=since, back=max(0.0, back))
+            return
+        fresh = _Game(Track(), self._tolerance)
+        self._log_m, self._evidence = fresh._log_m, fresh._evidence
+        self._onsets, self._since = fresh._onsets, fresh._since
+        self._standing, self._before = None, (time, standing)
+
+    def _still(self, standing: Standing, usual: float) -> float:
+        """The error of a window if nothing is back: by as much more as what came since surely had.
+
+        It is more than the tolerance in any case, or no alarm would have been raised.
+        """
+        counts = standing.since.counts
+        least = usual + self._tolerance + standing.rise / 2.0
+        if counts.samples <= 0.0:
+            return min(_SURE, least)
+        spread = math.sqrt(counts.rate * (1.0 - counts.rate) / counts.samples)
+        more = counts.rate - standing.since.usual / counts.samples - _SURELY * spread
+        return min(_SURE, max(least, usual + more))
 
 
 def _log_factors(mean: float, rise: float) -> tuple[float, float]:
-    """Logs of what an error and a right answer multiply a bet by.
+    """Logs of what an error and a right answer multiply a bet by; ``mean`` is below ``_SURE``."""
+    return _log_ratios(mean, min(mean + rise, _SURE))
 
-    The likelihood ratios of an error rate of ``mean + rise`` against ``mean``, which must be below
-    ``_SURE``.
-    """
-    rise = min(rise, _SURE - mean)
-    stake = rise / (mean * (1.0 - mean))
-    return math.log1p(stake * (1.0 - mean)), math.log1p(-stake * mean)
+
+def _log_ratios(mean: float, other: float) -> tuple[float, float]:
+    """Logs of the likelihood ratios of two error rates, ``other`` against ``mean``."""
+    return math.log(other / mean), math.log1p((mean - other) / (1.0 - mean))
 
 
 def _hour(time: datetime) -> int:
@@ -238,14 +339,13 @@ def _hour(time: datetime) -> int:
 
 def alarm(state: DetectorState, reference: ReferenceCounts, tolerance: float) -> Alarm | None:
     """The stronger of the alarms that stand, if any does."""
-    standing = [(kind, track) for kind, track in state.tracks.items() if track.alarmed]
+    standing = [(kind, track.standing) for kind, track in state.tracks.items() if track.standing]
     if not standing:
         return None
-    kind, track = max(standing, key=lambda pair: pair[1].statistic)
-    best = max(track.bets, key=lambda bet: bet.log_m)
-    onset = best.onset or state.time
-    assert onset is not None  # noqa: S101 - nothing is alarmed before a window
-    return Alarm(kind, track.statistic, threshold(), reference.bound + tolerance, onset, best.since)
+    kind, found = max(standing, key=lambda pair: pair[1].statistic)
+    counts = found.since.counts
+    usual = found.since.usual / counts.samples if counts.samples > 0.0 else reference.bound
+    return Alarm(kind, found.statistic, threshold(), usual + tolerance, found.onset, counts)
 
 
 def season(state: DetectorState, found: Alarm) -> timedelta | None:
