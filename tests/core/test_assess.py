@@ -402,6 +402,33 @@ def test_there_is_no_level_before_the_readings_settle(
     assert settled.level is not None
 
 
+LONG_AGO = START - 7 * MINUTE
+
+
+@pytest.mark.parametrize(
+    "values, since, level",
+    [
+        ([0.95, None, 0.93, 0.94, None], LONG_AGO, 0.94),  # as at a weekend: never a full set
+        ([0.95, None, 0.93, 0.94, None], LONG_AGO + MINUTE, None),  # a full set may come
+        ([0.95, None, 0.93, 0.85, None], LONG_AGO, None),  # a bad one among them
+        ([0.95, None, None, 0.93, None], LONG_AGO, None),  # fewer than a breach needs
+        ([None, None, None, 0.94, 0.93], LONG_AGO, None),
+        ([None, None, 0.95, 0.94, 0.93], LONG_AGO, 0.94),
+    ],
+)
+def test_where_some_readings_always_lack_the_others_tell_the_level(
+    values: list[float | None], since: datetime, level: float | None
+) -> None:
+    few = [100.0 if value is None else 300.0 for value in values]
+    filled = [0.9 if value is None else value for value in values]
+
+    # A reading on too few samples lacks, as does one that is not there.
+    found = assess(COUNTED, [series(filled)], [series(few)], GRID, since)
+
+    assert isinstance(found, Healthy)
+    assert (found.level and found.level.value) == (pytest.approx(level) if level else None)
+
+
 def test_a_degraded_resource_stays_so_until_a_reading_reaches_recover() -> None:
     slow = replace(METRICS, recover=0.93)
     degraded = in_force(slow, None, degraded=True)

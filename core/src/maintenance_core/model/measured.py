@@ -59,7 +59,8 @@ class Monitor:
 class Healthy:
     """Not enough bad readings. ``reading`` is the latest that counts.
 
-    ``level`` is their mean, weighted by samples, once all of them lie well after the promotion.
+    ``level`` is their mean, weighted by samples, once they lie well after the promotion: all of
+    them, or where some always lack as many as a breach needs.
     With counters: ``monitor`` is what they are held against, as in the other two; ``season`` the
     time after which the error is up just as it was then.
     """

@@ -124,11 +124,25 @@ def assess(
         return Degraded(
             latest, breached, len(counted), threshold, recovering=not breach, onset=onset
         )
-    settled = len(counted) == len(grid) and (
-        since is None or grid[0] - WARM_UP_INTERVALS * metrics.interval >= since
-    )
-    level = _level(counted) if settled and not breached else None
+    settled = not breached and _settled(metrics, counted, grid, since)
+    level = _level(counted) if settled else None
     return Healthy(latest, breached, len(counted), level)
+
+
+def _settled(
+    metrics: Metrics, counted: Sequence[Reading], grid: Sequence[datetime], since: datetime | None
+) -> bool:
+    """Whether readings tell what a version achieves: a full set of them, well after the promotion.
+
+    Where none came in the first time that could have held one, as where labels come on workdays
+    alone, as many as a breach needs will do, if they do not begin only now.
+    """
+    first = grid[0] - WARM_UP_INTERVALS * metrics.interval
+    if len(counted) == len(grid):
+        return since is None or first >= since
+    waited = since is not None and first - len(grid) * metrics.interval >= since
+    begun = counted[0].time <= grid[len(grid) // 2]
+    return waited and begun and len(counted) >= metrics.breach_count
 
 
 def counts_from(metrics: Metrics, since: datetime | None, time: datetime) -> bool:
