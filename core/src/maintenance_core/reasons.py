@@ -264,6 +264,7 @@ class EventReason(Reason):
     RECOVERED = "Recovered", "Performance is back in its range."
     MOUNT_FAILED = "MountFailed", "The Job's pod waits for a volume claim or Secret."
     FOREIGN_POD = "ForeignPod", "A pod claims to be the Job's and is not as the Job makes it."
+    RELABELLED = "JobRelabelled", "Somebody changed labels of the run's Job."
     JOB_LEFT_OVER = "JobLeftOver", "A Job goes on that is of no run; none begins beside it."
     METRICS_UNAVAILABLE = "MetricsUnavailable", "The metric cannot be read; the operator holds."
     METRICS_AVAILABLE = "MetricsAvailable", "The metric can be read again."
@@ -290,6 +291,10 @@ class TrainingReason(Reason):
     FOREIGN_POD = (
         "ForeignPod",
         "A pod claims to be the Job's and is not as the Job makes it: it is not believed.",
+    )
+    RELABELLED = (
+        "JobRelabelled",
+        "Somebody changed labels of the run's Job, by which the operator finds it: restore them.",
     )
     HELD = (
         "Held",

@@ -15,6 +15,7 @@ from maintenance_core.names import (
     GROUP,
     KIND,
     LABEL_MANAGED_BY,
+    LABEL_UID,
     MANAGER,
     PLURAL,
     VERSION,
@@ -22,8 +23,11 @@ from maintenance_core.names import (
 from maintenance_operator.resource_cache import Key, ResourceCache, key_of
 from maintenance_operator.work_queue import WorkQueue
 
-OURS: Final = f"{LABEL_MANAGED_BY}={MANAGER}"
-CHILDREN: Final = (("batch", "v1", "jobs"), ("", "v1", "configmaps"))
+CHILDREN: Final = {
+    ("batch", "v1", "jobs"): LABEL_UID,
+    ("", "v1", "configmaps"): f"{LABEL_MANAGED_BY}={MANAGER}",
+}
+"""What is watched beside resources, and by which labels."""
 JOB_NEWS: Final = ("ready", "succeeded", "failed", "terminating", "conditions")
 """Of a Job's status."""
 WATCHED: Final = (PLURAL, *(plural for _, _, plural in CHILDREN))

@@ -5,14 +5,14 @@ Most of it is at hand. The API server is asked only for what this look needs.
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from maintenance_core import status as status_json
-from maintenance_core.errors import ClusterError, MetricsError, SpecError
+from maintenance_core.errors import ClusterError, Gone, MetricsError, SpecError
 from maintenance_core.lifecycle import projection
 from maintenance_core.lifecycle.jobs import Identity, TrainerImage
 from maintenance_core.lifecycle.observation import Observation
@@ -23,6 +23,7 @@ from maintenance_core.lifecycle.triggers import onset, wanted
 from maintenance_core.model import (
     Degraded,
     Healthy,
+    JobView,
     Metrics,
     OutcomeCounters,
     Request,
@@ -204,9 +205,24 @@ class Observer:
     async def _with_jobs(self, seen: Observation) -> Observation:
         try:
             jobs = await self._cluster.jobs(seen.identity.namespace, seen.identity.uid)
+            jobs = [*jobs, *await self._unlisted(seen, jobs)]
         except ClusterError as error:
             return self._unread(seen, Request.READ_JOBS, error)
         return replace(self._read_again(seen, Request.READ_JOBS), jobs=tuple(jobs))
+
+    async def _unlisted(self, seen: Observation, listed: Sequence[JobView]) -> list[JobView]:
+        """The live run's Job where a list by label lacks it: it may have lost the label, and live.
+
+        So no Job counts as deleted before it was asked for by its name.
+        """
+        run = seen.status.run
+        if run is None or not run.job_uid or any(job.name == run.job_name for job in listed):
+            return []
+        try:
+            job = await self._cluster.job(seen.identity.namespace, run.job_name)
+        except Gone:
+            return []
+        return [job] if job.uid == run.job_uid else []
 
     def _unread(self, seen: Observation, request: Request, error: ClusterError) -> Observation:
         """Remember that a read was refused; steps that do not need it go on."""

@@ -14,7 +14,7 @@ from yarl import URL
 from maintenance_core.names import GROUP, VERSION
 from maintenance_operator.adapters import documents
 from maintenance_operator.adapters.credentials import authorization, login, tls
-from maintenance_operator.handlers import CHILDREN, OURS, WATCHED
+from maintenance_operator.handlers import CHILDREN, WATCHED
 from maintenance_operator.health import WATCH_SECONDS, Watch, Watches
 from maintenance_operator.kopf_internals import NoMemories, insist
 
@@ -93,9 +93,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = PATIENCE
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 60
-    for group, version, plural in CHILDREN:
-        selector = settings.watching.label_selectors
-        selector[(group, version, plural)] = OURS
+    settings.watching.label_selectors.update(CHILDREN)
     return settings
 
 

@@ -91,6 +91,7 @@ _Row = tuple[str, str, str, str]
 _WORTH_AN_EVENT: Final[Mapping[str, EventReason]] = {
     TrainingReason.MOUNT_FAILED: EventReason.MOUNT_FAILED,
     TrainingReason.FOREIGN_POD: EventReason.FOREIGN_POD,
+    TrainingReason.RELABELLED: EventReason.RELABELLED,
     TrainingReason.LEFT_OVER: EventReason.JOB_LEFT_OVER,
 }
 _TELLING_OF_THE_SPEC: Final = {
@@ -378,6 +379,8 @@ def _training(seen: Observation, status: Status) -> _Row:
     message = f"Run {run.number}, Job {run.job_name}. {reason.sentence}"
     if job is not None and job.foreign:
         message = f"{message} Pods: {job.foreign}."
+    if reason is TrainingReason.RELABELLED and job is not None:
+        message = f"{message} Of the Job, {job.relabelled}."
     if job is not None and job.detail:
         message = f"{message}{STATE}{job.detail}"
     return TRAINING, trains, reason, shortened(message)
@@ -388,6 +391,8 @@ def _where(run: Run, job: JobView | None) -> TrainingReason:
         return TrainingReason.FOREIGN_POD
     if job is not None and job.unmounted:
         return TrainingReason.MOUNT_FAILED
+    if job is not None and job.relabelled:
+        return TrainingReason.RELABELLED
     if run.step is not Step.TRAIN:
         return TrainingReason.DIAGNOSING if run.step is Step.DIAGNOSE else TrainingReason.REPORTING
     if is_light(run):

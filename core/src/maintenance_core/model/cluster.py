@@ -24,7 +24,8 @@ class JobView:
     where it does, and ``cause`` Kubernetes' word for that. ``deadline_exceeded``
     tells that a pod of it ran longer than it may; ``unmounted`` that its pod waits for a volume or
     a Secret that somebody must provide, and ``detail`` says which. ``foreign`` names pods that
-    claim to be the Job's and are not as it makes them: nothing is taken from those.
+    claim to be the Job's and are not as it makes them: nothing is taken from those. ``relabelled``
+    names labels of the Job that are not as it was made with.
 
     Times are Kubernetes': ``waits_since`` of the newest wait for a pod to start, which a
     ``suspended`` Job does not do; ``started`` of the trainer's container. Of a Job that has not
@@ -49,6 +50,7 @@ class JobView:
     finalizers: tuple[str, ...] = ()
     cause: str = ""
     foreign: str = ""
+    relabelled: str = ""
     suspended: bool = False
     waits_since: datetime | None = None
     started: datetime | None = None

@@ -248,8 +248,11 @@ class Cluster:
     # --- Jobs ---------------------------------------------------------------------------
 
     async def jobs(self, namespace: str, uid: str) -> list[JobView]:
-        """All Jobs of a resource, as they are now."""
-        selector = {"labelSelector": f"{LABEL_MANAGED_BY}={MANAGER},{LABEL_UID}={uid}"}
+        """All Jobs of a resource, as they are now, by the label that is nobody's but ours.
+
+        Policies and people set ``app.kubernetes.io/managed-by`` to what they like.
+        """
+        selector = {"labelSelector": f"{LABEL_UID}={uid}"}
         jobs = (await self._request("GET", _JOBS.path(namespace), selector))["items"]
         if not jobs:
             return []

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from maintenance_core.model import JobPhase, JobView
-from maintenance_core.names import ANNOTATION_DIGEST
+from maintenance_core.names import ANNOTATION_DIGEST, LABEL_MANAGED_BY, LABEL_UID, MANAGER
 from maintenance_operator.adapters.pods import (
     Cause,
     endings,
@@ -49,17 +49,11 @@ def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobVi
     metadata, status = job["metadata"], job.get("status") or {}
     own, foreign = told_apart(job, pods)
     phase, failure, detail, finished = _end(status)
+    owner_uid = _owner_uid(metadata)
     view = JobView(
         name=metadata["name"],
         uid=metadata["uid"],
-        owner_uid=next(
-            (
-                owner["uid"]
-                for owner in metadata.get("ownerReferences") or ()
-                if owner.get("controller")
-            ),
-            "",
-        ),
+        owner_uid=owner_uid,
         request_digest=_annotations(job).get(ANNOTATION_DIGEST, ""),
         phase=phase or JobPhase.PENDING,
         failure=failure,
@@ -67,11 +61,30 @@ def job_view(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobVi
         finished=finished,
         deadline_exceeded=any(map(worked_too_long, own)),
         foreign=foreign,
+        relabelled=_relabelled(metadata, owner_uid),
         waits_since=waits_since(job, own),
         deleted=when(metadata.get("deletionTimestamp")),
         finalizers=tuple(map(str, metadata.get("finalizers") or ())),
     )
     return _living(view, job, own) if phase is None else _ended(view, own)
+
+
+def _owner_uid(metadata: Mapping[str, Any]) -> str:
+    owners = metadata.get("ownerReferences") or ()
+    return next((owner["uid"] for owner in owners if owner.get("controller")), "")
+
+
+def _relabelled(metadata: Mapping[str, Any], owner_uid: str) -> str:
+    """Which of the labels that it was made with another one has changed, and into what."""
+    labels = metadata.get("labels") or {}
+    made = {LABEL_MANAGED_BY: MANAGER, LABEL_UID: owner_uid}
+    return in_short(
+        ", ".join(
+            f"{name} is {labels.get(name) or 'gone'}, not {value}"
+            for name, value in made.items()
+            if owner_uid and labels.get(name) != value
+        )
+    )
 
 
 def _living(view: JobView, job: Mapping[str, Any], pods: list[Mapping[str, Any]]) -> JobView:

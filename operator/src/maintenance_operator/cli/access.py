@@ -16,11 +16,9 @@ from maintenance_core.errors import ClusterError, Gone
 from maintenance_core.names import (
     CONTAINER,
     GROUP,
-    LABEL_MANAGED_BY,
     LABEL_RUN,
     LABEL_STEP,
     LABEL_UID,
-    MANAGER,
     PLURAL,
     VERSION,
 )
@@ -89,7 +87,7 @@ class Access(Cluster):
         self, namespace: str, uid: str, run: int | None = None, step: str | None = None
     ) -> list[Body]:
         """The pods of a resource's runs, oldest first; of one run, of one step."""
-        labels = {LABEL_MANAGED_BY: MANAGER, LABEL_UID: uid}
+        labels = {LABEL_UID: uid}
         labels |= {} if run is None else {LABEL_RUN: str(run)}
         labels |= {} if step is None else {LABEL_STEP: step}
         selector = ",".join(f"{name}={value}" for name, value in labels.items())

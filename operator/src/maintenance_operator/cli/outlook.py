@@ -154,7 +154,7 @@ def _running(resource: Resource, run: Run) -> State:
         case Step.TRAIN if is_light(run):
             return State.IMPORTING
         case Step.TRAIN:
-            return State.TRAINING if reason == TrainingReason.RUNNING else State.QUEUED
+            return State.TRAINING if reason in _RUNS else State.QUEUED
 
 
 def _of_the_job(resource: Resource) -> str:
@@ -170,10 +170,12 @@ _IN_THE_WAY: Final[Mapping[str, State]] = {
     TrainingReason.TERMINATING: State.ENDING,
 }
 """Whatever the step, nothing is done in it."""
+_RUNS: Final = (TrainingReason.RUNNING, TrainingReason.RELABELLED)
 _FOR_A_PERSON_IN_A_RUN: Final = (
     TrainingReason.MOUNT_FAILED,
     TrainingReason.REFUSED,
     TrainingReason.FOREIGN_POD,
+    TrainingReason.RELABELLED,
 )
 
 
