@@ -20,7 +20,7 @@ from maintenance_core.lifecycle.refusals import (
     still_asked,
     wait_after,
 )
-from maintenance_core.lifecycle.requeue import LEAST_WAIT, requeue_after
+from maintenance_core.lifecycle.requeue import LEAST_WAIT, LIVE_RUN_LOOK, requeue_after
 from maintenance_core.lifecycle.steady_state import steady_state
 from maintenance_core.model import (
     CreateJob,
@@ -29,6 +29,7 @@ from maintenance_core.model import (
     JobPhase,
     Refusal,
     Request,
+    RunOutcome,
     WriteConfigMap,
     WriteStatus,
 )
@@ -351,6 +352,30 @@ def test_a_refused_deletion_is_told() -> None:
     world.later()
     assert world.parsed.run is None
     assert world.condition("Ready") == ("True", "Watching")
+
+
+@pytest.mark.parametrize("error", [NO_RIGHT, POLICY])
+def test_a_refused_deletion_is_forgotten_when_nobody_wants_it_any_more(error: ClusterError) -> None:
+    world = denying()
+    world.denied[DeleteJob] = error
+    suspended(world)
+    assert world.condition("Ready") == ("False", "JobNotDeleted")
+    world.edit(suspend=False)
+    world.later(timedelta(minutes=5))
+    assert world.condition("Ready") == ("True", "Watching")
+    assert world.parsed.condition("Stalled") is None
+    assert world.seen().refusals == (), "the training goes on, and is not asked to go"
+    assert requeue_after(world.seen()) == LIVE_RUN_LOOK
+    world.finish(world.training())
+    assert world.parsed.history[0].outcome is RunOutcome.PROMOTED
+
+
+@pytest.mark.parametrize("request_", [Request.DELETE_JOB, Request.WRITE_CONFIG_MAP])
+def test_what_is_due_and_was_not_tried_makes_no_loop_of_looks(request_: Request) -> None:
+    world = denying()
+    world.refusals = (a_refusal(request_, world),)
+    seen = replace(world.seen(), refusals=world.refusals, now=world.now + timedelta(seconds=1))
+    assert requeue_after(seen) >= LIVE_RUN_LOOK / 2  # type: ignore[operator]
 
 
 # --- Jobs that are being deleted ------------------------------------------------------------

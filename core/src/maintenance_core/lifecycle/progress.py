@@ -31,6 +31,7 @@ from maintenance_core.lifecycle.run import (
 )
 from maintenance_core.lifecycle.settle import end, fail, settle
 from maintenance_core.lifecycle.trained import retry_after_oom, trained
+from maintenance_core.lifecycle.unwanted_jobs import is_of
 from maintenance_core.model import (
     CreateJob,
     DeleteJob,
@@ -76,7 +77,7 @@ def advance(seen: Observation, run: Run) -> Effect | None:
         return _without_job(seen, run, spec, asked)
     if job.deleted is not None and not is_terminal(job):
         return _going(seen, run, spec, job)
-    if not _is_of(seen, run, asked, job):
+    if not is_of(seen, run, asked.digest, job):
         if lives(seen, job):
             return _delete(seen, job)
         return fail(
@@ -96,17 +97,6 @@ def _going(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | No
     if run.report:
         return _reported(seen, run, spec, run.report, job)
     return settle(seen, seen.status)
-
-
-def _is_of(seen: Observation, run: Run, asked: TrainingRequest, job: JobView) -> bool:
-    """Whether a Job is the one that the run has made: another one may have come by its name.
-
-    One that was written down is known by its uid. What it was asked need not be what this release
-    would ask: another one may have begun the run.
-    """
-    if job.owner_uid != seen.identity.uid:
-        return False
-    return job.uid == run.job_uid if run.job_uid else job.request_digest == asked.digest
 
 
 def _without_spec(

@@ -14,6 +14,7 @@ from typing import Final
 from maintenance_contract.plain import plain
 from maintenance_core.lifecycle import projection
 from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.unwanted_jobs import is_unwanted
 from maintenance_core.model import (
     CreateJob,
     DeleteJob,
@@ -121,7 +122,9 @@ def still_asked(seen: Observation, refusal: Refusal) -> bool:
         case Request.CREATE_JOB:
             return run is not None and run.job_name == refusal.about and job is None
         case Request.DELETE_JOB:
-            return run is not None and job is not None and not _ends(job)
+            if run is None or job is None or _ends(job):
+                return False
+            return is_unwanted(seen, run, job)
         case Request.WRITE_STATUS | Request.TELL_REFUSAL:
             return not is_due(seen, refusal)
 

@@ -7,8 +7,8 @@ from typing import Final
 from maintenance_core.errors import SpecError
 from maintenance_core.lifecycle.deadlines import next_due
 from maintenance_core.lifecycle.observation import Observation
-from maintenance_core.lifecycle.refusals import live_job
-from maintenance_core.model import Spec
+from maintenance_core.lifecycle.refusals import LONGEST_WAIT, live_job
+from maintenance_core.model import Refusal, Spec
 from maintenance_core.spec import parse
 from maintenance_core.watch.common_cause import CommonCause
 
@@ -23,9 +23,18 @@ LEAST_WAIT: Final = timedelta(seconds=0.25)
 
 def requeue_after(seen: Observation) -> timedelta | None:
     """How long until a resource without a next step is looked at; None: until an event."""
-    waits = [_wait(seen), *(refusal.until - seen.now for refusal in seen.refusals)]
+    waits = [_wait(seen), *(_until_tried(seen, refusal) for refusal in seen.refusals)]
     wait = min((wait for wait in waits if wait is not None), default=None)
     return None if wait is None else max(wait, LEAST_WAIT)
+
+
+def _until_tried(seen: Observation, refusal: Refusal) -> timedelta:
+    """How long until what was refused is tried again.
+
+    Where it is due and this look did not try it, nobody asks for it now.
+    """
+    wait = refusal.until - seen.now
+    return wait if wait > timedelta() else LONGEST_WAIT
 
 
 def _wait(seen: Observation) -> timedelta | None:
