@@ -6,6 +6,7 @@ Before anything is changed, the live object is read, and every status write carr
 resourceVersion, so a second operator or a stale cache loses the write and looks again.
 """
 
+import asyncio
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -48,6 +49,7 @@ from maintenance_core.model import (
 from maintenance_core.reasons import EventReason, ReadyReason
 from maintenance_core.watch.common_cause import CommonCause
 from maintenance_operator.assessor import MetricsSource
+from maintenance_operator.contested import Contests
 from maintenance_operator.fleet_breaches import FleetBreaches
 from maintenance_operator.interning import Interner
 from maintenance_operator.observer import Observer, about
@@ -87,6 +89,7 @@ class Reconciler:
         self._telemetry = telemetry
         self._clock = clock
         self._refusals = Refusals()
+        self._contests = Contests()
         self._observer = Observer(
             cluster=cluster,
             metrics=metrics,
@@ -175,6 +178,9 @@ class Reconciler:
             if not live:
                 body, live, jobs = await self._live(key), True, None
                 continue
+            if wait := self._contested(key, effect, body):
+                self._resources.keep(body)
+                return min(wait, requeue_after(seen) or wait)
             try:
                 in_vain(effect, done, body)
                 body, jobs = await self._carry_out(seen, effect, body)
@@ -214,6 +220,14 @@ class Reconciler:
         if asked[0] is Request.TELL_REFUSAL and is_told_now(refusal):
             message = message_of(seen, seen.status, refusal)
             self._cluster.event(body, "Warning", ReadyReason.STATUS_REFUSED, message)
+
+    def _contested(self, key: Key, effect: Effect, body: Body) -> timedelta | None:
+        """How long a status that another operator changed back is not written again, if so."""
+        if not isinstance(effect, WriteStatus):
+            return None
+        status = status_json.write(effect.status)
+        seconds = self._contests.wait(body, key, status, _monotonic())
+        return timedelta(seconds=seconds) if seconds else None
 
     async def _body(self, key: Key) -> tuple[Body, bool]:
         """What a pass begins with, and whether it is live; Gone where there is nothing."""
@@ -256,6 +270,7 @@ class Reconciler:
         self._unreadable.pop(key, None)
         self._observer.forget(key)
         self._refusals.forget(key)
+        self._contests.forget(key)
         self._telemetry.forget(*key)
 
     # --- act ----------------------------------------------------------------------------
@@ -269,9 +284,11 @@ class Reconciler:
         namespace = seen.identity.namespace
         match effect:
             case WriteStatus():
-                body = await self._cluster.replace_status(
-                    {**body, "status": status_json.write(effect.status)}
-                )
+                written = {**body, "status": status_json.write(effect.status)}
+                stored = await self._cluster.replace_status(written)
+                key = namespace, seen.identity.name
+                self._contests.wrote(body, key, written["status"], stored, _monotonic())
+                body = stored
                 self._resources.seen(body)
                 self._count(seen, effect)
                 for note in effect.notes:
@@ -321,6 +338,10 @@ class Reconciler:
                 changed.message,
                 extra=about(seen),
             )
+
+
+def _monotonic() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _unless_deleted(body: Body) -> Body:
