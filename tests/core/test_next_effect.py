@@ -27,6 +27,8 @@ from maintenance_contract import (
 )
 from maintenance_core import status as status_json
 from maintenance_core.errors import SpecError
+from maintenance_core.lifecycle import projection
+from maintenance_core.lifecycle.breaker import failures
 from maintenance_core.lifecycle.next_effect import next_effect
 from maintenance_core.lifecycle.records import decision_of
 from maintenance_core.lifecycle.triggers import wanted
@@ -771,6 +773,70 @@ def test_promotion_requires_the_champion_that_was_compared_against() -> None:
     champion = world.parsed.champion
     assert champion is not None
     assert champion.version == 50
+
+
+def restored(world: World) -> None:
+    """A backup brings back the ConfigMap of a life before, whose version 7 lies in the store."""
+    old = World(spec=a_spec()).with_champion()
+    champion = old.parsed.champion
+    assert champion is not None
+    champion = replace(
+        champion,
+        version=7,
+        storage_uri=champion.storage_uri.replace(f"/{champion.version}", "/7"),
+        digest="sha256:v7",
+    )
+    world.config_map = projection.manifest(old.identity, champion, None)
+
+
+@pytest.mark.parametrize("initial", [False, True])
+@pytest.mark.parametrize("while_training", [False, True])
+def test_a_champion_that_is_restored_during_a_first_run_is_taken_over(
+    *, initial: bool, while_training: bool
+) -> None:
+    spec = a_spec()
+    if initial:
+        spec["model"] = spec["model"] | {"initialModel": {"storageUri": "pvc://models/before"}}
+    world = World(spec=spec)
+    world.settle()
+    if while_training:
+        world.finish(world.diagnosis())
+        report = world.training(timings={}) if initial else world.training()
+    else:
+        report = world.diagnosis()
+    restored(world)
+    world.settle()
+    assert world.parsed.run is not None
+    world.finish(report)
+    assert world.parsed.history[0].reason == "ChampionChanged"
+    assert world.live == []
+    assert world.parsed.champion is not None
+    assert world.parsed.champion.version == 7
+    assert world.config_map is not None
+    assert world.config_map["data"]["version"] == "7"
+    assert "ChampionAdopted" in world.notes
+
+
+def test_a_diagnosis_of_another_champion_trains_nothing() -> None:
+    world = World().degraded()
+    world.status["champion"] = world.status["champion"] | {"version": 50, "digest": "sha256:else"}
+    world.settle()
+    world.finish(world.diagnosis())
+    assert len(world.live) <= 1
+    last = world.parsed.history[0]
+    assert (last.outcome, last.reason, last.trained) == ("Stopped", "ChampionChanged", False)
+    assert not any(name.endswith("train") for name in world.live)
+    assert failures(world.parsed, generation=world.generation, since=None) == ()
+
+
+def test_what_ran_out_of_memory_is_not_tried_again_beside_another_champion() -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    failed = world.report(outcome=Outcome.FAILED, reason="OutOfMemory", message="Too large.")
+    world.status["champion"] = world.status["champion"] | {"version": 50, "digest": "sha256:else"}
+    world.finish(failed, phase=JobPhase.FAILED)
+    assert world.live == []
+    assert world.parsed.history[0].message.endswith("during the run.")
 
 
 def _fail_once(world: World) -> None:

@@ -254,7 +254,10 @@ class EventReason(Reason):
     PROMOTED = "Promoted", "The challenger is the champion now."
     REJECTED = "Rejected", "The challenger did not pass the gate."
     RUN_FAILED = "RunFailed", "The run ended without a verdict."
-    RUN_STOPPED = "RunStopped", "The run was stopped because the resource is suspended."
+    RUN_STOPPED = (
+        "RunStopped",
+        "The run was stopped: the resource is suspended, or another version went into service.",
+    )
     CHAMPION_ADOPTED = "ChampionAdopted", "The champion was taken over from the ConfigMap."
     CHAMPION_PROJECTED = (
         "ChampionProjected",

@@ -183,7 +183,7 @@ class Observer:
             seen.config_map is None
             or not projection.says(seen.config_map, identity, status.champion)
         )
-        may_adopt = live and status.champion is None and status.run is None
+        may_adopt = live and status.champion is None
         if unsure or may_adopt or refused(seen, Request.READ_CONFIG_MAP) is not None:
             seen = await self._with_config_map(seen)
         unread = refused(seen, Request.READ_JOBS) is not None

@@ -8,14 +8,16 @@ from maintenance_core.decide.decision import decide
 from maintenance_core.lifecycle.jobs import job_name
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.run import (
+    champion_changed,
     degraded_by,
     find,
+    history_entry,
     next_number,
     read_report,
     request_of_step,
     with_job,
 )
-from maintenance_core.lifecycle.settle import later_recheck, settle
+from maintenance_core.lifecycle.settle import end, later_recheck, settle
 from maintenance_core.model import (
     Action,
     Decision,
@@ -23,12 +25,13 @@ from maintenance_core.model import (
     HistoryEntry,
     Note,
     Run,
+    RunOutcome,
     Situation,
     Spec,
     Step,
     Trigger,
 )
-from maintenance_core.reasons import EventReason, ReadyReason
+from maintenance_core.reasons import EventReason, ReadyReason, VerdictReason
 from maintenance_core.spec_digest import digest_of
 
 RUN_NUMBER_TAKEN: Final = "RunNumberTaken"
@@ -44,6 +47,8 @@ def diagnosed(seen: Observation, run: Run, spec: Spec, report: TrainingReport) -
             seen.identity, replace(run, number=number, job_uid="", step=Step.DIAGNOSE, subject=None)
         )
         return settle(seen, replace(seen.status, run=again))
+    if champion_changed(seen, run):
+        return _of_another_champion(seen, run)
     decision = decide(
         Situation(
             number=run.number,
@@ -67,6 +72,15 @@ def diagnosed(seen: Observation, run: Run, spec: Spec, report: TrainingReport) -
         spec,
         decision,
     )
+
+
+def _of_another_champion(seen: Observation, run: Run) -> Effect | None:
+    """What was found is of a version that is not in service any more: nothing is trained on it."""
+    reason = VerdictReason.CHAMPION_CHANGED
+    message = f"{reason.sentence} Nothing was trained."
+    entry = history_entry(seen, run, RunOutcome.STOPPED, reason, message)
+    note = Note(EventReason.RUN_STOPPED, f"Run {run.number}: {message}")
+    return end(seen, entry, seen.status.recheck, note)
 
 
 def decided(

@@ -15,6 +15,7 @@ from maintenance_contract.plain import plain
 from maintenance_core.decide.training_plan import plan_of
 from maintenance_core.lifecycle.jobs import Identity, job_name, request, run_number
 from maintenance_core.lifecycle.observation import Observation
+from maintenance_core.lifecycle.promotion import in_service
 from maintenance_core.lifecycle.records import record_of
 from maintenance_core.model import (
     Action,
@@ -69,6 +70,15 @@ def find(seen: Observation, name: str) -> JobView | None:
 def reference_to(champion: Champion | None) -> ChampionRef | None:
     """The champion as a request names it."""
     return ChampionRef(champion.version, champion.digest) if champion is not None else None
+
+
+def champion_changed(seen: Observation, run: Run) -> bool:
+    """Whether another version is in service than the run began with, or one where there was none.
+
+    A ConfigMap that was restored names one, too, though status does not know it yet.
+    """
+    known = reference_to(seen.status.champion), reference_to(in_service(seen))
+    return known != (run.champion, run.champion)
 
 
 def request_of_step(seen: Observation, run: Run, spec: Spec, step: Step) -> TrainingRequest:

@@ -10,7 +10,7 @@ from maintenance_core.decide.gate import gate_for, judge
 from maintenance_core.lifecycle.diagnosed import decided, escalate
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.promotion import promote
-from maintenance_core.lifecycle.run import history_entry, next_number, plan_of_run, reference_to
+from maintenance_core.lifecycle.run import champion_changed, history_entry, next_number, plan_of_run
 from maintenance_core.lifecycle.settle import end, fail, later_recheck, settle
 from maintenance_core.model import Action, Effect, Note, Run, RunOutcome, Spec, Step, Verdict
 from maintenance_core.numbers import shortened
@@ -33,11 +33,11 @@ def trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) -> 
     if report.outcome is Outcome.FAILED:
         return fail(seen, run, report.reason or RunReason.JOB_FAILED, report.message)
     champion, plan = seen.status.champion, plan_of_run(seen, spec)
-    if reference_to(champion) != run.champion:
+    if champion_changed(seen, run):
         verdict = Verdict(
             promote=False,
             reason=VerdictReason.CHAMPION_CHANGED,
-            message="Another version went into service during the run.",
+            message=VerdictReason.CHAMPION_CHANGED.sentence,
         )
     else:
         verdict = judge(
@@ -88,6 +88,9 @@ def retry_after_oom(seen: Observation, run: Run, spec: Spec, message: str) -> Ef
     trained = run.step is Step.TRAIN or run.subject is Step.TRAIN
     if not trained or decision is None or run.half_batches:
         return fail(seen, run, reason, f"{message} {OUT_OF_MEMORY}")
+    if champion_changed(seen, run):
+        changed = VerdictReason.CHAMPION_CHANGED.sentence
+        return fail(seen, run, reason, f"{message} Not tried again: {changed}")
     if runs_left(history, spec.limits, seen.now) < 1:
         return fail(seen, run, reason, f"{message} spec.limits.runs allows no other try for now.")
     number = max(next_number(seen), run.number + 1)
