@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +24,18 @@ Servers = Mapping[str, str | Mapping[str, Any]]
 
 
 class OperatorProcess:
-    """``python -m maintenance_operator run`` on one namespace, or on all (None)."""
+    """``python -m maintenance_operator run`` on one namespace or some, or on all (None)."""
 
     def __init__(
         self,
         kubeconfig: Path,
-        namespace: str | None,
+        namespace: str | Sequence[str] | None,
         servers: Servers,
         log: Path,
         trainer: Mapping[str, Any] | None = None,
     ) -> None:
         self._kubeconfig = kubeconfig
-        self._namespace = namespace
+        self._namespaces = [namespace] if isinstance(namespace, str) else list(namespace or ())
         self._log = log
         self._config = log.with_suffix(".yaml")
         self._config.write_text(
@@ -63,7 +63,7 @@ class OperatorProcess:
                 "run",
                 "--config",
                 str(self._config),
-                *(["--namespace", self._namespace] if self._namespace else []),
+                *(part for name in self._namespaces for part in ("--namespace", name)),
                 "--port",
                 "0",
                 "--log-format",
@@ -160,7 +160,7 @@ class OperatorProcess:
 @contextlib.asynccontextmanager
 async def operator(
     kubeconfig: Path,
-    namespace: str | None,
+    namespace: str | Sequence[str] | None,
     servers: Servers,
     *,
     wait: bool = True,

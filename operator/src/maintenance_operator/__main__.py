@@ -11,8 +11,9 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 if __name__ == "__main__":
     import maintenance_operator.slim_imports  # noqa: F401  # before kopf; nobody else is to be without
@@ -47,6 +48,8 @@ from maintenance_operator.watching import expected_watches, watch
 from maintenance_operator.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
+
+_Listed = TypeVar("_Listed")
 
 CRD_WAIT_SECONDS: Final = 120.0
 CRD_RETRY_SECONDS: Final = 5.0
@@ -287,7 +290,7 @@ async def _until_crd(cluster: Cluster, namespaces: Sequence[str], stop: asyncio.
     deadline = loop.time() + CRD_WAIT_SECONDS
     while not stop.is_set():
         try:
-            await cluster.served(namespaces[0] if namespaces else None)
+            await _served_somewhere(cluster, namespaces)
         except (ClusterError, Gone) as error:
             if loop.time() > deadline:
                 raise
@@ -300,19 +303,51 @@ async def _until_crd(cluster: Cluster, namespaces: Sequence[str], stop: asyncio.
             return
 
 
-async def _listed(cluster: Cluster, settings: Settings) -> AsyncIterator[Mapping[str, Any]]:
-    for namespace in settings.watch_namespaces or (None,):
-        async for body in cluster.resources(namespace):
-            yield body
+async def _served_somewhere(cluster: Cluster, namespaces: Sequence[str]) -> None:
+    """Nothing where one namespace has such a kind; one that is gone takes its Role along.
+
+    Raises what the last one says where all refuse.
+    """
+    for last, namespace in enumerate(namespaces or (None,), start=1):
+        try:
+            await cluster.served(namespace)
+        except (ClusterError, Gone) as error:
+            if last >= len(namespaces) or not _is_forbidden(error):
+                raise
+        else:
+            return
+
+
+def _is_forbidden(error: ClusterError | Gone) -> bool:
+    return isinstance(error, ClusterError) and error.code == HTTPStatus.FORBIDDEN
+
+
+async def _of_each(
+    namespaces: Sequence[str], listed: Callable[[str | None], AsyncIterator[_Listed]]
+) -> AsyncIterator[_Listed]:
+    """What a list shows of each namespace; one that may not be listed is passed over."""
+    passed_over = 0
+    for namespace in namespaces or (None,):
+        try:
+            async for body in listed(namespace):
+                yield body
+        except ClusterError as error:
+            passed_over += 1
+            if not _is_forbidden(error) or passed_over >= max(1, len(namespaces)):
+                raise
+            logger.warning("Namespace %s is passed over: %s", namespace, error)
+
+
+def _listed(cluster: Cluster, settings: Settings) -> AsyncIterator[Mapping[str, Any]]:
+    return _of_each(settings.watch_namespaces, cluster.resources)
 
 
 async def _listed_config_maps(
     cluster: Cluster, settings: Settings
 ) -> AsyncIterator[tuple[Key, Mapping[str, Any]]]:
-    for namespace in settings.watch_namespaces or (None,):
-        async for body in cluster.config_maps(namespace):
-            if (key := resource_of_config_map(body)) is not None:
-                yield key, body
+    async for body in _of_each(settings.watch_namespaces, cluster.config_maps):
+        if (key := resource_of_config_map(body)) is not None:
+            yield key, body
 
 
 @contextlib.asynccontextmanager

@@ -7,8 +7,9 @@ so a watch that lives gives a sign at least that often; one whose task hangs, wh
 or whose API server is away does not. Without watches the operator is blind, and the cure is
 to start it again: it keeps nothing but what the cluster holds.
 
-``/readyz`` answers 200 once every watch has given its first sign. ``/metrics`` is Prometheus';
-``?name[]=...`` picks some, as Prometheus' own clients do it.
+``/readyz`` answers 200 once every watch has given its first sign. A namespace that may not be
+watched counts for neither, as long as another one may. ``/metrics`` is Prometheus'; ``?name[]=...``
+picks some, as Prometheus' own clients do it.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -23,6 +24,9 @@ OUTAGE_SECONDS: Final = 300
 """So long the API server may be away: to be started again meanwhile would help nobody."""
 SILENCE_SECONDS: Final = WATCH_SECONDS + 120 + OUTAGE_SECONDS
 """A watch's time, kopf's patience with a silent one (70 s), its retries, and an outage."""
+
+REFUSED_SECONDS: Final = 30
+"""An API server that is upgraded may forbid what it allows before and after."""
 
 Watch = tuple[str | None, str]
 """Namespace (None: all) and plural of what is watched."""
@@ -39,12 +43,40 @@ class Watches:
     def __init__(self, expected: Collection[Watch], clock: Callable[[], float]) -> None:
         self._clock = clock
         self._signs: dict[Watch, float | None] = dict.fromkeys(expected)
+        self._refused: dict[Watch, float] = {}
+        self._told: set[Watch] = set()
         self._started = clock()
 
     def sign(self, watch: Watch) -> None:
         """A watch has just shown that it lives; others are not counted."""
+        self._refused.pop(watch, None)
+        self._told.discard(watch)
         if watch in self._signs:
             self._signs[watch] = self._clock()
+
+    def refused(self, watch: Watch) -> None:
+        """The API server has just forbidden a watch."""
+        self._refused.setdefault(watch, self._clock())
+
+    def out_of_reach(self, watch: Watch) -> bool:
+        """Whether a namespace's watch is forbidden for good, while those of others live.
+
+        It was deleted, with the Role in it: nothing to be started again for, nothing to wait for.
+        """
+        now = self._clock()
+        if now - self._refused.get(watch, now) < REFUSED_SECONDS:
+            return False
+        return any(
+            sign is not None and now - sign <= SILENCE_SECONDS
+            for other, sign in self._signs.items()
+            if other[0] != watch[0]
+        )
+
+    def is_news(self, watch: Watch) -> bool:
+        """Whether that a watch is out of reach has not been told since it lived."""
+        new = watch not in self._told
+        self._told.add(watch)
+        return new
 
     def silent(self) -> list[str]:
         """The watches that have been silent for too long, in words."""
@@ -52,7 +84,7 @@ class Watches:
         return [
             f"{_words(watch)}: no sign of life for {now - (sign or self._started):.0f} s"
             for watch, sign in self._signs.items()
-            if now - (sign or self._started) > SILENCE_SECONDS
+            if now - (sign or self._started) > SILENCE_SECONDS and not self.out_of_reach(watch)
         ]
 
     def awaited(self) -> list[str]:
@@ -60,7 +92,7 @@ class Watches:
         return [
             f"{_words(watch)}: not heard of yet"
             for watch, sign in self._signs.items()
-            if sign is None
+            if sign is None and not self.out_of_reach(watch)
         ]
 
 

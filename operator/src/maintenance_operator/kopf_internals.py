@@ -8,7 +8,9 @@ import asyncio
 import logging
 from typing import Any, Final
 
+import aiohttp
 import kopf
+from kopf._cogs.clients import watching as kopf_watching
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 from typing_extensions import override
 
@@ -17,6 +19,18 @@ logger = logging.getLogger(__name__)
 KOPF_WATCHER: Final = "watcher for "
 """How kopf names the tasks of its watches."""
 PATIENCE_SECONDS: Final = 3
+
+
+class OutOfReachError(aiohttp.ClientConnectionError):
+    """What is asked for is forbidden for long: kopf takes that for a connection, and tries on."""
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Each of kopf's tries would be an error of the log; who raises this has told of it."""
+    return OutOfReachError.__name__ not in record.getMessage()
+
+
+kopf_watching.logger.addFilter(_is_worth_a_line)
 
 
 async def insist() -> None:

@@ -16,7 +16,7 @@ from maintenance_operator.adapters import documents
 from maintenance_operator.adapters.credentials import authorization, login, tls
 from maintenance_operator.handlers import CHILDREN, WATCHED
 from maintenance_operator.health import WATCH_SECONDS, Watch, Watches
-from maintenance_operator.kopf_internals import NoMemories, insist
+from maintenance_operator.kopf_internals import NoMemories, OutOfReachError, insist
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,9 @@ LOGINS: Final = 5
 LOGIN_SECONDS: Final = 60.0
 """More logins than that in a minute: the API server does not want us, and asking on is no cure."""
 HTTP_OK: Final = 200
+HTTP_FORBIDDEN: Final = 403
+OUT_OF_REACH_SECONDS: Final = 50.0
+"""Between two tries to watch a namespace that was forbidden; kopf adds some."""
 PATIENCE: Final = (1, 1, 2, 3, 5, 8, *[10] * 60)
 """Seconds between tries: ten minutes, for an upgrade of the API server, and soon back after it."""
 
@@ -93,7 +96,8 @@ def _settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = PATIENCE
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 60
-    settings.watching.label_selectors.update(CHILDREN)
+    for kind, labels in CHILDREN.items():
+        settings.watching.label_selectors[kind] = labels
     return settings
 
 
@@ -135,6 +139,8 @@ def _session(
             request.url = request.url.without_query_params("resourceVersion")
             went_back()
         response = await handler(request)
+        if response.status == HTTP_FORBIDDEN and (forbidden := watch_of(request.url)) is not None:
+            await _unless_out_of_reach(forbidden, watches, response)
         response.content = _Lines(response.content)  # type: ignore[assignment]
         watched = watch_of(request.url)
         if response.status == HTTP_OK and watched is not None:
@@ -147,6 +153,29 @@ def _session(
         response_class=_Response,
         proxy=configuration.proxy,
     )
+
+
+async def _unless_out_of_reach(
+    watch: Watch, watches: Watches, response: aiohttp.ClientResponse
+) -> None:
+    """Let kopf try again now and then what is forbidden in one namespace: it would end all watches.
+
+    Raises ``OutOfReachError`` where other namespaces are watched.
+    """
+    watches.refused(watch)
+    if not watches.out_of_reach(watch):
+        return
+    if watches.is_news(watch):
+        logger.warning(
+            "%s in namespace %s may not be watched (HTTP 403): was it deleted, and the operator's "
+            "Role with it? The other namespaces are followed, and this one is tried again about "
+            "once a minute; where it is gone for good, take it out of watchNamespaces",
+            watch[1],
+            watch[0],
+        )
+    response.release()
+    await asyncio.sleep(OUT_OF_REACH_SECONDS)
+    raise OutOfReachError(f"{watch[1]} in namespace {watch[0]} may not be watched")
 
 
 async def _would_be_deaf(request: aiohttp.ClientRequest) -> bool:
