@@ -775,6 +775,29 @@ def test_promotion_requires_the_champion_that_was_compared_against() -> None:
     assert champion.version == 50
 
 
+@pytest.mark.parametrize("gone", [False, True], ids=["kept", "by its TTL"])
+@pytest.mark.parametrize("oom", [False, True], ids=["at once", "with half the batch"])
+def test_an_escalation_rests_on_the_diagnosis_of_its_fine_tune(*, oom: bool, gone: bool) -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    first = world.parsed.decision
+    if oom:
+        failed = world.report(outcome=Outcome.FAILED, reason="OutOfMemory", message="Too large.")
+        world.finish(failed, phase=JobPhase.FAILED)
+    if gone:
+        world.jobs = {name: job for name, job in world.jobs.items() if name in world.live}
+    world.finish(world.training(new=WORSE))
+    decision = world.parsed.decision
+    assert first is not None
+    assert decision is not None
+    assert (decision.action, decision.reason) == (Action.RETRAIN, "FineTuneRejected")
+    asked = {step.question: step.answer for step in first.path}
+    assert {step.question: step.answer for step in decision.path} == asked
+    assert decision.plan is not None
+    assert not decision.plan.cause_open, "the gate asks for no more than of the fine-tune"
+    assert decision.power == first.power
+
+
 def restored(world: World) -> None:
     """A backup brings back the ConfigMap of a life before, whose version 7 lies in the store."""
     old = World(spec=a_spec()).with_champion()

@@ -5,6 +5,7 @@ from typing import Final
 
 from maintenance_contract import ContractError, Operation, Outcome, TrainingReport
 from maintenance_core.decide.decision import decide
+from maintenance_core.decide.training_plan import plan_for
 from maintenance_core.lifecycle.jobs import job_name
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.run import (
@@ -127,12 +128,13 @@ def escalate(
 ) -> Effect | None:
     """A rejected fine-tune escalates once: a new number, the same snapshot, a retrain."""
     number = max(next_number(seen), run.number + 1)
+    report = diagnosis_of(seen, run, spec)
     decision = decide(
         Situation(
             number=number,
             trigger=Trigger.ESCALATION,
             spec=spec,
-            report=diagnosis_of(seen, run, spec),
+            report=report,
             now=seen.now,
             degraded=degraded_by(run, spec),
             champion=seen.status.champion,
@@ -142,6 +144,8 @@ def escalate(
             spec_digest=digest_of(run.spec),
         )
     )
+    if report.diagnosis is None:
+        decision = _with_path_of(seen.status.decision, decision, spec)
     retrain = replace(
         run,
         number=number,
@@ -153,8 +157,20 @@ def escalate(
     return decided(seen, retrain, spec, decision, rejected, ended=entry)
 
 
+def _with_path_of(before: Decision | None, decision: Decision, spec: Spec) -> Decision:
+    """The answers that the fine-tune was decided on, where nothing else has them any more."""
+    if before is None or decision.action.training is None:
+        return decision
+    told = replace(decision, path=before.path, power=before.power)
+    return replace(told, plan=plan_for(told, spec))
+
+
 def diagnosis_of(seen: Observation, run: Run, spec: Spec) -> TrainingReport:
-    """The diagnosis a fine-tune was decided on; without its numbers where its Job is gone."""
+    """The diagnosis a fine-tune was decided on; without its numbers where its Job is gone.
+
+    It is of the run that took the snapshot: what ran out of memory went on under another number.
+    """
+    run = replace(run, number=run.snapshot_run or run.number, half_batches=False)
     asked = request_of_step(seen, run, spec, Step.DIAGNOSE)
     job = find(seen, job_name(seen.identity, run.number, Step.DIAGNOSE))
     try:
