@@ -798,6 +798,70 @@ def test_an_escalation_rests_on_the_diagnosis_of_its_fine_tune(*, oom: bool, gon
     assert decision.power == first.power
 
 
+def looked_in_vain(world: World, *, days: int) -> World:
+    """Every day at three a look by the schedule finds nothing to train for."""
+    world.with_champion()
+    world.edit(triggers={"schedule": {"cron": "0 3 * * *", "timeZone": "UTC"}})
+    for _ in range(days):
+        world.now = world.now.replace(hour=3, minute=0) + timedelta(days=1)
+        world.scheduled = world.now, world.now + timedelta(days=1)
+        world.settle()
+        world.now += timedelta(minutes=2)
+        world.settle()
+        world.new_correct, world.answer = 270, Answer.NO
+        world.finish(world.diagnosis())
+        assert world.parsed.decision is not None
+        assert world.parsed.decision.reason == "NoDropFound"
+    world.now += timedelta(minutes=5)
+    return world
+
+
+def test_a_drop_after_a_look_by_schedule_is_looked_at_at_once() -> None:
+    world = looked_in_vain(World(), days=4)
+    recheck = world.parsed.recheck
+    assert recheck is not None
+    assert recheck.time > world.now + timedelta(hours=1), "looks by schedule wait ever longer"
+    world.assessment = DOWN
+    world.settle()
+    assert world.live
+    world.finish(world.diagnosis())
+    recheck = world.parsed.recheck
+    assert recheck is not None
+    assert (recheck.count, recheck.time) == (1, world.now + timedelta(hours=1))
+
+
+def test_a_drop_from_before_the_look_waits_as_that_look_says() -> None:
+    world = World()
+    world.spec["metrics"] = world.spec["metrics"] | {"onMissing": "Hold"}
+    world = looked_in_vain(world, days=3)
+    last = world.parsed.decision
+    assert last is not None
+    seen = world.seen()
+    held = seen.status.condition("Degraded")
+    assert held is not None
+    before = replace(held, status="True", last_transition_time=last.time - timedelta(minutes=1))
+    others = tuple(one for one in seen.status.conditions if one.type != "Degraded")
+    status = replace(seen.status, conditions=(*others, before))
+    assert wanted(replace(seen, status=status, assessment=DOWN)) is None
+    after = replace(before, last_transition_time=last.time + timedelta(minutes=1))
+    status = replace(seen.status, conditions=(*others, after))
+    assert wanted(replace(seen, status=status, assessment=DOWN)) is Trigger.PERFORMANCE_DROP
+
+
+def test_a_metric_that_comes_and_goes_is_looked_at_no_more_than_once_an_hour() -> None:
+    world = World().degraded()
+    looks = 0
+    for minute in range(0, 240, 2):
+        world.now += timedelta(minutes=2)
+        world.assessment = HEALTHY if minute % 4 else DOWN
+        world.settle()
+        if world.live:
+            looks += 1
+            world.new_correct, world.answer = 270, Answer.NO
+            world.finish(world.diagnosis())
+    assert 2 <= looks <= 5
+
+
 def restored(world: World) -> None:
     """A backup brings back the ConfigMap of a life before, whose version 7 lies in the store."""
     old = World(spec=a_spec()).with_champion()

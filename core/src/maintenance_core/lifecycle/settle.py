@@ -10,6 +10,7 @@ from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.refusals import is_due, is_told, refused, waits
 from maintenance_core.lifecycle.run import history_entry
 from maintenance_core.model import (
+    WITHOUT_A_DROP,
     Decision,
     Effect,
     Healthy,
@@ -23,6 +24,7 @@ from maintenance_core.model import (
     RunOutcome,
     Spec,
     Status,
+    Trigger,
     WriteStatus,
 )
 from maintenance_core.reasons import EventReason
@@ -107,13 +109,28 @@ def with_baseline(seen: Observation) -> Status:
 
 
 def later_recheck(seen: Observation, spec: Spec, data_digest: str) -> Recheck:
-    """Doubling while the data stay the same, until the spec is another one for trainings."""
+    """Doubling while the data stay the same, until the spec is another one for trainings.
+
+    Looks that no drop brought about do not make those longer that one does.
+    """
     before = seen.status.recheck
-    same = before is not None and before.data_digest == data_digest
+    same = before is not None and before.data_digest == data_digest and not _first_of_a_drop(seen)
     count = before.count + 1 if before is not None and same else 1
     longest = max(RECHECK_AT_MOST, spec.recheck_after)
     wait = min(spec.recheck_after * 2 ** min(count - 1, 16), longest)
     return Recheck(count, seen.now + wait, data_digest, seen.spec_digest)
+
+
+def _first_of_a_drop(seen: Observation) -> bool:
+    """Whether the run is the first that a drop brought about, after others."""
+    run, last = seen.status.run, seen.status.decision
+    return (
+        run is not None
+        and run.trigger is Trigger.PERFORMANCE_DROP
+        and last is not None
+        and last.number < run.number
+        and last.trigger in WITHOUT_A_DROP
+    )
 
 
 def still_waiting(status: Status, generation: int, spec_digest: str) -> Status:

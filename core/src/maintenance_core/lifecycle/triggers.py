@@ -8,11 +8,12 @@ from maintenance_core.lifecycle.first_version import waits_for_metrics
 from maintenance_core.lifecycle.kept_history import COMPARED
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.promotion import in_service
-from maintenance_core.model import Degraded, Metrics, Spec, Status, Trigger
+from maintenance_core.model import WITHOUT_A_DROP, Degraded, Metrics, Spec, Status, Trigger
 from maintenance_core.watch.common_cause import CommonCause
 
 MISSED_BY_AT_MOST: Final = timedelta(hours=24)
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def wanted(seen: Observation) -> Trigger | None:
@@ -24,7 +25,7 @@ def wanted(seen: Observation) -> Trigger | None:
         or blocking_problem(seen, status) is not None
     ):
         return None
-    if status.recheck is not None and seen.now < status.recheck.time:
+    if status.recheck is not None and seen.now < min(status.recheck.time, after_a_new_drop(seen)):
         return None
     if status.champion is None:
         held = in_service(seen) is not None or waits_for_metrics(seen, status)
@@ -32,6 +33,27 @@ def wanted(seen: Observation) -> Trigger | None:
     if seen.now < _cooled_down(status, seen.spec):
         return None
     return _occasion(seen, seen.spec)
+
+
+def after_a_new_drop(seen: Observation) -> datetime:
+    """When a recheck is not waited for, since performance has fallen after the last look.
+
+    That look found no reason to train, in other circumstances. One that a drop brought about is
+    followed by the shortest wait all the same: a metric may come and go. Where nothing has fallen
+    since, never.
+    """
+    status, down = seen.status, seen.assessment
+    last = status.decision
+    if last is None or last.action.training is not None or not isinstance(seen.spec, Spec):
+        return _NEVER
+    if status.history and status.history[0].number >= last.number:
+        return _NEVER  # a run failed since: that is what is waited for
+    if not isinstance(down, Degraded) or down.recovering:
+        return _NEVER
+    held = status.condition(DEGRADED)
+    if held is not None and is_down(status) and held.last_transition_time <= last.time:
+        return _NEVER
+    return last.time if last.trigger in WITHOUT_A_DROP else last.time + seen.spec.recheck_after
 
 
 def _occasion(seen: Observation, spec: Spec) -> Trigger | None:

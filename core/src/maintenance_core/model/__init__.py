@@ -65,6 +65,7 @@ from maintenance_core.model.measured import (
 )
 from maintenance_core.model.remembered import (
     PLAIN,
+    WITHOUT_A_DROP,
     Action,
     Breach,
     Champion,
@@ -94,6 +95,7 @@ __all__ = [
     "NOTHING",
     "OTHER_CLASSES",
     "PLAIN",
+    "WITHOUT_A_DROP",
     "Action",
     "Alarm",
     "Assessment",

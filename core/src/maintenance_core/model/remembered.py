@@ -50,6 +50,10 @@ class Trigger(StrEnum):
     ESCALATION = "Escalation"
 
 
+WITHOUT_A_DROP: Final = frozenset({Trigger.SCHEDULE, Trigger.NEW_DATA})
+"""What asks for a look whatever the metric says."""
+
+
 class Step(StrEnum):
     """Where a live run stands."""
 

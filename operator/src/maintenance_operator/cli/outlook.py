@@ -11,7 +11,7 @@ from maintenance_core.lifecycle.conditions import DEGRADED, TRAINING, is_true
 from maintenance_core.lifecycle.first_version import NOTHING_YET, waits_for_metrics
 from maintenance_core.lifecycle.jobs import TrainerImage, is_light
 from maintenance_core.lifecycle.observation import Observation
-from maintenance_core.lifecycle.triggers import wanted
+from maintenance_core.lifecycle.triggers import after_a_new_drop, wanted
 from maintenance_core.model import (
     Action,
     Assessment,
@@ -289,6 +289,7 @@ def _earliest_run(resource: Resource, spec: Spec, now: datetime) -> datetime | N
     candidates += [status.recheck.time] if status.recheck is not None else []
     candidates += [entry.end_time + spec.limits.cooldown for entry in status.history]
     seen = observation_of(resource, spec, now)
+    candidates.append(after_a_new_drop(seen))
     ahead = (time for time in sorted(candidates) if time >= now)
     return next((time for time in ahead if wanted(replace(seen, now=time)) is not None), None)
 
