@@ -46,6 +46,8 @@ QUEUED = condition("Training", "True", "Queued", "0/3 nodes are available.")
 TRAINING = condition("Training", "True", "Running")
 UNMOUNTED = condition("Training", "True", "MountFailed", "PersistentVolumeClaim news not found")
 LEFT_OVER = condition("Training", "False", "JobLeftOver", "Nothing begins. Job news-train-3.")
+HELD = condition("Training", "False", "Held", "Many resources of its server left their range.")
+RELABELLED = condition("Training", "True", "JobRelabelled", "Of the Job, managed-by is x.")
 FOREIGN = condition("Training", "True", "ForeignPod", "Pods: news-x (image).")
 REFUSED = condition("Training", "False", "JobRefused", "exceeded quota")
 TERMINATING = condition("Training", "True", "Terminating", "it waits for its pods to end")
@@ -64,6 +66,10 @@ STATES: dict[str, tuple[dict[str, Any], State]] = {
         body(FOLLOWED, READ, FINE, IDLE, champion=CHAMPION, performance=PERFORMANCE),
         State.DOUBTFUL,
     ),
+    "held with many others": (
+        body(FOLLOWED, READ, DOWN, HELD, champion=CHAMPION),
+        State.HELD,
+    ),
     "no model": (body(FOLLOWED, READ, DOWN, IDLE), State.NO_MODEL),
     "no metric": (body(FOLLOWED, UNREAD, DOWN, IDLE, champion=CHAMPION), State.NO_METRIC),
     "stalled": (body(STALLED, UNREAD, champion=CHAMPION), State.STALLED),
@@ -80,6 +86,7 @@ STATES: dict[str, tuple[dict[str, Any], State]] = {
     "its Job deleted": (body(FOLLOWED, READ, DOWN, TERMINATING, run=RUN), State.ENDING),
     "not begun": (body(FOLLOWED, READ, DOWN, run=RUN), State.QUEUED),
     "training": (body(FOLLOWED, READ, DOWN, TRAINING, run=RUN), State.TRAINING),
+    "relabelled": (body(FOLLOWED, READ, DOWN, RELABELLED, run=RUN), State.TRAINING),
     "importing": (body(FOLLOWED, READ, DOWN, run={**RUN, "action": "Import"}), State.IMPORTING),
     "reporting": (body(FOLLOWED, READ, DOWN, run={**RUN, "step": "Report"}), State.REPORTING),
     "suspended": (
@@ -391,3 +398,20 @@ def test_machines_get_the_same() -> None:
     assert told["champion"]["version"] == 6
     assert "spec" not in told["run"]
     assert told["decision"]["path"][0]["evidence"][0]["n"] == 1250
+
+
+def test_what_is_held_begins_no_run() -> None:
+    resource = read(body(FOLLOWED, READ, DOWN, HELD, champion=CHAMPION))
+    assert "No run begins by the metric" in outlook(resource, NOW).what
+    assert [task.reason for task in actions_needed(resource, NOW)] == ["Held"]
+
+
+def test_after_a_reset_the_next_run_is_named() -> None:
+    failed = [
+        entry(number, generation=1, outcome="Failed", reason="X", endTime=ago(hours=10 - number))
+        for number in (9, 8, 7)
+    ]
+    found = body(FOLLOWED, READ, DOWN, IDLE, champion=CHAMPION, history=failed, recheck=RECHECK)
+    assert outlook(read(found), NOW).what == "The next reading"
+    found["metadata"]["annotations"] = {"modelmaintenance.dev/breaker-reset": ago(minutes=1)}
+    assert outlook(read(found), NOW).what.startswith("A run may begin")

@@ -798,6 +798,37 @@ def test_an_escalation_rests_on_the_diagnosis_of_its_fine_tune(*, oom: bool, gon
     assert decision.power == first.power
 
 
+def test_a_reset_that_lies_ahead_forgives_nothing_and_is_told_once() -> None:
+    world = World().degraded()
+    for _ in range(3):
+        _fail_once(world)
+    assert world.condition("Ready") == ("False", "RepeatedFailures")
+    writes = world.writes
+    world.breaker_reset = world.now + timedelta(days=365)
+    world.settle()
+    told = world.parsed.condition("Stalled")
+    assert told is not None
+    assert "breaker-reset lies ahead" in told.message
+    assert world.writes == writes + 1
+    world.now += timedelta(days=2)
+    world.settle()
+    assert world.writes == writes + 1
+    assert world.live == []
+    world.breaker_reset = world.now + timedelta(minutes=4)
+    world.settle()
+    assert world.condition("Ready") == ("True", "Watching")
+    assert world.live, "a person's clock may be ahead"
+
+
+def test_a_reset_that_lies_ahead_keeps_the_breaker_at_work() -> None:
+    world = World()
+    world.breaker_reset = world.now + timedelta(days=365)
+    world.degraded()
+    for _ in range(3):
+        _fail_once(world)
+    assert world.condition("Ready") == ("False", "RepeatedFailures")
+
+
 def looked_in_vain(world: World, *, days: int) -> World:
     """Every day at three a look by the schedule finds nothing to train for."""
     world.with_champion()

@@ -30,7 +30,6 @@ from maintenance_core.model import (
     Spec,
     Status,
 )
-from maintenance_core.names import ANNOTATION_BREAKER_RESET
 from maintenance_core.spec_digest import digest_of
 from maintenance_core.watch.common_cause import CommonCause
 from maintenance_core.watch.reading_times import reading_times
@@ -38,7 +37,7 @@ from maintenance_operator.assessor import Assessed, Assessor, MetricsSource
 from maintenance_operator.fleet_breaches import FleetBreaches, Look
 from maintenance_operator.protocols import Body, Clock, Cluster, Jobs, Key, ResourceCache, Telemetry
 from maintenance_operator.refusals import Refusals, log_refusal
-from maintenance_operator.specs import Due, read_spec
+from maintenance_operator.specs import Due, breaker_reset, moment, read_spec
 
 
 class Observer:
@@ -108,11 +107,11 @@ class Observer:
             clock_agrees=assessed.clock_agrees,
             new_data=await self._new_data(identity, spec, now),
             scheduled=scheduled,
-            created=_time(metadata.get("creationTimestamp")),
+            created=moment(metadata.get("creationTimestamp")),
             now=now,
             trainer=self._trainer,
             config_map=self._resources.config_map((identity.namespace, identity.name)),
-            breaker_reset=_breaker_reset(metadata),
+            breaker_reset=breaker_reset(metadata),
             jobs=jobs,
             refusals=self._refusals.of((identity.namespace, identity.name), identity.uid),
         )
@@ -264,16 +263,3 @@ def about(seen: Observation) -> dict[str, Any]:
         "resource": seen.identity.name,
         "run": run.number if run else None,
     }
-
-
-def _breaker_reset(metadata: Body) -> datetime | None:
-    """The time that an annotation names; None for anything that is no time."""
-    return _time((metadata.get("annotations") or {}).get(ANNOTATION_BREAKER_RESET))
-
-
-def _time(text: object) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return time if time.tzinfo is not None else None

@@ -1,4 +1,4 @@
-"""What the operator makes of a ``spec``: the one door for itself and for its plugin.
+"""What the operator makes of a ``spec`` and of annotations: one door for itself and its plugin.
 
 Whatever makes the operator refuse a spec, before it has asked anybody, happens in ``read_spec``,
 so that nobody who asks beforehand is told otherwise.
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from maintenance_core.allowed import EVERYTHING, Allowed, admit
 from maintenance_core.errors import SpecError
 from maintenance_core.model import Schedule, Spec
+from maintenance_core.names import ANNOTATION_BREAKER_RESET
 from maintenance_core.spec import parse
 
 Due = tuple[datetime, datetime]
@@ -22,6 +23,20 @@ class Calendar(Protocol):
 
     def due(self, schedule: Schedule, now: datetime) -> Due:
         """The last time that was due, and the one after it; SpecError for no schedule."""
+
+
+def breaker_reset(metadata: Mapping[str, Any]) -> datetime | None:
+    """The time that the annotation names; None for anything that is no time."""
+    return moment((metadata.get("annotations") or {}).get(ANNOTATION_BREAKER_RESET))
+
+
+def moment(text: object) -> datetime | None:
+    """A time with its zone; None for anything else."""
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None
 
 
 def read_spec(

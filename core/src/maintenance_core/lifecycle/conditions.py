@@ -38,6 +38,7 @@ from maintenance_core.model import (
     Step,
     Unknown,
 )
+from maintenance_core.names import ANNOTATION_BREAKER_RESET
 from maintenance_core.numbers import reading as spelled
 from maintenance_core.numbers import shortened
 from maintenance_core.reasons import (
@@ -77,6 +78,9 @@ _TOLD_ANEW: Final = frozenset(
     }
 )
 """Conditions whose messages hold no changing numbers, and say who must act."""
+RESET_AHEAD: Final = (
+    f"The time of {ANNOTATION_BREAKER_RESET} lies ahead and forgives nothing: write the present."
+)
 STATE: Final = " State: "
 """In the message of Training, what follows is Kubernetes': a word, a colon, and more."""
 IN_TURN: Final = {
@@ -132,11 +136,12 @@ def blocking_problem(seen: Observation, status: Status) -> tuple[str, str] | Non
         status,
         generation=seen.generation,
         spec_digest=seen.spec_digest,
-        since=seen.breaker_reset,
+        since=seen.forgiven_until,
         most=seen.spec.limits.consecutive_failures,
     )
     if tired is not None:
-        return ReadyReason.REPEATED_FAILURES, shortened(tired)
+        ahead = f"{RESET_AHEAD} " if seen.reset_lies_ahead else ""
+        return ReadyReason.REPEATED_FAILURES, shortened(ahead + tired)
     return _config_map_in_the_way(seen, status) or refusals.hinders(seen, status)
 
 
@@ -237,7 +242,10 @@ def conditions(seen: Observation, status: Status) -> Status:
         rows,
         generation=seen.generation,
         now=seen.now,
-        anew=anew | _told_anew(seen, status) | _gathers_less(seen, status),
+        anew=anew
+        | _told_anew(seen, status)
+        | _gathers_less(seen, status)
+        | _reset_anew(seen, status),
     )
     settled = replace(status, conditions=told)
     reading = _reading_at_transition(seen, settled)
@@ -414,6 +422,18 @@ def _told_anew(seen: Observation, status: Status) -> frozenset[str]:
     cause = job.cause if job is not None else ""
     same = IN_TURN.get(told, told) == IN_TURN.get(cause, cause)
     return frozenset() if same else frozenset({TRAINING})
+
+
+def _reset_anew(seen: Observation, status: Status) -> frozenset[str]:
+    """That an annotation forgives nothing, since it names a time that lies ahead, is worth a write.
+
+    So is that it was mended.
+    """
+    held = status.condition(READY)
+    if held is None or held.reason != ReadyReason.REPEATED_FAILURES:
+        return frozenset()
+    same = (RESET_AHEAD in held.message) == seen.reset_lies_ahead
+    return frozenset() if same else frozenset({READY, STALLED})
 
 
 def _gathers_less(seen: Observation, status: Status) -> frozenset[str]:

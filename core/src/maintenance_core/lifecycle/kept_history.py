@@ -63,5 +63,5 @@ def _row(seen: Observation) -> dict[str, Any]:
     return {
         "generation": seen.generation,
         "spec_digest": seen.spec_digest,
-        "since": seen.breaker_reset,
+        "since": seen.forgiven_until,
     }

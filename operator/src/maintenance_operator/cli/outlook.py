@@ -28,6 +28,7 @@ from maintenance_core.model import (
 )
 from maintenance_core.reasons import MetricsReason, RunReason, TrainingReason
 from maintenance_core.spec_digest import digest_of
+from maintenance_core.watch.common_cause import CommonCause
 from maintenance_core.watch.counters import as_gauge, bound_of
 from maintenance_core.watch.reading_times import next_reading
 from maintenance_operator.cli.resource import NEVER_SEEN, LiveJob, Resource
@@ -54,6 +55,7 @@ class State(StrEnum):
     TRAINING = "Training"
     REPORTING = "Reporting"
     NO_METRIC = "NoMetric"
+    HELD = "Held"
     DEGRADED = "Degraded"
     NO_MODEL = "NoModel"
     DOUBTFUL = "Doubtful"
@@ -75,6 +77,7 @@ SENTENCES: Final = {
     State.TRAINING: "is training a new version",
     State.REPORTING: "is asking the store for the report of a run",
     State.NO_METRIC: "is held: its metric cannot be read",
+    State.HELD: "left its range together with many others of its server: no run begins by that",
     State.DEGRADED: "performs worse than it may",
     State.NO_MODEL: "has no version in service yet",
     State.DOUBTFUL: "had a bad reading, but too few for a breach",
@@ -119,6 +122,8 @@ def state(resource: Resource) -> State:  # noqa: PLR0911 - one per guard, graves
         return State.NO_METRIC
     if status.champion is None:
         return State.NO_MODEL
+    if _of_the_job(resource) == TrainingReason.HELD:
+        return State.HELD
     if is_true(status, DEGRADED):
         return State.DEGRADED
     return State.DOUBTFUL if _last_was_bad(resource) else State.HEALTHY
@@ -261,6 +266,8 @@ def _without_run(resource: Resource, spec: Spec, now: datetime) -> Next:
     if start is None:
         held = resource.unread is not None
         what = "The metric is read again; until then it holds" if held else "The next reading"
+        if _of_the_job(resource) == TrainingReason.HELD:
+            what = "No run begins by the metric while so many are out of range. The next reading"
         if waits_for_metrics(observation_of(resource, spec, now), resource.status):
             what = "The metric is asked for again; no first version is trained until it answers"
         return Next(what, reading)
@@ -307,7 +314,16 @@ def observation_of(resource: Resource, spec: Spec, now: datetime) -> Observation
         assessment=_assessment(resource, spec, now),
         now=now,
         trainer=_NO_IMAGE,
+        created=resource.created,
+        breaker_reset=resource.breaker_reset,
+        common_cause=_common_cause(resource),
     )
+
+
+def _common_cause(resource: Resource) -> CommonCause:
+    """Whether the operator holds back what the metric asks for, as its condition says."""
+    held = _of_the_job(resource) == TrainingReason.HELD
+    return CommonCause.HOLD if held else CommonCause.ALLOW
 
 
 def _assessment(resource: Resource, spec: Spec, now: datetime) -> Assessment:
@@ -349,6 +365,8 @@ def _tasks(resource: Resource, now: datetime, job: LiveJob | None) -> Iterator[A
         return
     if (left := _left_over(resource)) is not None:
         yield ActionNeeded(left.reason, left.message)
+    if _of_the_job(resource) == TrainingReason.HELD:
+        yield ActionNeeded(TrainingReason.HELD, TrainingReason.HELD.sentence)
     yield from _last_word(resource)
 
 

@@ -11,7 +11,7 @@ from maintenance_core.lifecycle.conditions import METRICS_AVAILABLE, READY
 from maintenance_core.lifecycle.jobs import Identity
 from maintenance_core.model import Condition, Spec, Status, Step
 from maintenance_operator.adapters.calendar import Clock
-from maintenance_operator.specs import read_spec
+from maintenance_operator.specs import breaker_reset, read_spec
 
 NEVER_SEEN = -1
 """``status.observedGeneration`` of a resource that no operator has looked at."""
@@ -30,6 +30,7 @@ class Resource:
     spec: Spec | SpecError
     status: Status
     unreadable: SpecError | None = None
+    breaker_reset: datetime | None = None
 
     @property
     def stalled(self) -> Condition | None:
@@ -83,6 +84,7 @@ def read(body: Mapping[str, Any]) -> Resource:
         spec=parsed(raw_spec),
         status=status,
         unreadable=unreadable,
+        breaker_reset=breaker_reset(metadata),
     )
 
 

@@ -50,6 +50,7 @@ _TONES: Final = {
     State.MOUNT_FAILED: Tone.BAD,
     State.JOB_REFUSED: Tone.BAD,
     State.FOREIGN_POD: Tone.BAD,
+    State.HELD: Tone.CARE,
     State.ENDING: Tone.BUSY,
     State.TRAINING: Tone.BUSY,
     State.REPORTING: Tone.BUSY,
