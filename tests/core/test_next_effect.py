@@ -48,6 +48,7 @@ from maintenance_core.model import (
     Unknown,
     WriteStatus,
 )
+from maintenance_core.spec import parse
 
 
 @pytest.mark.parametrize("step, training", [("diagnose", "False"), ("train", "True")])
@@ -796,6 +797,31 @@ def test_an_escalation_rests_on_the_diagnosis_of_its_fine_tune(*, oom: bool, gon
     assert decision.plan is not None
     assert not decision.plan.cause_open, "the gate asks for no more than of the fine-tune"
     assert decision.power == first.power
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_run_that_fails_while_the_spec_is_invalid_pauses_all_the_same(*, another: bool) -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    good = world.spec
+    world.edit(training={"timeout": "4 hours"})
+    world.settle()
+    assert world.condition("Ready") == ("False", "InvalidSpec")
+    world.finish(phase=JobPhase.FAILED, failure="BackoffLimitExceeded", detail="It crashed")
+    cooldown = parse(good).limits.cooldown
+    world.spec, world.generation = good, world.generation + 1
+    if another:
+        world.edit(training={"timeout": "5h"})
+    world.now += timedelta(minutes=1)
+    world.settle()
+    assert bool(world.live) == another, "who changed what is trained tries again at once"
+    if not another:
+        world.now += cooldown - timedelta(minutes=2)
+        world.settle()
+        assert world.live == []
+        world.now += timedelta(minutes=2)
+        world.settle()
+        assert world.live
 
 
 def test_a_reset_that_lies_ahead_forgives_nothing_and_is_told_once() -> None:

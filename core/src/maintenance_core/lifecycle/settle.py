@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from maintenance_core.errors import SpecError
 from maintenance_core.lifecycle.conditions import conditions, transitions
 from maintenance_core.lifecycle.kept_history import kept_history
 from maintenance_core.lifecycle.observation import Observation
@@ -28,6 +29,8 @@ from maintenance_core.model import (
     WriteStatus,
 )
 from maintenance_core.reasons import EventReason
+from maintenance_core.spec import parse
+from maintenance_core.spec_digest import digest_of
 from maintenance_core.watch.assess import baseline_of, metric_digest
 from maintenance_core.watch.counters import beginning, digest, level, still_holds
 
@@ -153,13 +156,28 @@ def end(
     return settle(seen, status, note, ended=entry)
 
 
+def _spec_held_to(seen: Observation, run: Run) -> tuple[Spec, str] | None:
+    """The spec that says how long to pause, and its digest: the present, or else the run's own.
+
+    A spec that cannot be followed for a while, as by a slip, ends no pause.
+    """
+    if isinstance(seen.spec, Spec):
+        return seen.spec, seen.spec_digest
+    try:
+        return parse(run.spec), digest_of(run.spec)
+    except SpecError:
+        return None
+
+
 def fail(seen: Observation, run: Run, reason: str, message: str) -> Effect | None:
     """The run ends without a verdict; the next look waits as long as after a training."""
     entry = history_entry(seen, run, RunOutcome.FAILED, reason, message)
-    recheck = seen.status.recheck
-    if isinstance(seen.spec, Spec):
-        recheck = later_recheck(seen, seen.spec, run.data_digest)
-        recheck = replace(recheck, time=max(recheck.time, seen.now + seen.spec.limits.cooldown))
+    recheck, held_to = seen.status.recheck, _spec_held_to(seen, run)
+    if held_to is not None:
+        spec, digest = held_to
+        recheck = later_recheck(seen, spec, run.data_digest)
+        paused = max(recheck.time, seen.now + spec.limits.cooldown)
+        recheck = replace(recheck, time=paused, spec_digest=digest)
     return end(
         seen,
         entry,
