@@ -415,3 +415,12 @@ def test_after_a_reset_the_next_run_is_named() -> None:
     assert outlook(read(found), NOW).what == "The next reading"
     found["metadata"]["annotations"] = {"modelmaintenance.dev/breaker-reset": ago(minutes=1)}
     assert outlook(read(found), NOW).what.startswith("A run may begin")
+
+
+def test_a_query_of_new_data_that_is_at_fault_is_somebody_s_to_mend() -> None:
+    told = "spec.triggers.newData is not followed (InvalidQuery): unclosed parenthesis Reading 0.9."
+    read_too = condition("MetricsAvailable", "True", "Reading", told)
+    resource = read(body(FOLLOWED, read_too, FINE, IDLE, champion=CHAMPION))
+    assert state(resource) is State.HEALTHY
+    (task,) = actions_needed(resource, NOW)
+    assert (task.reason, task.what) == ("InvalidQuery", told)

@@ -4,16 +4,18 @@ Most of it is at hand. The API server is asked only for what this look needs.
 """
 
 import asyncio
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from maintenance_core import status as status_json
 from maintenance_core.errors import ClusterError, Gone, MetricsError, SpecError
 from maintenance_core.lifecycle import projection
+from maintenance_core.lifecycle.conditions import NEW_DATA_UNREAD
 from maintenance_core.lifecycle.jobs import Identity, TrainerImage
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.refusals import is_due, refused
@@ -30,6 +32,7 @@ from maintenance_core.model import (
     Spec,
     Status,
 )
+from maintenance_core.reasons import MetricsReason
 from maintenance_core.spec_digest import digest_of
 from maintenance_core.watch.common_cause import CommonCause
 from maintenance_core.watch.reading_times import reading_times
@@ -38,6 +41,19 @@ from maintenance_operator.fleet_breaches import FleetBreaches, Look
 from maintenance_operator.protocols import Body, Clock, Cluster, Jobs, Key, ResourceCache, Telemetry
 from maintenance_operator.refusals import Refusals, log_refusal
 from maintenance_operator.specs import Due, breaker_reset, moment, read_spec
+
+_log = logging.getLogger(__name__)
+
+_Unread = tuple[str, str] | None
+_AT_FAULT: Final = frozenset(
+    {
+        MetricsReason.INVALID_QUERY,
+        MetricsReason.QUERY_FORBIDDEN,
+        MetricsReason.REPLY_TOO_LARGE,
+    }
+)
+"""Answers that another query would not get; the others are told of the metric itself."""
+_SEVERAL: Final = "several series answer it; aggregate them, as with sum(...)"
 
 
 class Observer:
@@ -64,6 +80,7 @@ class Observer:
         self._assessor = Assessor(metrics)
         self._fleet_breaches = fleet_breaches
         self._refusals = refusals
+        self._unread_queries: dict[Key, str] = {}
 
     async def steady(
         self, key: Key, kept: SteadyState
@@ -82,6 +99,7 @@ class Observer:
     def forget(self, key: Key) -> None:
         """The resource is gone."""
         self._assessor.forget(key)
+        self._unread_queries.pop(key, None)
         self._fleet_breaches.forget(key, len(self._resources))
 
     async def __call__(self, body: Body, jobs: Jobs, *, live: bool) -> Observation:
@@ -95,6 +113,7 @@ class Observer:
         status = status_json.read(body.get("status") or {})
         status = still_waiting(status, metadata["generation"], spec_digest)
         assessed = await self._assess(identity, spec, status, now)
+        new_data, unread = await self._new_data(identity, spec, now)
         seen = Observation(
             identity=identity,
             generation=metadata["generation"],
@@ -105,7 +124,8 @@ class Observer:
             status=status,
             assessment=assessed.assessment,
             clock_agrees=assessed.clock_agrees,
-            new_data=await self._new_data(identity, spec, now),
+            new_data=new_data,
+            new_data_unread=unread,
             scheduled=scheduled,
             created=moment(metadata.get("creationTimestamp")),
             now=now,
@@ -160,10 +180,13 @@ class Observer:
 
     async def _new_data(
         self, identity: Identity, spec: Spec | SpecError, now: datetime
-    ) -> float | None:
-        """The latest reading of ``spec.triggers.newData``; None where there is no single one."""
+    ) -> tuple[float | None, _Unread]:
+        """The latest reading of ``spec.triggers.newData``; None where there is no single one.
+
+        And why there never will be, where the query is at fault.
+        """
         if isinstance(spec, SpecError) or spec.triggers.new_data is None:
-            return None
+            return None, self._told_unread(identity, None)
         metrics, grid = spec.metrics, reading_times(spec.metrics, now)
         query = spec.triggers.new_data.query
         try:
@@ -171,9 +194,27 @@ class Observer:
             found = await self._metrics.range(metrics.server, query, grid)
         except MetricsError as error:
             self._telemetry.metrics_error(metrics.server, error.reason)
-            return None
+            lasting = error.reason in _AT_FAULT
+            return None, self._told_unread(
+                identity, (error.reason, str(error)) if lasting else None
+            )
         values = [value for series in found for time, value in series.points if time == grid[-1]]
-        return values[0] if len(values) == 1 and math.isfinite(values[0]) else None
+        if len(values) > 1:
+            return None, self._told_unread(identity, (MetricsReason.AMBIGUOUS, _SEVERAL))
+        self._told_unread(identity, None)
+        return (values[0] if values and math.isfinite(values[0]) else None), None
+
+    def _told_unread(self, identity: Identity, unread: _Unread) -> _Unread:
+        """Log once what is wrong with the query of newData."""
+        key = identity.namespace, identity.name
+        before = self._unread_queries.pop(key, "")
+        if unread is not None:
+            reason, message = unread
+            self._unread_queries[key] = reason
+            if reason != before:
+                extra = {"namespace": identity.namespace, "resource": identity.name}
+                _log.warning("%s (%s): %s", NEW_DATA_UNREAD, reason, message, extra=extra)
+        return unread
 
     async def _look_closer(self, seen: Observation, *, live: bool) -> Observation:
         """Ask the API server for what only some passes need."""

@@ -81,6 +81,8 @@ _TOLD_ANEW: Final = frozenset(
 RESET_AHEAD: Final = (
     f"The time of {ANNOTATION_BREAKER_RESET} lies ahead and forgives nothing: write the present."
 )
+NEW_DATA_UNREAD: Final = "spec.triggers.newData is not followed"
+_UNREAD_CHARACTERS: Final = 512
 STATE: Final = " State: "
 """In the message of Training, what follows is Kubernetes': a word, a colon, and more."""
 IN_TURN: Final = {
@@ -233,7 +235,7 @@ def _version_of(status: Status) -> tuple[int, str] | None:
 def conditions(seen: Observation, status: Status) -> Status:
     """The status with its conditions, and its reading at the last transition, up to date."""
     held_up = _held_up(seen, status)
-    rows = [*_ready(seen, status), _metrics(seen), _degraded(seen, status)]
+    rows = [*_ready(seen, status), _with_new_data(seen, _metrics(seen)), _degraded(seen, status)]
     rows.append(held_up or _training(seen, status))
     rows = [(*row[:3], shortened(row[3], MESSAGE_CHARACTERS)) for row in rows]
     anew = frozenset(kind for kind, _, reason, _ in rows if reason in _TOLD_ANEW)
@@ -245,7 +247,8 @@ def conditions(seen: Observation, status: Status) -> Status:
         anew=anew
         | _told_anew(seen, status)
         | _gathers_less(seen, status)
-        | _reset_anew(seen, status),
+        | _reset_anew(seen, status)
+        | _new_data_anew(seen, status),
     )
     settled = replace(status, conditions=told)
     reading = _reading_at_transition(seen, settled)
@@ -434,6 +437,37 @@ def _reset_anew(seen: Observation, status: Status) -> frozenset[str]:
         return frozenset()
     same = (RESET_AHEAD in held.message) == seen.reset_lies_ahead
     return frozenset() if same else frozenset({READY, STALLED})
+
+
+def _with_new_data(seen: Observation, row: _Row) -> _Row:
+    """The condition of the metric, beginning with what is wrong with the query of newData.
+
+    That holds nothing else up, so it is no condition of its own that is False.
+    """
+    if seen.new_data_unread is None:
+        return row
+    kind, status, reason, message = row
+    why, words = seen.new_data_unread
+    told = shortened(f"{NEW_DATA_UNREAD} ({why}): {words}", _UNREAD_CHARACTERS)
+    return kind, status, reason, f"{told} {message}"
+
+
+def new_data_unread(message: str) -> tuple[str, str] | None:
+    """Reason and text of what a condition's message tells of the query of newData, if it does."""
+    if not message.startswith(NEW_DATA_UNREAD):
+        return None
+    reason = message.removeprefix(f"{NEW_DATA_UNREAD} (").partition(")")[0]
+    return reason, message
+
+
+def _new_data_anew(seen: Observation, status: Status) -> frozenset[str]:
+    """That the query of newData cannot be answered, or can be again, is worth one write."""
+    held = status.condition(METRICS_AVAILABLE)
+    if held is None:
+        return frozenset()
+    told, now = new_data_unread(held.message), seen.new_data_unread
+    same = (told and told[0]) == (now and now[0])
+    return frozenset() if same else frozenset({METRICS_AVAILABLE})
 
 
 def _gathers_less(seen: Observation, status: Status) -> frozenset[str]:

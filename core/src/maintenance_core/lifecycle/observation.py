@@ -45,6 +45,8 @@ class Observation:
     created: datetime | None = None
     scheduled: tuple[datetime, datetime] | None = None
     new_data: float | None = None
+    new_data_unread: tuple[str, str] | None = None
+    """Reason and message, where the query of ``spec.triggers.newData`` can never be answered."""
     common_cause: CommonCause = CommonCause.ALLOW
     spec_digest: str = ""
     clock_agrees: bool = False

@@ -7,7 +7,13 @@ from enum import StrEnum
 from typing import Final
 
 from maintenance_contract.kinds import baseline_of
-from maintenance_core.lifecycle.conditions import DEGRADED, TRAINING, is_true
+from maintenance_core.lifecycle.conditions import (
+    DEGRADED,
+    METRICS_AVAILABLE,
+    TRAINING,
+    is_true,
+    new_data_unread,
+)
 from maintenance_core.lifecycle.first_version import NOTHING_YET, waits_for_metrics
 from maintenance_core.lifecycle.jobs import TrainerImage, is_light
 from maintenance_core.lifecycle.observation import Observation
@@ -360,6 +366,10 @@ def _tasks(resource: Resource, now: datetime, job: LiveJob | None) -> Iterator[A
         return
     if resource.unread is not None and resource.unread.reason != MetricsReason.AWAITING_READINGS:
         yield ActionNeeded(resource.unread.reason, resource.unread.message)
+    metrics = resource.status.condition(METRICS_AVAILABLE)
+    told = new_data_unread(metrics.message) if metrics is not None else None
+    if told is not None and resource.unread is None:
+        yield ActionNeeded(*told)
     if resource.status.run is not None:
         yield from _of_the_run(resource, job)
         return
