@@ -11,8 +11,9 @@ from support.world import DOWN, HEALTHY, WORSE, World, a_spec
 
 from maintenance_contract import Outcome
 from maintenance_core import status as status_json
+from maintenance_core.lifecycle.requeue import requeue_after
 from maintenance_core.lifecycle.times_ahead import any_ahead, none_ahead
-from maintenance_core.model import Trigger
+from maintenance_core.model import JobPhase, Trigger
 
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 
@@ -183,3 +184,40 @@ def test_a_clock_that_is_behind_makes_no_time_of_status_wrong() -> None:
     world.clock_agrees = False
     world.settle()
     assert [*times(world.status)] == [*times(before)]
+
+
+@pytest.mark.parametrize("year", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize("agrees", [False, True])
+def test_a_time_at_the_end_of_all_times_stops_no_look(year: str, *, agrees: bool) -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    for _ in range(2):
+        (name,) = world.live
+        started = dataclasses.replace(world.jobs[name], started=world.now)
+        world.jobs[name] = started
+        world.status = everywhere(world.status, year)
+        world.clock_agrees = agrees
+        world.settle()
+        assert requeue_after(world.seen()) is not None
+        if not world.live:
+            return
+        world.finish(phase=JobPhase.FAILED, failure="BackoffLimitExceeded", detail="It crashed")
+        world.status = everywhere(world.status, year)
+        world.settle()
+        assert requeue_after(world.seen()) is not None
+        world.now += 3 * DAY
+        world.settle()
+        if not world.live:
+            return
+
+
+def everywhere(document: Any, year: str) -> Any:
+    """The status with that time wherever something is counted from one."""
+    if isinstance(document, list):
+        return [everywhere(one, year) for one in document]
+    if not isinstance(document, dict):
+        return document
+    return {
+        key: year if key in COUNTED_FROM else value if key == "spec" else everywhere(value, year)
+        for key, value in document.items()
+    }

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import re
 import signal
 import warnings
 from collections.abc import AsyncIterator
@@ -33,7 +34,7 @@ from maintenance_contract import (
 from maintenance_core.errors import ClusterError, Conflict, Gone
 from maintenance_core.model import JobPhase
 from maintenance_operator.adapters import job_views
-from maintenance_operator.adapters.cluster import Cluster
+from maintenance_operator.adapters.cluster import Cluster, _event
 from maintenance_operator.adapters.credentials import login
 from maintenance_operator.adapters.job_views import job_view
 
@@ -493,6 +494,14 @@ async def test_a_config_map_is_written_against_its_version(
     await api.delete(path("configmaps", namespace, "news-champion"))
     with pytest.raises(Conflict):
         await cluster.replace_config_map(found)
+
+
+@pytest.mark.parametrize("end", ["-", ".", "-.", "x"])
+def test_an_event_of_a_long_name_has_one_that_may_be(end: str) -> None:
+    name = "n" * (200 - len(end)) + end + "news"
+    body = {"metadata": {"namespace": "finance", "name": name, "uid": "u"}}
+    made = _event(body, "Normal", "Degraded", "It fell.")["metadata"]["name"]
+    assert all(re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", part) for part in made.split("."))
 
 
 @pytest.mark.api

@@ -131,14 +131,19 @@ def with_conditions(
 # --- how each part is spelled
 
 
+_EARLIEST: Final = datetime(100, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Times beyond are read as these: what is counted from them must still be a time."""
+
+
 def _time(value: Any) -> datetime:
     written = checks.text(value)
     try:
         time = datetime.fromisoformat(written)
+        if time.tzinfo is not UTC and time.tzinfo is not None:
+            time = time.astimezone(UTC)
         if time.tzinfo is UTC:
-            return time
-        if time.tzinfo is not None:
-            return time.astimezone(UTC)
+            return time if _EARLIEST <= time <= _LATEST else min(max(time, _EARLIEST), _LATEST)
     except (ValueError, OverflowError):  # in UTC it may lie before year 1 or after 9999
         pass
     raise Mismatch(f"{written[:40]!r} is no RFC 3339 time")

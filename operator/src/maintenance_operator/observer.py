@@ -29,6 +29,7 @@ from maintenance_core.model import (
     Metrics,
     OutcomeCounters,
     Request,
+    Schedule,
     Spec,
     Status,
 )
@@ -81,6 +82,7 @@ class Observer:
         self._fleet_breaches = fleet_breaches
         self._refusals = refusals
         self._unread_queries: dict[Key, str] = {}
+        self._schedules: dict[Key, tuple[str, Schedule | None, datetime | None]] = {}
 
     async def steady(
         self, key: Key, kept: SteadyState
@@ -100,6 +102,7 @@ class Observer:
         """The resource is gone."""
         self._assessor.forget(key)
         self._unread_queries.pop(key, None)
+        self._schedules.pop(key, None)
         self._fleet_breaches.forget(key, len(self._resources))
 
     async def __call__(self, body: Body, jobs: Jobs, *, live: bool) -> Observation:
@@ -127,6 +130,7 @@ class Observer:
             new_data=new_data,
             new_data_unread=unread,
             scheduled=scheduled,
+            scheduled_since=self._scheduled_since(identity, spec, now),
             created=moment(metadata.get("creationTimestamp")),
             now=now,
             trainer=self._trainer,
@@ -177,6 +181,24 @@ class Observer:
         triggers = raw_spec.get("triggers")
         scheduled = isinstance(triggers, Mapping) and "schedule" in triggers
         return await asyncio.to_thread(read) if scheduled else read()
+
+    def _scheduled_since(
+        self, identity: Identity, spec: Spec | SpecError, now: datetime
+    ) -> datetime | None:
+        """Since when the schedule is what it is; None where it was so at the first look.
+
+        A time from before somebody wrote the schedule is not due. After a restart that is not
+        known any more.
+        """
+        key = identity.namespace, identity.name
+        uid, before, since = self._schedules.get(key, ("", None, None))
+        if isinstance(spec, SpecError):
+            return since
+        schedule = spec.triggers.schedule
+        if uid == identity.uid and schedule != before:
+            since = now
+        self._schedules[key] = identity.uid, schedule, since if uid == identity.uid else None
+        return self._schedules[key][2]
 
     async def _new_data(
         self, identity: Identity, spec: Spec | SpecError, now: datetime

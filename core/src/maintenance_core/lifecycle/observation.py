@@ -44,6 +44,8 @@ class Observation:
     breaker_reset: datetime | None = None
     created: datetime | None = None
     scheduled: tuple[datetime, datetime] | None = None
+    scheduled_since: datetime | None = None
+    """Since when the schedule is what it is; None for longer than anybody remembers."""
     new_data: float | None = None
     new_data_unread: tuple[str, str] | None = None
     """Reason and message, where the query of ``spec.triggers.newData`` can never be answered."""

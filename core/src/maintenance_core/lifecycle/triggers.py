@@ -76,6 +76,7 @@ def _is_due(seen: Observation, due: datetime) -> bool:
     acted += [status.decision.time] if status.decision else []
     acted += [status.champion.promoted_time] if status.champion else []
     acted += [seen.created] if seen.created else []
+    acted += [seen.scheduled_since] if seen.scheduled_since else []
     return due > max(acted, default=_LONG_AGO) and seen.now - due <= MISSED_BY_AT_MOST
 
 

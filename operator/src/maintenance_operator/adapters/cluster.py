@@ -490,12 +490,17 @@ def _about(body: Mapping[str, Any]) -> dict[str, str]:
     return {"namespace": namespace, "resource": name}
 
 
+def _event_name(name: str) -> str:
+    """A name of its own; each part of it between points begins and ends as names may."""
+    return f"{name[:200].rstrip('-.')}.{secrets.token_hex(8)}"
+
+
 def _event(body: Mapping[str, Any], type_: str, reason: str, message: str) -> Body:
     namespace, name = _names(body)
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"namespace": namespace, "name": f"{name[:200]}.{secrets.token_hex(8)}"},
+        "metadata": {"namespace": namespace, "name": _event_name(name)},
         "eventTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "reportingController": CONTROLLER,
         "reportingInstance": CONTROLLER,
