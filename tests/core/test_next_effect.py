@@ -855,6 +855,72 @@ def test_a_reset_that_lies_ahead_keeps_the_breaker_at_work() -> None:
     assert world.condition("Ready") == ("False", "RepeatedFailures")
 
 
+@pytest.mark.parametrize("lives", [False, True], ids=["complete", "its pod lingers"])
+def test_a_training_that_has_ended_is_judged_though_it_is_suspended(*, lives: bool) -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    (name,) = world.live
+    message = world.training().to_message()
+    phase = JobPhase.RUNNING if lives else JobPhase.COMPLETE
+    world.jobs[name] = replace(world.jobs[name], phase=phase, message=message, ended=world.now)
+    world.edit(suspend=True)
+    world.settle()
+    assert world.parsed.history[0].outcome is RunOutcome.PROMOTED
+    assert world.parsed.run is None
+    assert world.live == []
+
+
+@pytest.mark.parametrize("step", ["diagnosis", "fine-tune"])
+def test_nothing_begins_after_what_has_ended_while_it_is_suspended(step: str) -> None:
+    world = World().degraded()
+    report = world.diagnosis()
+    if step == "fine-tune":
+        world.finish(report)
+        report = world.training(new=WORSE)
+    (name,) = world.live
+    world.jobs[name] = replace(
+        world.jobs[name], phase=JobPhase.COMPLETE, message=report.to_message()
+    )
+    made = len(world.created)
+    world.edit(suspend=True)
+    world.settle()
+    assert world.parsed.run is None
+    assert len(world.created) == made
+    ended = {"diagnosis": RunOutcome.STOPPED, "fine-tune": RunOutcome.REJECTED}
+    assert world.parsed.history[0].outcome is ended[step]
+
+
+@pytest.mark.parametrize("queued", [False, True])
+def test_a_training_that_is_stopped_before_it_began_takes_no_place(*, queued: bool) -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    (name,) = world.live
+    if queued:
+        world.jobs[name] = replace(world.jobs[name], phase=JobPhase.PENDING)
+        world.settle()
+    world.edit(suspend=True)
+    world.settle()
+    assert world.parsed.run is None
+    assert world.parsed.history[0].trained != queued
+
+
+def test_a_training_that_goes_on_after_all_takes_its_place() -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    (name,) = world.live
+    running, world.jobs[name] = world.jobs[name], replace(world.jobs[name], phase=JobPhase.PENDING)
+    world.edit(suspend=True)
+    effect = next_effect(world.seen())
+    assert isinstance(effect, WriteStatus)
+    world.do(effect)
+    assert isinstance(next_effect(world.seen()), DeleteJob)
+    world.edit(suspend=False)
+    world.jobs[name] = running
+    world.settle()
+    world.finish(world.training())
+    assert world.parsed.history[0].trained
+
+
 def looked_in_vain(world: World, *, days: int) -> World:
     """Every day at three a look by the schedule finds nothing to train for."""
     world.with_champion()

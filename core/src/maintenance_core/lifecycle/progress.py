@@ -10,7 +10,7 @@ from maintenance_core.allowed import admit
 from maintenance_core.errors import SpecError
 from maintenance_core.lifecycle.deadlines import WHY_FAILED, overdue, to_be_read
 from maintenance_core.lifecycle.diagnosed import diagnosed
-from maintenance_core.lifecycle.jobs import manifest
+from maintenance_core.lifecycle.jobs import is_light, manifest
 from maintenance_core.lifecycle.living_jobs import is_terminal, lives
 from maintenance_core.lifecycle.observation import Observation
 from maintenance_core.lifecycle.refusals import (
@@ -51,10 +51,12 @@ from maintenance_core.spec import parse
 
 
 def stop(seen: Observation, run: Run) -> Effect | None:
-    """``spec.suspend``: the Job goes first, then the run."""
+    """``spec.suspend``: the Job goes first, then the run. A training that has ended is judged."""
     job = find(seen, run.job_name)
     if job is not None and lives(seen, job):
-        return _delete(seen, job)
+        return _stop_job(seen, run, job)
+    if _about(run) is Step.TRAIN and (run.report or _is_complete(job)):
+        return advance(seen, run)
     message = "Stopped by spec.suspend; nothing that it trained is in service."
     entry = history_entry(seen, run, RunOutcome.STOPPED, RunReason.SUSPENDED, message)
     return end(
@@ -63,6 +65,27 @@ def stop(seen: Observation, run: Run) -> Effect | None:
         seen.status.recheck,
         Note(EventReason.RUN_STOPPED, f"Run {run.number}: {message}"),
     )
+
+
+def _stop_job(seen: Observation, run: Run, job: JobView) -> Effect | None:
+    """Delete a living Job, when what has become of it is written down."""
+    if _about(run) is Step.TRAIN and job.message and job.ended is not None:
+        known = replace(run, report=run.report or job.message, request_digest=_digest(run, job))
+    elif run.step is Step.TRAIN and job.phase is JobPhase.PENDING and job.started is None:
+        known = replace(run, train_start_time=None)  # it takes no place in limits.runs
+    else:
+        return _delete(seen, job)
+    return settle(seen, replace(seen.status, run=known)) if known != run else _delete(seen, job)
+
+
+def _is_complete(job: JobView | None) -> bool:
+    """Whether a Job has ended well, and what its trainer said is there to be read."""
+    return job is not None and job.phase is JobPhase.COMPLETE and bool(job.message)
+
+
+def _about(run: Run) -> Step:
+    """The step whose report the run waits for."""
+    return run.subject if run.step is Step.REPORT and run.subject else run.step
 
 
 def advance(seen: Observation, run: Run) -> Effect | None:
@@ -132,6 +155,8 @@ def _living(seen: Observation, run: Run, spec: Spec, job: JobView) -> Effect | N
     if run.stopping is not None or run.report:
         return _delete(seen, job)
     run = replace(run, job_uid=job.uid, request_digest=_digest(run, job))
+    if run.train_start_time is None and run.step is Step.TRAIN and not is_light(run):
+        run = replace(run, train_start_time=seen.now)  # it was to be stopped before it began
     if to_be_read(run, job, seen.now):
         run = replace(run, report=job.message or "")
     else:
@@ -150,7 +175,7 @@ def _reported(
     seen: Observation, run: Run, spec: Spec, message: str, job: JobView | None
 ) -> Effect | None:
     """The trainer has said what came of a step."""
-    about = run.subject if run.step is Step.REPORT and run.subject else run.step
+    about = _about(run)
     expected = request_of_step(seen, run, spec, about)
     try:
         report = read_report(message, expected, _digest(run, job))

@@ -33,11 +33,14 @@ from maintenance_core.model import (
     ThresholdRange,
     TrainingPlan,
 )
+from maintenance_core.reasons import RunReason
 from maintenance_core.spec_digest import digest_of
 
 REPORT_CHARACTERS: Final = 4096
 """Of a report's message; a termination message holds no more."""
 REASON_CHARACTERS: Final = 128
+_NEVER_BEGAN: Final = frozenset({RunReason.JOB_REFUSED, RunReason.PENDING_TIMEOUT})
+"""Ends of runs whose Job was not made, or whose pod was never started."""
 
 
 def next_number(seen: Observation) -> int:
@@ -144,6 +147,12 @@ def degraded_by(run: Run, spec: Spec) -> Degraded | None:
     )
 
 
+def _began(run: Run, reason: str) -> bool:
+    """Whether the run's training may have done any work: its Job was made, and not refused."""
+    never_made = run.step is Step.TRAIN and not run.job_uid
+    return not never_made and reason not in _NEVER_BEGAN
+
+
 def history_entry(
     seen: Observation, run: Run, outcome: RunOutcome, reason: str, message: str
 ) -> HistoryEntry:
@@ -161,6 +170,6 @@ def history_entry(
         data_digest=run.data_digest,
         champion_version=run.champion.version if run.champion else None,
         champion_digest=run.champion.digest if run.champion else "",
-        trained=run.train_start_time is not None,
+        trained=run.train_start_time is not None and _began(run, reason),
         spec_digest=digest_of(run.spec),
     )

@@ -62,7 +62,7 @@ def trained(seen: Observation, run: Run, spec: Spec, report: TrainingReport) -> 
     rejected = Note(EventReason.REJECTED, f"Run {run.number}: {verdict.message}", warning=True)
     # A retrain has been in the race, or would see the same few rows: contradicted ones stay out.
     tried = plan.race or plan.exclude_contradicted
-    escalates = run.action is Action.FINE_TUNE and not tried
+    escalates = run.action is Action.FINE_TUNE and not tried and not seen.suspended
     if escalates and verdict.reason != VerdictReason.CHAMPION_CHANGED:
         return escalate(seen, run, spec, entry, rejected)
     return end(seen, entry, later_recheck(seen, spec, run.data_digest), rejected)
@@ -74,6 +74,15 @@ def _with_race(report: TrainingReport, verdict: Verdict, seen: Observation, spec
         return verdict.message
     winner = f"{report.candidate.action.value} won the race. {report.message}"
     return shortened(f"{winner} {verdict.message}")
+
+
+def _why_not_again(seen: Observation, run: Run) -> str:
+    """What has changed during the run so that another try would be in vain; empty for nothing."""
+    if seen.suspended:
+        return "Not tried again: spec.suspend is true."
+    if champion_changed(seen, run):
+        return f"Not tried again: {VerdictReason.CHAMPION_CHANGED.sentence}"
+    return ""
 
 
 def retry_after_oom(seen: Observation, run: Run, spec: Spec, message: str) -> Effect | None:
@@ -88,11 +97,11 @@ def retry_after_oom(seen: Observation, run: Run, spec: Spec, message: str) -> Ef
     trained = run.step is Step.TRAIN or run.subject is Step.TRAIN
     if not trained or decision is None or run.half_batches:
         return fail(seen, run, reason, f"{message} {OUT_OF_MEMORY}")
-    if champion_changed(seen, run):
-        changed = VerdictReason.CHAMPION_CHANGED.sentence
-        return fail(seen, run, reason, f"{message} Not tried again: {changed}")
-    if runs_left(history, spec.limits, seen.now) < 1:
-        return fail(seen, run, reason, f"{message} spec.limits.runs allows no other try for now.")
+    held = _why_not_again(seen, run)
+    if not held and runs_left(history, spec.limits, seen.now) < 1:
+        held = "spec.limits.runs allows no other try for now."
+    if held:
+        return fail(seen, run, reason, f"{message} {held}")
     number = max(next_number(seen), run.number + 1)
     again = replace(
         run,
