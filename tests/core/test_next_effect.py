@@ -904,6 +904,27 @@ def test_a_training_that_is_stopped_before_it_began_takes_no_place(*, queued: bo
     assert world.parsed.history[0].trained != queued
 
 
+def test_what_is_seen_of_a_job_that_is_being_deleted_comes_of_that() -> None:
+    world = World().degraded()
+    world.finish(world.diagnosis())
+    (name,) = world.live
+    held = replace(world.jobs[name], deleted=world.now, finalizers=("example.com/hold",))
+    world.edit(suspend=True)
+    world.jobs[name] = held
+    world.settle()
+    writes = world.writes
+    world.jobs[name] = replace(held, phase=JobPhase.PENDING)
+    world.settle()
+    assert world.writes == writes, "its pod is gone, and had begun"
+    world.jobs[name] = replace(held, ended=world.now, message="terminated")
+    world.settle()
+    assert world.writes == writes, "its pod was ended"
+    del world.jobs[name]
+    world.settle()
+    last = world.parsed.history[0]
+    assert (last.outcome, last.trained) == (RunOutcome.STOPPED, True)
+
+
 def test_a_training_that_goes_on_after_all_takes_its_place() -> None:
     world = World().degraded()
     world.finish(world.diagnosis())

@@ -68,7 +68,12 @@ def stop(seen: Observation, run: Run) -> Effect | None:
 
 
 def _stop_job(seen: Observation, run: Run, job: JobView) -> Effect | None:
-    """Delete a living Job, when what has become of it is written down."""
+    """Delete a living Job, when what has become of it is written down.
+
+    What is seen of its pods once it is being deleted comes of that.
+    """
+    if job.deleted is not None:
+        return _delete(seen, job)
     if _about(run) is Step.TRAIN and job.message and job.ended is not None:
         known = replace(run, report=run.report or job.message, request_digest=_digest(run, job))
     elif run.step is Step.TRAIN and job.phase is JobPhase.PENDING and job.started is None:
