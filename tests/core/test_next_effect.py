@@ -904,6 +904,23 @@ def test_a_training_that_is_stopped_before_it_began_takes_no_place(*, queued: bo
     assert world.parsed.history[0].trained != queued
 
 
+def test_a_training_that_ended_while_no_operator_ran_takes_its_place() -> None:
+    world = World().degraded()
+    (name,) = world.live
+    report = world.diagnosis()
+    world.jobs[name] = replace(
+        world.jobs[name], phase=JobPhase.COMPLETE, message=report.to_message()
+    )
+    for _ in range(2):  # the decision is written, and the training's Job made
+        effect = next_effect(world.seen())
+        assert effect is not None
+        world.do(effect)
+    assert world.parsed.run is not None
+    assert world.parsed.run.job_uid == ""
+    world.finish(world.training())
+    assert world.parsed.history[0].trained
+
+
 def test_what_is_seen_of_a_job_that_is_being_deleted_comes_of_that() -> None:
     world = World().degraded()
     world.finish(world.diagnosis())

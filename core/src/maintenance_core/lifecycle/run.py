@@ -147,10 +147,14 @@ def degraded_by(run: Run, spec: Spec) -> Degraded | None:
     )
 
 
-def _began(run: Run, reason: str) -> bool:
-    """Whether the run's training may have done any work: its Job was made, and not refused."""
-    never_made = run.step is Step.TRAIN and not run.job_uid
-    return not never_made and reason not in _NEVER_BEGAN
+def _began(seen: Observation, run: Run, reason: str) -> bool:
+    """Whether the run's training may have done any work: its Job was made, and not refused.
+
+    A Job that ended while no operator ran is there, though nobody has written down its uid.
+    """
+    job = find(seen, run.job_name)
+    made = bool(run.job_uid) or (job is not None and job.owner_uid == seen.identity.uid)
+    return (made or run.step is not Step.TRAIN) and reason not in _NEVER_BEGAN
 
 
 def history_entry(
@@ -170,6 +174,6 @@ def history_entry(
         data_digest=run.data_digest,
         champion_version=run.champion.version if run.champion else None,
         champion_digest=run.champion.digest if run.champion else "",
-        trained=run.train_start_time is not None and _began(run, reason),
+        trained=run.train_start_time is not None and _began(seen, run, reason),
         spec_digest=digest_of(run.spec),
     )
