@@ -239,39 +239,6 @@ def test_users_are_held_out_whole_and_stay_so(tmp_path: Path) -> None:
     assert len(later.new_held_out) > 100
 
 
-def _daily(root: Path, folder: str, days: range, people: range) -> None:
-    for day in days:
-        its = [(f"u{one}", f"i{one * day % 7}", T0 + day * DAY + one) for one in people]
-        put(root, f"{folder}/dt={day:02}/part-0.csv", its)
-
-
-def test_as_many_users_are_held_out_of_daily_files_as_of_one_file(tmp_path: Path) -> None:
-    _daily(tmp_path / "days", "original", range(1, 9), range(100))
-    days, dataset = snapshot(tmp_path / "days", holdout=Holdout())
-    rows = (
-        (f"u{one}", f"i{one * day % 7}", T0 + day * DAY + one)
-        for day in range(1, 9)
-        for one in range(100)
-    )
-    put(tmp_path / "all", "original/all.csv", list(rows))
-    _, whole = snapshot(tmp_path / "all", holdout=Holdout())
-    assert {row.user for row in dataset.old_held_out} == {row.user for row in whole.old_held_out}
-    assert len(dataset.old_held_out) == len(whole.old_held_out) == 50
-    # And of the days of a round, whichever of them an earlier run has seen.
-    known = frozenset(file.digest for file in days.files)
-    _daily(tmp_path / "days", "updates", range(20, 22), range(60))
-    first, before = snapshot(tmp_path / "days", holdout=Holdout(), known=known)
-    out = {row.user for row in before.new_held_out}
-    assert len(out) == 30
-    _daily(tmp_path / "days", "updates", range(22, 24), range(64))
-    _, later = snapshot(
-        tmp_path / "days", holdout=Holdout(), known=known, before=Before(files=first.kept)
-    )
-    judged = {row.user for row in later.new_held_out}
-    assert out <= judged
-    assert len(judged - out) <= 4
-
-
 @pytest.mark.slow
 def test_a_file_that_grows_keeps_what_is_held_out_of_it(tmp_path: Path) -> None:
     put(tmp_path, "original/log.csv", [("ada", "a", T0), ("ada", "b", T0 + 1)])

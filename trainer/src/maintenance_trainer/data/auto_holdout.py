@@ -226,17 +226,7 @@ def _share(
     kept, fresh = _texts(rows, counted & shares.keys()), _texts(rows, _digests(unseen))
     seen = {row.learnt_as for row in kept.values()}
     seen |= {row.learnt_as for row in rows if row.file in known}
-    going_on = [
-        shares[kept[each].file]
-        for each, row in fresh.items()
-        if each in kept and row.key != kept[each].key
-    ]
-    fresh = {
-        each: row for each, row in fresh.items() if each not in kept and row.learnt_as not in seen
-    }
-    if len(going_on) > len(fresh):
-        # Most are judged for what they do here: those who were held out must be so here, too.
-        return max(going_on)
+    fresh = {key: row for key, row in fresh.items() if row.learnt_as not in seen}
     if not fresh:
         # Copies of other rows: on the side where those are.
         return max(shares.values(), default=BUCKETS // 2)
@@ -261,13 +251,9 @@ def _holding_out(number: int, buckets: Sequence[int]) -> int:
 
 
 def _texts(rows: Sequence[Row], digests: Collection[str]) -> dict[str, Row]:
-    """A row of each that is judged by itself in these files; where any of them is new, of those.
-
-    As a rule that is each distinct input. A user of several files is judged once: to count each
-    file would hold out the fewer, the more files the same rows lie in.
-    """
+    """A row of each distinct input of these files; where any of them is new, of those."""
     its = [row for row in rows if row.file in digests]
-    return {row.judged_as: row for row in [row for row in its if row.new] or its}
+    return {row.key: row for row in [row for row in its if row.new] or its}
 
 
 def _keys(rows: Iterable[Row]) -> Mapping[str, set[str]]:

@@ -94,11 +94,6 @@ class Row:
         return True
 
     @property
-    def judged_as(self) -> str:
-        """Equal for rows of one age of which one is scored, whatever files they lie in."""
-        return self.key
-
-    @property
     def gist(self) -> str:
         """Equal for rows that say the same but for what does not matter."""
         return self.key

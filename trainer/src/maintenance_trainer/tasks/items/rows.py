@@ -86,11 +86,6 @@ class ItemRow(Row):
         return self.latest and not self.over and len(self.items) > 1
 
     @property
-    @override
-    def judged_as(self) -> str:
-        return self.user
-
-    @property
     def history(self) -> Items:
         """What stands before the item that the row is scored by."""
         return self.items[:-1]
