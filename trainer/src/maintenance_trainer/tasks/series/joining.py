@@ -19,16 +19,11 @@ from maintenance_trainer.errors import DataError
 from maintenance_trainer.tasks.named_columns import refuse_spellings
 from maintenance_trainer.tasks.series import odd_times
 from maintenance_trainer.tasks.series.cutting import Counts, Cut, Flags, Joined, Whole
-from maintenance_trainer.tasks.series.rounding import written_again
 from maintenance_trainer.tasks.series.rows import SECOND, Floats, Scales, Series, Stamps, Window
 from maintenance_trainer.tasks.series.schema import no_numbers
 from maintenance_trainer.tasks.series.tables import Stamped, Table
 
 _SHOWN: Final = 80
-_ROUNDED: Final = (
-    "a time of an earlier file, with the same numbers but for rounding (float32, fewer decimals): "
-    "read once, as the earlier file has them"
-)
 
 
 @dataclass(slots=True)
@@ -286,13 +281,10 @@ class _Merge:
         owners, labels, rows = owners.copy(), list(labels), rows.copy()
         twice = np.flatnonzero(~keep)
         first = np.maximum.accumulate(np.where(keep, np.arange(len(keep)), 0))
-        same = {name: _same(values, twice, owners) for name, values in columns.items()}
-        alike = self._alike(twice, owners, labels, columns, rows, same)
-        for number in np.flatnonzero(~alike).tolist():
-            later = int(twice[number])
+        alike = self._alike(twice, owners, labels, columns, rows)
+        for later in twice[~alike].tolist():
             at = int(first[later])
-            others = {name: values for name, values in columns.items() if not same[name][number]}
-            if self._take(at, later, owners, labels, others, rows):
+            if self._take(at, later, owners, labels, columns, rows):
                 owners[at] = owners[later]
                 rows[at] = rows[later]
         kept = np.flatnonzero(keep)
@@ -311,20 +303,15 @@ class _Merge:
         labels: list[str],
         columns: dict[str, Floats],
         rows: Whole,
-        same: Mapping[str, Flags],
     ) -> Flags:
         """Which rows say nothing that the one before them, of the same time, does not."""
         alike = np.array([labels[at] in ("", labels[at - 1]) for at in twice.tolist()], bool)
-        rounded = np.zeros(len(twice), bool)
-        for name, values in columns.items():
-            alike &= np.isnan(values[twice]) | same[name]
-            rounded |= same[name] & (values[twice] != values[twice - 1])
+        for values in columns.values():
+            alike &= np.isnan(values[twice]) | (values[twice] == values[twice - 1])
         same_file = owners[twice] == owners[twice - 1]
-        again = alike & ~same_file
         for chosen, what in (
             (alike & same_file, "a time that is there twice, with the same numbers: read once"),
-            (again & ~rounded, "a time of an earlier file, with the same numbers: read once"),
-            (again & rounded, _ROUNDED),
+            (alike & ~same_file, "a time of an earlier file, with the same numbers: read once"),
         ):
             for at in twice[chosen].tolist():
                 table = self.tables[int(owners[at])]
@@ -368,17 +355,6 @@ class _Merge:
         if not same_file and (told or label):
             self.remarks.note("a time of an earlier file with other numbers: these count", where)
         return bool(other or label)
-
-
-def _same(values: Floats, twice: Whole, owners: Whole) -> Flags:
-    """Of rows of a time that is there before, whether a channel holds the number from before."""
-    later, earlier = values[twice], values[twice - 1]
-    same = later == earlier
-    open_ones = np.isfinite(later) & np.isfinite(earlier) & (owners[twice] != owners[twice - 1])
-    for number in np.unique(owners[twice[open_ones & ~same]]).tolist():
-        its = open_ones & (owners[twice] == number)
-        same[its] = written_again(earlier[its], later[its])
-    return np.asarray(same, bool)
 
 
 def _targets(found: Sequence[Joined], wanted: tuple[str, ...]) -> tuple[str, ...]:
