@@ -205,10 +205,12 @@ def test_formats_that_are_not_read_are_told_and_alone_refused(
     assert left == {f"updates/{name}": why}
 
 
+WRITTEN = "metadata/00001-0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d.metadata.json"
 TABLES = {
     "Delta Lake": ["a-1.parquet", "_delta_log/00000000000000000000.json"],
     "Delta Lake, checkpoint": ["a-1.parquet", "_delta_log/00000000000000000010.checkpoint.parquet"],
     "Apache Iceberg": ["data/a-1.parquet", "metadata/snap-7.avro", "metadata/v1.metadata.json"],
+    "Apache Iceberg, beside": ["a-1.parquet", WRITTEN],
     "Apache Hudi": ["ward=north/a-1.parquet", ".hoodie/20261123.commit"],
 }
 
@@ -254,7 +256,7 @@ def test_a_table_in_a_bucket_is_refused(
     "names",
     [
         ["data/w.csv", "metadata/w.csv"],
-        ["metadata/v1.metadata.json", "w.csv"],
+        ["metadata/schema.metadata.json", "data/w.csv"],
         [".old/_delta_log/0.json", "w.csv"],
         ["_delta_log", "w.csv"],
     ],

@@ -79,17 +79,27 @@ def test_a_column_that_a_folder_names_is_told(
         table = table.set_column(table.column_names.index("text"), "ward", TABLE["item"])
     put(tmp_path / f"original/region=north/part-0{suffix}", table.slice(0, 20))
     put(tmp_path / f"original/region=south/part-0{suffix}", table.slice(20))
-    where = f"original/region=north/part-0{suffix}: the column 'region' is only in the name of a"
+    where = (
+        f"original/region=north/part-0{suffix}: 'region': only in names of folders, which are not"
+    )
     (said,) = (each for each in told(tmp_path, task, columns_of(task)) if "region" in each)
     assert said == (
-        f"{where} folder, which is not read, so it is no input; write it into the files if rows "
-        "differ by it (2 in all)."
+        f"{where} read, so no input here; write it into the files if rows differ by it (2 in all)."
     )
     columns = columns_of(task, inputs=(*wanted, "ward") if "ward" in table.schema.names else wanted)
     if task == Task.TIME_SERIES_FORECASTING:
         columns = columns_of(task, inputs=wanted, targets=("v",))
     (said,) = (each for each in told(tmp_path, task, columns) if "region" in each)
-    assert said.startswith(f"{where} folder, which is not read, so it counts as empty; write it")
+    assert said.startswith(f"{where} read, so empty here; write it")
+
+
+def test_the_days_of_a_calendar_are_one_sentence(tmp_path: Path) -> None:
+    table = TABLE.select(["v", "label"])
+    for day in ("01", "02"):
+        put(tmp_path / f"original/year=2026/month=01/day={day}/a.csv", table)
+    its = Task.TABULAR_CLASSIFICATION
+    (said,) = (each for each in told(tmp_path, its, columns_of(its)) if "folders" in each)
+    assert "'year', 'month', 'day': only in names of folders" in said
 
 
 def test_nothing_is_told_of_a_folder_whose_column_is_there_or_not_wanted(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from maintenance_trainer.data.sources import SourceFile
 
+_SHOWN: Final = 3
 _PARTITION: Final = re.compile(r"(?:^|/)([^=/]+)=([^/]*)(?=/)")
 
 
@@ -29,12 +30,18 @@ def instead(path: str, column: str) -> str:
 def tell(source: SourceFile, there: Collection[str]) -> None:
     """Tell of columns that would be inputs if they were in the file; ``there`` are those in it."""
     columns = source.columns
-    for name in of(source.file.name):
-        if name not in there and columns.is_input(name):
-            named = name in (columns.inputs or ()) or name in columns.targets
+    only_here = [
+        name for name in of(source.file.name) if name not in there and columns.is_input(name)
+    ]
+    wanted = {*(columns.inputs or ()), *columns.targets}
+    for names, counts in (
+        ([name for name in only_here if name not in wanted], "no input"),
+        ([name for name in only_here if name in wanted], "empty"),
+    ):
+        if names:
+            shown = ", ".join(map(repr, names[:_SHOWN]))
             what = (
-                f"the column {name!r} is only in the name of a folder, which is not read, so it "
-                f"{'counts as empty' if named else 'is no input'}; write it into the files if rows "
-                "differ by it"
+                f"{shown}: only in names of folders, which are not read, so {counts} here; write "
+                "it into the files if rows differ by it"
             )
             source.remarks.note(what, source.file.where)

@@ -5,6 +5,7 @@ before lie beside the new ones, and whoever reads all of them reads rows that ar
 is not read here, so such a folder is refused.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from maintenance_trainer.errors import DataError
 
 _LOGS: Final = {"_delta_log": "Delta Lake", ".hoodie": "Apache Hudi"}
 _METADATA: Final = "metadata"
-_ICEBERG: Final = (".metadata.json", ".metadata.json.gz")
+_ICEBERG: Final = re.compile(
+    r"(?:v\d+|\d+-[0-9a-f-]{36})(?:\.gz)?\.metadata\.json(?:\.gz)?", re.IGNORECASE
+)
+"""Its versions, as its catalogues write them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,7 @@ def of_folder(
     for log, kind in _LOGS.items():
         if log in names:
             return Table(folder, kind, log)
-    if {_METADATA, "data"} <= set(names) and any(
-        name.lower().endswith(_ICEBERG) for name in files_of(_METADATA)
-    ):
+    if _METADATA in names and any(map(_ICEBERG.fullmatch, files_of(_METADATA))):
         return Table(folder, "Apache Iceberg", _METADATA)
     return None
 

@@ -123,20 +123,31 @@ def _tell_alike(files: Sequence[tuple[str, Collection[str]]], told: Remarks) -> 
     """Tell of names that differ in capitals or in what stands between words, in files apart."""
     first: dict[str, dict[str, tuple[str, str]]] = {}
     apart: set[str] = set()
+    distinct: dict[tuple[str, ...], str] = {}  # headers, each where it is first
     for where, names in files:
-        meant = {labels.identity(name): name for name in names}
-        here = Counter(map(labels.likeness, meant))
+        distinct.setdefault(tuple(names), where)
+    for header, where in distinct.items():
+        meant = {labels.identity(name): name for name in header}
+        likeness = {identity: labels.likeness(name) for identity, name in meant.items()}
+        here = Counter(likeness.values())
         apart.update(alike for alike, count in here.items() if count > 1)
         for identity, name in meant.items():
-            first.setdefault(labels.likeness(name), {}).setdefault(identity, (name, where))
-    for alike, spellings in first.items():
-        (one, place), *others = spellings.values()
-        for other, where in others if alike not in apart else ():
-            what = (
-                f"the columns {other!a} here and {one!a} in {place} count as two, each empty where "
-                "the other one is: spell them alike if one is meant"
-            )
-            told.note(what, where)
+            first.setdefault(likeness[identity], {}).setdefault(identity, (name, where))
+    pairs = [
+        (others[0], one)
+        for alike, spellings in first.items()
+        for one, *others in (list(spellings.values()),)
+        if others and alike not in apart
+    ]
+    if not pairs:
+        return
+    (other, where), (one, place) = pairs[0]
+    more = f" (and {len(pairs) - 1:,} more such pairs)" if len(pairs) > 1 else ""
+    what = (
+        f"the columns {other!a} here and {one!a} in {place} count as two, each empty where the "
+        f"other one is{more}: spell them alike if one is meant"
+    )
+    told.note(what, where)
 
 
 def remarks(empty: Sequence[str], constant: Sequence[str]) -> list[str]:
