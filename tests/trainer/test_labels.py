@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from support.laboratory import age
 
-from maintenance_contract import DataRef
+from maintenance_contract import DataRef, columns_of
 from maintenance_trainer.data import labels
+from maintenance_trainer.data.folders import Named, Origin
 from maintenance_trainer.data.labels import (
     Spelling,
     hints,
@@ -21,6 +22,7 @@ from maintenance_trainer.data.labels import (
     refuse_doubled,
 )
 from maintenance_trainer.data.snapshot import take_snapshot
+from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.data.split import Dataset
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.locations import Places
@@ -208,6 +210,33 @@ def test_what_databases_write_for_null_is_no_label(folder: Path, label: str) -> 
         take(folder)
     assert error.value.reason == "LabelMissing"
     assert label in {row.label for row in take(folder, [label, "0"]).rows}, "the model knows it"
+
+
+class Scanned(tuple[str, ...]):
+    """Ten thousand classes: to look through all of them for each row takes minutes."""
+
+    __slots__ = ()
+
+    def __contains__(self, label: object) -> bool:
+        raise AssertionError(label)
+
+
+@pytest.mark.parametrize("label", ["up", r"\N"])
+def test_the_classes_of_a_model_are_not_looked_through_row_by_row(
+    tmp_path: Path, label: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"text,label\nc,{label}\n")
+    its = SourceFile(
+        path,
+        Named(Origin.UPDATES, path.name),
+        "sha256:1",
+        columns_of("TextClassification"),
+        new=True,
+        known=False,
+        champion_labels=Scanned(("up", r"\N")),
+    )
+    assert [found.row.label for found in SOURCE.read(its)] == [label]
 
 
 def test_hints_are_few() -> None:

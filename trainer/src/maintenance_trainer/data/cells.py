@@ -58,6 +58,7 @@ class CellReader(Generic[C]):
 
     def __post_init__(self) -> None:
         columns, known = self.columns, self.known
+        self.classes = frozenset(self.classes)  # asked for each row
         self._header = RepeatedHeader(columns, columns["label"], self.remarks, known=known)
 
     @property
@@ -90,7 +91,7 @@ class CellReader(Generic[C]):
                 f"({str(value)[:_SHOWN]!r}); {self.instead}."
             )
             raise DataError("DataUnreadable", message)
-        if not label or not (self.known or label in self.classes or labels.is_one(label)):
+        if not label or not (self.known or labels.is_one(label) or label in self.classes):
             message = (
                 f"{where}: the label is missing ({str(value)[:20]!r}); label the row or leave it "
                 "out."

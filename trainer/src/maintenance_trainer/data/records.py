@@ -36,8 +36,9 @@ class RecordReader(Generic[C, R]):
     ) -> None:
         where, columns, remarks = source.file.where, source.columns, source.remarks
         self._records = Records.of(source)
-        self._cells = CellReader(where, columns, source.known, remarks, content)
-        self._cells.classes = source.champion_labels
+        self._cells = CellReader(
+            where, columns, source.known, remarks, content, classes=source.champion_labels
+        )
         if spelled is not None:
             self._cells.spelled, self._cells.expected = spelled, "a finite number"
         self._names = ClassNames(source) if spelled is None else None
