@@ -57,14 +57,14 @@ def test_a_key_that_other_lines_have_is_empty(tmp_path: Path, at: int) -> None:
 
 
 @pytest.mark.parametrize("bounds", [(3, 10**6), (10**6, 50)])
-def test_so_many_lines_alone_are_read_on(
+def test_so_many_lines_alone_are_kept_until_a_key_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bounds: tuple[int, int]
 ) -> None:
     monkeypatch.setattr(reading, "_LOOK_AHEAD", bounds)
     whole = [{"text": f"t{n}", "label": "x" if n == 90 else None} for n in range(99)]
     records = Records(lines(tmp_path / "a.jsonl", whole), "a.jsonl", TEXTS)
     assert next(iter(records)) == ("line 1", {"text": "t0", "label": None})
-    assert "label" not in records.columns, "the file is not read to its end"
+    assert "label" not in records.columns, "rows are not read to the end"
     assert [row for _, row in records] == whole
     with pytest.raises(DataError, match=r"a\.jsonl, line 1: there is no column 'label', only 't"):
         found(lines(tmp_path / "a.jsonl", whole[:90]))
@@ -79,6 +79,35 @@ def test_a_key_that_no_line_has_is_a_missing_column(tmp_path: Path) -> None:
         "updates/a.jsonl, line 1: there is no column 'label', only 'text', 'labels'; name the "
         "right one in data.columns."
     )
+
+
+@pytest.mark.parametrize(
+    "kind, columns, missing",
+    [
+        (Task.TEXT_CLASSIFICATION, {"label": "tag"}, "tag"),
+        (Task.TEXT_CLASSIFICATION, {"text": "body"}, "body"),
+        (Task.TABULAR_CLASSIFICATION, {"label": "tag"}, "tag"),
+        (Task.TABULAR_CLASSIFICATION, {"weight": "w"}, "w"),
+        (Task.TABULAR_CLASSIFICATION, {"group": "g"}, "g"),
+        (Task.TABULAR_CLASSIFICATION, {"id": "number"}, "number"),
+        (Task.TABULAR_REGRESSION, {"label": "price"}, "price"),
+    ],
+)
+def test_so_it_is_in_a_file_of_more_lines_than_are_kept(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Task,
+    columns: dict[str, str],
+    missing: str,
+) -> None:
+    monkeypatch.setattr(reading, "_LOOK_AHEAD", (3, 10**6))
+    whole = [{"text": f"t{n}", "label": "x", "late": "z" if n > 7 else None} for n in range(9)]
+    path = lines(tmp_path / "a.jsonl", whole)
+    with pytest.raises(DataError) as caught:
+        rows(kind, path, **columns)
+    assert caught.value.reason == "ColumnMissing"
+    said = f"updates/a.jsonl, line 1: there is no column '{missing}', only 'text', 'label', 'late'"
+    assert caught.value.message.startswith(said)
 
 
 def test_a_label_that_must_be_there_is_missed_where_it_is_left_out(tmp_path: Path) -> None:

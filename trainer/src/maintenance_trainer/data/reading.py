@@ -28,7 +28,8 @@ SUFFIXES: Final = CSV_SUFFIXES + LINES_SUFFIXES + PARQUET_SUFFIXES
 LONGEST_LINE: Final = 16 * 2**20
 """Bytes. Longer is no row of text, but a file that is torn or of another kind."""
 _LOOK_AHEAD: Final = 1000, 2**24
-"""So many lines of JSON, and characters, are read on to see whether a column comes."""
+"""So many lines of JSON, and characters, are kept until all columns have come; after that the file
+is looked through for those that have not."""
 _BLOCK: Final = 2**20
 _UNREADABLE: Final = (ValueError, OverflowError, LookupError, TypeError)
 """What Arrow raises for values that Python has none for: text that is no UTF-8, the year 300000."""
@@ -90,7 +91,54 @@ class Records:
         lines = _lines(self._path, where, known=self._known)
         if name.endswith(CSV_SUFFIXES):
             return csv_records(lines, where, wanted, names, self._remarks, known=self._known)
-        return _lines_records(lines, where, wanted, names, known=self._known)
+        return self._lines_records(lines)
+
+    def _lines_records(self, lines: Iterable[str]) -> Iterator[tuple[str, Record]]:
+        """What a line leaves out and others have is empty: so Spark and BigQuery write null.
+
+        Raises:
+            DataError: DataUnreadable; ColumnMissing, where no line has a column that is read.
+        """
+        columns, names = self._wanted, self._names
+        waiting: list[tuple[str, Record]] = []
+        most, room = _LOOK_AHEAD
+        first, complete = "", False
+        for line, content, record in self._objects(lines):
+            names.update(dict.fromkeys(record))
+            refuse_many(f"{self._where}, line {line}", len(names))
+            lacking = [name for name in columns.used if name not in record]
+            complete = complete or not lacking or names.keys() >= set(columns.used)
+            first = first or f"{self._where}, line {line}"
+            room -= len(content)
+            waiting.append((f"line {line}", record | dict.fromkeys(lacking) if lacking else record))
+            if not complete and (len(waiting) >= most or room < 0):
+                self._look_on(first)
+                complete = True
+            if complete:
+                yield from waiting
+                waiting.clear()
+        if first and not complete:
+            refuse_columns(first, columns, list(names))
+
+    def _look_on(self, first: str) -> None:
+        """Read the file as far as it takes to meet all columns, and keep their names alone.
+
+        What follows would blame a line for lacking what the whole file lacks.
+
+        Raises:
+            DataError: DataUnreadable; ColumnMissing, where no line has a column that is read.
+        """
+        met: dict[str, None] = {}
+        wanted = set(self._wanted.used)
+        for line, _, record in self._objects(_lines(self._path, self._where, known=self._known)):
+            met.update(dict.fromkeys(record))
+            refuse_many(f"{self._where}, line {line}", len(met))
+            if met.keys() >= wanted:
+                return
+        refuse_columns(first, self._wanted, list(met))
+
+    def _objects(self, lines: Iterable[str]) -> Iterator[tuple[int, str, dict[str, object]]]:
+        return _objects(lines, self._where, self._wanted, known=self._known)
 
 
 def parquet_schema(path: Path, where: str, *, as_written: bool = False) -> Any:
@@ -170,32 +218,6 @@ def _decode(line: bytes, where: str, number: int, *, known: bool) -> str:
 
 
 # --- JSON lines --------------------------------------------------------------------------
-
-
-def _lines_records(
-    lines: Iterable[str], where: str, columns: Columns, names: dict[str, None], *, known: bool
-) -> Iterator[tuple[str, Record]]:
-    """What a line leaves out and others have is empty: so Spark and BigQuery write null.
-
-    Raises:
-        DataError: DataUnreadable; ColumnMissing, where no line has a column that is read.
-    """
-    waiting: list[tuple[str, Record]] = []
-    most, room = _LOOK_AHEAD
-    first, complete = "", False
-    for line, content, record in _objects(lines, where, columns, known=known):
-        names.update(dict.fromkeys(record))
-        refuse_many(f"{where}, line {line}", len(names))
-        lacking = [name for name in columns.used if name not in record]
-        complete = complete or not lacking or names.keys() >= set(columns.used)
-        first = first or f"{where}, line {line}"
-        room -= len(content)
-        waiting.append((f"line {line}", record | dict.fromkeys(lacking) if lacking else record))
-        if complete or len(waiting) >= most or room < 0:
-            yield from waiting
-            waiting.clear()
-    if first and not complete:
-        refuse_columns(first, columns, list(names))
 
 
 def _objects(
