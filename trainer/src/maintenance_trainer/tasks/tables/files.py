@@ -42,6 +42,7 @@ from maintenance_trainer.tasks.tables.cells import (
 )
 from maintenance_trainer.tasks.tables.identifiers import identified
 from maintenance_trainer.tasks.tables.joining import Spellings
+from maintenance_trainer.tasks.tables.notations import Notations
 from maintenance_trainer.tasks.tables.rows import (
     FEW_TEXTS,
     Header,
@@ -55,8 +56,6 @@ LITTLE: Final = 12
 """A row of fewer values, all of them categories or small whole numbers, says so little that others
 are like it by chance."""
 SMALL: Final = 1000
-SEVERAL: Final = 5
-"""Different texts in another notation: fewer may be the names of steps (``0 %``, ``50 %``)."""
 _TEXTS: Final = frozenset({Kind.TEXT, Kind.BOOLEAN, Kind.CODE, Kind.NOTATION})
 _ORDER: Final = (Kind.TEXT, Kind.NOTATION, Kind.BOOLEAN, Kind.CODE)
 _KEPT: Final = 2**16
@@ -189,8 +188,7 @@ class _Seen:
     """Without those of rows that hold numbers alone; of these ``empty`` are empty here."""
     empty: int = 0
     first: dict[Kind, tuple[str, str]] = field(default_factory=dict)
-    notations: set[str] = field(default_factory=set)
-    """Some texts of that kind."""
+    notations: Notations = field(default_factory=Notations)
 
 
 class _CellsOfFile:
@@ -237,7 +235,7 @@ class _CellsOfFile:
                 texts.append((index, cell.place))
             if not its.counts[kind]:
                 its.first[kind] = (where, str(record.get(name)))
-            if kind is Kind.NOTATION and len(its.notations) < SEVERAL:
+            if kind is Kind.NOTATION:
                 its.notations.add(str(record[name]).strip())
             its.counts[kind] += 1
         self._rows += 1
@@ -464,10 +462,11 @@ def _in_notation(seen: _Seen, filled: int) -> tuple[str, str] | None:
 
     A few other texts stand for nothing; where there are more, the column is none of numbers.
     """
-    counts = seen.counts
+    counts, surely = seen.counts, seen.notations.count
     texts = counts[Kind.TEXT] + counts[Kind.CODE] + counts[Kind.BOOLEAN]
-    most = 2 * counts[Kind.NOTATION] > filled and texts < FEW_TEXTS * filled
-    return seen.first[Kind.NOTATION] if most and len(seen.notations) >= SEVERAL else None
+    texts += counts[Kind.NOTATION] - surely
+    most = 2 * surely > filled and texts < FEW_TEXTS * filled
+    return seen.first[Kind.NOTATION] if most else None
 
 
 def _type_of(counts: Sequence[int]) -> Type:
