@@ -973,3 +973,43 @@ def test_another_case_of_the_same_inputs_is_no_old_row_again(tmp_path: Path) -> 
         101,
     )
     assert "line 102: an old row again, input and label (1 of 101 new rows)" in dataset.remarks[0]
+
+
+KEPT = ["+00", " GMT", "-05"]
+
+
+def zoned(count: int, zone: str, others: dict[int, str], begin: int = 0) -> str:
+    """Dates with a zone, and others at some places."""
+    cells = (
+        others.get(n, f"2026-01-{(begin + n) % 20 + 1:02d} 00:00:00{zone}") for n in range(count)
+    )
+    return "t,n,label\n" + "".join(f"{cell},{n}.5,x\n" for n, cell in enumerate(cells))
+
+
+@pytest.mark.parametrize("zone", KEPT)
+@pytest.mark.parametrize("other", ["unknown", "7", "true", "007"])
+@pytest.mark.parametrize("origin", Origin)
+def test_dates_that_keep_their_text_are_texts_where_a_model_has_learnt_them_so(
+    tmp_path: Path, zone: str, other: str, origin: Origin
+) -> None:
+    mixed = dict.fromkeys(range(0, 100, 5), other)
+    old = csv(tmp_path / "old.csv", zoned(100, zone, mixed))
+    more = csv(tmp_path / "more.csv", zoned(900, zone, {}))
+    for name, others in (("new.csv", mixed), ("few.csv", {7: other}), ("none.csv", {})):
+        new = csv(tmp_path / name, zoned(60, zone, others, 3))
+        rows = together((old, True), (new, False), origin=origin)
+        assert other in categories(rows, "t")
+        assert f"2026-01-09 00:00:00{zone}" in blocks.of(rows)[-1].texts("t")
+        remarks = Remarks()
+        together((old, True), (more, True), (new, False), origin=origin, remarks=remarks)
+        assert "count as empty" not in " ".join(remarks.sentences)
+
+
+@pytest.mark.parametrize("other", ["unknown", "7", "true", "007"])
+@pytest.mark.parametrize("zone", [*KEPT, "Z", " +0000", ""])
+def test_a_text_among_dates_is_a_mistake_otherwise(tmp_path: Path, zone: str, other: str) -> None:
+    new = csv(tmp_path / "new.csv", zoned(60, zone, dict.fromkeys(range(0, 60, 5), other)))
+    dates = csv(tmp_path / "dates.csv", zoned(90, zone, {}))
+    for files in ([(new, False)], [(dates, True), (new, False)], [(dates, False), (new, False)]):
+        with pytest.raises(DataError, match=rf"new\.csv, line 2, column 't': '{other}' is "):
+            together(*files)

@@ -187,6 +187,8 @@ class _Seen:
     counts: list[int]
     """Without those of rows that hold numbers alone; of these ``empty`` are empty here."""
     empty: int = 0
+    kept: int = 0
+    """Dates that keep their text: once they were texts, and models have learnt them so."""
     first: dict[Kind, tuple[str, str]] = field(default_factory=dict)
     notations: Notations = field(default_factory=Notations)
 
@@ -237,6 +239,8 @@ class _CellsOfFile:
                 its.first[kind] = (where, str(record.get(name)))
             if kind is Kind.NOTATION:
                 its.notations.add(str(record[name]).strip())
+            if kind is Kind.DATE and cell.place:
+                its.kept += 1
             its.counts[kind] += 1
         self._rows += 1
         cells = array("f", numbers)
@@ -339,7 +343,7 @@ class _CellsOfFile:
                 where, record = self._first_plain
                 seen.first.setdefault(Kind.NUMBER, (where, str(record[name])))
             mistake = "" if self._source.known else self._mistake(name, seen)
-            self.header.types.append(_type_of(seen.counts))
+            self.header.types.append(_type_of(seen))
             self.header.held.append(replace(_held(seen), mistake=mistake))
         its = self._index.keys() | partitions.of(self._source.file.name)  # those are told
         absent = [name for name in self.header.wanted if name not in its]
@@ -408,7 +412,7 @@ class _CellsOfFile:
         raise DataError("DataUnreadable", message)
 
     def _mistake(self, name: str, seen: _Seen) -> str:
-        """Why texts among numbers are a mistake, unless other files say that they are none.
+        """Why texts among numbers or dates are a mistake, unless other files say they are none.
 
         Raises:
             DataError: DataUnreadable: what is one in any case.
@@ -419,12 +423,14 @@ class _CellsOfFile:
         texts += counts[Kind.BOOLEAN] if counts[Kind.DATE] else 0
         if counts[Kind.DATE] and counts[Kind.NUMBER]:
             rare = min((Kind.DATE, Kind.NUMBER), key=lambda kind: counts[kind])
-            raise self._mixed(name, seen, rare, "a number and most are dates or the other way")
+            what = "a number and most are dates or the other way"
+            return self._among_dates(name, seen, rare, what)
         if not texts or not others:
             return ""
         if counts[Kind.DATE]:
             first = next(kind for kind in _ORDER if counts[kind])
-            raise self._mixed(name, seen, first, "no date that can be read (write 2026-11-23)")
+            what = "no date that can be read (write 2026-11-23)"
+            return self._among_dates(name, seen, first, what)
         # One code makes a column of codes; of other texts a few are mistakes.
         if are_few(texts, texts + others) and not counts[Kind.CODE]:
             first = Kind.TEXT if counts[Kind.TEXT] else Kind.NOTATION
@@ -434,6 +440,17 @@ class _CellsOfFile:
         )
         self._source.remarks.note(what, self.header.where)
         return ""
+
+    def _among_dates(self, name: str, seen: _Seen, kind: Kind, what: str) -> str:
+        """The same of a text or number among dates, which all must keep their text.
+
+        Raises:
+            DataError: DataUnreadable: they never were texts.
+        """
+        mistake = self._mixed(name, seen, kind, what)
+        if seen.kept < seen.counts[Kind.DATE]:
+            raise mistake
+        return mistake.message
 
     def _mixed(self, name: str, seen: _Seen, kind: Kind, what: str) -> DataError:
         where, value = seen.first[kind]
@@ -452,9 +469,9 @@ def _hashed(text: str) -> str:
 def _held(seen: _Seen) -> Held:
     counts = seen.counts
     filled = sum(counts) - counts[Kind.NOTHING]
-    numbers = counts[Kind.NUMBER] + counts[Kind.BOOLEAN] + counts[Kind.DATE]
+    numbers = counts[Kind.NUMBER] + counts[Kind.BOOLEAN] + counts[Kind.DATE] - seen.kept
     boolean = seen.first.get(Kind.BOOLEAN) if counts[Kind.NUMBER] else None
-    return Held(filled, numbers, boolean, _in_notation(seen, filled))
+    return Held(filled, numbers, boolean, _in_notation(seen, filled), dates=bool(seen.kept))
 
 
 def _in_notation(seen: _Seen, filled: int) -> tuple[str, str] | None:
@@ -469,7 +486,10 @@ def _in_notation(seen: _Seen, filled: int) -> tuple[str, str] | None:
     return seen.first[Kind.NOTATION] if most else None
 
 
-def _type_of(counts: Sequence[int]) -> Type:
+def _type_of(seen: _Seen) -> Type:
+    counts = seen.counts
+    if seen.kept and counts[Kind.NUMBER] + counts[Kind.BOOLEAN]:
+        return Type.CATEGORY  # only a file that was learnt so holds both
     if counts[Kind.TEXT] or counts[Kind.NOTATION] or counts[Kind.CODE]:
         return Type.CATEGORY
     if counts[Kind.DATE]:

@@ -58,6 +58,11 @@ class _File:
         """Of a column that it has."""
         return self.header.types[self.places[name]]
 
+    def dates_as_texts(self, name: str) -> bool:
+        """Whether its column holds dates, and no cell of it has lost its text."""
+        held = self.held(name)
+        return held is not None and held.dates and held.texts == held.filled
+
 
 def joined(rows: list[TableRow], remarks: Remarks, again: Again) -> list[TableRow]:
     """The rows, with categories as their files write them, and each case with a key of its own.
@@ -103,16 +108,19 @@ def _refuse_mistakes(name: str, files: Sequence[_File]) -> None:
     """Refuse a few texts among numbers, unless other files have the column as categories.
 
     A day has few rows: what is a category in the files of a model in service is one of that day,
-    too. Where no model has the column, texts that are few in a file may be many in all.
+    too. Where no model has the column, texts that are few in a file may be many in all; among
+    dates they are mistakes.
     """
     here = [(file, held) for file in files if (held := file.held(name)) is not None]
-    mistake = next((held.mistake for _, held in here if held.mistake), "")
+    mistaken = [held for _, held in here if held.mistake]
     known = [file for file, _ in here if file.header.known]
-    if not mistake:
+    if not mistaken:
         return
+    first = next((held for held in mistaken if held.dates), mistaken[0])
     texts, filled = sum(held.texts for _, held in here), sum(held.filled for _, held in here)
-    if _decided(known, name) is not Type.CATEGORY if known else are_few(texts, filled):
-        raise DataError("DataUnreadable", mistake)
+    few = first.dates or are_few(texts, filled)
+    if _decided(known, name) is not Type.CATEGORY if known else few:
+        raise DataError("DataUnreadable", first.mistake)
 
 
 def _refuse_notation(name: str, files: Sequence[_File]) -> None:
@@ -150,7 +158,7 @@ def _compare_types(name: str, files: Sequence[_File], remarks: Remarks) -> None:
         remarks.note(what, numbers[0].header.where)
     for file in here:
         its = file.type_of(name)
-        if schema.alike(its, wanted):
+        if schema.alike(its, wanted) or (wanted is Type.CATEGORY and file.dates_as_texts(name)):
             continue
         held = f"{_WORDS[its]}, and {_WORDS[wanted]} in other files"
         source = file.header.source
@@ -229,12 +237,21 @@ def _is_of_texts(file: _File, name: str) -> bool:
 
 
 def _decided(files: Sequence[_File], name: str) -> Type:
-    """What the column holds in all files."""
+    """What the column holds in all files.
+
+    Dates that keep their text are texts where a model has learnt them beside others.
+    """
+    are_texts = any(
+        held.dates and file.header.known and file.type_of(name) is Type.CATEGORY
+        for file in files
+        if (held := file.held(name)) is not None
+    )
     present = Counter[Type]()
     for file in files:
         held = file.held(name)
         if held is not None:
-            present[file.type_of(name)] += held.filled
+            its = Type.CATEGORY if are_texts and file.dates_as_texts(name) else file.type_of(name)
+            present[its] += held.filled
     return schema.decided(present)
 
 

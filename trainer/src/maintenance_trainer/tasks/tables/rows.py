@@ -33,7 +33,8 @@ class Held:
 
     ``boolean``: where the first true or false beside numbers is, and how it is written;
     ``notation`` the same of numbers or dates in another notation, where most cells are such.
-    ``mistake``: what is said of its texts, where they are few beside numbers.
+    ``mistake``: what is said of its texts, where they are few beside numbers, or beside dates.
+    ``dates``: some are dates that keep their text, and count as texts here.
     """
 
     filled: int
@@ -41,6 +42,7 @@ class Held:
     boolean: tuple[str, str] | None = None
     notation: tuple[str, str] | None = None
     mistake: str = ""
+    dates: bool = False
 
     @property
     def texts(self) -> int:
