@@ -5,6 +5,8 @@ import hashlib
 import json
 import math
 import random
+from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -175,6 +177,66 @@ def test_a_class_may_be_called_like_the_column_of_the_labels(
         (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = read(tmp_path / name, columns_of(KIND, label=column))
     assert [row.label for row in found] == [label, other]
+
+
+def joined(*headers: str) -> str:
+    """Files of texts, one behind the other."""
+    cells = "".join(f"{'uvw'[n % 3]},{'rs'[n % 2]},{'xy'[n % 2]}\n" for n in range(12))
+    return "".join(f"{header}\n{cells}" for header in headers)
+
+
+@pytest.mark.parametrize("headers", [["p,q,label"], ["p,q,label"] * 2, ["p,q,label", "m,P,label"]])
+def test_a_second_header_of_other_texts_is_no_class(tmp_path: Path, headers: list[str]) -> None:
+    path = csv(tmp_path / "a.csv", joined("a,b,label", *headers))
+    said = (
+        r"line 14: a second header with other columns \('p', 'q', 'label'\); .*'label' is a class"
+    )
+    with pytest.raises(DataError, match=said):
+        read(path)
+    found = read(path, known=True)
+    assert Counter(row.label for row in found)["label"] == len(headers)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "u,q,fraud\n",  # one country, which others have, too
+        "p,r,fraud\n",
+        "p,2.5,fraud\n",
+        "p,q,fraud\nu,s,fraud\n",
+        "p,,fraud\n",
+        "p,p,fraud\n",
+        "".join(f"p{n},q{n},fraud\n" for n in range(30)),
+    ],
+)
+def test_a_class_called_like_its_column_may_be_in_one_row_of_texts(
+    tmp_path: Path, more: str
+) -> None:
+    lines = joined("a,b,fraud").splitlines(keepends=True)
+    for at in (1, 5, len(lines)):
+        path = csv(tmp_path / "a.csv", "".join([*lines[:at], more, *lines[at:]]))
+        remarks = Remarks()
+        found = read(path, columns_of(KIND, label="fraud"), remarks)
+        assert Counter(row.label for row in found)["fraud"] == more.count("fraud")
+        assert not any("header" in told for told in remarks.sentences)
+
+
+@pytest.mark.parametrize("classes, refused", [((), True), (("fraud", "x", "y"), False)])
+def test_a_class_of_the_model_in_service_is_no_header(
+    tmp_path: Path, *, classes: tuple[str, ...], refused: bool
+) -> None:
+    path = csv(tmp_path / "a.csv", joined("a,b,fraud") + "p,q,fraud\n")
+    its = SourceFile(
+        path,
+        Named(Origin.UPDATES, path.name),
+        "sha256:1",
+        columns_of(KIND, label="fraud"),
+        new=True,
+        known=False,
+        champion_labels=classes,
+    )
+    with pytest.raises(DataError, match="second header") if refused else nullcontext():
+        assert [found.row.label for found in SOURCE.read(its)][-1] == "fraud"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What a record says: content, label, time. Or why it is no row, or none that is read."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -57,9 +57,11 @@ class CellReader(Generic[C]):
     _header: RepeatedHeader = field(init=False)
 
     def __post_init__(self) -> None:
-        columns, known = self.columns, self.known
+        columns = self.columns
         self.classes = frozenset(self.classes)  # asked for each row
-        self._header = RepeatedHeader(columns, columns["label"], self.remarks, known=known)
+        self._header = RepeatedHeader(
+            columns, columns["label"], self.remarks, known=self.known, classes=self.classes
+        )
 
     @property
     def instead(self) -> str:
@@ -81,6 +83,14 @@ class CellReader(Generic[C]):
         label = self._label(record[columns["label"]], where)
         time = self._time(record[columns.time], where) if columns.time else None
         return Cells(content, label, time)
+
+    def finish(self, again: Callable[[], Iterable[Record]]) -> None:
+        """Once all is read; ``again`` reads the file once more.
+
+        Raises:
+            DataError: DataUnreadable, a second header.
+        """
+        self._header.refuse_doubtful(again)
 
     def _label(self, value: object, where: str) -> str:
         where = f"{where}, column {self.columns['label']!r}"

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from maintenance_trainer.data.cells import CellReader, Record
 from maintenance_trainer.data.class_names import ClassNames
 from maintenance_trainer.data.reading import Records
+from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.data.rows import Row
 from maintenance_trainer.data.sources import Found, SourceFile
 
@@ -35,7 +37,7 @@ class RecordReader(Generic[C, R]):
         spelled: Callable[[object], str | None] | None = None,
     ) -> None:
         where, columns, remarks = source.file.where, source.columns, source.remarks
-        self._records = Records.of(source)
+        self._source, self._records = source, Records.of(source)
         self._cells = CellReader(
             where, columns, source.known, remarks, content, classes=source.champion_labels
         )
@@ -61,3 +63,8 @@ class RecordReader(Generic[C, R]):
             if cells is not None:
                 label = sys.intern(cells.label)
                 yield Found(place, self._row(cells.content, label), cells.time)
+        self._cells.finish(self._again)
+
+    def _again(self) -> Iterator[Record]:
+        for _, record in Records.of(replace(self._source, remarks=Remarks())):
+            yield record

@@ -1,6 +1,7 @@
 """A header that comes again among the rows, as ``cat a.csv b.csv`` leaves it."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from maintenance_contract import Columns
@@ -8,6 +9,13 @@ from maintenance_trainer.data.remarks import Remarks
 from maintenance_trainer.errors import DataError
 
 _SHOWN: Final = 40
+_NAME: Final = re.compile(r"[^\W\d][\w .:/()%-]{0,60}")
+"""What a column may be called; a number or a sentence is none."""
+
+_MOST_HEADERS: Final = 20
+"""Of one file: where more rows look like one, they are of a class."""
+
+Record = Mapping[str, object]
 
 
 class RepeatedHeader:
@@ -18,14 +26,26 @@ class RepeatedHeader:
         probe: one that is read; a row whose cell there names no column is not looked at further.
         known: whether a version was trained on the file: nothing of it is refused now.
         remarks: told of a header that is left out.
+        classes: of the model in service: they are labels, whatever they are called.
     """
 
-    def __init__(self, columns: Columns, probe: str, remarks: Remarks, *, known: bool) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        probe: str,
+        remarks: Remarks,
+        *,
+        known: bool,
+        classes: Collection[str] = (),
+    ) -> None:
         self._columns, self._probe = columns, probe
         self._remarks, self._known = remarks, known
+        self._classes = classes
         self._names: Collection[str] = ()
+        self._doubtful: dict[tuple[str, ...], tuple[str, Record]] = {}
+        self._is_class = False
 
-    def is_one(self, record: Mapping[str, object], where: str) -> bool:
+    def is_one(self, record: Record, where: str) -> bool:
         """Whether a row is the header again, which is told.
 
         Raises:
@@ -39,24 +59,64 @@ class RepeatedHeader:
         if names == cells:
             self._remarks.note("the header again, left out; were files joined?", where)
             return True
-        if not self._known and (sorted(names) == sorted(cells) or self._names_columns(record)):
-            shown = ", ".join(repr(str(cell)[:_SHOWN]) for cell in list(record.values())[:5])
-            message = (
-                f"{where}: a second header with other columns ({shown}); keep joined files apart, "
-                "each with its own header."
-            )
-            raise DataError("DataUnreadable", message)
+        if self._known:
+            return False
+        named = self._named(record)
+        if sorted(names) == sorted(cells) or (named and (len(named) > 1 or len(record) == 1)):
+            raise _second(record, where)
+        if named and not self._is_class and record[self._probe] not in self._classes:
+            self._doubt(record, where)
         return False
 
-    def _names_columns(self, record: Mapping[str, object]) -> bool:
-        """Whether a row holds the names of the columns that are read, and of several.
+    def refuse_doubtful(self, again: Callable[[], Iterable[Record]]) -> None:
+        """Once all is read: refuse a row that is a header, though its label alone says so.
 
-        A label alone may be called like its column: fraud, in the column ``fraud``.
+        A label may be called like its column: fraud, in the column ``fraud``. Then what else is in
+        its rows are no names, or is in rows of other labels, too.
+
+        Args:
+            again: reads the file once more, which few files need.
+
+        Raises:
+            DataError: DataUnreadable: it is the header of other columns.
         """
+        if self._is_class or not self._doubtful:
+            return
+        doubtful = [
+            {(name, _folded(cell)) for name, cell in record.items() if name != self._probe}
+            for _, record in self._doubtful.values()
+        ]
+        cells = set().union(*doubtful)
+        label = _folded(self._probe)
+        for record in again():
+            if _folded(record[self._probe]) != label and any(
+                (name, _folded(cell)) in cells for name, cell in record.items()
+            ):
+                return
+        where, first = next(iter(self._doubtful.values()))
+        instead = f"if {self._probe!r} is a class, too, give the column another name"
+        raise _second(first, where, instead)
+
+    def _named(self, record: Record) -> Collection[str]:
+        """The columns whose name a row holds, if all that are read are among them."""
         pairs = ((name, _folded(name), _folded(cell)) for name, cell in record.items())
         named = {name for name, its, cell in pairs if its and its == cell}
-        several = len(named) > 1 or len(record) == 1
-        return several and named.issuperset(self._columns.without_time().used)
+        return named if named.issuperset(self._columns.without_time().used) else ()
+
+    def _doubt(self, record: Record, where: str) -> None:
+        cells = tuple(map(_folded, record.values()))
+        self._doubtful.setdefault(cells, (where, record))
+        are_names = len(set(cells)) == len(cells) and all(map(_NAME.fullmatch, cells))
+        self._is_class = not are_names or len(self._doubtful) > _MOST_HEADERS
+
+
+def _second(record: Record, where: str, instead: str = "") -> DataError:
+    shown = ", ".join(repr(str(cell)[:_SHOWN]) for cell in list(record.values())[:5])
+    message = (
+        f"{where}: a second header with other columns ({shown}); keep joined files apart, each "
+        f"with its own header{f' ({instead})' if instead else ''}."
+    )
+    return DataError("DataUnreadable", message)
 
 
 def _folded(value: object) -> str:
