@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import random
+import tracemalloc
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
@@ -30,7 +31,7 @@ from maintenance_trainer.locations import Places
 from maintenance_trainer.tasks import valued_tables
 from maintenance_trainer.tasks.labelled_tables import SOURCE
 from maintenance_trainer.tasks.tables import blocks, drift, schema
-from maintenance_trainer.tasks.tables.cells import Categories
+from maintenance_trainer.tasks.tables.cells import Categories, Vocabulary
 from maintenance_trainer.tasks.tables.files import Tables
 from maintenance_trainer.tasks.tables.identifiers import identified
 from maintenance_trainer.tasks.tables.rows import TableRow, Type
@@ -1075,3 +1076,24 @@ def test_a_text_among_dates_is_a_mistake_otherwise(tmp_path: Path, zone: str, ot
     for files in ([(new, False)], [(dates, True), (new, False)], [(dates, False), (new, False)]):
         with pytest.raises(DataError, match=rf"new\.csv, line 2, column 't': '{other}' is "):
             together(*files)
+
+
+def test_a_text_that_is_a_number_takes_little_memory() -> None:
+    """Each different time with a zone is one."""
+    known, texts = Vocabulary(), [f"2026-01-05 00:00:00.{n:06d}+00" for n in range(10_000)]
+    tracemalloc.start()
+    places = [known.place_of_number(text, n / 7) for n, text in enumerate(texts)]
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 150 * len(texts)
+    assert [known.number(place) for place in places] == [n / 7 for n in range(10_000)]
+    assert known.texts(places) == texts
+
+
+def test_a_text_may_be_several_numbers() -> None:
+    known = Vocabulary()
+    places = [known.place_of_number("1", number) for number in (1.0, 0.0, 2.0)]
+    assert len({*places, known.place("1")}) == 4
+    assert [known.place_of_number("1", number) for number in (1.0, 0.0, 2.0)] == places
+    assert [known.number(place) for place in places] == [1.0, 0.0, 2.0]
+    assert math.isnan(known.number(known.place("1")))

@@ -6,6 +6,7 @@ there.
 """
 
 import re
+from array import array
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -93,8 +94,9 @@ class Vocabulary:
     def __init__(self) -> None:
         self._places: dict[str, int] = {}
         self._texts: list[str] = []
-        self._numbers: dict[int, float] = {}
-        self._of_numbers: dict[tuple[str, float], int] = {}
+        self._numbers = array("d")
+        self._of_numbers: dict[str, int] = {}
+        self._of_others: dict[tuple[str, float], int] = {}
         for text in ("false", "true"):
             self.place(text)
 
@@ -115,17 +117,21 @@ class Vocabulary:
         Raises:
             NoCellError: there are too many.
         """
-        found = self._of_numbers.get((text, number))
+        first = self._of_numbers.get(text)
+        if first is None:
+            first = self._of_numbers[text] = self._added(text, number)
+        if self._numbers[first] == number:
+            return first
+        found = self._of_others.get((text, number))  # which few texts have
         if found is None:
-            found = self._of_numbers[text, number] = self._added(text)
-            self._numbers[found] = number
+            found = self._of_others[text, number] = self._added(text, number)
         return found
 
     def number(self, place: int) -> float:
         """What the text at a place is as a number; NaN for most."""
-        return self._numbers.get(place, float("nan"))
+        return self._numbers[place]
 
-    def _added(self, text: str) -> int:
+    def _added(self, text: str, number: float = float("nan")) -> int:
         if len(self._texts) >= MOST_TEXTS:
             message = (
                 f"there are more than {MOST_TEXTS:,} different texts in all columns; is one of "
@@ -133,6 +139,7 @@ class Vocabulary:
             )
             raise NoCellError(message)
         self._texts.append(text)
+        self._numbers.append(number)
         return len(self._texts) - 1
 
     def text(self, place: int) -> str:
