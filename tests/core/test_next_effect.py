@@ -41,6 +41,8 @@ from maintenance_core.model import (
     JobPhase,
     JobView,
     Reading,
+    Refusal,
+    Request,
     RunOutcome,
     Step,
     ThresholdRange,
@@ -853,6 +855,48 @@ def test_a_reset_that_lies_ahead_keeps_the_breaker_at_work() -> None:
     for _ in range(3):
         _fail_once(world)
     assert world.condition("Ready") == ("False", "RepeatedFailures")
+
+
+def test_a_training_that_could_not_be_stopped_serves_nothing() -> None:
+    """Its deletion was refused, or a finalizer held it, and so it ran to its end."""
+    for held in (True, False):
+        world = World().degraded()
+        serves = world.parsed.champion
+        world.finish(world.diagnosis())
+        (name,) = world.live
+        message, job = world.training().to_message(), world.jobs[name]
+        world.edit(suspend=True)
+        ended = replace(job, phase=JobPhase.COMPLETE, message=message, ended=world.now)
+        if held:
+            world.refusals = (
+                Refusal(
+                    Request.DELETE_JOB,
+                    job.uid,
+                    refused=True,
+                    code=403,
+                    words="denied",
+                    count=1,
+                    until=world.now + timedelta(minutes=1),
+                ),
+            )
+        world.jobs[name] = ended if held else replace(ended, deleted=world.now)
+        world.settle()
+        assert world.parsed.history[0].outcome is RunOutcome.STOPPED
+        assert world.parsed.champion == serves
+
+
+def test_a_metric_that_comes_and_goes_waits_ever_longer_for_the_same_answer() -> None:
+    world = World().degraded()
+    looks = 0
+    for minute in range(0, 72 * 60, 5):
+        world.now += timedelta(minutes=5)
+        world.assessment = HEALTHY if minute // 20 % 2 else DOWN
+        world.settle()
+        if world.live:
+            looks += 1
+            world.new_correct, world.answer = 285, Answer.NO
+            world.finish(world.diagnosis())
+    assert 4 <= looks <= 8
 
 
 @pytest.mark.parametrize("lives", [False, True], ids=["complete", "its pod lingers"])

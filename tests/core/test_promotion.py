@@ -58,6 +58,19 @@ def made_again(place: str, storage: str, **model: Any) -> World:
     return world
 
 
+def test_a_slip_in_the_spec_makes_no_other_version_serve() -> None:
+    """While a spec cannot be followed, nobody knows whose a version of before is."""
+    place = "pvc://models/news/versions/6"
+    world = made_again(place, "pvc://other/news", initialModel={"storageUri": place})
+    world.settle()
+    world.finish(world.diagnosis())
+    report = world.training()
+    world.edit(metrics={"interval": "soon"})
+    world.finish(report)
+    assert world.parsed.history[0].reason != "ChampionChanged"
+    assert world.parsed.champion is not None
+
+
 @pytest.mark.parametrize(
     "place, storage",
     [

@@ -50,10 +50,14 @@ def watching(*namespaces: str) -> Any:
 @pytest.mark.parametrize("order", [("gone", "there"), ("there", "gone")])
 async def test_what_is_in_the_other_namespaces_is_listed(order: tuple[str, ...]) -> None:
     cluster = a_cluster(gone=FORBIDDEN, there=["a-champion", "b-champion"])
-    listed = [body["metadata"]["name"] async for body in main._listed(cluster, watching(*order))]
+    unlisted = {"there"}
+    listed = [
+        body["metadata"]["name"] async for body in main._listed(cluster, watching(*order), unlisted)
+    ]
     assert listed == ["a-champion", "b-champion"]
-    keys = [key async for key, _ in main._listed_config_maps(cluster, watching(*order))]
+    keys = [key async for key, _ in main._listed_config_maps(cluster, watching(*order), unlisted)]
     assert keys == [("there", "a"), ("there", "b")]
+    assert unlisted == {"gone"}
     await main._until_crd(cluster, order, asyncio.Event())
 
 
@@ -72,7 +76,7 @@ async def test_nothing_is_passed_over_where_there_is_nothing_else(
 ) -> None:
     cluster = a_cluster(**answers)
     with pytest.raises(ClusterError):
-        _ = [body async for body in main._listed(cluster, watching(*namespaces))]
+        _ = [body async for body in main._listed(cluster, watching(*namespaces), set())]
     with pytest.raises((ClusterError, Gone)):
         await main._served_somewhere(cluster, namespaces)
 

@@ -349,6 +349,20 @@ async def test_a_relist_finds_what_the_watches_missed() -> None:
         assert passes.forgotten == [("old", "gone")]
 
 
+async def test_a_relist_that_may_not_list_a_namespace_forgets_nothing_of_it() -> None:
+    async def relist() -> AsyncIterator[dict[str, Any]]:
+        yield body(NEWS, "5")
+
+    passes = Passes()
+    running = Running(passes, relist=relist, is_unlisted=lambda namespace: namespace == "away")
+    async with running as work_queue:
+        for key in (("away", "there"), ("old", "gone")):
+            work_queue.seen(body(key, "1"))
+        await asyncio.sleep(RELIST_SECONDS + 1)
+        assert running.resources.get(("away", "there")) is not None
+        assert passes.forgotten == [("old", "gone")]
+
+
 async def test_a_relist_never_beats_a_newer_event() -> None:
     async def relist() -> AsyncIterator[dict[str, Any]]:
         yield body(NEWS, "5")

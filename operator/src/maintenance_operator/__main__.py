@@ -193,12 +193,14 @@ async def run(settings: Settings) -> None:
             clock=Clock(),
             fleet_breaches=FleetBreaches(settings.most_breaching_percent, telemetry),
         )
+        unlisted: set[str] = set()
         work_queue = WorkQueue(
             reconcile,
             resources,
             telemetry,
-            relist=lambda: _listed(cluster, settings),
-            relist_config_maps=lambda: _listed_config_maps(cluster, settings),
+            relist=lambda: _listed(cluster, settings, unlisted),
+            relist_config_maps=lambda: _listed_config_maps(cluster, settings, unlisted),
+            is_unlisted=lambda name: name in unlisted and not watches.out_of_reach((name, PLURAL)),
         )
         registry = kopf.OperatorRegistry()
         register(registry, work_queue, resources)
@@ -227,9 +229,9 @@ async def _first_look(
     """
     try:
         async with asyncio.timeout(FIRST_LOOK_SECONDS):
-            async for key, config_map in _listed_config_maps(cluster, settings):
+            async for key, config_map in _listed_config_maps(cluster, settings, set()):
                 resources.config_map_seen(key, config_map)
-            async for body in _listed(cluster, settings):
+            async for body in _listed(cluster, settings, set()):
                 work_queue.seen(body)
                 await work_queue.drained(to=PAGE)
             await work_queue.drained()
@@ -323,11 +325,14 @@ def _is_forbidden(error: ClusterError | Gone) -> bool:
 
 
 async def _of_each(
-    namespaces: Sequence[str], listed: Callable[[str | None], AsyncIterator[_Listed]]
+    namespaces: Sequence[str],
+    listed: Callable[[str | None], AsyncIterator[_Listed]],
+    unlisted: set[str],
 ) -> AsyncIterator[_Listed]:
-    """What a list shows of each namespace; one that may not be listed is passed over."""
+    """What a list shows of each namespace; ``unlisted`` are those that may not be listed."""
     passed_over = 0
     for namespace in namespaces or (None,):
+        unlisted.discard(namespace or "")
         try:
             async for body in listed(namespace):
                 yield body
@@ -335,17 +340,20 @@ async def _of_each(
             passed_over += 1
             if not _is_forbidden(error) or passed_over >= max(1, len(namespaces)):
                 raise
+            unlisted.add(namespace or "")
             logger.warning("Namespace %s is passed over: %s", namespace, error)
 
 
-def _listed(cluster: Cluster, settings: Settings) -> AsyncIterator[Mapping[str, Any]]:
-    return _of_each(settings.watch_namespaces, cluster.resources)
+def _listed(
+    cluster: Cluster, settings: Settings, unlisted: set[str]
+) -> AsyncIterator[Mapping[str, Any]]:
+    return _of_each(settings.watch_namespaces, cluster.resources, unlisted)
 
 
 async def _listed_config_maps(
-    cluster: Cluster, settings: Settings
+    cluster: Cluster, settings: Settings, unlisted: set[str]
 ) -> AsyncIterator[tuple[Key, Mapping[str, Any]]]:
-    async for body in _of_each(settings.watch_namespaces, cluster.config_maps):
+    async for body in _of_each(settings.watch_namespaces, cluster.config_maps, unlisted):
         if (key := resource_of_config_map(body)) is not None:
             yield key, body
 

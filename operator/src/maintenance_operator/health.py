@@ -69,7 +69,7 @@ class Watches:
         return any(
             sign is not None and now - sign <= SILENCE_SECONDS
             for other, sign in self._signs.items()
-            if other[0] != watch[0]
+            if other[0] != watch[0] and other[1] == watch[1]
         )
 
     def is_news(self, watch: Watch) -> bool:

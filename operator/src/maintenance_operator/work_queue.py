@@ -81,6 +81,7 @@ class WorkQueue:
         telemetry: where passes are counted.
         relist: lists all resources, against missed events; None for never.
         relist_config_maps: the same for the ConfigMaps of champions.
+        is_unlisted: whether the last list could not show a namespace, whose resources may live on.
         concurrency: passes at the same time.
         jitter: a number from 0 to 1, so that retries do not march in step.
     """
@@ -93,6 +94,7 @@ class WorkQueue:
         *,
         relist: Relist | None = None,
         relist_config_maps: RelistConfigMaps | None = None,
+        is_unlisted: Callable[[str], bool] = lambda _: False,
         concurrency: int = CONCURRENCY,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -101,6 +103,7 @@ class WorkQueue:
         self._telemetry = telemetry
         self._relist = relist
         self._relist_config_maps = relist_config_maps
+        self._is_unlisted = is_unlisted
         self._concurrency = concurrency
         self._jitter = jitter
         self._ready: dict[Key, None] = {}
@@ -341,6 +344,8 @@ class WorkQueue:
         after = self._resources.versions()
         for key, version in before.items():
             # A body that has moved since belongs to an object newer than the list.
+            if self._is_unlisted(key[0]):
+                continue
             if key not in listed and after.get(key) == version:
                 logger.info("Gone without an event", extra=_subject(key))
                 self.forget(key)
@@ -354,6 +359,8 @@ class WorkQueue:
                 self.wake(key)
         after = self._resources.config_map_versions()
         for key, version in before.items():
+            if self._is_unlisted(key[0]):
+                continue
             if key not in listed and after.get(key) == version:
                 self._resources.config_map_gone(key)
                 self.wake(key)

@@ -402,7 +402,7 @@ def _where(run: Run, job: JobView | None) -> TrainingReason:
         return TrainingReason.FOREIGN_POD
     if job is not None and job.unmounted:
         return TrainingReason.MOUNT_FAILED
-    if job is not None and job.relabelled:
+    if job is not None and job.relabelled and job.phase is not JobPhase.PENDING:
         return TrainingReason.RELABELLED
     if run.step is not Step.TRAIN:
         return TrainingReason.DIAGNOSING if run.step is Step.DIAGNOSE else TrainingReason.REPORTING

@@ -40,6 +40,7 @@ from maintenance_core.model import (
     JobView,
     Note,
     Refusal,
+    Request,
     Run,
     RunOutcome,
     Spec,
@@ -55,7 +56,7 @@ def stop(seen: Observation, run: Run) -> Effect | None:
     job = find(seen, run.job_name)
     if job is not None and lives(seen, job):
         return _stop_job(seen, run, job)
-    if _about(run) is Step.TRAIN and (run.report or _is_complete(job)):
+    if _about(run) is Step.TRAIN and (run.report or _ended_by_itself(seen, job)):
         return advance(seen, run)
     message = "Stopped by spec.suspend; nothing that it trained is in service."
     entry = history_entry(seen, run, RunOutcome.STOPPED, RunReason.SUSPENDED, message)
@@ -78,14 +79,18 @@ def _stop_job(seen: Observation, run: Run, job: JobView) -> Effect | None:
         known = replace(run, report=run.report or job.message, request_digest=_digest(run, job))
     elif run.step is Step.TRAIN and job.phase is JobPhase.PENDING and job.started is None:
         known = replace(run, train_start_time=None)  # it takes no place in limits.runs
+    elif run.step is Step.TRAIN and run.train_start_time is None and not is_light(run):
+        known = replace(run, train_start_time=seen.now)  # its deletion was refused, and it began
     else:
         return _delete(seen, job)
     return settle(seen, replace(seen.status, run=known)) if known != run else _delete(seen, job)
 
 
-def _is_complete(job: JobView | None) -> bool:
-    """Whether a Job has ended well, and what its trainer said is there to be read."""
-    return job is not None and job.phase is JobPhase.COMPLETE and bool(job.message)
+def _ended_by_itself(seen: Observation, job: JobView | None) -> bool:
+    """Whether a Job has ended well before its deletion was asked for, and its report is there."""
+    if job is None or job.phase is not JobPhase.COMPLETE or not job.message:
+        return False
+    return job.deleted is None and refused(seen, Request.DELETE_JOB, job.uid) is None
 
 
 def _about(run: Run) -> Step:

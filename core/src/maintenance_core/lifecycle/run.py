@@ -1,6 +1,7 @@
 """A run: its names and numbers, what its Jobs are asked, what their reports say, how it is kept."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from maintenance_contract import (
@@ -34,6 +35,7 @@ from maintenance_core.model import (
     TrainingPlan,
 )
 from maintenance_core.reasons import RunReason
+from maintenance_core.spec import parse
 from maintenance_core.spec_digest import digest_of
 
 REPORT_CHARACTERS: Final = 4096
@@ -80,7 +82,9 @@ def champion_changed(seen: Observation, run: Run) -> bool:
 
     A ConfigMap that was restored names one, too, though status does not know it yet.
     """
-    known = reference_to(seen.status.champion), reference_to(in_service(seen))
+    followed = isinstance(seen.spec, Spec)  # else nobody knows in which store it lies
+    serves = in_service(seen) if followed else seen.status.champion
+    known = reference_to(seen.status.champion), reference_to(serves)
     return known != (run.champion, run.champion)
 
 
@@ -154,7 +158,18 @@ def _began(seen: Observation, run: Run, reason: str) -> bool:
     """
     job = find(seen, run.job_name)
     made = bool(run.job_uid) or (job is not None and job.owner_uid == seen.identity.uid)
-    return (made or run.step is not Step.TRAIN) and reason not in _NEVER_BEGAN
+    if run.step is not Step.TRAIN:
+        return True
+    if reason == RunReason.PENDING_TIMEOUT and _waited_again(seen, run):
+        return True
+    return made and reason not in _NEVER_BEGAN
+
+
+def _waited_again(seen: Observation, run: Run) -> bool:
+    """Whether the wait that was too long was not the first: a pod was started before it."""
+    pending = parse(run.spec).training.pending_timeout
+    began = run.train_start_time or run.start_time
+    return seen.now - began > pending + timedelta(minutes=10)
 
 
 def history_entry(

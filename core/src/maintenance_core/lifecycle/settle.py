@@ -133,6 +133,7 @@ def _first_of_a_drop(seen: Observation) -> bool:
         and last is not None
         and last.number < run.number
         and last.trigger in WITHOUT_A_DROP
+        and not (seen.status.history and seen.status.history[0].number > last.number)
     )
 
 

@@ -50,10 +50,12 @@ def after_a_new_drop(seen: Observation) -> datetime:
         return _NEVER  # a run failed since: that is what is waited for
     if not isinstance(down, Degraded) or down.recovering:
         return _NEVER
+    if seen.common_cause is not CommonCause.ALLOW:
+        return _NEVER  # no run begins by that
     held = status.condition(DEGRADED)
     if held is not None and is_down(status) and held.last_transition_time <= last.time:
         return _NEVER
-    return last.time if last.trigger in WITHOUT_A_DROP else last.time + seen.spec.recheck_after
+    return last.time if last.trigger in WITHOUT_A_DROP else _NEVER
 
 
 def _occasion(seen: Observation, spec: Spec) -> Trigger | None:
