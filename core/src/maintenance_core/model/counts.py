@@ -100,7 +100,7 @@ class ReferenceCounts:
     def deviation(self, mix: Mapping[str, float]) -> float:
         """Standard error of ``expected`` for a class mix (labels by class, as ``held_as``)."""
         samples = sum(mix.values())
-        unknown = _variance(self._usual, 1.0)
+        unknown = _variance(self._usual, _PRIOR)
         return math.sqrt(
             sum(
                 (count / samples) ** 2 * self._variances.get(name, unknown)

@@ -140,7 +140,7 @@ def _settled(
     first = grid[0] - WARM_UP_INTERVALS * metrics.interval
     if len(counted) == len(grid):
         return since is None or first >= since
-    waited = since is not None and first - len(grid) * metrics.interval >= since
+    waited = since is not None and first >= since
     begun = counted[0].time <= grid[len(grid) // 2]
     return waited and begun and len(counted) >= metrics.breach_count
 

@@ -48,9 +48,12 @@ _MARGINS: Final = 2.0
 reference of few labels cannot tell from its own luck is none."""
 
 _LEAST_OF_A_RETURN: Final = 100.0
-"""An alarm ends once what was counted since speaks so much more for the error being back than for
-its being as high as it was; or as many times as labels were counted since, if these are more. So a
-rise that stays is not lost to the noise of some windows, however long, and a night's is over soon.
+_MOST_OF_A_RETURN: Final = 1000.0
+_OF_A_WINDOW: Final = 10.0
+"""An alarm ends once what was counted since speaks so much more for the error being within what is
+tolerated than for its being as high as it was: ten times as much as a window has labels, within
+these, for a window of many labels says as much by chance. Where labels are few, higher odds would
+need more of them than a day has, and make bad nights one alarm.
 """
 _SURELY: Final = 1.0
 """Standard errors by which the error was higher than is told: the first labels flatter a rise."""
@@ -298,9 +301,11 @@ class _Game:
     ) -> None:
         """An alarm goes on; or ends, and then nothing of before it counts any more."""
         since = standing.since.with_window(total, usual)
-        wrong, right = _log_ratios(usual, self._still(standing, usual))
+        well = min(usual + self._tolerance, _SURE)
+        wrong, right = _log_ratios(well, self._still(standing, usual))
         back = standing.back - total.errors * wrong - (total.samples - total.errors) * right
-        if back < math.log(max(_LEAST_OF_A_RETURN, since.counts.samples)):
+        odds = min(max(_LEAST_OF_A_RETURN, _OF_A_WINDOW * total.samples), _MOST_OF_A_RETURN)
+        if back < math.log(odds):
             most = max(standing.statistic, statistic)
             self._standing = replace(standing, statistic=most, since=since, back=max(0.0, back))
             return
