@@ -39,23 +39,22 @@ def after_a_new_drop(seen: Observation) -> datetime:
     """When a recheck is not waited for, since performance has fallen after the last look.
 
     That look found no reason to train, in other circumstances. One that a drop brought about is
-    followed by the shortest wait all the same: a metric may come and go. Where nothing has fallen
-    since, never.
+    waited for all the same: a metric may come and go. Where nothing has fallen since, never.
     """
     status, down = seen.status, seen.assessment
     last = status.decision
-    if last is None or last.action.training is not None or not isinstance(seen.spec, Spec):
+    if last is None or last.trigger not in WITHOUT_A_DROP or last.action.training is not None:
         return _NEVER
     if status.history and status.history[0].number >= last.number:
         return _NEVER  # a run failed since: that is what is waited for
-    if not isinstance(down, Degraded) or down.recovering:
+    if not isinstance(seen.spec, Spec) or not isinstance(down, Degraded) or down.recovering:
         return _NEVER
     if seen.common_cause is not CommonCause.ALLOW:
         return _NEVER  # no run begins by that
     held = status.condition(DEGRADED)
     if held is not None and is_down(status) and held.last_transition_time <= last.time:
         return _NEVER
-    return last.time if last.trigger in WITHOUT_A_DROP else _NEVER
+    return last.time
 
 
 def _occasion(seen: Observation, spec: Spec) -> Trigger | None:
