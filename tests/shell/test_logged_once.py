@@ -37,6 +37,7 @@ async def test_a_story_is_logged_line_by_line(
         trainer = await in_service(api, namespace, query=LOW)
         async with Kubelet(api, namespace, trainer).running():
             await until_version(api, namespace, 2)
+            await until_condition(api, namespace, "news", "Degraded", "BelowThreshold")
             await until_condition(api, namespace, "news", "MetricsAvailable", "Reading")
             await looks_twice(process)
         lines = [line for line in process.log() if line.get("name") == "news"]
