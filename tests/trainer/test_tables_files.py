@@ -7,6 +7,7 @@ import math
 import random
 import tracemalloc
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -470,6 +471,53 @@ def test_a_row_of_numbers_alone_is_read_as_any_other(tmp_path: Path) -> None:
         else:
             with pytest.raises(DataError, match=r"column 'c6'"):
                 read(csv(tmp_path / "c.csv", text))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_columns_of_numbers_are_read_at_once_as_cell_by_cell(tmp_path: Path, seed: int) -> None:
+    """In JSON lines each cell is read alone; nothing else may tell the formats apart."""
+    chance = np.random.default_rng(seed)
+    count = 60
+
+    def holed(cells: Sequence[Any], share: float) -> list[Any]:
+        return [None if hole else cell for cell, hole in zip(cells, chance.random(count) < share)]  # noqa: B905
+
+    table: dict[str, list[Any]] = {
+        f"float{at}": holed(chance.normal(0, 1e3, count).tolist(), share)
+        for at, share in enumerate((0, 0, 0.1, 0.5, 0.95) * 2)
+    }
+    table |= {
+        f"whole{at}": holed(chance.integers(-(2**60), 2**60, count).tolist(), share)
+        for at, share in enumerate((0, 0.3))
+    }
+    table["zero"] = holed(chance.choice([0.0, -0.0, 1.5], count).tolist(), 0.1)
+    table["late"] = [None] * 20 + chance.normal(size=count - 20).tolist()
+    table["empty"] = [None] * count
+    table["sure"] = holed((chance.random(count) < 0.5).tolist(), 0.2)
+    table["ward"] = holed(chance.choice(list("abc"), count).tolist(), 0.2)
+    table["label"] = chance.choice(["x", "y"], count).tolist()
+    lines = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    odd = np.array([-np.nan, np.uint64(0x7FF8000000000123).view(np.float64)])
+    arrays = {name: pa.array(cells) for name, cells in table.items()}
+    arrays["float3"] = pa.array(
+        np.array([chance.choice(odd) if cell is None else cell for cell in table["float3"]]),
+        from_pandas=False,
+    )
+    parquet.write_table(pa.table(arrays), tmp_path / "a.parquet", row_group_size=7)
+    texts = [
+        ["" if cell is None else str(cell).lower() if isinstance(cell, bool) else str(cell)
+         for cell in line.values()]
+        for line in lines
+    ]  # fmt: skip
+    csv(tmp_path / "a.csv", "\n".join(map(",".join, [list(table), *texts])) + "\n")
+    one_by_one, *at_once = (read(tmp_path / name) for name in ("a.jsonl", "a.parquet", "a.csv"))
+    for found in at_once:
+        assert [(row.key, row.cells) for row in found] == [
+            (row.key, row.cells) for row in one_by_one
+        ]
+        for field in ("names", "types", "held"):
+            assert getattr(found[0].header, field) == getattr(one_by_one[0].header, field), field
 
 
 def test_a_case_has_one_name_in_files_of_any_type(tmp_path: Path) -> None:

@@ -300,7 +300,9 @@ def _parquet_records(
             )
             for batch in file.iter_batches(rows, columns=list(wanted), use_threads=False):
                 values = [_values(batch, name, where, number) for name in wanted]
-                _refuse_long(values, f"{where}, rows {number + 1} to {number + batch.num_rows}")
+                lengthy = [each for name, each in zip(wanted, values, strict=True)
+                           if not _is_number(batch.schema.field(name).type)]  # fmt: skip
+                _refuse_long(lengthy, f"{where}, rows {number + 1} to {number + batch.num_rows}")
                 for row in zip(*values, strict=True):
                     number += 1
                     yield f"row {number}", dict(zip(wanted, row, strict=True))
@@ -334,9 +336,30 @@ def _values(batch: Any, name: str, where: str, before: int) -> list[object]:
         if hasattr(column, "dictionary"):
             distinct = _plain(column.dictionary).to_pylist()
             return [None if at is None else distinct[at] for at in column.indices.to_pylist()]
+        if _is_number(column.type):
+            return _numbers(column)
         values: list[object] = _plain(column).to_pylist()
     except _UNREADABLE:
         return _one_by_one(column, name, where, before)
+    return values
+
+
+def _is_number(kind: Any) -> bool:
+    """Whether it is a number that numpy has a type for."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_float32(kind) or types.is_float64(kind))
+
+
+def _numbers(column: Any) -> list[object]:
+    """Numbers as Python has them, in a tenth of the time of ``to_pylist``."""
+    missing = column.null_count
+    filled = column.fill_null(0) if missing else column
+    values: list[object] = filled.to_numpy(zero_copy_only=False).tolist()
+    if missing:
+        for place in column.is_null().to_numpy(zero_copy_only=False).nonzero()[0].tolist():
+            values[place] = None
     return values
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import IntEnum
-from typing import Final, NamedTuple
+from itertools import compress
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ _ZONED: Final = re.compile(
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _CODE: Final = re.compile(r"0[0-9]+")
 _PLAIN: Final = re.compile(r"[0-9.\-\0]*")
+_PLAIN_TYPES: Final = frozenset({float, int, type(None)})
 _CODES: Final = re.compile(r"(?:^|\0)0[0-9]")
 """Where a cell may be a code; ``0.5`` is none."""
 _INFINITE: Final = frozenset({"inf", "infinity"})
@@ -191,14 +193,29 @@ def plain_numbers(cells: Sequence[str]) -> list[float] | None:
     if not _PLAIN.fullmatch(joined) or _CODES.search(joined):
         return None
     try:
-        there = [float(cell) for cell in cells if cell]
+        if "" not in cells:
+            found = there = [float(cell) + 0.0 for cell in cells]
+        else:
+            found = [float(cell) + 0.0 if cell else _ABSENT.number for cell in cells]
+            there = list(compress(found, cells))
     except ValueError:
         return None
     if not there or max(there) > MOST_NUMBER or min(there) < -MOST_NUMBER:
         return None
-    if len(there) < len(cells):
-        return [float(cell) + 0.0 if cell else _ABSENT.number for cell in cells]
-    return [number + 0.0 for number in there]
+    return found
+
+
+def plain_values(cells: Sequence[Any]) -> list[float] | None:
+    """The same of a row of a file that knows types: NaN for what is missing."""
+    if not _PLAIN_TYPES.issuperset(map(type, cells)):
+        return None
+    there = [cell for cell in cells if cell is not None and cell == cell]  # noqa: PLR0124  # NaN
+    if not there or max(there) > MOST_NUMBER or min(there) < -MOST_NUMBER:
+        return None
+    if len(there) == len(cells):
+        return [cell + 0.0 for cell in cells]
+    # One NaN stands for nothing: others would be texts, or negative numbers.
+    return [_ABSENT.number if cell is None or cell != cell else cell + 0.0 for cell in cells]  # noqa: PLR0124
 
 
 def of_value(  # noqa: PLR0911  # one a type

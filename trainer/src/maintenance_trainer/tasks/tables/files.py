@@ -7,9 +7,11 @@ other files say that it is none, and a column of texts is a category.
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import compress
+from math import isnan, nan
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
@@ -37,6 +39,7 @@ from maintenance_trainer.tasks.tables.cells import (
     of_value,
     place_of_number,
     plain_numbers,
+    plain_values,
     word_of,
     written,
 )
@@ -135,7 +138,9 @@ class TableReader:
         self._cells = _CellsOfFile(source, csv=name.endswith(reading.CSV_SUFFIXES))
         self._cells.texts = texts or {}
         if name.endswith(reading.PARQUET_SUFFIXES):
-            self._cells.categories = _categories(source)
+            self._cells.categories = found = _categories(source)
+            # A number in a dictionary is a category, though its value looks like any number.
+            self._cells.plain = None if any(map(source.columns.is_input, found)) else plain_values
 
         def made(its: Content, label: str) -> TableRow:
             return row(
@@ -185,12 +190,17 @@ class _Seen:
     """How many cells of each kind a column has held so far, and where each was first."""
 
     counts: list[int]
-    """Without those of rows that hold numbers alone; of these ``empty`` are empty here."""
-    empty: int = 0
+    """Without the plain numbers that are counted for several columns at once."""
     kept: int = 0
     """Dates that keep their text: once they were texts, and models have learnt them so."""
     first: dict[Kind, tuple[str, str]] = field(default_factory=dict)
     notations: Notations = field(default_factory=Notations)
+
+    @property
+    def holds_numbers(self) -> bool:
+        """Whether it has held numbers, and nothing else."""
+        numbers, nothing = self.counts[Kind.NUMBER], self.counts[Kind.NOTHING]
+        return numbers > 0 and numbers + nothing == sum(self.counts)
 
 
 class _CellsOfFile:
@@ -212,8 +222,16 @@ class _CellsOfFile:
         known_by = source.known_by
         self._before = _Keys(self.header.names, known_by) if known_by else None
         self._rows = 0
+        self.plain: Callable[[Sequence[Any]], list[float] | None] | None = None
+        """Reads cells that are plain numbers all at once; None for files in which columns come
+        and go."""
+        if csv:
+            self.plain = plain_numbers
+        self._at_once: list[int] = []
+        self._others: Sequence[int] = ()
+        self._of: Callable[[Record], Sequence[object]] | None = None
         self._plains = 0
-        self._first_plain: tuple[str, Record] | None = None
+        self._stale = False
 
     def content(self, record: Record, where: str) -> Content:
         """The cells of a record.
@@ -221,27 +239,19 @@ class _CellsOfFile:
         Raises:
             DataError: DataUnreadable, with column.
         """
-        plain = self._plain(record, where)
-        if plain is not None:
-            return self._made(record, where, array("f", plain), plain, [])
-        if not record.keys() <= self._index.keys() | self._strangers:
-            self._meet(record)
-        numbers: list[float] = []
-        texts: list[tuple[int, int]] = []
-        seen = self._seen
-        for index, name in enumerate(self.header.names):
-            cell = self._cell(record.get(name), name, where)
-            numbers.append(cell.number)
-            kind, its = cell.kind, seen[index]
-            if kind in _TEXTS or cell.place:
-                texts.append((index, cell.place))
-            if not its.counts[kind]:
-                its.first[kind] = (where, str(record.get(name)))
-            if kind is Kind.NOTATION:
-                its.notations.add(str(record[name]).strip())
-            if kind is Kind.DATE and cell.place:
-                its.kept += 1
-            its.counts[kind] += 1
+        plain = self._plain(record)
+        if plain is None:
+            if not record.keys() <= self._index.keys() | self._strangers:
+                self._meet(record)
+            numbers = [nan] * len(self.header.names)
+            texts = self._one_by_one(record, where, range(len(numbers)), numbers)
+        elif self._others:
+            numbers = [nan] * len(self.header.names)
+            for index, number in zip(self._at_once, plain, strict=True):
+                numbers[index] = number
+            texts = self._one_by_one(record, where, self._others, numbers)
+        else:
+            numbers, texts = plain, []
         self._rows += 1
         cells = array("f", numbers)
         words = memoryview(cells).cast("B").cast("I")
@@ -249,20 +259,62 @@ class _CellsOfFile:
             words[index] = word_of(place)
         return self._made(record, where, cells, numbers, texts)
 
-    def _plain(self, record: Record, where: str) -> list[float] | None:
-        """The numbers of a row that holds nothing else, in a file whose columns are known."""
-        if not self._csv or not self._rows or not self.header.names:
+    def _one_by_one(
+        self, record: Record, where: str, which: Iterable[int], numbers: list[float]
+    ) -> list[tuple[int, int]]:
+        """Read these columns, put their numbers where they belong; the places of their texts."""
+        texts: list[tuple[int, int]] = []
+        names, seen = self.header.names, self._seen
+        for index in which:
+            name, its = names[index], seen[index]
+            cell = self._cell(record.get(name), name, where)
+            numbers[index] = cell.number
+            kind = cell.kind
+            if kind in _TEXTS or cell.place:
+                texts.append((index, cell.place))
+            if kind not in its.first:
+                its.first[kind] = (where, str(record.get(name)))
+                self._stale = True
+            if kind is Kind.NOTATION:
+                its.notations.add(str(record[name]).strip())
+            if kind is Kind.DATE and cell.place:
+                its.kept += 1
+            its.counts[kind] += 1
+        return texts
+
+    def _plain(self, record: Record) -> list[float] | None:
+        """The numbers of the columns that are read at once; None: here one holds another thing."""
+        if self.plain is None:
             return None
-        cells = [record[name] for name in self.header.names]
-        found = plain_numbers(cells)  # type: ignore[arg-type]  # in CSV all is text
-        if found is not None:
-            self._plains += 1
-            self._first_plain = self._first_plain or (where, record)
-            if "" in cells:
-                for index, cell in enumerate(cells):
-                    if not cell:
-                        self._seen[index].empty += 1
+        if self._stale:
+            self._choose()
+        if self._of is None:
+            return None
+        found = self.plain(self._of(record))
+        if found is None:
+            return None
+        self._plains += 1
+        if isnan(sum(found)):
+            for index in compress(self._at_once, map(isnan, found)):
+                counts = self._seen[index].counts
+                counts[Kind.NOTHING] += 1
+                counts[Kind.NUMBER] -= 1
         return found
+
+    def _choose(self) -> None:
+        """Which columns are read at once from here on: those that have held numbers alone."""
+        self._count_plains()
+        held = [its.holds_numbers for its in self._seen]
+        self._at_once = [index for index, its in enumerate(held) if its]
+        self._others = [index for index, its in enumerate(held) if not its]
+        names = [self.header.names[index] for index in self._at_once]
+        self._of = itemgetter(*names) if len(names) > 1 else None
+        self._stale = False
+
+    def _count_plains(self) -> None:
+        for index in self._at_once:
+            self._seen[index].counts[Kind.NUMBER] += self._plains
+        self._plains = 0
 
     def _made(
         self,
@@ -336,12 +388,8 @@ class _CellsOfFile:
         Raises:
             DataError: DataUnreadable: numbers among dates, dates that nobody can read.
         """
+        self._count_plains()
         for name, seen in zip(self.header.names, self._seen, strict=True):
-            seen.counts[Kind.NOTHING] += seen.empty
-            seen.counts[Kind.NUMBER] += self._plains - seen.empty
-            if self._first_plain is not None:
-                where, record = self._first_plain
-                seen.first.setdefault(Kind.NUMBER, (where, str(record[name])))
             mistake = "" if self._source.known else self._mistake(name, seen)
             self.header.types.append(_type_of(seen))
             self.header.held.append(replace(_held(seen), mistake=mistake))
@@ -513,8 +561,9 @@ class _Keys:
         self._names, self._only = names, only
         self._met = 0
         self._order: list[int] = []
-        self._in_order: Callable[[Any], tuple[int, ...]] | None = None
-        self._heads: dict[tuple[int, ...], Any] = {}
+        self._sorted: list[str] = []
+        self._in_order: Callable[[Any], tuple[int, ...]] = tuple
+        self._all = _head(())
         self._before: Counter[bytes] = Counter()
 
     def of(
@@ -526,27 +575,24 @@ class _Keys:
     ) -> tuple[str, bool]:
         """The key, and whether rows of the same inputs are cases of their own."""
         if self._met < len(self._names):
-            self._met = len(self._names)
-            names = {name: at for at, name in enumerate(self._names)}
-            self._order = [names[name] for name in sorted(names) if name in (self._only or names)]
-            self._in_order = itemgetter(*self._order) if len(self._order) > 1 else None
-            self._heads.clear()
-        if not texts and len(self._order) >= LITTLE and self._in_order is not None:
-            ordered = self._in_order(words)
-            if NOTHING not in ordered:
-                running = self._head(tuple(self._order)).copy()
-                running.update(array("I", ordered).tobytes())
-                return running.hexdigest(), False
-        present = tuple(index for index in self._order if words[index] != NOTHING)
-        running = self._head(present).copy()
+            self._meet()
+        present: Sequence[int] = self._order
+        held: Sequence[int] = self._in_order(words)
+        if NOTHING in held:
+            filled = [word != NOTHING for word in held]
+            present, held = list(compress(present, filled)), list(compress(held, filled))
+            running = _head(compress(self._sorted, filled))
+        else:
+            running = self._all.copy()
         places = dict(texts)
-        running.update(
-            array("I", [0 if index in places else words[index] for index in present]).tobytes()
-        )
-        for index in present:
-            if index in places:
-                text = VOCABULARY.text(places[index]).encode()
-                running.update(len(text).to_bytes(4, "little") + text)
+        if places:
+            held = [
+                0 if index in places else word for index, word in zip(present, held, strict=True)
+            ]
+        running.update(array("I", held).tobytes())
+        for index in filter(places.__contains__, present if places else ()):
+            text = VOCABULARY.text(places[index]).encode()
+            running.update(len(text).to_bytes(4, "little") + text)
         if len(present) >= LITTLE or not all(
             index in places or (numbers[index].is_integer() and abs(numbers[index]) < SMALL)
             for index in present
@@ -561,11 +607,17 @@ class _Keys:
         running.update(b"#%d" % number)
         return running.hexdigest(), True
 
-    def _head(self, present: tuple[int, ...]) -> Any:
-        found = self._heads.get(present)
-        if found is None:
-            names = "\0".join(self._names[index] for index in present)
-            found = hashlib.sha256(names.encode("utf-8", "replace") + b"\0\0")
-            if len(self._heads) < _KEPT:
-                self._heads[present] = found
-        return found
+    def _meet(self) -> None:
+        self._met = len(self._names)
+        names = {name: at for at, name in enumerate(self._names)}
+        self._sorted = [name for name in sorted(names) if name in (self._only or names)]
+        self._order = order = [names[name] for name in self._sorted]
+        self._all = _head(self._sorted)
+        if len(order) > 1:
+            self._in_order = itemgetter(*order)
+        else:
+            self._in_order = lambda words: tuple(words[index] for index in order)
+
+
+def _head(names: Iterable[str]) -> Any:
+    return hashlib.sha256("\0".join(names).encode("utf-8", "replace") + b"\0\0")
