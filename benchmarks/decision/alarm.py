@@ -5,7 +5,8 @@ windows of five minutes, after 2,000 of the same law that tell what it achieves 
 those, too). ``drop`` streams get worse at label 1,000: labels turn over by chance until the error
 is so many points up. The others do no lasting harm. Where the product's alarm stands, its diagnosis
 is asked with the rows labelled since, and again after 1, 2, 4, ... hours: an action is false if
-anything would be trained.
+anything would be trained. Then a model of the old and the new rows is, and judged by the gate on
+those that were held out.
 """
 
 import argparse
@@ -23,10 +24,22 @@ import deciding
 import numpy as np
 import results
 import weak
+from action import GATE, HELD_OUT
 from intervals import wilson
 from numpy.typing import NDArray
 from river import drift
 
+from maintenance_contract import (
+    Candidate,
+    Evaluation,
+    Operation,
+    Outcome,
+    PairedCounts,
+    Reference,
+    TrainingAction,
+    TrainingReport,
+)
+from maintenance_core.decide.gate import judge
 from maintenance_core.model import Action, Counts, Policy, ReferenceCounts
 from maintenance_core.watch import e_detector
 from maintenance_core.watch.e_detector import DetectorState, Window
@@ -124,8 +137,11 @@ def _worse(
 # --- detectors --------------------------------------------------------------------------
 
 
-def ours(drawn: Stream) -> tuple[int | None, int | None]:
-    """Labels until the first alarm, and until the first one that something is trained for."""
+def ours(drawn: Stream) -> tuple[int | None, int | None, bool]:
+    """Labels until the first alarm, and until the first one that something is trained for.
+
+    And whether the gate lets that serve.
+    """
     before = drawn.windows[REFERENCE - 1]
     reference = ReferenceCounts(_time(before), _classes(drawn, slice(0, REFERENCE)))
     state = e_detector.remember(DetectorState(), _counted(drawn, slice(0, REFERENCE)))
@@ -141,10 +157,10 @@ def ours(drawn: Stream) -> tuple[int | None, int | None]:
         if number < look:
             continue
         if _trains(drawn, REFERENCE + seen):
-            return first, seen
+            return first, seen, _passes(drawn, REFERENCE + seen)
         wait = min(timedelta(hours=24), max(timedelta(hours=1), 2 * wait))
         look = number + int(wait / STEP)
-    return first, None
+    return first, None, False
 
 
 def _time(window: int) -> datetime:
@@ -174,9 +190,43 @@ def _classes(drawn: Stream, part: slice) -> dict[str, Counts]:
     }
 
 
-def _trains(drawn: Stream, until: int) -> bool:
-    """Whether the product trains on what was labelled up to here, at most 2,000 rows."""
+def _labelled(until: int) -> tuple[slice, int]:
+    """What was labelled up to here, at most 2,000 rows; the first so many are held out."""
     part = slice(max(REFERENCE, until - 2000), until)
+    return part, max(1, round(HELD_OUT * (part.stop - part.start)))
+
+
+def _passes(drawn: Stream, until: int) -> bool:
+    """Whether the gate promotes a model of all rows that may be trained on."""
+    part, held = _labelled(until)
+    new, old = slice(part.start, part.start + held), slice(0, REFERENCE)
+    rest = slice(part.start + held, part.stop)
+    x, y = (np.concatenate(both) for both in zip(
+        drawn.trained, (each[rest] for each in drawn.rows), strict=True
+    ))  # fmt: skip
+    right = np.asarray(weak.fitted(x, y).predict(drawn.rows[0]) == drawn.rows[1])
+    report = TrainingReport(
+        Operation.TRAIN,
+        2,
+        "",
+        Outcome.SUCCEEDED,
+        candidate=Candidate(2, "sha256:challenger", TrainingAction.RETRAIN),
+        evaluation=Evaluation(
+            Reference.CHAMPION,
+            *(PairedCounts(
+                part.stop - part.start,
+                int((~drawn.wrong & right)[part].sum()),
+                int((~drawn.wrong & ~right)[part].sum()),
+                int((drawn.wrong & right)[part].sum()),
+            ) for part in (new, old)),
+        ),
+    )  # fmt: skip
+    return judge(report, gate=GATE, champion=deciding.SERVED, concept_drift=False).promote
+
+
+def _trains(drawn: Stream, until: int) -> bool:
+    """Whether the product trains on what was labelled up to here."""
+    part, count = _labelled(until)
     old = slice(0, REFERENCE)
     x, y = drawn.rows
     seen, before, new = (
@@ -184,7 +234,7 @@ def _trains(drawn: Stream, until: int) -> bool:
         for rows in (drawn.trained, (x[old], y[old]), (x[part], y[part]))
     )
     right = ~drawn.wrong
-    held = right[part][: max(1, round(0.3 * len(new)))]
+    held = right[part][:count]
     decision = deciding.decided(Policy.EVIDENCE, seen, before, new, held, right[old])
     return decision.action in {Action.FINE_TUNE, Action.RETRAIN}
 
@@ -227,9 +277,15 @@ PEERS: Final[dict[str, Callable[[Bools], int | None]]] = {
 def one(family: str, seed: int) -> dict[str, Any]:
     """A stream: labels until each detector's first alarm, and until the product trains."""
     drawn = stream(family, seed)
-    first, trained = ours(drawn)
+    first, trained, promoted = ours(drawn)
     alarms = {OURS: first} | {name: found(drawn.wrong) for name, found in PEERS.items()}
-    return {"family": family, "seed": seed, "alarms": alarms, "trained": trained}
+    return {
+        "family": family,
+        "seed": seed,
+        "alarms": alarms,
+        "trained": trained,
+        "promoted": promoted,
+    }
 
 
 # --- figures ----------------------------------------------------------------------------
@@ -274,6 +330,9 @@ def figures(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 if of[family]
             }
         }
+        found["false_promotion_rate"] = _share(
+            sum(case["promoted"] for case in harmless), len(harmless)
+        )
         found["false_alarm_rate"] = {
             name: _share(count, len(harmless)) for name, count in alarmed.items()
         }
@@ -314,13 +373,13 @@ def table(cases: Sequence[dict[str, Any]]) -> str:
             row.append(f"{_told(middle)} ({share:.2f})")
         lines.append(f"| {detector} | {' | '.join(row)} |")
     if harmless:
-        row = [
-            f"{sum(c['trained'] is not None for c in of[family]) / len(of[family]):.3f}"
-            for family in harmless
-        ]
-        lines.append(
-            f"| {OURS}: something is trained | {' | '.join([*row, *([''] * len(drops))])} |"
-        )
+        happened: dict[str, Callable[[dict[str, Any]], bool]] = {
+            "something is trained": lambda case: case["trained"] is not None,
+            "and promoted": lambda case: case["promoted"],
+        }
+        for what, is_so in happened.items():
+            row = [f"{sum(map(is_so, of[family])) / len(of[family]):.3f}" for family in harmless]
+            lines.append(f"| {OURS}: {what} | {' | '.join([*row, *([''] * len(drops))])} |")
     return "\n".join(lines)
 
 
