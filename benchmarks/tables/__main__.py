@@ -3,6 +3,7 @@
     python benchmarks/tables embeddings --seeds 6    # columns, what the trees make of them, leaves
     python benchmarks/tables boosting --seeds 6      # continued, anew, scikit-learn's warm start
     python benchmarks/tables speed                   # a diagnosis of 10,000 rows of 50 columns
+    python benchmarks/tables reading                 # files of 500 columns, at once or cell by cell
 
 Rows are drawn: twelve numbers of which six matter, one in thousands and two skewed, and three
 columns of categories. Every change is made to the world or to the columns; the label is noisy.
@@ -14,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -22,7 +24,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+from pyarrow import csv, parquet
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "decision"))
@@ -32,15 +36,17 @@ from cause import NO_RECURRENCE
 from deciding import decided
 from support.kinds import digest
 
-from maintenance_contract import Task, TrainingAction
+from maintenance_contract import Task, TrainingAction, columns_of
 from maintenance_contract.kinds import replay_percent_of
 from maintenance_core.model import Policy
-from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.data.folders import Named, Origin
+from maintenance_trainer.data.sources import SourceFile
 from maintenance_trainer.diagnose import examine, quality
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.progress import Silent
 from maintenance_trainer.recipes.fine_tune import replay
 from maintenance_trainer.recipes.retrain import repeated
+from maintenance_trainer.tasks.labelled_tables import SOURCE
 from maintenance_trainer.tasks.tables import blocks, boosting, drift, embedding
 from maintenance_trainer.tasks.tables.boosted import TableModel
 from maintenance_trainer.tasks.tables.cells import VOCABULARY, word_of
@@ -303,11 +309,63 @@ def speed(args: argparse.Namespace) -> None:
     print(f"a diagnosis of 10,000 x 50 values: {time.monotonic() - start:.1f} s")
 
 
+WIDE: Final = 500
+HOLES: Final = 0.1
+REPEATS: Final = 5
+
+
+def reading(args: argparse.Namespace) -> None:
+    """Files of 500 columns, numbers at once and each cell alone, turn and turn about."""
+    chance = np.random.default_rng(args.first)
+    x = chance.normal(size=(args.old, WIDE))
+    numbers = {f"n{at}": x[:, at] for at in range(WIDE)}
+    label = {"label": np.where(x[:, 0] > 0, "a", "b")}
+    holed = {name: pa.array(cells, mask=chance.random(args.old) < HOLES)
+             for name, cells in numbers.items()}  # fmt: skip
+    texts = {"n0": chance.choice(list("abc"), args.old), "n1": x[:, 1] > 0}
+    for what, table in (
+        ("numbers", numbers | label),
+        ("a tenth missing", holed | label),
+        ("the same, and two columns of texts", holed | texts | label),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            parquet_file, csv_file = (Path(folder) / f"rows.{end}" for end in ("parquet", "csv"))
+            parquet.write_table(pa.table(table), parquet_file)
+            csv.write_csv(pa.table(table), csv_file)
+            for file in (parquet_file, csv_file):
+                pairs = [(_seconds(file), _seconds(file, at_once=False)) for _ in range(REPEATS)]
+                ratios = sorted(alone / at_once for at_once, alone in pairs)
+                least = min(pairs)[0] / args.old * 1e6
+                print(
+                    f"  {what:<36}{file.suffix[1:]:<9}{least:6.0f} us a row, "
+                    f"one by one {ratios[REPEATS // 2]:.1f} times as long "
+                    f"({ratios[0]:.1f} to {ratios[-1]:.1f})",
+                    flush=True,
+                )
+
+
+def _seconds(file: Path, *, at_once: bool = True) -> float:
+    columns = columns_of(Task.TABULAR_CLASSIFICATION)
+    its = SourceFile(file, Named(Origin.UPDATES, file.name), "", columns, new=True, known=False)
+    reader = SOURCE.read(its)
+    if not at_once:
+        reader._cells.plain = None  # noqa: SLF001  # the way that is compared
+    start = time.perf_counter()
+    for _ in reader:
+        pass
+    return time.perf_counter() - start
+
+
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="benchmarks/tables", description=__doc__)
     parts = parser.add_subparsers(required=True, metavar="PART")
-    for name, run in (("embeddings", embeddings), ("boosting", boosted), ("speed", speed)):
+    for name, run in (
+        ("embeddings", embeddings),
+        ("boosting", boosted),
+        ("speed", speed),
+        ("reading", reading),
+    ):
         part = parts.add_parser(name)
         part.add_argument("--seeds", type=int, default=6)
         part.add_argument("--first", type=int, default=100, help="the first seed")

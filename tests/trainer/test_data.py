@@ -21,6 +21,7 @@ from maintenance_trainer.data.snapshot import Snapshot, read_again, take_snapsho
 from maintenance_trainer.data.split import Dataset, split
 from maintenance_trainer.errors import ConfigurationError, DataError
 from maintenance_trainer.locations import Places
+from maintenance_trainer.progress import Silent
 from maintenance_trainer.tasks.texts import SOURCE, make_row, normalise
 
 GOOD = "text,label\na,x\nb,y\n"
@@ -160,6 +161,7 @@ from maintenance_contract import DataRef
 from maintenance_trainer.data.snapshot import take_snapshot
 from maintenance_trainer.errors import DataError
 from maintenance_trainer.locations import Places
+from maintenance_trainer.progress import Silent
 from maintenance_trainer.tasks.texts import SOURCE
 import pyarrow.parquet
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -364,3 +366,24 @@ def test_other_columns_are_chosen_by_name(data: DataRef, tmp_path: Path) -> None
     )
     _, dataset = take(chosen)
     assert [(row.text, row.label) for row in dataset.rows] == [("h", "s")]
+
+
+def test_a_reading_that_takes_long_says_how_many_rows_it_has(data: DataRef, tmp_path: Path) -> None:
+    class Told(Silent):
+        def __init__(self) -> None:
+            self.steps: list[tuple[int, str]] = []
+
+        def step(self, done: int, note: str = "") -> None:
+            self.steps.append((done, note))
+
+    for name, count in (("a", 1500), ("b", 999)):
+        lines = "".join(f"{name}{number},x\n" for number in range(count))
+        (tmp_path / f"updates/{name}.csv").write_text(f"text,label\n{lines}")
+    for place in (data.original, data.updates):
+        age(Path(place.removeprefix("file://")))
+    first, again = Told(), Told()
+    snapshot, _ = take_snapshot(
+        data, Places(""), SOURCE, known=frozenset(), champion_holdout=None, progress=first
+    )
+    read_again(snapshot, data, Places(""), SOURCE, 1, progress=again)
+    assert first.steps == again.steps == [(1000, "rows"), (2000, "rows")]

@@ -141,12 +141,21 @@ def _inputs(work: Work) -> tuple[Snapshot, Dataset, Version | None]:
         message = "request: FineTune needs a champion to start from; the first run is a Retrain."
         raise ConfigurationError("ChampionMissing", message)
     _check(work, action)
+    work.progress.stage("reading data")
     with work.timings.of("read"):
         snapshot = work.store.read_snapshot(request.snapshot)
         champion = work.champion()
         known = champion.labels if champion else ()
         run = request.snapshot.run
-        dataset = read_again(snapshot, request.data, work.places, work.source, run, known)
+        dataset = read_again(
+            snapshot,
+            request.data,
+            work.places,
+            work.source,
+            run,
+            known,
+            progress=work.progress,
+        )
     if champion is not None:
         versions.refuse_full(work.store, champion.folder)
     refuse_too_little(dataset, request.action, fresh=champion is None)

@@ -57,11 +57,14 @@ from maintenance_trainer.data.split import Dataset, Recurrence, split, told_unle
 from maintenance_trainer.data.stable_files import Mark
 from maintenance_trainer.errors import ConfigurationError, DataError, TransientError
 from maintenance_trainer.locations import Places
+from maintenance_trainer.progress import Progress, Silent
 from maintenance_trainer.seed import SEED
 
 SNAPSHOT_VERSION: Final = 1
 MOST_FILES: Final = 1_000_000
 LARGE_BYTES: Final = 2**28
+_TOLD_ROWS: Final = 1000
+"""Progress is told each time so many more are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,7 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
     before: Before = NOTHING_BEFORE,
     champion_labels: Collection[str] = (),
     tell: Callable[[str], None] = print,
+    progress: Progress | None = None,
 ) -> tuple[Snapshot, Dataset]:
     """Read everything that is settled.
 
@@ -179,6 +183,7 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
         before: what was held out so far.
         champion_labels: the labels that it answers with.
         tell: told of each file that is left out, and of what was read otherwise than it is written.
+        progress: its stage is told how many rows are read.
 
     Raises:
         DataError: with file, line and column; LabelsDoubled.
@@ -188,7 +193,7 @@ def take_snapshot(  # noqa: PLR0913  # data, champion and past are facts of thei
     # Of other kinds, and where a column groups rows, inputs move none to another side.
     by_inputs = not needs_time(source) and "group" not in data.columns.names
     inputs = before.inputs if by_inputs else {}
-    read = _Read(data.windows, champion_labels)
+    read = _Read(data.windows, champion_labels, progress or Silent())
     for origin in Origin:
         root, found = folders.find(data, origin, places, source.suffixes)
         for left in found.left_out:
@@ -242,13 +247,15 @@ def _held_out(files: Sequence[DataFile], holdout: Holdout, sampling: Sampling) -
     return Shares.written(holdout, sampling, chosen_ones)
 
 
-def read_again(  # where the rows lie, whose they are and what of them is known
+def read_again(  # noqa: PLR0913  # where the rows lie, whose they are, what is known of them
     snapshot: Snapshot,
     data: DataRef,
     places: Places,
     source: AnySource,
     run: int,
     champion_labels: Collection[str] = (),
+    *,
+    progress: Progress | None = None,
 ) -> Dataset:
     """The rows of a snapshot, no matter what has arrived since.
 
@@ -259,11 +266,12 @@ def read_again(  # where the rows lie, whose they are and what of them is known
         source: how files become rows.
         run: its number.
         champion_labels: the labels that the champion of that run answers with.
+        progress: its stage is told how many rows are read.
 
     Raises:
         ConfigurationError: SnapshotChanged, naming the file that is gone or was rewritten.
     """
-    read = _Read(snapshot.windows, champion_labels)
+    read = _Read(snapshot.windows, champion_labels, progress or Silent())
     for file in snapshot.files:
         root = folders.root_of(data, file.origin, places, source.suffixes)[0]
         named = Named(file.origin, file.name)
@@ -320,6 +328,7 @@ class _Read:
 
     windows: Windows | None = None
     champion_labels: Collection[str] = ()
+    progress: Progress = field(default_factory=Silent)
     rows: list[Row] = field(default_factory=list)
     room: _Room = field(default_factory=_Room)
     remarks: Remarks = field(default_factory=Remarks)
@@ -477,7 +486,9 @@ class _Read:
 
     def _rows(self, reader: Reader[Row], file: Named, since: str) -> Iterator[Row]:
         onset = dates.parsed(since) if since else None
-        for found in reader:
+        for count, found in enumerate(reader, start=len(self.rows)):
+            if count and count % _TOLD_ROWS == 0:
+                self.progress.step(count, "rows")
             row = found.row
             where = f"{file.where}, {found.place}" if found.place else file.where
             self.room.take(row, where)

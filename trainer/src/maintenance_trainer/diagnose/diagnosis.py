@@ -160,7 +160,15 @@ def _snapshot(
     known = champion.labels if champion else ()
     taken = work.store.stored_snapshot(request.run)
     if taken is not None:
-        again = read_again(taken, request.data, work.places, work.source, request.run, known)
+        again = read_again(
+            taken,
+            request.data,
+            work.places,
+            work.source,
+            request.run,
+            known,
+            progress=work.progress,
+        )
         return taken, again
     snapshot, dataset = take_snapshot(
         request.data,
@@ -171,6 +179,7 @@ def _snapshot(
         before=_before(work, champion),
         champion_labels=known,
         tell=work.progress.say,
+        progress=work.progress,
     )
     return work.store.write_snapshot(request.run, snapshot), dataset
 
