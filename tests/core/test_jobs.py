@@ -126,9 +126,10 @@ def test_the_share_of_new_rows_in_a_retrain(
     assert request(IDENTITY, run, parse(body), run.step).recipes.new_data_percent == percent
 
 
-@pytest.mark.parametrize("task", ["TimeSeriesForecasting", "TimeSeriesClassification"])
+@pytest.mark.parametrize("task", ["TimeSeriesForecasting", "TimeSeriesClassification",
+                                  "TabularClassification", "TabularRegression"])  # fmt: skip
 @pytest.mark.parametrize("drift, percent", [(False, 0), (True, 50)])
-def test_few_windows_are_repeated_only_where_the_old_ones_are_wrong(
+def test_new_rows_of_some_kinds_are_repeated_only_where_old_ones_are_wrong(
     task: str,
     drift: bool,  # noqa: FBT001  # a parameter of the test
     percent: int,

@@ -119,10 +119,12 @@ def train_batch_of(task: str) -> int:
 
 
 OVERLAPPING: Final = frozenset({Task.TIME_SERIES_CLASSIFICATION, Task.TIME_SERIES_FORECASTING})
-"""Kinds whose rows overlap: a few new ones are a stretch of time or two, soon known by heart.
-
-So a fine-tune replays more old ones, and a retrain sees new ones again and again only where the old
-ones are wrong by now (docs/decisions/0026-series.md)."""
+"""Kinds whose rows overlap: a few new ones are a stretch of time or two, soon known by heart
+(docs/decisions/0026-series.md)."""
+REPEATED_AFTER_DRIFT: Final = OVERLAPPING | FROM_SCRATCH
+"""Kinds whose retrain sees new rows again and again only where old ones are wrong by now. Trees put
+new rows apart from old ones by themselves, however few they are, and learn by heart what they see
+five times (docs/decisions/0024-tables.md)."""
 REPLAY_PERCENT, MORE_REPLAY_PERCENT = 50, 400
 """Old rows in a fine-tune per hundred new ones, where the resource says nothing."""
 MUCH_REPLAYED: Final = OVERLAPPING | FROM_SCRATCH

@@ -19,7 +19,7 @@ from maintenance_contract import (
 )
 from maintenance_contract.exits import FAIL_THE_JOB, TIMEOUT_VARIABLE
 from maintenance_contract.kinds import (
-    OVERLAPPING,
+    REPEATED_AFTER_DRIFT,
     ROLES,
     TIME,
     replay_percent_of,
@@ -202,14 +202,14 @@ def _new_data_percent(spec: Spec, run: Run, plan: TrainingPlan) -> int:
     """As the spec says; else half of a retrain under Evidence, the plain merge under Workflow.
 
     Merged plainly, few new rows are outvoted by many old ones (benchmarks/README.md, replay); where
-    rows overlap that only matters if these are wrong by now. It is left out where it means nothing:
-    a fine-tune, a first version.
+    rows overlap, and of trees, that only matters if these are wrong by now. It is left out where it
+    means nothing: a fine-tune, a first version.
     """
     if not (plan.race or run.action is Action.RETRAIN):
         return 0
     if spec.training.new_data_percent is not None:
         return spec.training.new_data_percent
-    if spec.task in OVERLAPPING and not plan.exclude_contradicted:
+    if spec.task in REPEATED_AFTER_DRIFT and not plan.exclude_contradicted:
         return 0
     return HALF if spec.policy is Policy.EVIDENCE and run.champion is not None else 0
 
