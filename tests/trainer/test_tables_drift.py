@@ -140,6 +140,28 @@ def test_another_unit_is_named_with_its_factor(
     )
 
 
+@pytest.mark.parametrize("shift", [0.5, 1.0, 1.5, 2.0])
+@pytest.mark.parametrize("old, new", [(150, 150), (500, 300), (2000, 1000)])
+@pytest.mark.parametrize("skewed", [False, True])
+def test_what_has_grown_by_as_much_for_all_is_no_other_unit(
+    old: int,
+    new: int,
+    shift: float,
+    skewed: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    """Some factor brings its quantiles near, wherever its zero is; a shift brings them nearer."""
+    chance = np.random.default_rng(0)
+
+    def seen() -> bool:
+        centre = chance.normal(0, 3)
+        before, now = (centre + chance.normal(size=count) for count in (old, new))
+        if skewed:
+            before, now = (np.exp((values - 0.3 * centre) * 0.7) for values in (before, now))
+        return units.unit_of(before, now + shift * before.std()) is not None
+
+    assert sum(seen() for _ in range(40)) <= (4 if old < 500 else 2)
+
+
 @pytest.mark.parametrize("factor", [0.1, 1000.0])
 @pytest.mark.parametrize("seed", range(4))
 def test_another_unit_of_a_skewed_column_is_seen(seed: int, factor: float) -> None:

@@ -38,7 +38,8 @@ def unit_of(old: Numbers, new: Numbers) -> Unit | None:  # one a reason
 
     Quantiles of the one are fitted to quantiles of the other. It is another unit where the samples
     differ much as they are and hardly once mapped, by a factor or an offset that the times do not
-    bring about.
+    bring about. A factor must explain more than a shift does: what has grown by as much for all is
+    no unit, though some factor brings its quantiles near.
 
     Args:
         old: m numbers.
@@ -56,12 +57,14 @@ def unit_of(old: Numbers, new: Numbers) -> Unit | None:  # one a reason
     if not before.std() or not now.std() or not spread:
         return None
     fits = []
+    shifted = difference(old + (np.median(new) - np.median(old)), new)
     for factor, offset in _maps(before, now):
         scaled = max(factor, 1 / factor) >= FACTOR
         within = ((new >= old.min()) & (new <= old.max())).mean()
         moved = abs(offset) >= OFFSET * spread
-        if (scaled or moved) and (not offset or within <= WITHIN):
-            fits.append((difference(old * factor + offset, new), factor, offset))
+        left = difference(old * factor + offset, new)
+        if (moved or (scaled and left < shifted)) and (not offset or within <= WITHIN):
+            fits.append((left, factor, offset))
     left, factor, offset = min(fits, default=(1.0, 1.0, 0.0))
     if left >= LINEAR + _by_chance(len(old), len(new)):
         return None
