@@ -189,7 +189,7 @@ def _adwin(before: weak.Floats, now: weak.Floats) -> bool:
     return False
 
 
-def _passes(served: Network, other: Network, new: Rows, old: Rows, *, drift: bool) -> bool:
+def passes(new: PairedCounts | None, old: PairedCounts | None, *, drift: bool) -> bool:
     """The product's gate."""
     report = TrainingReport(
         Operation.TRAIN,
@@ -197,18 +197,21 @@ def _passes(served: Network, other: Network, new: Rows, old: Rows, *, drift: boo
         "",
         Outcome.SUCCEEDED,
         candidate=Candidate(2, "sha256:challenger", TrainingAction.RETRAIN),
-        evaluation=Evaluation(
-            Reference.CHAMPION, _paired(served, other, new), _paired(served, other, old)
-        ),
+        evaluation=Evaluation(Reference.CHAMPION, new, old),
     )
     return judge(report, gate=GATE, champion=deciding.SERVED, concept_drift=drift).promote
 
 
-def _paired(served: Network, other: Network, rows: Rows) -> PairedCounts:
-    a, b = served.right(rows), other.right(rows)
-    return PairedCounts(
-        len(a), int((a & b).sum()), int((a & ~b & 1).sum()), int((b & ~a & 1).sum())
+def _passes(served: Network, other: Network, new: Rows, old: Rows, *, drift: bool) -> bool:
+    return passes(
+        *(paired(served.right(rows), other.right(rows)) for rows in (new, old)), drift=drift
     )
+
+
+def paired(a: Any, b: Any) -> PairedCounts:
+    """Of (n,) answers of champion and challenger, right where 1."""
+    a, b = a.astype(bool), b.astype(bool)
+    return PairedCounts(len(a), int((a & b).sum()), int((a & ~b).sum()), int((b & ~a).sum()))
 
 
 def loop(

@@ -24,22 +24,11 @@ import deciding
 import numpy as np
 import results
 import weak
-from action import GATE, HELD_OUT
+from action import HELD_OUT, paired, passes
 from intervals import wilson
 from numpy.typing import NDArray
 from river import drift
 
-from maintenance_contract import (
-    Candidate,
-    Evaluation,
-    Operation,
-    Outcome,
-    PairedCounts,
-    Reference,
-    TrainingAction,
-    TrainingReport,
-)
-from maintenance_core.decide.gate import judge
 from maintenance_core.model import Action, Counts, Policy, ReferenceCounts
 from maintenance_core.watch import e_detector
 from maintenance_core.watch.e_detector import DetectorState, Window
@@ -205,23 +194,7 @@ def _passes(drawn: Stream, until: int) -> bool:
         drawn.trained, (each[rest] for each in drawn.rows), strict=True
     ))  # fmt: skip
     right = np.asarray(weak.fitted(x, y).predict(drawn.rows[0]) == drawn.rows[1])
-    report = TrainingReport(
-        Operation.TRAIN,
-        2,
-        "",
-        Outcome.SUCCEEDED,
-        candidate=Candidate(2, "sha256:challenger", TrainingAction.RETRAIN),
-        evaluation=Evaluation(
-            Reference.CHAMPION,
-            *(PairedCounts(
-                part.stop - part.start,
-                int((~drawn.wrong & right)[part].sum()),
-                int((~drawn.wrong & ~right)[part].sum()),
-                int((drawn.wrong & right)[part].sum()),
-            ) for part in (new, old)),
-        ),
-    )  # fmt: skip
-    return judge(report, gate=GATE, champion=deciding.SERVED, concept_drift=False).promote
+    return passes(*(paired(~drawn.wrong[side], right[side]) for side in (new, old)), drift=False)
 
 
 def _trains(drawn: Stream, until: int) -> bool:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 if __name__ == "__main__":
-    gc.disable()  # what is imported stays: to look for cycles in it is a tenth of the start
     import maintenance_operator.slim_imports  # noqa: F401  # before kopf; nobody else is to be without
 
 import kopf
@@ -112,7 +111,6 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    gc.enable()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -298,11 +298,14 @@ def _parquet_records(
                 buffer_size=_BLOCK,
                 pre_buffer=False,
             )
+            fields = map(file.schema_arrow.field, wanted)
+            lengthy = [at for at, field in enumerate(fields) if not _is_number(field.type)]
             for batch in file.iter_batches(rows, columns=list(wanted), use_threads=False):
                 values = [_values(batch, name, where, number) for name in wanted]
-                lengthy = [each for name, each in zip(wanted, values, strict=True)
-                           if not _is_number(batch.schema.field(name).type)]  # fmt: skip
-                _refuse_long(lengthy, f"{where}, rows {number + 1} to {number + batch.num_rows}")
+                _refuse_long(
+                    [values[at] for at in lengthy],
+                    f"{where}, rows {number + 1} to {number + batch.num_rows}",
+                )
                 for row in zip(*values, strict=True):
                     number += 1
                     yield f"row {number}", dict(zip(wanted, row, strict=True))

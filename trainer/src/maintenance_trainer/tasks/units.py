@@ -62,8 +62,10 @@ def unit_of(old: Numbers, new: Numbers) -> Unit | None:  # one a reason
         scaled = max(factor, 1 / factor) >= FACTOR
         within = ((new >= old.min()) & (new <= old.max())).mean()
         moved = abs(offset) >= OFFSET * spread
+        if not (scaled or moved) or (offset and within > WITHIN):
+            continue
         left = difference(old * factor + offset, new)
-        if (moved or (scaled and left < shifted)) and (not offset or within <= WITHIN):
+        if moved or left < shifted:
             fits.append((left, factor, offset))
     left, factor, offset = min(fits, default=(1.0, 1.0, 0.0))
     if left >= LINEAR + _by_chance(len(old), len(new)):
