@@ -122,19 +122,17 @@ OVERLAPPING: Final = frozenset({Task.TIME_SERIES_CLASSIFICATION, Task.TIME_SERIE
 """Kinds whose rows overlap: a few new ones are a stretch of time or two, soon known by heart
 (docs/decisions/0026-series.md)."""
 REPEATED_AFTER_DRIFT: Final = OVERLAPPING | FROM_SCRATCH
-"""Kinds whose retrain sees new rows again and again only where old ones are wrong by now. Trees put
-new rows apart from old ones by themselves, however few they are, and learn by heart what they see
-five times (docs/decisions/0024-tables.md)."""
+"""Kinds whose retrain sees new rows again and again only where old ones are wrong by now, and whose
+fine-tune replays more. Trees put new rows apart from old ones by themselves, however few they are,
+learn by heart what they see five times, and those that are added to others learn from what they are
+shown alone; rows cost them little (docs/decisions/0024-tables.md)."""
 REPLAY_PERCENT, MORE_REPLAY_PERCENT = 50, 400
 """Old rows in a fine-tune per hundred new ones, where the resource says nothing."""
-MUCH_REPLAYED: Final = OVERLAPPING | FROM_SCRATCH
-"""Kinds whose fine-tune replays more. Trees that are added to others learn from what they are shown
-alone, and rows cost them little (docs/decisions/0024-tables.md)."""
 
 
 def replay_percent_of(task: str) -> int:
     """The default of a kind."""
-    return MORE_REPLAY_PERCENT if task in MUCH_REPLAYED else REPLAY_PERCENT
+    return MORE_REPLAY_PERCENT if task in REPEATED_AFTER_DRIFT else REPLAY_PERCENT
 
 
 OF_CLASSES: Final = (
