@@ -26,23 +26,12 @@ import deciding
 import numpy as np
 import results
 import torch
-from action import GATE, Judging, judging_of, loop
+from action import Judging, judging_of, loop, passes
 from intervals import bootstrap
 from numpy.typing import NDArray
 
-from maintenance_contract import (
-    Candidate,
-    Evaluation,
-    Operation,
-    Outcome,
-    PairedCounts,
-    Recipes,
-    Reference,
-    TrainingAction,
-    TrainingReport,
-)
+from maintenance_contract import PairedCounts, Recipes
 from maintenance_core.decide.findings import concept_drift
-from maintenance_core.decide.gate import judge
 from maintenance_core.model import Action, Decision, Policy
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.data.rows import Row
@@ -321,19 +310,11 @@ def _passes(drawn: Case, before: Sequence[str], now: Sequence[str], judging: Jud
         before, now = ([answers[at] for at in chosen] for answers in (before, now))
         old = tuple(row for row in old if row.key in kept)
     drift = judging is Judging.AFTER_DRIFT
-    report = TrainingReport(
-        Operation.TRAIN,
-        2,
-        "",
-        Outcome.SUCCEEDED,
-        candidate=Candidate(2, "sha256:challenger", TrainingAction.RETRAIN),
-        evaluation=Evaluation(
-            Reference.CHAMPION,
-            _counts(new, before[: len(new)], now[: len(new)]),
-            _counts(old, before[len(new) :], now[len(new) :]),
-        ),
+    return passes(
+        _counts(new, before[: len(new)], now[: len(new)]),
+        _counts(old, before[len(new) :], now[len(new) :]),
+        drift=drift,
     )
-    return judge(report, gate=GATE, champion=deciding.SERVED, concept_drift=drift).promote
 
 
 def _arm(decision: Decision, policy: Policy) -> str:
