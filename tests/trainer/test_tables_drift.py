@@ -9,7 +9,7 @@ from maintenance_contract import Answer, evidence_names
 from maintenance_contract.report import Evidence
 from maintenance_trainer.data.folders import Origin
 from maintenance_trainer.tasks import units
-from maintenance_trainer.tasks.tables import drift
+from maintenance_trainer.tasks.tables import drift, embedding
 from maintenance_trainer.tasks.tables.cells import NOTHING, Kind, of_value, word_of
 from maintenance_trainer.tasks.tables.rows import Header, TableRow, Type
 from maintenance_trainer.tasks.tables.schema import Schema
@@ -236,3 +236,13 @@ def test_a_column_of_any_name_fits_into_a_report() -> None:
     assert evidence_names.in_words("unitFactor:height") == (
         "column 'height': another unit: new values are so many times the old ones"
     )
+
+
+def test_far_values_keep_their_order_and_none_stands_for_all_others() -> None:
+    quantiles = np.linspace(100.0, 200.0, 11).tolist()
+    cells = np.array([150.0, 450.0, 455.0, 3e4, 3e38, -3e38], np.float32)
+    near, last, beyond, far, most, least = embedding.standardised(cells, quantiles).tolist()
+    assert (near, last) == (0.0, embedding.FAR)
+    assert last < beyond < far < most < 600.0
+    assert beyond - last == pytest.approx(0.1, abs=0.01)
+    assert least == pytest.approx(-most, rel=1e-3)

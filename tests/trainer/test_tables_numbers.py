@@ -126,6 +126,25 @@ def test_a_column_in_another_unit_asks_for_a_retrain(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_labels_that_follow_from_a_column_in_another_unit_are_not_broken(tmp_path: Path) -> None:
+    """Though all its values are far beyond any that the model has seen."""
+
+    def by_pressure(row: Record, chance: np.random.Generator) -> None:
+        row["label"] = round(row["pressure"] / 10 + float(chance.normal(0, 0.4)), 2)
+
+    def in_pascals(row: Record, chance: np.random.Generator) -> None:
+        by_pressure(row, chance)
+        row["pressure"] = round(row["pressure"] * 133.322, 1)
+
+    made = lab(tmp_path)
+    made.put("original/first.jsonl", days(1, 1500, by_pressure))
+    first = made.train(1, RETRAIN, made.diagnose(1))
+    made.put("updates/more.csv", days(2, 600, in_pascals))
+    found = made.diagnose(2, champion=champion(first))
+    assert answers(found)[Question.FEATURE_SPACE_CHANGE] is Answer.MAJOR
+
+
+@pytest.mark.slow
 def test_a_pattern_that_nobody_has_seen_is_learnt_by_going_on(tmp_path: Path) -> None:
     def child(row: Record, chance: np.random.Generator) -> None:
         if chance.random() < 0.2:

@@ -20,7 +20,8 @@ MOST_SHOWN: Final = 10
 SELDOM: Final = 0.005
 """What is missing no more often, or present no more often, tells nothing."""
 FAR: Final = 6.0
-"""Beyond so many interquartile ranges a number is far, however far."""
+"""Interquartile ranges from the median, beyond which distance counts by its logarithm: one far
+value does not stand for all others, and a column in another unit still tells which row has more."""
 
 
 def points(values: Matrix, schema: Schema) -> NDArray[np.float32]:
@@ -48,9 +49,15 @@ def _dimensions(column: Column, cells: NDArray[np.float32]) -> Sequence[NDArray[
 
 
 def standardised(cells: NDArray[np.float32], quantiles: Sequence[float]) -> NDArray[np.float32]:
-    """How far from the median, in interquartile ranges of the training rows; bounded."""
+    """How far from the median, in interquartile ranges of the training rows.
+
+    Beyond ``FAR`` by the logarithm: in the order that they have, and never very far.
+    """
     if not quantiles:
         return np.asarray(np.arcsinh(np.nan_to_num(cells)), np.float32)
     low, middle, high = np.quantile(quantiles, [0.25, 0.5, 0.75])
     spread = (high - low) or (quantiles[-1] - quantiles[0]) or 1.0
-    return np.asarray(np.clip((cells - middle) / spread, -FAR, FAR), np.float32)
+    ranges = (cells.astype(np.float64) - middle) / spread
+    size = np.abs(ranges)
+    beyond = FAR * (1.0 + np.log(np.maximum(size, FAR) / FAR))
+    return np.asarray(np.copysign(np.where(size > FAR, beyond, size), ranges), np.float32)
