@@ -256,8 +256,29 @@ def test_from_when_on_a_proof_is_required_follows_from_the_rows() -> None:
     """895 rows at an accuracy of .9 show a loss below 2 points four times in five."""
     assert rows_to_show_no_loss(0.9, 0.02, 0.95) == 895
     fewer, enough = PairedCounts(890, 781, 20, 8), PairedCounts(900, 790, 20, 8)
-    assert judged(GAMES, fewer).promote
-    assert judged(GAMES, enough).reason == VerdictReason.FORGETS_OLD
+    assert judged(BETTER, fewer).promote
+    assert judged(BETTER, enough).reason == VerdictReason.FORGETS_OLD
+
+
+def test_a_loss_that_is_little_beside_the_gain_needs_no_proof_of_its_own() -> None:
+    """A champion that is worse than none must not stay for a loss that is hardly seen."""
+    old = PairedCounts(900, 790, 20, 8)
+    verdict = judged(GAMES, old)
+    assert (verdict.promote, verdict.reason) == (True, VerdictReason.CHALLENGER_WINS)
+    assert verdict.message == (
+        "Better: 86.8% right, the champion 25%, on 76 new held-out rows (47 won and 0 lost, "
+        "p <0.0001, asked for 0.05). Little lost: 88.7% right, the champion 90%, on 900 old "
+        "held-out rows (8 won and 20 lost); with 95% confidence it loses at most 2.4%, allowed are "
+        "2%. So much is seen, not shown; beside the 52.4 points that are won at least it is little "
+        "(at most 0.1 of them; spec.gate.oldData.proof: Auto)."
+    )
+    assert judged(GAMES, old, gate=FEW).promote
+    assert judged(GAMES, old, gate=PROOF).reason == VerdictReason.FORGETS_OLD
+    seen = PairedCounts(900, 780, 30, 8)
+    assert judged(GAMES, seen).reason == VerdictReason.FORGETS_OLD
+    assert judged(GAMES, old, gate=replace(GATE, max_old_loss=0.01)).reason == (
+        VerdictReason.FORGETS_OLD
+    )
 
 
 def test_a_gain_that_is_likely_is_enough_on_few_rows_where_old_ones_stand_beside_it() -> None:

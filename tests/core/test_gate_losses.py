@@ -115,6 +115,20 @@ def test_what_may_be_lost_and_must_be_won_are_shares_of_the_baselines_error() ->
         assert "Better, but by 10% only" in refused.message
 
 
+def test_a_loss_that_is_little_beside_the_gain_needs_no_proof_of_its_own() -> None:
+    """A column in another unit: the champion is worse than the baseline, old rows are many."""
+    gate = replace(PROOF, proof=Proof.AUTO)
+    new = a_loss(16.6, 5.0, 0.07, n=316)
+    old = a_loss(2.77, 2.94, 0.007, n=4000)
+    assert many(Level(old.n, 0.7, old.deviation))
+    verdict = judged(new, old, gate)
+    assert verdict.promote
+    assert "Little lost: MAE 2.94, the champion 2.77, on 4000 old held-out rows" in verdict.message
+    assert judged(new, old).reason is VerdictReason.FORGETS_OLD
+    assert judged(a_loss(4.0, 2.5, 0.02), old, gate).reason is VerdictReason.FORGETS_OLD
+    assert judged(new, a_loss(2.77, 3.0, 0.007, n=4000), gate).reason is VerdictReason.FORGETS_OLD
+
+
 def test_a_first_version_must_beat_the_baseline() -> None:
     good = judged(None, together=a_loss(9.9, 3.0, 0.05))
     assert (good.promote, good.reason) == (True, VerdictReason.FIRST_VERSION)

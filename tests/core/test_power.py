@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from maintenance_contract import held_out_rows
+from maintenance_contract import PairedCounts, held_out_rows
+from maintenance_core.decide.compared import Counted
+from maintenance_core.decide.paired_rows import little_beside
 from maintenance_core.decide.power import (
     EXACT_ROWS,
     MOST_ROWS,
@@ -23,10 +27,14 @@ from maintenance_core.decide.power import (
     win_chance,
     win_power,
 )
+from maintenance_core.decide.worth import kept_chance
 from maintenance_core.model import (
     DEFAULT_MIN_EXPECTED_GAIN,
     DEFAULT_OLD_WEIGHT,
     DEFAULT_WEIGHED_CONFIDENCE,
+    Gate,
+    OnConceptDrift,
+    Proof,
 )
 from maintenance_core.statistics import (
     Part,
@@ -36,6 +44,7 @@ from maintenance_core.statistics import (
 )
 
 calmly = settings(deadline=None, max_examples=25)
+GATE = Gate(0.0, 0.95, 0.02, OnConceptDrift.REPORT_ONLY)
 shares = st.floats(0.0, 1.0)
 confidences = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99, 0.999])
 
@@ -124,6 +133,24 @@ def test_the_chance_of_a_weighed_win_is_that_of_the_gate(
 
     told = weighed_chance((0.8, n, before, after), (0.2, n, 0.8), 0.95)
     assert told == pytest.approx(_share(n, before, after, passes), abs=0.06)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n, accuracy", [(700, 0.9), (1600, 0.8), (1600, 0.5)])
+def test_the_chance_to_keep_is_that_of_the_gate_where_much_is_won(n: int, accuracy: float) -> None:
+    """Simulated with the gate's own bounds, for a challenger that is as good on old rows."""
+    gate, won = GATE, 0.5
+
+    def passes(wins: int, losses: int) -> bool:
+        old = Counted(PairedCounts(n, n - wins - losses, losses, wins))
+        return old.keeps(gate.max_old_loss, gate.confidence) or little_beside(old, gate, won)
+
+    told = kept_chance(gate, won, partial(no_loss_chance, n, accuracy))
+    assert told == pytest.approx(_share(n, accuracy, accuracy, passes), abs=0.03)
+    proof = no_loss_chance(n, accuracy, gate.max_old_loss, gate.confidence)
+    assert told > proof + 0.02
+    required = replace(gate, proof=Proof.REQUIRED)
+    assert kept_chance(required, won, partial(no_loss_chance, n, accuracy)) == proof
 
 
 def _share(n: int, before: float, after: float, passes: Callable[[int, int], bool]) -> float:

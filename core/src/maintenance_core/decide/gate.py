@@ -39,7 +39,7 @@ from maintenance_core.decide.paired_rows import (
     whose_gain,
 )
 from maintenance_core.decide.power import Level
-from maintenance_core.decide.worth import proof_required, surer
+from maintenance_core.decide.worth import many, proof_required, surer
 from maintenance_core.model import Champion, Gate, OnConceptDrift, Score, TrainingPlan, Verdict
 from maintenance_core.numbers import figure, p_value, percent
 from maintenance_core.reasons import VerdictReason
@@ -201,15 +201,16 @@ def judge(
     On new rows the exact paired test must show it better at ``gate.confidence``, and the
     difference seen must reach ``gate.min_improvement`` (a floor for the estimate, no hypothesis
     of its own); on old rows the lower confidence bound of the difference must stay above
-    ``-gate.max_old_loss``. Where this is not ``worth.proof_required`` it is enough that the lower
-    bound of both differences together, weighed by ``gate.old_weight``, lies above 0 at
-    ``gate.weighed_confidence``, and the upper one of the old difference not below
-    ``-gate.max_old_loss``; of new rows alone, at ``gate.confidence``, where old ones are not
-    judged. Old rows are only
-    reported, not judged, where ``concept_drift`` has made their labels wrong and the gate says
-    so. Without a champion all held-out rows are judged together against the majority class: a
-    trained version must be shown to beat it, one that was ``imported`` must do no worse. Where
-    new rows are Targeted none are held out: then the challenger must be better on the old ones.
+    ``-gate.max_old_loss``. Unless the proof is Required, it is enough that the difference seen
+    does, if the loss is shown to be at most a tenth of the gain that is shown. Unless
+    ``worth.proof_required`` it is enough that the lower bound of both differences together, weighed
+    by ``gate.old_weight``, lies above 0 at ``gate.weighed_confidence``, and the upper one of the
+    old difference not below ``-gate.max_old_loss``; of new rows alone, at ``gate.confidence``,
+    where old ones are not judged. Old rows are only reported, not judged, where ``concept_drift``
+    has made their labels wrong and the gate says so. Without a champion all held-out rows are
+    judged together against the majority class: a trained version must be shown to beat it, one that
+    was ``imported`` must do no worse. Where new rows are Targeted none are held out: then the
+    challenger must be better on the old ones.
     """
     contest = Contest(report, gate, champion, concept_drift, imported, sampling)
     return next(verdict for check in CHECKS if (verdict := check(contest)) is not None)
@@ -352,11 +353,12 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 def _shown_alone(contest: Contest) -> Verdict:
-    wins, on_new = better(contest.new, contest.gate)
-    if not wins:
+    new, old, gate = contest.new, contest.old, contest.gate
+    wins, on_new = better(new, gate)
+    if new is None or not wins:
         return contest.refused(VerdictReason.NO_IMPROVEMENT, on_new)
-    old = contest.old
-    keeps, on_old = reported(old) if contest.report_only else kept(old, contest.gate)
+    won = new.gain_bound(gate.confidence) if many(contest.old_level) else 0.0
+    keeps, on_old = reported(old) if contest.report_only else kept(old, gate, won)
     reason = VerdictReason.CHALLENGER_WINS if keeps else VerdictReason.FORGETS_OLD
     return contest.ruled(reason, f"{on_new} {on_old}", promote=keeps)
 

@@ -33,6 +33,11 @@ def win_chance(n: int, gain: float, deviation: float, confidence: float) -> floa
     return _shown(gain, deviation / math.sqrt(n), confidence)
 
 
+def least_gain(n: int, gain: float, deviation: float, confidence: float) -> float:
+    """The lower bound of the gain that ``n`` rows are likely to show."""
+    return gain - normal_quantile(confidence) * deviation / math.sqrt(max(1, n))
+
+
 def no_loss_chance(n: int, deviation: float, margin: float, confidence: float) -> float:
     """The chance that an equally good challenger is shown to lose less than ``margin``."""
     if margin <= LEAST_MARGIN or n < fewest_rows(confidence):

@@ -3,13 +3,16 @@
 from typing import Final
 
 from maintenance_core.decide.compared import Compared
-from maintenance_core.model import Gate
+from maintenance_core.model import Gate, Proof
 from maintenance_core.numbers import figure, p_value, percent
 from maintenance_core.statistics import Part, weighted_lower_bound
 
 LOSS_CONFIDENCE: Final = 0.95
 """With which a loss on few old rows counts as shown; not the gate's: who asks for a surer gain
 would otherwise let a loss pass."""
+LITTLE: Final = 0.1
+"""Of a gain that is shown: a loss that is shown to be no larger, and estimated within what is
+allowed, needs no proof that it is within. Weighed by .8 and .2 it is a fortieth of the gain."""
 _NO_OLD_ROW: Final = "There is no old held-out row, so nothing is known of what may be forgotten."
 
 
@@ -29,8 +32,12 @@ def better(new: Compared | None, gate: Gate, *, age: str = "new") -> tuple[bool,
     return True, f"Better: {numbers}."
 
 
-def kept(old: Compared | None, gate: Gate) -> tuple[bool, str]:
-    """Whether old rows show that no more is lost than may be, and in which numbers."""
+def kept(old: Compared | None, gate: Gate, won: float) -> tuple[bool, str]:
+    """Whether old rows show that no more is lost than may be, and in which numbers.
+
+    ``won``: what new rows show to be gained at least. Unless the gate requires the proof, a loss
+    that is little beside it need only be estimated within what may be lost.
+    """
     if old is None:
         return True, _NO_OLD_ROW
     least, _ = old.loss_bounds(gate.confidence)
@@ -41,7 +48,21 @@ def kept(old: Compared | None, gate: Gate) -> tuple[bool, str]:
     )
     if old.keeps(gate.max_old_loss, gate.confidence):
         return True, f"Nothing lost: {numbers}."
+    if little_beside(old, gate, won):
+        return True, (
+            f"Little lost: {numbers}. So much is seen, not shown; beside the "
+            f"{old.scale.points(won)} that are won at least it is little (at most "
+            f"{figure(LITTLE)} of them; spec.gate.oldData.proof: {gate.proof.value})."
+        )
     return False, f"Not shown to have kept what the champion knew: {numbers}."
+
+
+def little_beside(old: Compared, gate: Gate, won: float) -> bool:
+    """Whether the loss is estimated within what is allowed, and shown to be little of the gain."""
+    if gate.proof is Proof.REQUIRED or LITTLE * won <= gate.max_old_loss:
+        return False
+    estimated = old.difference >= -gate.max_old_loss
+    return estimated and old.keeps(LITTLE * won, gate.confidence)
 
 
 def not_shown_to_forget(old: Compared | None, gate: Gate) -> tuple[bool, str]:

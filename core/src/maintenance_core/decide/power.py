@@ -122,6 +122,14 @@ def win_chance(n: int, champion: float, challenger: float, confidence: float) ->
     return _beyond(shortfall, math.sqrt(max(0.0, share - difference * difference)))
 
 
+def least_gain(n: int, champion: float, challenger: float, confidence: float) -> float:
+    """The lower bound of the gain that ``n`` rows are likely to show; by normal approximation."""
+    gain, loss = discordant(champion, challenger)
+    difference = gain - loss
+    variance = max(0.0, gain + loss - difference * difference) / max(1, n)
+    return difference - normal_quantile(confidence) * math.sqrt(variance)
+
+
 def no_loss_chance(n: int, accuracy: float, margin: float, confidence: float) -> float:
     """The chance that an equally good challenger is shown to lose less than ``margin``.
 

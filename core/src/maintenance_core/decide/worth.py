@@ -6,7 +6,9 @@ it from luck on the held-out rows that there are. ``spec.decision.minExpectedGai
 the gain of accuracy for which a run is started.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from maintenance_contract import Answer, Question, more_held_out
@@ -22,10 +24,12 @@ from maintenance_core.decide.findings import (
     new_rows,
     targeted,
 )
+from maintenance_core.decide.paired_rows import LITTLE
 from maintenance_core.decide.power import (
     MOST_ROWS,
     POWER,
     Level,
+    least_gain,
     no_loss_chance,
     rows_to_show_no_loss,
     weighed_chance,
@@ -165,7 +169,8 @@ def _of_rows(terms: _Terms, n: int, now: float) -> float:
     if proof_required(gate, terms.old):
         chance = win_chance(n, now, target, gate.confidence)
         if old is not None:
-            chance *= no_loss_chance(old_n, old.score, gate.max_old_loss, gate.confidence)
+            won = least_gain(n, now, target, gate.confidence)
+            chance *= kept_chance(gate, won, partial(no_loss_chance, old_n, old.score))
         return chance
     if old is None:
         return weighed_chance((1.0, n, now, target), (0.0, 0, 0.0), gate.confidence)
@@ -184,14 +189,27 @@ def _of_losses(terms: _Terms, n: int, now: float) -> float:
     if proof_required(gate, terms.old):
         chance = loss_power.win_chance(n, gain, of_new, gate.confidence)
         if old is not None:
-            margin, confidence = gate.max_old_loss, gate.confidence
-            chance *= loss_power.no_loss_chance(old.n, of_old, margin, confidence)
+            won = loss_power.least_gain(n, gain, of_new, gate.confidence)
+            chance *= kept_chance(gate, won, partial(loss_power.no_loss_chance, old.n, of_old))
         return chance
     if old is None:
         alone = 1.0, n, gain, of_new
         return loss_power.weighed_chance(alone, (0.0, 0, 0.0), gate.confidence)
     new = (1.0 - gate.old_weight, n, gain, of_new)
     return loss_power.weighed_chance(new, (gate.old_weight, old.n, of_old), gate.weighed_confidence)
+
+
+def kept_chance(gate: Gate, won: float, shown: Callable[[float, float], float]) -> float:
+    """That old rows are found to be kept, as ``paired_rows.kept`` finds it.
+
+    ``won``: what new rows are likely to show at least; ``shown``: the chance of a proof by a margin
+    and a confidence, at .5 that of an estimate within it.
+    """
+    proof = shown(gate.max_old_loss, gate.confidence)
+    if gate.proof is Proof.REQUIRED or LITTLE * won <= gate.max_old_loss:
+        return proof
+    little = min(shown(gate.max_old_loss, 0.5), shown(LITTLE * won, gate.confidence))
+    return max(proof, little)
 
 
 def _terms(situation: Situation) -> _Terms | None:
