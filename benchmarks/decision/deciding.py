@@ -18,6 +18,7 @@ from maintenance_contract import (
     RowCounts,
     TrainingAction,
     TrainingReport,
+    evidence_names,
 )
 from maintenance_core.decide.decision import decide
 from maintenance_core.model import (
@@ -32,6 +33,8 @@ from maintenance_core.model import (
 )
 from maintenance_core.spec import parse
 from maintenance_trainer.diagnose import examine, quality
+from maintenance_trainer.diagnose import thresholds as at
+from maintenance_trainer.diagnose.answers import Measure
 from maintenance_trainer.diagnose.samples import Sample
 from maintenance_trainer.errors import DataError
 
@@ -75,11 +78,12 @@ def decided(
         report = replace(report, outcome=Outcome.FAILED, reason=error.reason)
     else:
         fresh = np.ones(len(new), bool)
+        measured = examine.measure(seen, old, new, fresh, NO_RECURRENCE)
         report = replace(
             report,
             diagnosis=Diagnosis(
                 RowCounts(len(new) - len(right_new), len(right_new), len(seen), len(right_old)),
-                examine.findings(examine.measure(seen, old, new, fresh, NO_RECURRENCE)),
+                examine.findings(replace(measured, space=_space(seen, new))),
                 new=HeldOut(len(right_new), int(right_new.sum())),
                 old=HeldOut(len(right_old), int(right_old.sum())),
             ),
@@ -95,3 +99,10 @@ def decided(
             champion=SERVED,
         )
     )
+
+
+def _space(seen: Sample, new: Sample) -> tuple[Measure, ...]:
+    """Classes that the champion does not know: all that can change of what it reads here."""
+    unknown = float(np.mean(~np.isin(new.labels, np.unique(seen.labels))))
+    count = len(new)
+    return (Measure(evidence_names.NEW_LABELS, unknown, unknown, at.NEW_LABELS, None, count),)

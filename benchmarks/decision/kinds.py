@@ -465,7 +465,11 @@ def add_to(subparsers: Any) -> None:
     parser.add_argument("--first-seed", type=int, default=0, metavar="K")
     parser.add_argument("--seeds", type=int, default=5, metavar="M")
     parser.add_argument("--json", action="store_true", help="print the cases as JSON")
-    parser.add_argument("--record", action="store_true", help="write benchmarks/results")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write benchmarks/results; sizes that are not asked for stay as they are on record",
+    )
     parser.add_argument("--work", type=Path, default=cells.default_work(), metavar="DIR",
                         help="where finished cases are kept (%(default)s)")  # fmt: skip
     parser.set_defaults(run=run)
@@ -478,6 +482,7 @@ def run(args: argparse.Namespace) -> None:
     code = cells.digest((*parts, language.TESTS / "support/language.py"))
     kept = cells.Kept(args.work / "kinds.jsonl", code)
     all_cases, recorded = [], {}
+    on_record = results.newest_cells("kinds", lambda cell: (cell["kind"], *cell["size"]))
     for kind in args.kind or WORLDS:
         keys = [
             (str(kind), change, *size, args.first_seed + number)
@@ -487,9 +492,17 @@ def run(args: argparse.Namespace) -> None:
         ]
         found = cells.computed(one, keys, kept, jobs=args.jobs)
         all_cases += found
-        recorded[str(kind)] = figures(found)
+        asked = {(str(kind), *size) for size in sizes}
+        others = [
+            cell
+            for of, its in on_record.items()
+            if of not in asked
+            for cell in its
+            if cell["kind"] == kind
+        ]
+        recorded[str(kind)] = figures([*found, *others])
         print(json.dumps(found) if args.json else f"**{kind}**\n\n{table(found)}\n")
         print(json.dumps(recorded[str(kind)], indent=1))
     if args.record:
-        others = {kind: its for kind, its in results.newest("kinds").items() if kind in WORLDS}
-        results.record("kinds", all_cases, {"kinds": others | recorded})
+        before = {kind: its for kind, its in results.newest("kinds").items() if kind in WORLDS}
+        results.record("kinds", all_cases, {"kinds": before | recorded})

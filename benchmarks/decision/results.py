@@ -3,6 +3,8 @@
 import json
 import os
 import platform
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +34,19 @@ def newest(name: str) -> dict[str, Any]:
     """The newest figures of a part, by name; empty where there are none."""
     path = RESULTS / "decision.json"
     found: dict[str, Any] = json.loads(path.read_text()).get(name, {}) if path.exists() else {}
+    return found
+
+
+def newest_cells(
+    part: str, group: Callable[[Mapping[str, Any]], Hashable]
+) -> dict[Hashable, list[dict[str, Any]]]:
+    """Cells on record, of each group those of the newest run that has any."""
+    found: dict[Hashable, list[dict[str, Any]]] = {}
+    for path in sorted((RESULTS / "decision").glob(f"*-{part}.json")):
+        groups: dict[Hashable, list[dict[str, Any]]] = defaultdict(list)
+        for cell in json.loads(path.read_text())["cells"]:
+            groups[group(cell)].append(cell)
+        found |= groups
     return found
 
 

@@ -27,7 +27,7 @@ def part(name: str) -> ModuleType:
     return module
 
 
-weak, intervals, series = part("weak"), part("intervals"), part("series")
+weak, intervals, series, results = map(part, ("weak", "intervals", "series", "results"))
 
 
 def errors(scenario: str, n: int = 20_000, seed: int = 7) -> tuple[float, float]:
@@ -207,3 +207,24 @@ def test_every_arm_is_trained_on_series(tmp_path: Path) -> None:
     assert kept["new"] < kept["old"] - 0.1, "a season hurts"
     assert tuned["new"] > kept["new"] + 0.1, "and is learnt"
     assert case["first"] in {"FineTune", "Retrain"}
+
+
+def test_a_run_of_one_size_leaves_what_is_on_record_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    (tmp_path / "decision").mkdir()
+    runs = {
+        "2026-11-29T1000": [("A", 1000, 1), ("A", 5000, 2)],
+        "2026-11-30T1000": [("A", 1000, 3), ("B", 1000, 4)],
+    }
+    for time, cells in runs.items():
+        written = [{"kind": kind, "size": size, "is": number} for kind, size, number in cells]
+        path = tmp_path / f"decision/{time}-kinds.json"
+        path.write_text(json.dumps({"cells": written}))
+    found = results.newest_cells("kinds", lambda cell: (cell["kind"], cell["size"]))
+    assert {group: [cell["is"] for cell in cells] for group, cells in found.items()} == {
+        ("A", 1000): [3],
+        ("A", 5000): [2],
+        ("B", 1000): [4],
+    }
