@@ -49,10 +49,8 @@ LEAST_STEPS: Final[Mapping[TrainingAction, int]] = {
 MOST_EPOCHS: Final = 60
 MOST_STEPS: Final = 4000
 """With many rows fewer epochs are enough."""
-RATES: Final[Mapping[TrainingAction, float]] = {
-    TrainingAction.RETRAIN: 5e-3,
-    TrainingAction.FINE_TUNE: 2e-3,
-}
+RATE: Final = 5e-3
+"""Of either action: at a smaller one a fine-tune has not learnt a new class when it ends."""
 EVALUATION_BATCH: Final = 512
 
 hf_logging: Any = transformers.utils.logging  # its functions have no types
@@ -246,7 +244,7 @@ def built(action: TrainingAction, given: Mapping[str, Any], rows: int, scratch: 
     """The library's ``TrainingArguments``: the user's over what such a network needs."""
     ours = {
         "num_train_epochs": _epochs(action, max(1, rows // rows_a_step(given))),
-        "learning_rate": RATES[action],
+        "learning_rate": RATE,
         "lr_scheduler_type": "cosine",
         "bf16": False,  # half of the digits are not enough for numbers
     }
