@@ -269,8 +269,8 @@ def test_a_loss_that_is_little_beside_the_gain_needs_no_proof_of_its_own() -> No
         "Better: 86.8% right, the champion 25%, on 76 new held-out rows (47 won and 0 lost, "
         "p <0.0001, asked for 0.05). Little lost: 88.7% right, the champion 90%, on 900 old "
         "held-out rows (8 won and 20 lost); with 95% confidence it loses at most 2.4%, allowed are "
-        "2%. So much is seen, not shown; beside the 52.4 points that are won at least it is little "
-        "(at most 0.1 of them; spec.gate.oldData.proof: Auto)."
+        "2%. That it stays within these is seen, not shown; it is at most 0.1 of the 52.4 points "
+        "that new rows gain at least, which is enough unless spec.gate.oldData.proof is Required."
     )
     assert judged(GAMES, old, gate=FEW).promote
     assert judged(GAMES, old, gate=PROOF).reason == VerdictReason.FORGETS_OLD

@@ -50,9 +50,9 @@ def kept(old: Compared | None, gate: Gate, won: float) -> tuple[bool, str]:
         return True, f"Nothing lost: {numbers}."
     if little_beside(old, gate, won):
         return True, (
-            f"Little lost: {numbers}. So much is seen, not shown; beside the "
-            f"{old.scale.points(won)} that are won at least it is little (at most "
-            f"{figure(LITTLE)} of them; spec.gate.oldData.proof: {gate.proof.value})."
+            f"Little lost: {numbers}. That it stays within these is seen, not shown; it is at most "
+            f"{figure(LITTLE)} of the {old.scale.points(won)} that new rows gain at least, which "
+            "is enough unless spec.gate.oldData.proof is Required."
         )
     return False, f"Not shown to have kept what the champion knew: {numbers}."
 
