@@ -81,7 +81,8 @@ A GPU is asked for only where its result could be judged: with a chance of at le
 {power.POWER:.0%} (the power) the gate must find what is there to be found. The fight is over *new*
 rows, where the challenger has to bring the champion's accuracy back to what it was on old ones
 (or better it by `spec.gate.minImprovement`, if that is more), and over *old* rows, where an equally
-good challenger must be shown to lose less than `spec.gate.oldData.maxLoss`. How alike the two are
+good challenger must be shown to lose less than `spec.gate.oldData.maxLoss`, or a tenth of what new
+rows gain. How alike the two are
 is not known beforehand; the rows that both get right are assumed to lie {power.AGREEMENT:.0%} of
 the way from chance to containment (Cole's coefficient; .74 to .87 in eight contests of
 transformers).

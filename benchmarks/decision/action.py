@@ -390,7 +390,7 @@ def run(args: argparse.Namespace) -> None:
         for scenario in args.scenario or CHANGES
         for number in range(args.seeds)
     ]
-    parts = ("action", "arms", "changes", "fitting", "cause", "weak", "families")
+    parts = ("action", "arms", "changes", "deciding", "fitting", "cause", "weak", "families")
     code = cells.digest(HERE / f"{part}.py" for part in parts)
     kept = cells.Kept(args.work / "action.jsonl", code)
     found = cells.computed(one, keys, kept, jobs=args.jobs)

@@ -102,7 +102,7 @@ def decided(
 
 
 def _space(seen: Sample, new: Sample) -> tuple[Measure, ...]:
-    """Classes that the champion does not know: all that can change of what it reads here."""
+    """Classes that the champion does not know: of what it reads no more is measured here."""
     unknown = float(np.mean(~np.isin(new.labels, np.unique(seen.labels))))
     count = len(new)
     return (Measure(evidence_names.NEW_LABELS, unknown, unknown, at.NEW_LABELS, None, count),)

@@ -468,11 +468,27 @@ def add_to(subparsers: Any) -> None:
     parser.add_argument(
         "--record",
         action="store_true",
-        help="write benchmarks/results; sizes that are not asked for stay as they are on record",
+        help="write benchmarks/results; changes and sizes that are not asked for stay as on record",
     )
     parser.add_argument("--work", type=Path, default=cells.default_work(), metavar="DIR",
                         help="where finished cases are kept (%(default)s)")  # fmt: skip
     parser.set_defaults(run=run)
+
+
+def _others(kind: str, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is on record of other changes and sizes of a kind."""
+    measured = {_case(cell) for cell in found}
+    return [
+        cell
+        for case, its in results.newest_cells("kinds", _case).items()
+        if case not in measured
+        for cell in its
+        if cell["kind"] == kind
+    ]
+
+
+def _case(cell: Mapping[str, Any]) -> tuple[Any, ...]:
+    return cell["kind"], cell["change"], *cell["size"]
 
 
 def run(args: argparse.Namespace) -> None:
@@ -482,7 +498,6 @@ def run(args: argparse.Namespace) -> None:
     code = cells.digest((*parts, language.TESTS / "support/language.py"))
     kept = cells.Kept(args.work / "kinds.jsonl", code)
     all_cases, recorded = [], {}
-    on_record = results.newest_cells("kinds", lambda cell: (cell["kind"], *cell["size"]))
     for kind in args.kind or WORLDS:
         keys = [
             (str(kind), change, *size, args.first_seed + number)
@@ -492,17 +507,9 @@ def run(args: argparse.Namespace) -> None:
         ]
         found = cells.computed(one, keys, kept, jobs=args.jobs)
         all_cases += found
-        asked = {(str(kind), *size) for size in sizes}
-        others = [
-            cell
-            for of, its in on_record.items()
-            if of not in asked
-            for cell in its
-            if cell["kind"] == kind
-        ]
-        recorded[str(kind)] = figures([*found, *others])
+        recorded[str(kind)] = figures([*found, *_others(str(kind), found)])
         print(json.dumps(found) if args.json else f"**{kind}**\n\n{table(found)}\n")
-        print(json.dumps(recorded[str(kind)], indent=1))
+        print(json.dumps(figures(found), indent=1))
     if args.record:
         before = {kind: its for kind, its in results.newest("kinds").items() if kind in WORLDS}
         results.record("kinds", all_cases, {"kinds": before | recorded})

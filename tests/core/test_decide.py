@@ -712,6 +712,22 @@ def test_too_few_old_held_out_rows_for_a_proof_that_is_required() -> None:
     assert decision.message.endswith("write Auto for spec.gate.oldData.proof.")
 
 
+def test_much_to_win_needs_no_old_rows_for_the_proof_of_a_smaller_loss() -> None:
+    """The gate would let a loss pass that is little beside it, whatever maxLoss is."""
+    lost = {"new": HeldOut(300, 75), "old": HeldOut(1600, 1280)}
+    strict = replace(SPEC, gate=replace(SPEC.gate, max_old_loss=0.01))
+    decision = decide(a_situation(*findings(Answer.MINOR), spec=strict, **lost))
+    assert decision.action is Action.FINE_TUNE
+    assert decision.power is not None
+    assert decision.power.chance == pytest.approx(0.9, abs=0.03)
+    little = {**lost, "new": HeldOut(300, 210)}
+    waits = decide(a_situation(*findings(Answer.MINOR), spec=strict, **little))
+    assert verdict(waits) == (Action.WAIT, "NotEnoughHeldOutRows")
+    assert "1600 old held-out rows: 5970 are needed" in waits.message
+    proof = decide(a_situation(*findings(Answer.MINOR), spec=required(strict), **lost))
+    assert verdict(proof) == (Action.WAIT, "NotEnoughHeldOutRows")
+
+
 def test_an_automatic_holdout_says_how_many_rows_make_up_what_is_missing() -> None:
     few = {"old": HeldOut(500, 450), "rows": RowCounts(700, 300, 2000, 500)}
     message = decide(a_situation(*findings(Answer.MINOR), spec=required(), **few)).message

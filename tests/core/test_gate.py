@@ -269,11 +269,14 @@ def test_a_loss_that_is_little_beside_the_gain_needs_no_proof_of_its_own() -> No
         "Better: 86.8% right, the champion 25%, on 76 new held-out rows (47 won and 0 lost, "
         "p <0.0001, asked for 0.05). Little lost: 88.7% right, the champion 90%, on 900 old "
         "held-out rows (8 won and 20 lost); with 95% confidence it loses at most 2.4%, allowed are "
-        "2%. That it stays within these is seen, not shown; it is at most 0.1 of the 52.4 points "
-        "that new rows gain at least, which is enough unless spec.gate.oldData.proof is Required."
+        "2%. That it loses no more is seen, not shown; but the loss is shown to be at most a tenth "
+        "of the gain on new rows, which is at least 52.4 points. That is enough unless "
+        "spec.gate.oldData.proof is Required."
     )
     assert judged(GAMES, old, gate=FEW).promote
     assert judged(GAMES, old, gate=PROOF).reason == VerdictReason.FORGETS_OLD
+    weightless = replace(GATE, old_weight=1.0)
+    assert judged(GAMES, old, gate=weightless).reason == VerdictReason.FORGETS_OLD
     seen = PairedCounts(900, 780, 30, 8)
     assert judged(GAMES, seen).reason == VerdictReason.FORGETS_OLD
     assert judged(GAMES, old, gate=replace(GATE, max_old_loss=0.01)).reason == (
@@ -502,6 +505,20 @@ def test_a_better_first_version_is_never_refused_instead(
     new=PairedCounts(100, 40, 5, 40),
     old=PairedCounts(1200, 1030, 50, 30),
     gate=Gate(0.0, 0.95, 0.02, OnConceptDrift.REPORT_ONLY),
+    proof=Proof.AUTO,
+    drift=False,
+)
+@example(
+    new=PairedCounts(100, 10, 5, 80),
+    old=PairedCounts(1600, 1270, 40, 20),
+    gate=Gate(0.0, 0.95, 0.015, OnConceptDrift.REPORT_ONLY),
+    proof=Proof.AUTO,
+    drift=False,
+)
+@example(
+    new=PairedCounts(100, 10, 5, 80),
+    old=PairedCounts(1600, 1270, 40, 15),
+    gate=Gate(0.0, 0.95, 0.015, OnConceptDrift.REPORT_ONLY),
     proof=Proof.AUTO,
     drift=False,
 )

@@ -129,6 +129,24 @@ def test_a_loss_that_is_little_beside_the_gain_needs_no_proof_of_its_own() -> No
     assert judged(new, a_loss(2.77, 3.0, 0.007, n=4000), gate).reason is VerdictReason.FORGETS_OLD
 
 
+def test_no_gain_however_large_stands_for_a_loss_that_nobody_knows() -> None:
+    """A champion may err by twenty times as much as the baseline, and old rows be of few units."""
+    gate = replace(PROOF, proof=Proof.AUTO)
+    new, old = a_loss(200.0, 5.0, 1.0, n=316), a_loss(3.0, 3.1, 0.25, n=4000, units=40)
+    assert judged(new, old, gate).reason is VerdictReason.FORGETS_OLD
+    surely = judged(new, replace(old, standard_error=0.02), gate)
+    assert surely.promote
+
+
+def test_what_is_won_is_told_by_the_baseline_of_its_own_rows() -> None:
+    gate = replace(PROOF, proof=Proof.AUTO)
+    new = a_loss(16.6, 5.0, 0.07, n=316, baseline=8.0)
+    verdict = judged(new, a_loss(2.77, 2.94, 0.007, n=4000), gate)
+    assert verdict.promote
+    assert "allowed are 2% of the baseline's MAE (10). That it" in verdict.message
+    assert "points of the baseline's MAE (8). That is enough" in verdict.message
+
+
 def test_a_first_version_must_beat_the_baseline() -> None:
     good = judged(None, together=a_loss(9.9, 3.0, 0.05))
     assert (good.promote, good.reason) == (True, VerdictReason.FIRST_VERSION)

@@ -8,6 +8,7 @@ from support.tables import Record, patients
 from maintenance_contract import Answer, evidence_names
 from maintenance_contract.report import Evidence
 from maintenance_trainer.data.folders import Origin
+from maintenance_trainer.diagnose import statistics
 from maintenance_trainer.tasks import units
 from maintenance_trainer.tasks.tables import drift, embedding
 from maintenance_trainer.tasks.tables.cells import NOTHING, Kind, of_value, word_of
@@ -243,6 +244,22 @@ def test_far_values_keep_their_order_and_none_stands_for_all_others() -> None:
     cells = np.array([150.0, 450.0, 455.0, 3e4, 3e38, -3e38], np.float32)
     near, last, beyond, far, most, least = embedding.standardised(cells, quantiles).tolist()
     assert (near, last) == (0.0, embedding.FAR)
-    assert last < beyond < far < most < 600.0
+    assert last < beyond < far < most < 20.0
     assert beyond - last == pytest.approx(0.1, abs=0.01)
-    assert least == pytest.approx(-most, rel=1e-3)
+    assert least == -most
+
+
+@pytest.mark.parametrize("sentinel", [-99999.0, 1e20])
+def test_what_lies_outside_is_seen_beside_numbers_that_stand_for_nothing(sentinel: float) -> None:
+    chance = np.random.default_rng(3)
+    quantiles = np.quantile(chance.standard_normal(1000), np.linspace(0, 1, 11)).tolist()
+
+    def points(count: int, moved: float) -> NDArray[np.float64]:
+        x = chance.standard_normal((count, 4))
+        x[: int(0.3 * count), 0] += moved
+        x[-max(1, count // 100) :, 0] = sentinel
+        told = [embedding.standardised(column.astype(np.float32), quantiles) for column in x.T]
+        return np.column_stack(told).astype(np.float64)
+
+    seen, old, new = statistics.reduce(points(800, 0), points(300, 0), points(300, 6.0))
+    assert statistics.outside_support(seen, old, new)[0].effect > 0.2

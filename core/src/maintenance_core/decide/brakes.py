@@ -11,6 +11,7 @@ from maintenance_core.decide.power import MOST_ROWS, POWER, fewest_rows
 from maintenance_core.decide.proposal import Brake, Proposal
 from maintenance_core.decide.worth import (
     in_figures,
+    likely_kept,
     proof_required,
     reported_only,
     rows_for_proof,
@@ -119,6 +120,7 @@ def too_few_old_rows_for_proof(situation: Situation, wanted: Proposal) -> Propos
         or not proof_required(gate, old)
         or targeted(situation)
         or reported_only(situation)
+        or (gate.proof is not Proof.REQUIRED and likely_kept(situation))
     ):
         return None
     label = _label(situation, "originalPercent")

@@ -1,7 +1,8 @@
 """The gate: is the challenger better on new rows, and not worse on old ones?
 
 The checks are asked in order, and the first that has something to say decides. Where old rows are
-enough to show that nothing is lost, gain and loss are shown one by one. Where they are few they
+enough to show that nothing is lost, gain and loss are shown one by one, a loss that is little
+beside the gain as that. Where they are few they
 could not: then both ages are weighed together. The weighed gain must be shown to be positive, and
 no loss on old rows beyond what is allowed may be shown.
 """
@@ -198,19 +199,20 @@ def judge(
 ) -> Verdict:
     """Promote the challenger, or say why not.
 
-    On new rows the exact paired test must show it better at ``gate.confidence``, and the
-    difference seen must reach ``gate.min_improvement`` (a floor for the estimate, no hypothesis
-    of its own); on old rows the lower confidence bound of the difference must stay above
-    ``-gate.max_old_loss``. Unless the proof is Required, it is enough that the difference seen
-    does, if the loss is shown to be at most a tenth of the gain that is shown. Unless
-    ``worth.proof_required`` it is enough that the lower bound of both differences together, weighed
-    by ``gate.old_weight``, lies above 0 at ``gate.weighed_confidence``, and the upper one of the
-    old difference not below ``-gate.max_old_loss``; of new rows alone, at ``gate.confidence``,
-    where old ones are not judged. Old rows are only reported, not judged, where ``concept_drift``
-    has made their labels wrong and the gate says so. Without a champion all held-out rows are
-    judged together against the majority class: a trained version must be shown to beat it, one that
-    was ``imported`` must do no worse. Where new rows are Targeted none are held out: then the
-    challenger must be better on the old ones.
+    On new rows the exact paired test must show it better at ``gate.confidence``, and the difference
+    seen must reach ``gate.min_improvement`` (a floor for the estimate, no hypothesis of its own);
+    on old rows the lower confidence bound of the difference must stay above ``-gate.max_old_loss``.
+    Where old rows are many and the proof is not Required, the difference seen is enough instead of
+    its bound, if the loss is shown to be at most a tenth of the gain that new rows show. Where they
+    are fewer, or no proof is asked for (``worth.proof_required``), it is enough that the lower
+    bound of both differences together, weighed by ``gate.old_weight``, lies above 0 at
+    ``gate.weighed_confidence``, and the upper one of the old difference not below
+    ``-gate.max_old_loss``; of new rows alone, at ``gate.confidence``, where old ones are not
+    judged. Old rows are only reported, not judged, where ``concept_drift`` has made their labels
+    wrong and the gate says so. Without a champion all held-out rows are judged together against the
+    majority class: a trained version must be shown to beat it, one that was ``imported`` must do no
+    worse. Where new rows are Targeted none are held out: then the challenger must be better on the
+    old ones.
     """
     contest = Contest(report, gate, champion, concept_drift, imported, sampling)
     return next(verdict for check in CHECKS if (verdict := check(contest)) is not None)
@@ -311,7 +313,7 @@ def targeted_labels(contest: Contest) -> Verdict | None:
 
 
 def each_age_alone(contest: Contest) -> Verdict | None:
-    """New rows show a win and old ones no loss; where that is required, nothing else will do."""
+    """New rows show a win and old ones no loss, or little; where proof is due, no less will do."""
     shown = _shown_alone(contest)
     required = proof_required(contest.gate, contest.old_level)
     return shown if shown.promote or required else None
@@ -357,8 +359,8 @@ def _shown_alone(contest: Contest) -> Verdict:
     wins, on_new = better(new, gate)
     if new is None or not wins:
         return contest.refused(VerdictReason.NO_IMPROVEMENT, on_new)
-    won = new.gain_bound(gate.confidence) if many(contest.old_level) else 0.0
-    keeps, on_old = reported(old) if contest.report_only else kept(old, gate, won)
+    beside = new if many(contest.old_level) else None
+    keeps, on_old = reported(old) if contest.report_only else kept(old, gate, beside)
     reason = VerdictReason.CHALLENGER_WINS if keeps else VerdictReason.FORGETS_OLD
     return contest.ruled(reason, f"{on_new} {on_old}", promote=keeps)
 

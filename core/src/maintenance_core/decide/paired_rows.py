@@ -11,8 +11,10 @@ LOSS_CONFIDENCE: Final = 0.95
 """With which a loss on few old rows counts as shown; not the gate's: who asks for a surer gain
 would otherwise let a loss pass."""
 LITTLE: Final = 0.1
-"""Of a gain that is shown: a loss that is shown to be no larger, and estimated within what is
-allowed, needs no proof that it is within. Weighed by .8 and .2 it is a fortieth of the gain."""
+"""Of a gain that is shown: a loss that is shown to be no larger, and seen within what is allowed,
+needs no proof that it is within. Weighed by .8 and .2 it is a fortieth of the gain."""
+MOST_WON: Final = 1.0
+"""That counts: who errs far more than the baseline has more to win than there is to lose."""
 _NO_OLD_ROW: Final = "There is no old held-out row, so nothing is known of what may be forgotten."
 
 
@@ -32,11 +34,11 @@ def better(new: Compared | None, gate: Gate, *, age: str = "new") -> tuple[bool,
     return True, f"Better: {numbers}."
 
 
-def kept(old: Compared | None, gate: Gate, won: float) -> tuple[bool, str]:
+def kept(old: Compared | None, gate: Gate, new: Compared | None = None) -> tuple[bool, str]:
     """Whether old rows show that no more is lost than may be, and in which numbers.
 
-    ``won``: what new rows show to be gained at least. Unless the gate requires the proof, a loss
-    that is little beside it need only be estimated within what may be lost.
+    ``new``: new rows where a loss that is little beside their gain need only be seen within what
+    may be lost; None where it must be shown.
     """
     if old is None:
         return True, _NO_OLD_ROW
@@ -48,21 +50,24 @@ def kept(old: Compared | None, gate: Gate, won: float) -> tuple[bool, str]:
     )
     if old.keeps(gate.max_old_loss, gate.confidence):
         return True, f"Nothing lost: {numbers}."
-    if little_beside(old, gate, won):
+    if new is not None and little_beside(new, old, gate):
         return True, (
-            f"Little lost: {numbers}. That it stays within these is seen, not shown; it is at most "
-            f"{figure(LITTLE)} of the {old.scale.points(won)} that new rows gain at least, which "
-            "is enough unless spec.gate.oldData.proof is Required."
+            f"Little lost: {numbers}. That it loses no more is seen, not shown; but the loss is "
+            "shown to be at most a tenth of the gain on new rows, which is at least "
+            f"{new.scale.points(new.gain_bound(gate.confidence))}. That is enough unless "
+            "spec.gate.oldData.proof is Required."
         )
     return False, f"Not shown to have kept what the champion knew: {numbers}."
 
 
-def little_beside(old: Compared, gate: Gate, won: float) -> bool:
-    """Whether the loss is estimated within what is allowed, and shown to be little of the gain."""
-    if gate.proof is Proof.REQUIRED or LITTLE * won <= gate.max_old_loss:
+def little_beside(new: Compared, old: Compared, gate: Gate) -> bool:
+    """Whether the loss is seen within what is allowed, and shown to be little of the gain."""
+    margin = LITTLE * min(MOST_WON, new.gain_bound(gate.confidence))
+    if gate.proof is Proof.REQUIRED or margin <= gate.max_old_loss:
         return False
-    estimated = old.difference >= -gate.max_old_loss
-    return estimated and old.keeps(LITTLE * won, gate.confidence)
+    seen = old.difference >= -gate.max_old_loss
+    outweighed = weighed_bound(new, old, gate, gate.confidence) > 0.0
+    return seen and outweighed and old.keeps(margin, gate.confidence)
 
 
 def not_shown_to_forget(old: Compared | None, gate: Gate) -> tuple[bool, str]:

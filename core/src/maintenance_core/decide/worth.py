@@ -24,7 +24,7 @@ from maintenance_core.decide.findings import (
     new_rows,
     targeted,
 )
-from maintenance_core.decide.paired_rows import LITTLE
+from maintenance_core.decide.paired_rows import LITTLE, MOST_WON
 from maintenance_core.decide.power import (
     MOST_ROWS,
     POWER,
@@ -148,6 +148,25 @@ class _Terms:
         by = _of_rows if self.new.deviation is None else _of_losses
         return by(self, n, now)
 
+    def chance_to_keep(self, n: int, now: float) -> float:
+        """That old rows, of which there must be some, are found to be kept where many."""
+        gate, old = self.gate, self.old
+        assert old is not None  # noqa: S101 - asked where old rows are judged
+        if self.new.deviation is None:
+            won = least_gain(self.new.effective(n), now, self.target, gate.confidence)
+            return kept_chance(gate, won, partial(no_loss_chance, old.effective(old.n), old.score))
+        of_new, of_old = self.paired_deviations
+        won = loss_power.least_gain(n, self.target - now, of_new, gate.confidence)
+        return kept_chance(gate, won, partial(loss_power.no_loss_chance, old.n, of_old))
+
+    @property
+    def paired_deviations(self) -> tuple[float, float]:
+        """Of a row's difference, on new and on old rows, where losses are real numbers."""
+        before = self.new.deviation or 0.0
+        at_home = before if self.old is None else self.old.deviation or 0.0
+        paired = loss_power.paired_deviation
+        return paired(before, at_home), paired(at_home, at_home)
+
     def smallest_gain(self, n: int) -> float:
         """The least gain, up to the target, that is shown with the power asked for; else 1."""
         most = self.target if self.new.deviation is None else 1.0
@@ -163,35 +182,26 @@ class _Terms:
 
 def _of_rows(terms: _Terms, n: int, now: float) -> float:
     """The chance where rows are right or wrong."""
-    gate, target, n = terms.gate, terms.target, terms.new.effective(n)
+    gate, target, told = terms.gate, terms.target, terms.new.effective(n)
     old = terms.old if terms.judged else None
     old_n = old.effective(old.n) if old else 0
     if proof_required(gate, terms.old):
-        chance = win_chance(n, now, target, gate.confidence)
-        if old is not None:
-            won = least_gain(n, now, target, gate.confidence)
-            chance *= kept_chance(gate, won, partial(no_loss_chance, old_n, old.score))
-        return chance
+        chance = win_chance(told, now, target, gate.confidence)
+        return chance * (terms.chance_to_keep(n, now) if old else 1.0)
     if old is None:
-        return weighed_chance((1.0, n, now, target), (0.0, 0, 0.0), gate.confidence)
-    new = (1.0 - gate.old_weight, n, now, target)
+        return weighed_chance((1.0, told, now, target), (0.0, 0, 0.0), gate.confidence)
+    new = (1.0 - gate.old_weight, told, now, target)
     return weighed_chance(new, (gate.old_weight, old_n, old.score), gate.weighed_confidence)
 
 
 def _of_losses(terms: _Terms, n: int, now: float) -> float:
     """The chance where losses are real numbers."""
     gate, gain = terms.gate, terms.target - now
-    before = terms.new.deviation or 0.0
-    at_home = before if terms.old is None else terms.old.deviation or 0.0
-    of_new = loss_power.paired_deviation(before, at_home)
-    of_old = loss_power.paired_deviation(at_home, at_home)
+    of_new, of_old = terms.paired_deviations
     old = terms.old if terms.judged else None
     if proof_required(gate, terms.old):
         chance = loss_power.win_chance(n, gain, of_new, gate.confidence)
-        if old is not None:
-            won = loss_power.least_gain(n, gain, of_new, gate.confidence)
-            chance *= kept_chance(gate, won, partial(loss_power.no_loss_chance, old.n, of_old))
-        return chance
+        return chance * (terms.chance_to_keep(n, now) if old else 1.0)
     if old is None:
         alone = 1.0, n, gain, of_new
         return loss_power.weighed_chance(alone, (0.0, 0, 0.0), gate.confidence)
@@ -203,13 +213,21 @@ def kept_chance(gate: Gate, won: float, shown: Callable[[float, float], float]) 
     """That old rows are found to be kept, as ``paired_rows.kept`` finds it.
 
     ``won``: what new rows are likely to show at least; ``shown``: the chance of a proof by a margin
-    and a confidence, at .5 that of an estimate within it.
+    and a confidence, at .5 that of being seen within it, which who is as good is every other time.
     """
-    proof = shown(gate.max_old_loss, gate.confidence)
-    if gate.proof is Proof.REQUIRED or LITTLE * won <= gate.max_old_loss:
+    proof, margin = shown(gate.max_old_loss, gate.confidence), LITTLE * min(MOST_WON, won)
+    if gate.proof is Proof.REQUIRED or margin <= gate.max_old_loss:
         return proof
-    little = min(shown(gate.max_old_loss, 0.5), shown(LITTLE * won, gate.confidence))
-    return max(proof, little)
+    seen = max(0.5, shown(gate.max_old_loss, 0.5))
+    return max(proof, min(seen, shown(margin, gate.confidence)))
+
+
+def likely_kept(situation: Situation) -> bool:
+    """Whether the gate would find old rows kept by a challenger that is as good as must be."""
+    terms = _terms(situation)
+    if terms is None or terms.old is None:
+        return False
+    return terms.chance_to_keep(terms.new.n, terms.new.score) >= POWER
 
 
 def _terms(situation: Situation) -> _Terms | None:

@@ -20,8 +20,10 @@ MOST_SHOWN: Final = 10
 SELDOM: Final = 0.005
 """What is missing no more often, or present no more often, tells nothing."""
 FAR: Final = 6.0
-"""Interquartile ranges from the median, beyond which distance counts by its logarithm: one far
-value does not stand for all others, and a column in another unit still tells which row has more."""
+"""Interquartile ranges from the median, beyond which what is more counts by its logarithm: few far
+numbers do not stand for all others, and a column in another unit tells which row has more."""
+FARTHEST: Final = 1e6
+"""Interquartile ranges beyond which a number is far, however far."""
 
 
 def points(values: Matrix, schema: Schema) -> NDArray[np.float32]:
@@ -49,15 +51,15 @@ def _dimensions(column: Column, cells: NDArray[np.float32]) -> Sequence[NDArray[
 
 
 def standardised(cells: NDArray[np.float32], quantiles: Sequence[float]) -> NDArray[np.float32]:
-    """How far from the median, in interquartile ranges of the training rows.
+    """How far from the median, in interquartile ranges of the training rows; at most 20.
 
-    Beyond ``FAR`` by the logarithm: in the order that they have, and never very far.
+    Beyond ``FAR`` by the logarithm of what is beyond.
     """
     if not quantiles:
         return np.asarray(np.arcsinh(np.nan_to_num(cells)), np.float32)
     low, middle, high = np.quantile(quantiles, [0.25, 0.5, 0.75])
     spread = (high - low) or (quantiles[-1] - quantiles[0]) or 1.0
     ranges = (cells.astype(np.float64) - middle) / spread
-    size = np.abs(ranges)
-    beyond = FAR * (1.0 + np.log(np.maximum(size, FAR) / FAR))
-    return np.asarray(np.copysign(np.where(size > FAR, beyond, size), ranges), np.float32)
+    size = np.minimum(np.abs(ranges), FARTHEST)
+    near, beyond = np.minimum(size, FAR), np.maximum(size - FAR, 0.0)
+    return np.asarray(np.copysign(near + np.log1p(beyond), ranges), np.float32)
