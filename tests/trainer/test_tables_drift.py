@@ -163,6 +163,37 @@ def test_what_has_grown_by_as_much_for_all_is_no_other_unit(
     assert sum(seen() for _ in range(40)) <= (4 if old < 500 else 2)
 
 
+@pytest.mark.parametrize("share", [0.15, 0.3, 0.45])
+@pytest.mark.parametrize("away", [-5.0, 3.0, 5.0])
+@pytest.mark.parametrize("old, new", [(100, 100), (300, 150), (1000, 300)])
+def test_a_pattern_in_some_rows_is_no_other_unit(
+    old: int, new: int, share: float, away: float
+) -> None:
+    """Some factor makes numbers spread as far; but most of them are as they were."""
+    chance = np.random.default_rng(1)
+
+    def seen() -> bool:
+        centre = chance.normal(0, 1)
+        before, now = (centre + chance.normal(size=count) for count in (old, new))
+        there = chance.random(new) < share
+        now[there] = centre + away + chance.normal(0, 0.7, int(there.sum()))
+        return units.unit_of(before, now) is not None
+
+    assert sum(seen() for _ in range(60)) <= 5
+
+
+@pytest.mark.parametrize("factor", [0.4536, 2.54, 25.4])
+@pytest.mark.parametrize("law", ["normal", "exponential", "uniform", "lognormal"])
+def test_another_unit_is_no_pattern_in_some_rows(law: str, factor: float) -> None:
+    chance = np.random.default_rng(1)
+
+    def seen() -> bool:
+        before, now = (getattr(chance, law)(size=count) for count in (500, 200))
+        return units.unit_of(before, factor * now) is not None
+
+    assert sum(seen() for _ in range(60)) >= 45
+
+
 @pytest.mark.parametrize("factor", [0.1, 1000.0])
 @pytest.mark.parametrize("seed", range(4))
 def test_another_unit_of_a_skewed_column_is_seen(seed: int, factor: float) -> None:

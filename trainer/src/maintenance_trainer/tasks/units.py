@@ -22,6 +22,8 @@ OFFSET: Final = 3.0
 """Interquartile ranges: Celsius and Kelvin lie further apart than any shift of what is measured."""
 WITHIN: Final = 0.5
 """With an offset, most new numbers lie beyond all old ones: else it is a part of what there was."""
+LEFT_OUT: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+"""Shares of new numbers that may be a pattern of their own: another unit moves all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ def unit_of(old: Numbers, new: Numbers) -> Unit | None:  # one a reason
     Quantiles of the one are fitted to quantiles of the other. It is another unit where the samples
     differ much as they are and hardly once mapped, by a factor or an offset that the times do not
     bring about. A factor must explain more than a shift does: what has grown by as much for all is
-    no unit, though some factor brings its quantiles near.
+    no unit, though some factor brings its quantiles near. And more than that some rows are new and
+    all others as before.
 
     Args:
         old: m numbers.
@@ -68,7 +71,7 @@ def unit_of(old: Numbers, new: Numbers) -> Unit | None:  # one a reason
         if moved or left < shifted:
             fits.append((left, factor, offset))
     left, factor, offset = min(fits, default=(1.0, 1.0, 0.0))
-    if left >= LINEAR + _by_chance(len(old), len(new)):
+    if left >= LINEAR + _by_chance(len(old), len(new)) or _but_for_some(old, new) <= left:
         return None
     return Unit(factor, offset, apart)
 
@@ -87,6 +90,13 @@ def _maps(before: Numbers, now: Numbers) -> Iterator[tuple[float, float]]:
     same = before * now > 0
     if same.any():
         yield float(np.median(now[same] / before[same])), 0.0
+
+
+def _but_for_some(old: Numbers, new: Numbers) -> float:
+    """How old numbers differ from new ones at least without some of the largest or smallest."""
+    ordered, counts = np.sort(new), [int(share * len(new)) for share in LEFT_OUT]
+    parts = (part for k in counts for part in (ordered[k:], ordered[: len(new) - k]))
+    return min(difference(old, part) for part in parts)
 
 
 def difference(old: Numbers, new: Numbers) -> float:
