@@ -502,7 +502,8 @@ def run(args: argparse.Namespace) -> None:
         keys = [
             (str(kind), change, *size, args.first_seed + number)
             for size in sizes
-            for change in args.scenario or WORLDS[kind].changes
+            for change in WORLDS[kind].changes
+            if change in (args.scenario or WORLDS[kind].changes)
             for number in range(args.seeds)
         ]
         found = cells.computed(one, keys, kept, jobs=args.jobs)
