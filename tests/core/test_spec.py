@@ -513,6 +513,23 @@ def test_without_classes_no_mix_of_them_is_asked() -> None:
     assert parse(changed("model.task", "TextClassification")).thresholds.class_mix == 0.05
 
 
+def test_a_new_domain_of_numbers_in_a_table_is_retrained_unless_the_author_says_when() -> None:
+    def of(task: str, **thresholds: float) -> tuple[float, float]:
+        spec = changed("model.task", task)
+        spec["decision"]["thresholds"] = thresholds
+        for part in ("baseModel", "baseRevision"):
+            spec["model"].pop(part, None)
+        del spec["data"]["columns"]
+        spec["gate"].pop("metric", None)
+        found = parse(spec).thresholds
+        return found.new_domain, found.other_stream
+
+    assert of("TabularRegression") == (0.07, 0.07)
+    assert of("TabularRegression", newDomain=0.1) == (0.1, 0.1)
+    assert of("TabularRegression", otherStream=0.3) == (0.07, 0.3)
+    assert of("TabularClassification") == (0.07, 0.3)
+
+
 @pytest.mark.usefixtures("of_numbers")
 def test_what_has_no_classes_is_not_counted_by_them() -> None:
     spec = changed("model.task", "ImageClassification")

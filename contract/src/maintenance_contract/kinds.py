@@ -126,6 +126,9 @@ REPEATED_AFTER_DRIFT: Final = OVERLAPPING | FROM_SCRATCH
 fine-tune replays more. Trees put new rows apart from old ones by themselves, however few they are,
 learn by heart what they see five times, and those that are added to others learn from what they are
 shown alone; rows cost them little (docs/decisions/0024-tables.md)."""
+NEW_DOMAIN_RETRAINED: Final = frozenset({Task.TABULAR_REGRESSION})
+"""Kinds whose retrain learns a new domain better, however few rows are of it: old trees say
+something wild of it in numbers, and those that are added take back a part (0024)."""
 REPLAY_PERCENT, MORE_REPLAY_PERCENT = 50, 400
 """Old rows in a fine-tune per hundred new ones, where the resource says nothing."""
 

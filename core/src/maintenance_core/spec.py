@@ -28,6 +28,7 @@ from maintenance_contract.kinds import (
     FROM_SCRATCH,
     INPUTS,
     MOST_INPUTS,
+    NEW_DOMAIN_RETRAINED,
     OF_CLASSES,
     OF_NUMBERS,
     ROLES,
@@ -173,7 +174,12 @@ def _spec(fields: Fields) -> Spec:
         holdout=_holdout(data),
         metrics=_metrics(fields.fields("metrics"), task),
         policy=decision.one_of("policy", Policy),
-        thresholds=_thresholds_of(task, _thresholds(decision)),
+        thresholds=_thresholds_of(
+            task,
+            _thresholds(decision),
+            other_stream=decision.has("thresholds")
+            and decision.fields("thresholds").has("otherStream"),
+        ),
         min_new_rows=decision.integer("minNewRows", least=1),
         recheck_after=_duration(decision, "recheckAfter"),
         diagnosis=_diagnosis(fields),
@@ -310,8 +316,10 @@ def _thresholds(decision: Fields) -> Thresholds:
 
 
 @lru_cache(maxsize=1024)
-def _thresholds_of(task: Task, thresholds: Thresholds) -> Thresholds:
-    """Without classes there is no mix of them."""
+def _thresholds_of(task: Task, thresholds: Thresholds, *, other_stream: bool) -> Thresholds:
+    """What is by kind: without classes no mix of them; from what a retrain is due, if not given."""
+    if not other_stream and task in NEW_DOMAIN_RETRAINED:
+        thresholds = replace(thresholds, other_stream=thresholds.new_domain)
     return replace(thresholds, class_mix=None) if _without_classes(task) else thresholds
 
 
