@@ -508,7 +508,8 @@ def run(args: argparse.Namespace) -> None:
         ]
         found = cells.computed(one, keys, kept, jobs=args.jobs)
         all_cases += found
-        recorded[str(kind)] = figures([*found, *_others(str(kind), found)])
+        if args.record:
+            recorded[str(kind)] = figures([*found, *_others(str(kind), found)])
         print(json.dumps(found) if args.json else f"**{kind}**\n\n{table(found)}\n")
         print(json.dumps(figures(found), indent=1))
     if args.record:
